@@ -1,0 +1,41 @@
+# demo and test need Python, its venv module and make, nothing else: each installs what it needs into .venv
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test lint docs bench coverage clean
+
+demo: $(VENV)/installed-demo
+	$(RUN) -m pyvolume.demo
+
+test: $(VENV)/installed-test
+	$(RUN) -m pytest
+
+lint: $(VENV)/installed-lint
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+docs: $(VENV)/installed-docs
+	$(RUN) -m sphinx -W -b html docs docs/_build/html
+
+bench: $(VENV)/installed-bench
+	$(RUN) -m benchmarks
+
+coverage: $(VENV)/installed-test
+	$(RUN) -m coverage erase
+	$(RUN) -m coverage run -m pytest
+	$(RUN) -m coverage combine
+	$(RUN) -m coverage report
+
+clean:
+	rm -rf $(VENV) build *.egg-info docs/_build .coverage*
+
+$(VENV)/installed-%: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	touch $@
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "pyvolume needs Python 3.11 or later; make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,87 @@
+"""DVID's HTTP interface: which path leads where, and what is checked on the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from .changes import Changes
+from .messages import Answer, Declined, Panic, Refused, Request, Unrouted, error
+from .node_api import NodeApi
+from .place import Place
+from .repository_api import RepositoryApi
+from .server_api import ServerApi
+from .throttle import Throttle
+from .voxels_api import VoxelsApi
+
+Step = Callable[..., Answer]
+
+
+class DvidApi:
+    """Answers requests as DVID does.
+
+    Parameters
+    ----------
+    changes : Changes
+        The repositories and how to change them.
+    throttle : Throttle
+        Slots of this server.
+    admin_token : str, optional
+        Without one, anybody may create repositories, as on DVID 1.0.0.
+    """
+
+    def __init__(self, changes: Changes, throttle: Throttle, admin_token: str | None) -> None:
+        self._repositories = changes.repositories
+        self._server = ServerApi(changes, throttle, open_to_all=admin_token is None)
+        self._repository = RepositoryApi(changes)
+        self._node = NodeApi(changes)
+        self._voxels = VoxelsApi(changes, throttle)
+        # The first pattern that matches decides, as in DVID's own multiplexer.
+        self._routes: tuple[tuple[re.Pattern[str], Step], ...] = (
+            (re.compile(r"(/api/(?!repo/|node/).*|/interface.*)"), self._server.answer),
+            (re.compile(r"/api/repo/([^/]+)(?:/([^/]+)(?:/([^/]+))?)?"), self._in_repository),
+            (re.compile(r"/api/node/([^/]+)(?:/([^/]+))?"), self._on_node),
+            (re.compile(r"/api/node/([^/]+)/([^/]+)/([^/]+)(?:/.*)?", re.DOTALL), self._on_instance),
+        )
+
+    def answer(self, request: Request) -> Answer:
+        """Return the answer to a request; refusals become answers, too."""
+        try:
+            for pattern, step in self._routes:
+                if match := pattern.fullmatch(request.path):
+                    return step(request, *match.groups())
+            return _unrouted(request, ())
+        except Refused as refused:
+            return error(400, f"{refused} ({request.path}).")
+        except Declined as declined:
+            return error(declined.status, declined.text)
+        except Unrouted as unrouted:
+            return _unrouted(request, unrouted.methods)
+        except Panic as panic:
+            return error(500, f"Panic detected on request mock:\n{panic}\nIP: {request.client}, URL: {request.path}\n")
+
+    def _in_repository(self, request: Request, specifier: str, action: str | None, name: str | None) -> Answer:
+        repository, version = self._repositories.find(specifier)
+        return self._repository.answer(request, repository, version, action=action, name=name)
+
+    def _on_node(self, request: Request, specifier: str, action: str | None) -> Answer:
+        repository, version = self._repositories.find(specifier)
+        return self._node.answer(request, repository, version, action=action)
+
+    def _on_instance(self, request: Request, specifier: str, name: str, keyword: str) -> Answer:
+        repository, version = self._repositories.find(specifier)
+        instance = repository.instance(name)
+        mutates = request.method.lower() in {"post", "put", "delete"}
+        if instance.versioned and version.locked and mutates and not request.admin:
+            words = f'Cannot do {request.method} on endpoint "{keyword}" of locked node {version.uuid}'
+            raise Refused(words)
+        return self._voxels.answer(request, Place(repository, version, instance), keyword)
+
+
+def _unrouted(request: Request, methods: Sequence[str]) -> Answer:
+    if request.method != "OPTIONS" or not methods:
+        return error(404, "404 page not found")
+    readable = ("GET", "HEAD") if "GET" in methods else ()
+    allowed = [*readable, *(method for method in methods if method not in readable), "OPTIONS"]
+    return replace(error(200, ""), headers=(("Allow", ", ".join(allowed)),), parts=(), length=0)

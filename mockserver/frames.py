@@ -1,0 +1,55 @@
+"""Blocks as they are stored and sent, one frame each."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import lz4.block
+import numpy as np
+from numpy.typing import NDArray
+
+from .geometry import Point
+from .messages import Bytes, Refused
+from .place import Place
+from .voxels import as_bytes
+
+KNOWN = frozenset({"", "uncompressed", "jpeg"})
+
+
+def check_compression(compression: str) -> None:
+    """Refuse what the block endpoints do not know."""
+    if compression not in KNOWN:
+        raise Refused(f"don't understand 'compression' query string value: {compression}")
+
+
+def stored_blocks(place: Place, cells: Iterable[Point]) -> Iterator[tuple[Point, NDArray[Any]]]:
+    """Yield those of the blocks that are stored."""
+    lineage = place.lineage
+    for cell in cells:
+        block = place.instance.voxels.block(lineage, cell)
+        if block is not None:
+            yield cell, block
+
+
+def frames(place: Place, cells: Iterable[Point], compression: str) -> Iterator[Bytes]:
+    """Yield a header and the bytes of every stored block: int32 x, y, z, length."""
+    stored_as = place.instance.compression
+    for cell, block in stored_blocks(place, cells):
+        data = as_bytes(block) if compression == "uncompressed" else stored_form(block, stored_as)
+        yield struct.pack("<4i", *cell, len(data))
+        yield data
+
+
+def stored_form(block: NDArray[Any], stored_as: str) -> Bytes:
+    """Return a block as the instance stores it; LZ4 comes behind the uncompressed size."""
+    data = as_bytes(np.asfortranarray(block))
+    if stored_as.startswith("LZ4"):
+        compressed: bytes = lz4.block.compress(bytes(data), store_size=True)
+        return compressed
+    if stored_as.startswith("gzip"):
+        packer = zlib.compressobj(wbits=31)
+        return packer.compress(data) + packer.flush()
+    return data

@@ -1,0 +1,221 @@
+"""Requests to a data instance of voxels: ``/api/node/{version}/{name}/...``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import blocks_api, documents, gojson, images
+from .changes import Changes
+from .geometry import MAX_REQUEST_BYTES, PLANES, Box, parse_box, parse_point, show
+from .messages import Answer, Declined, Refused, Request, document, error, octets
+from .place import Place
+from .throttle import Throttle
+from .upload import receive
+
+VOLUMES = frozenset({"vol", "0_1_2", "0,1,2"})
+DOCUMENT_TYPE = "application/vnd.dvid-nd-data+json"
+
+Handler = Callable[[Request, Place, list[str]], Answer]
+
+
+class VoxelsApi:
+    """Answers requests to instances of the imageblk family.
+
+    Parameters
+    ----------
+    changes : Changes
+        How to change instances.
+    throttle : Throttle
+        Slots for requests that ask to be throttled.
+    """
+
+    def __init__(self, changes: Changes, throttle: Throttle) -> None:
+        self._changes = changes
+        self._throttle = throttle
+        self._handlers: dict[str, Handler] = {
+            "help": lambda *_: document("imageblk, as a mock\n", "text/plain"),
+            "metadata": _metadata,
+            "info": _info,
+            "extents": self._set_extents,
+            "resolution": self._set_resolution,
+            "rawkey": _rawkey,
+            "specificblocks": blocks_api.specific_blocks,
+            "subvolblocks": self._subvolume_blocks,
+            "blocks": self._blocks,
+            "raw": self._raw,
+            "isotropic": self._raw,
+            "arb": _oblique,
+        }
+
+    def answer(self, request: Request, place: Place, keyword: str) -> Answer:
+        """Return the answer to a request."""
+        if request.method.lower() not in {"get", "post"}:
+            raise Refused(f'Data "{place.instance.name}" can only handle GET or POST HTTP verbs')
+        handler = self._handlers.get(keyword)
+        if handler is None:
+            return _unknown_endpoint(request, place)
+        words = request.path.removeprefix("/api/node/").split("/")[3:]
+        return handler(request, place, words[:-1] if words[-1:] == [""] else words)
+
+    def _set_extents(self, request: Request, place: Place, _: list[str]) -> Answer:
+        _only_post(request, "extents")
+        low, high = _parse_extents(request.body.read(), place.instance.ndim)
+        self._changes.make("set_extents", uuid=place.version.uuid, name=place.instance.name, low=low, high=high)
+        return Answer()
+
+    def _set_resolution(self, request: Request, place: Place, _: list[str]) -> Answer:
+        _only_post(request, "resolution")
+        size = _numbers(gojson.decode(request.body.read()), "float32")
+        self._changes.make("set_resolution", uuid=place.version.uuid, name=place.instance.name, size=size)
+        return Answer()
+
+    def _raw(self, request: Request, place: Place, words: list[str]) -> Answer:
+        keyword = request.path.split("/")[5]
+        if len(words) < 3:
+            raise Refused(f'"{keyword}" must be followed by shape/size/offset')
+        shape, size, offset, *image_format = words
+        if place.instance.any_box:
+            return self._any_box(request, place, words)
+        if shape.lower().replace(",", "_") in PLANES:
+            return self._plane(request, place, words)
+        if shape.lower() not in VOLUMES:
+            raise Refused(f"Unknown data shape specification ({shape})")
+        self._throttle.enter(request)
+        box = parse_box(offset, size)
+        if request.method == "GET":
+            return _volume(request, place, box, image_format)
+        if keyword == "isotropic":
+            raise Refused("can only POST 'raw' not 'isotropic' images")
+        return self._write(request, place, box)
+
+    def _any_box(self, request: Request, place: Place, words: list[str]) -> Answer:
+        axes, size, offset, *_ = words
+        ndim = place.instance.ndim
+        if axes != "_".join(map(str, range(ndim))):
+            raise Refused(f"Unknown data shape specification ({axes})")
+        self._throttle.enter(request)
+        box = parse_box(offset, size, ndim)
+        return self._write(request, place, box) if request.method == "POST" else _volume(request, place, box, [])
+
+    def _plane(self, request: Request, place: Place, words: list[str]) -> Answer:
+        axes, size, offset, *image_format = words
+        start, shape = parse_point(offset), _parse_plane_size(size)
+        if len(start) != 3:
+            raise Refused(f"Offset must be 3d coordinate, not {len(start)}-d coordinate")
+        if request.method != "GET":
+            raise Refused("DVID does not permit 2d mutations, only 3d block-aligned stores")
+        plane = PLANES[axes.lower().replace(",", "_")]
+        box = images.plane_box(plane, start, shape)
+        label = "".join("XYZ"[axis] for axis in plane)
+        _check_size(place, box, f"{label} slice @ offset {show(start)}, size {show(shape)}")
+        _check_roi(request)
+        voxels = place.instance.voxels.array(place.lineage, box)
+        return images.plane_image(voxels, plane, image_format[0] if image_format else "")
+
+    def _write(self, request: Request, place: Place, box: Box) -> Answer:
+        def accept() -> None:
+            place.repository.count_mutation()
+            _check_roi(request)
+            if not (place.instance.any_box or box.aligned_to(place.instance.block_size)):
+                corners = f"{show(box.start)} -> {show(box.last)}"
+                raise Refused(f"cannot store voxels in non-block aligned geometry {corners}")
+
+        receive(request, place, box, accept, self._changes)
+        return Answer()
+
+    def _subvolume_blocks(self, request: Request, place: Place, words: list[str]) -> Answer:
+        blocks_api.check_words(words)
+        self._throttle.enter(request)
+        return blocks_api.subvolume_blocks(request, place, words)
+
+    def _blocks(self, request: Request, place: Place, words: list[str]) -> Answer:
+        if request.method == "GET":
+            return blocks_api.read_span(place, words)
+        return blocks_api.write_span(request, place, words, self._changes)
+
+
+def _metadata(_: Request, place: Place, __: list[str]) -> Answer:
+    described = documents.describe_axes(place.instance, place.lineage)
+    return document(f"{gojson.encode(described)}\n", DOCUMENT_TYPE)
+
+
+def _info(request: Request, place: Place, _: list[str]) -> Answer:
+    if request.method != "GET":
+        raise Refused("info endpoint only supports GET HTTP verb")
+    return document(gojson.encode(documents.describe_instance(place.instance, place.lineage)))
+
+
+def _rawkey(_: Request, __: Place, words: list[str]) -> Answer:
+    if words:
+        raise Refused("rawkey endpoint should be followed by query strings (x, y, and z) giving block coord")
+    return Answer()
+
+
+def _oblique(*_: Any) -> Answer:
+    raise Declined(501, "oblique images are not part of this mock server")
+
+
+def _unknown_endpoint(request: Request, place: Place) -> Answer:
+    help_url = f"http://{request.host}/api/help/{place.instance.kind.name}"
+    return error(400, f'Bad API call ({request.path}) for data "{place.instance.name}".  See API help at {help_url}')
+
+
+def _volume(request: Request, place: Place, box: Box, image_format: list[str]) -> Answer:
+    _check_size(place, box, str(box))
+    _check_roi(request)
+    voxels = place.instance.voxels
+    if image_format and image_format[0] in {"jpg", "jpeg"}:
+        return images.volume_image(voxels.array(place.lineage, box))
+    return octets(voxels.read(place.lineage, box), voxels.voxel_bytes * box.size)
+
+
+def _check_size(place: Place, box: Box, words: str) -> None:
+    if box.size <= 0:
+        raise Refused(f"Illegal geometry requested: {words}")
+    size = place.instance.voxels.voxel_bytes * box.size
+    if size > MAX_REQUEST_BYTES:
+        limit = f"this DVID server's set limit ({MAX_REQUEST_BYTES})"
+        raise Refused(f"Requested payload ({size} bytes) exceeds {limit}")
+
+
+def _check_roi(request: Request) -> None:
+    """Refuse every ROI, as this server holds none."""
+    if name := request.query.get("roi"):
+        raise Refused(f'Can\'t get ROI with name "{name}": invalid data instance name')
+
+
+def _only_post(request: Request, keyword: str) -> None:
+    if request.method != "POST":
+        raise Refused(f"{keyword} endpoint only supports POST HTTP verb")
+
+
+def _parse_plane_size(text: str) -> tuple[int, ...]:
+    if text.count("_") != 1:
+        raise Refused("cannot parse into a 2d point")
+    return parse_point(text)
+
+
+def _parse_extents(data: bytes, ndim: int) -> tuple[list[int], list[int]]:
+    value = gojson.decode(data)
+    if not isinstance(value, dict):
+        raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type imageblk.extents3D")
+    points = {"minpoint": [0] * ndim, "maxpoint": [0] * ndim}
+    for key, point in value.items():
+        if key.lower() in points and point is not None:
+            given = _numbers(point, "int32", "extents3D." + {"minpoint": "MinPoint"}.get(key.lower(), "MaxPoint"))
+            points[key.lower()] = [int(number) for number in (given + [0] * ndim)[:ndim]]
+    return points["minpoint"], points["maxpoint"]
+
+
+def _numbers(value: Any, go_type: str, field: str = "") -> list[float]:
+    where = f"Go struct field {field} of type" if field else "Go value of type"
+    if not isinstance(value, list):
+        kind = "dvid.NdFloat32" if not field else "dvid.Point3d"
+        raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into {where} {kind}")
+    for number in value:
+        fits = isinstance(number, int | float) and not isinstance(number, bool)
+        if not fits or (go_type == "int32" and not isinstance(number, int)):
+            shown = f"number {number}" if fits else gojson.kind(number)
+            raise Refused(f"json: cannot unmarshal {shown} into {where} {go_type}")
+    return value

@@ -1,0 +1,65 @@
+"""pyvolume: a huge volume on a server as if it were a numpy array.
+
+Examples
+--------
+>>> import numpy as np, pyvolume
+>>> volume = pyvolume.from_array(np.zeros((1, 20, 30, 40), "uint8"))
+>>> volume[:, 5:10, 5:10, 5:10] = 7
+>>> int(volume[0, 0:8, 5, 5].sum())
+21
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyvolume import errors
+    from pyvolume.box import Box
+    from pyvolume.dvid.voxels import VoxelsAccessor
+    from pyvolume.metadata import VoxelsMetadata
+    from pyvolume.opening import from_array, open
+    from pyvolume.transport.connection import Connection
+    from pyvolume.transport.retry import RetryPolicy, Wait
+    from pyvolume.volume import Volume
+
+__all__ = [
+    "Box",
+    "Connection",
+    "RetryPolicy",
+    "Volume",
+    "VoxelsAccessor",
+    "VoxelsMetadata",
+    "Wait",
+    "errors",
+    "from_array",
+    "open",
+]
+
+# the pytest plugin lives in this package, and must not make every test run pay for numpy and requests
+_HOMES = {
+    "Box": "pyvolume.box",
+    "Connection": "pyvolume.transport.connection",
+    "RetryPolicy": "pyvolume.transport.retry",
+    "Volume": "pyvolume.volume",
+    "VoxelsAccessor": "pyvolume.dvid.voxels",
+    "VoxelsMetadata": "pyvolume.metadata",
+    "Wait": "pyvolume.transport.retry",
+    "from_array": "pyvolume.opening",
+    "open": "pyvolume.opening",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return importlib.import_module("pyvolume.errors")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pyvolume' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

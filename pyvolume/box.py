@@ -1,0 +1,125 @@
+"""Box: a region in absolute voxel coordinates."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self, SupportsIndex
+
+from pyvolume.errors import SelectionError
+
+
+def _integers(values: Iterable[SupportsIndex], name: str) -> tuple[int, ...]:
+    try:
+        return tuple(operator.index(value) for value in values)
+    except TypeError:
+        raise SelectionError(f"box: {name} must be one integer per axis, not {values!r}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A region in absolute voxel coordinates, channel axis first.
+
+    Parameters
+    ----------
+    start, stop : tuple of int
+        First voxel and the one behind the last, one per axis; of any sign, ``start <= stop``. Use `Box.of` for
+        input that is not checked yet.
+
+    Examples
+    --------
+    >>> box = Box.of((0, 10, 20), (1, 110, 120))
+    >>> box.shape
+    (1, 100, 100)
+    >>> box.aligned_to((1, 64, 64))
+    Box(0:1, 0:128, 0:128)
+    """
+
+    start: tuple[int, ...]
+    stop: tuple[int, ...]
+
+    @classmethod
+    def of(cls, start: Iterable[SupportsIndex], stop: Iterable[SupportsIndex]) -> Self:
+        """Make a box of checked corners.
+
+        Raises
+        ------
+        SelectionError
+            If the corners are not integers, differ in length, or are reversed.
+        """
+        first, last = _integers(start, "start"), _integers(stop, "stop")
+        if len(first) != len(last):
+            raise SelectionError(f"box: start has {len(first)} axes and stop has {len(last)}: {first}, {last}")
+        for axis, (low, high) in enumerate(zip(first, last, strict=True)):
+            if high < low:
+                raise SelectionError(f"box: stop is before start on axis {axis}: {low}:{high}")
+        return cls(first, last)
+
+    def __str__(self) -> str:
+        return "(" + ", ".join(f"{a}:{b}" for a, b in zip(self.start, self.stop, strict=True)) + ")"
+
+    def __repr__(self) -> str:
+        return f"Box{self}"
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, the channel axis included."""
+        return len(self.start)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of voxels along each axis."""
+        return tuple(b - a for a, b in zip(self.start, self.stop, strict=True))
+
+    @property
+    def size(self) -> int:
+        """Number of voxels, channels counted one by one."""
+        return math.prod(self.shape)
+
+    def contains(self, other: Box) -> bool:
+        """Whether every voxel of `other` lies in this box; an empty box lies in every box."""
+        return other.size == 0 or self.intersection(other) == other
+
+    def intersection(self, other: Box) -> Box | None:
+        """Return the voxels in both boxes, or None where there are none."""
+        start = tuple(map(max, self.start, other.start))
+        stop = tuple(map(min, self.stop, other.stop))
+        if any(b <= a for a, b in zip(start, stop, strict=True)):
+            return None
+        return Box(start, stop)
+
+    def aligned_to(self, grid: Sequence[int], limits: Sequence[tuple[int, int] | None] | None = None) -> Box:
+        """Return the smallest box around this one whose faces lie on a grid through the origin.
+
+        Parameters
+        ----------
+        grid : sequence of int
+            Distance of the grid planes, one per axis.
+        limits : sequence of (int, int) or None, optional
+            For an axis that cannot grow its first voxel and the one behind the last: the edge counts as aligned.
+        """
+        faces = []
+        for low, high, step, limit in zip(self.start, self.stop, grid, limits or [None] * self.ndim, strict=True):
+            a, b = low // step * step, -(-high // step) * step
+            faces.append((max(a, min(limit[0], low)), min(b, max(limit[1], high))) if limit else (a, b))
+        return Box(tuple(a for a, _ in faces), tuple(b for _, b in faces))
+
+    def split(self, axis: int, step: int, origin: int = 0) -> Iterator[Box]:
+        """Cut along one axis where the distance to `origin` is a multiple of `step`."""
+        low, high = self.start[axis], self.stop[axis]
+        cuts = [low, *range(low + step - (low - origin) % step, high, step), high]
+        for a, b in itertools.pairwise(cuts):
+            yield self.replaced(axis, a, b)
+
+    def replaced(self, axis: int, low: int, high: int) -> Box:
+        """Return this box with other bounds on one axis."""
+        start, stop = list(self.start), list(self.stop)
+        start[axis], stop[axis] = low, high
+        return Box(tuple(start), tuple(stop))
+
+    def slices_from(self, origin: Sequence[int]) -> tuple[slice, ...]:
+        """Return the slices of this box in an array whose first voxel is at `origin`."""
+        return tuple(slice(a - o, b - o) for a, b, o in zip(self.start, self.stop, origin, strict=True))

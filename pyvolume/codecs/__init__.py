@@ -1,0 +1,1 @@
+"""How voxels look on the wire, where several drivers share it."""

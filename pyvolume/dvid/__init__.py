@@ -1,0 +1,1 @@
+"""DVID: versioned volumes of connectomics, over REST."""

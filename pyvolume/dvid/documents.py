@@ -1,0 +1,200 @@
+"""DVID's documents and what they say of a volume."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pyvolume.box import Box
+from pyvolume.errors import MetadataError, SelectionError, UnsupportedError
+from pyvolume.metadata import VoxelsMetadata
+
+TYPENAMES = {
+    ("uint8", 1): "uint8blk",
+    ("uint8", 4): "rgba8blk",
+    ("uint16", 1): "uint16blk",
+    ("uint32", 1): "uint32blk",
+    ("uint64", 1): "uint64blk",
+    ("float32", 1): "float32blk",
+}
+"""Which instance type holds voxels of a dtype and a number of channels."""
+
+LABEL_TYPES = ("labelblk", "labelarray", "labelmap")
+
+RESERVED_NAMES = ("note", "log", "branch", "commit", "newversion")
+"""The server refuses instances of these names, its own endpoints."""
+
+INT32 = range(-(2**31), 2**31)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceInfo:
+    """What ``/info`` says of an instance.
+
+    Parameters
+    ----------
+    typename : str
+    lossy : bool
+        Whether voxels are stored as JPEG: on noise 94 % of them come back changed.
+    """
+
+    typename: str
+    lossy: bool
+
+
+def instance_info(document: dict[str, Any], name: str) -> InstanceInfo:
+    """Read the answer of ``/info``.
+
+    Raises
+    ------
+    UnsupportedError
+        If the instance holds no voxels, or labels.
+    """
+    base, extended = document["Base"], document.get("Extended") or {}
+    typename = base["TypeName"]
+    if typename in LABEL_TYPES:
+        raise UnsupportedError(f"open {name}: a {typename} instance holds labels, which pyvolume does not read yet")
+    if not extended.get("Values"):
+        raise UnsupportedError(f"open {name}: a {typename} instance holds no voxels")
+    return InstanceInfo(typename, "jpeg" in base.get("Compression", "").lower())
+
+
+def voxels_metadata(document: dict[str, Any], name: str) -> VoxelsMetadata:
+    """Read the answer of ``/metadata``.
+
+    The axes are those behind the channel, never the channel itself; `Size` and `Offset` are 0 where nothing is
+    stored. An rgba volume has four values and three axes.
+
+    Raises
+    ------
+    MetadataError
+        If the document contradicts itself.
+    UnsupportedError
+        If its voxels have no numpy dtype.
+    """
+    axes, properties = document["Axes"], document["Properties"]
+    values = properties["Values"]
+    kinds = {value["DataType"] for value in values}
+    if len(kinds) != 1:
+        raise UnsupportedError(f"open {name}: the channels of a voxel must be of one dtype, not {sorted(kinds)}")
+    start = tuple(axis["Offset"] for axis in axes)
+    stop = tuple(axis["Offset"] + axis["Size"] for axis in axes)
+    axiskeys = "c" + "".join(axis["Label"].lower() for axis in axes)
+    if len(set(axiskeys)) != len(axes) + 1:
+        raise MetadataError(f"open {name}: the axes {axiskeys!r} are not one letter each", path="$.Axes")
+    return VoxelsMetadata(
+        bounds=Box.of((0, *start), (len(values), *stop)),
+        dtype=_dtype(kinds.pop(), name),
+        axiskeys=axiskeys,
+        resolution=tuple(float(axis["Resolution"]) for axis in axes),
+        units=tuple(axis["Units"] for axis in axes),
+        channel_labels=tuple(value.get("Label", "") for value in values),
+    )
+
+
+def block_shape(document: dict[str, Any], name: str) -> tuple[int, ...]:
+    """Read the block shape, one entry per axis behind the channel, from the answer of ``/metadata``.
+
+    Raises
+    ------
+    MetadataError
+        If it has another number of entries than there are axes: the server accepts such an instance and then
+        cannot serve it.
+    """
+    blocks: list[int] = document["Properties"]["BlockSize"]
+    if len(blocks) != len(document["Axes"]):
+        raise MetadataError(
+            f"open {name}: a block of {len(blocks)} axes in a volume of {len(document['Axes'])}: {blocks}",
+            path="$.Properties.BlockSize",
+        )
+    return tuple(blocks)
+
+
+def _dtype(name: str, instance: str) -> np.dtype[Any]:
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype.kind not in "biuf":
+        raise UnsupportedError(f"open {instance}: numpy has no voxels of type {name!r}")
+    return dtype.newbyteorder("<")
+
+
+def typename_for(metadata: VoxelsMetadata) -> str:
+    """Return the instance type for voxels like these.
+
+    Raises
+    ------
+    UnsupportedError
+        If there is none, naming those that there are.
+    """
+    channels = metadata.bounds.shape[0]
+    typename = TYPENAMES.get((metadata.dtype.name, channels))
+    if typename is None:
+        possible = ", ".join(f"{dtype} × {count}" for dtype, count in TYPENAMES)
+        raise UnsupportedError(
+            f"create volume: DVID has no instance type for {metadata.dtype.name} × {channels} channels; "
+            f"it stores {possible}"
+        )
+    if metadata.axiskeys != "cxyz":
+        raise UnsupportedError(f"create volume: DVID stores the axes 'cxyz', not {metadata.axiskeys!r}")
+    return typename
+
+
+def creation_document(
+    metadata: VoxelsMetadata, name: str, block_shape: Sequence[int], compression: str | None
+) -> dict[str, str]:
+    """Return the document that creates an instance; the server takes texts only.
+
+    Raises
+    ------
+    UnsupportedError
+        If no instance type fits.
+    MetadataError
+        For a name, a block shape or a unit that the server would accept and then not serve.
+    """
+    typename = typename_for(metadata)
+    check_name(name)
+    blocks = tuple(block_shape)
+    if len(blocks) != 3 or min(blocks) < 1:
+        raise MetadataError(f"create volume: block_shape must be three positive integers (x, y, z), not {blocks}")
+    if any("," in unit or not unit for unit in metadata.units):
+        raise MetadataError(f"create volume: a unit must not be empty and must hold no comma: {metadata.units}")
+    document = {
+        "typename": typename,
+        "dataname": name,
+        "BlockSize": ",".join(map(str, blocks)),
+        "VoxelSize": ",".join(map(repr, metadata.resolution)),
+        "VoxelUnits": ",".join(metadata.units),
+    }
+    return document | ({"Compression": compression} if compression is not None else {})
+
+
+def check_name(name: str) -> None:
+    """Refuse names that the server refuses, or accepts and cannot reach.
+
+    Raises
+    ------
+    MetadataError
+    """
+    if name in RESERVED_NAMES or name in {".", ".."} or not re.fullmatch(r"[^\s/\\?#%:]+", name):
+        raise MetadataError(
+            f"create volume: expected a name without spaces, slashes and ?#%:, other than "
+            f"{', '.join(RESERVED_NAMES)}, and found {name!r}"
+        )
+
+
+def check_coordinates(action: str, box: Box) -> None:
+    """Refuse a box that DVID's 32-bit coordinates cannot name.
+
+    Raises
+    ------
+    SelectionError
+    """
+    for low, high in zip(box.start, box.stop, strict=True):
+        if low not in INT32 or high - 1 not in INT32 or high - low not in INT32:
+            raise SelectionError(f"{action}: coordinates of DVID are 32-bit integers, {low}:{high} is outside")

@@ -1,0 +1,87 @@
+"""What concerns a DVID server as a whole, under the names that pydvid gave it."""
+
+from __future__ import annotations
+
+import json
+import uuid as uuids
+from typing import Any
+
+from pyvolume import schemas
+from pyvolume.dvid.endpoints import get_document, post_document, segment
+from pyvolume.errors import AnswerError, NotFoundError, TransportError
+from pyvolume.transport.connection import Connection
+
+__all__ = ["create_repo", "get_repos_info", "get_server_info", "get_server_types"]
+
+
+def get_server_info(connection: Connection) -> dict[str, str]:
+    """Return what the server says of itself; all values are text."""
+    info: dict[str, str] = get_document(connection, "ask for server info", "/api/server/info", "dvid-server-info-1")
+    return info
+
+
+def get_server_types(connection: Connection) -> dict[str, str]:
+    """Return the instance types that are in use on the server, with the url of each; none on an empty one."""
+    types: dict[str, str] = get_document(connection, "ask for types", "/api/server/types", "dvid-server-types-1")
+    return types
+
+
+def get_repos_info(connection: Connection) -> dict[str, dict[str, Any]]:
+    """Return the server's document about each repository, by the uuid of its root."""
+    repos: dict[str, dict[str, Any]] = get_document(
+        connection, "ask for repositories", "/api/repos/info", "dvid-repos-1"
+    )
+    return repos
+
+
+def create_repo(connection: Connection, alias: str, description: str = "", root: str | None = None) -> str:
+    """Create a repository; nothing can delete it over HTTP.
+
+    Servers since June 2026 ask for their admin token, see `Connection`.
+
+    Parameters
+    ----------
+    connection : Connection
+    alias, description : str
+    root : str, optional
+        The uuid of its first version, 32 hexadecimal digits; drawn at random if not given.
+
+    Returns
+    -------
+    str
+        The uuid of its first version.
+
+    Raises
+    ------
+    ForbiddenError
+        If the admin token is missing or wrong.
+    RefusedError
+        If the uuid is taken.
+    TransportError
+        If no answer arrived, and no such repository is there.
+    """
+    uuid = uuids.uuid4().hex if root is None else root
+    document = {"alias": alias, "description": description, "root": uuid}
+    action = f"create repository {alias!r}"
+    schemas.validate("dvid-create-repo-1", document, action)
+    query = {} if connection.admin_token is None else {"admintoken": connection.admin_token}
+    try:
+        body = post_document(connection, action, "/api/repos", document, query=query)
+    except TransportError:
+        if root is not None or not _exists(connection, uuid):
+            raise
+        return uuid
+    try:
+        created: str = json.loads(body)["root"]
+    except (ValueError, KeyError, TypeError):
+        raise AnswerError(f"{action}: expected the uuid and found {body[:200]!r}", first_bytes=body[:200]) from None
+    return created
+
+
+def _exists(connection: Connection, uuid: str) -> bool:
+    """Whether a repository that was asked for is there: its uuid was drawn here, so nobody else made it."""
+    try:
+        get_document(connection, "look for the new repository", f"/api/repo/{segment(uuid)}/info", "dvid-repo-1")
+    except NotFoundError:
+        return False
+    return True

@@ -1,0 +1,222 @@
+"""Voxels of DVID, under the names that pydvid gave them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, SupportsIndex
+
+from numpy.typing import NDArray
+
+from pyvolume import schemas
+from pyvolume.dvid.documents import check_coordinates, creation_document, instance_info, voxels_metadata
+from pyvolume.dvid.endpoints import get_document, post_document, segment
+from pyvolume.dvid.store import DvidStore
+from pyvolume.dvid.versions import resolve
+from pyvolume.metadata import VoxelsMetadata
+from pyvolume.transfer.casting import Casting
+from pyvolume.transport.connection import Connection
+from pyvolume.volume import Volume
+
+__all__ = ["VoxelsAccessor", "VoxelsMetadata", "create_new", "get_metadata", "get_ndarray", "post_ndarray"]
+
+
+class VoxelsAccessor(Volume):
+    """A volume of DVID: one instance, in one version.
+
+    The version is looked up once, here: the accessor stays with it when a branch moves on.
+
+    Parameters
+    ----------
+    connection : Connection
+        Stays open when the volume is closed.
+    uuid : str
+        The version: a uuid, a prefix of one, a tag, or a branch as in ``":master"``, ``"ab:dev"``, ``":master~1"``.
+    data_name : str
+        Of the instance.
+    query_args : mapping, optional
+        Sent along with each read and write of voxels, such as ``{"roi": "name"}``. Blocks are not merged then,
+        because what is read may not be what is stored.
+    throttle : bool, optional
+        Let the server answer that it is busy (one such request at a time, by default). Off if not given.
+    retry_timeout, retry_interval, warning_interval : float, optional
+        Seconds, see `RetryPolicy`; what is not given is as the connection has it.
+    partial_blocks : "merge" or "raise"
+        DVID stores whole blocks only. Other writes read the blocks at the border and complete them, or are refused.
+    casting : "checked", "safe", "same_kind" or "unsafe"
+        Which values may be written, see `Volume`.
+    mode : "r" or "r+"
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such version or instance.
+    UnsupportedError
+        If the instance holds no voxels.
+    MetadataError
+        If the server's documents contradict themselves.
+    StoreError
+        If the server could not answer.
+    """
+
+    store: DvidStore
+
+    def __init__(  # noqa: PLR0917 - the signature of pydvid
+        self,
+        connection: Connection,
+        uuid: str,
+        data_name: str,
+        query_args: Mapping[str, str] | None = None,
+        throttle: bool | None = None,
+        retry_timeout: float | None = None,
+        retry_interval: float | None = None,
+        warning_interval: float | None = None,
+        *,
+        partial_blocks: Literal["merge", "raise"] = "merge",
+        casting: Casting = "checked",
+        mode: Literal["r", "r+"] = "r+",
+    ) -> None:
+        given = {"timeout": retry_timeout, "interval": retry_interval, "warning_interval": warning_interval}
+        changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        version = resolve(connection, uuid)
+        path = f"/api/node/{segment(version)}/{segment(data_name)}"
+        info = get_document(connection, f"open {data_name}", f"{path}/info", "dvid-info-1")
+        kind = instance_info(info, data_name)
+        document = get_document(connection, f"open {data_name}", f"{path}/metadata", "dvid-metadata-1")
+        super().__init__(
+            DvidStore(
+                connection,
+                version,
+                data_name,
+                kind,
+                document,
+                query=query_args or {},
+                throttle=bool(throttle),
+            ),
+            voxels_metadata(document, data_name),
+            mode=mode,
+            retry=dataclasses.replace(connection.retry, **changed),
+            locks=connection.locks,
+            partial_blocks=partial_blocks,
+            casting=casting,
+        )
+
+    @property
+    def uuid(self) -> str:
+        """The full uuid of the version."""
+        return self.store.uuid
+
+    @property
+    def data_name(self) -> str:
+        """The name of the instance."""
+        return self.store.name
+
+    @property
+    def typename(self) -> str:
+        """The type of the instance, such as ``"uint8blk"``."""
+        return self.store.info.typename
+
+    @property
+    def block_shape(self) -> tuple[int, ...]:
+        """Shape of the blocks that the server stores, one entry per axis behind the channel."""
+        return self.store.blocks
+
+    @property
+    def voxels_metadata(self) -> VoxelsMetadata:
+        """What the volume is; the same as `metadata`."""
+        return self.metadata
+
+    def __repr__(self) -> str:
+        blocks = "×".join(map(str, self.block_shape))
+        return (
+            f"<{type(self).__name__} {self.data_name!r} of version {self.uuid[:8]}: {self.shape} {self.dtype.name} "
+            f"{self.axiskeys}, {self.typename} in blocks of {blocks}, mode {self.mode!r}, {self.store.address}>"
+        )
+
+
+def create_new(
+    connection: Connection,
+    uuid: str,
+    data_name: str,
+    voxels_metadata: VoxelsMetadata,
+    *,
+    block_shape: Sequence[int] = (64, 64, 64),
+    compression: str | None = None,
+) -> None:
+    """Create an instance for voxels.
+
+    The type follows from the dtype and the number of channels: uint8 × 4 is ``rgba8blk``; uint64 is ``uint64blk``,
+    never labels. Where the metadata has a shape, it is declared as the extents of the volume: extents given at the
+    creation itself would vanish with the first write.
+
+    Parameters
+    ----------
+    connection : Connection
+    uuid : str
+        A version of the repository, in any form; it must be open.
+    data_name : str
+    voxels_metadata : VoxelsMetadata
+        As from `VoxelsMetadata.create_default_metadata`.
+    block_shape : sequence of int
+        Of the blocks on the server, in voxels (x, y, z).
+    compression : str, optional
+        Of the blocks on the server: ``"none"``, ``"lz4"`` (the server's default), ``"snappy"``, ``"gzip"``,
+        ``"gzip:6"``, or ``"jpeg"``, which loses information.
+
+    Raises
+    ------
+    UnsupportedError
+        If DVID has no type for such voxels; the message names those it has.
+    MetadataError
+        For a name or a block shape that would make an instance which cannot be reached, and which nothing over
+        HTTP can delete.
+    SelectionError
+        If the extents go beyond 32-bit coordinates.
+    RefusedError
+        If the server refuses, as where the name is taken.
+    """
+    document = creation_document(voxels_metadata, data_name, block_shape, compression)
+    schemas.validate("dvid-create-instance-1", document, f"create {data_name}")
+    check_coordinates(f"create {data_name}", voxels_metadata.bounds)
+    version = resolve(connection, uuid)
+    post_document(connection, f"create {data_name}", f"/api/repo/{segment(version)}/instance", document)
+    if voxels_metadata.bounds.size:
+        low, high = voxels_metadata.bounds.start[1:], voxels_metadata.bounds.stop[1:]
+        extents = {"MinPoint": list(low), "MaxPoint": [stop - 1 for stop in high]}
+        schemas.validate("dvid-extents-1", extents, f"create {data_name}")
+        path = f"/api/node/{segment(version)}/{segment(data_name)}/extents"
+        post_document(connection, f"declare the extents of {data_name}", path, extents, repeatable=True)
+
+
+def get_metadata(connection: Connection, uuid: str, data_name: str) -> VoxelsMetadata:
+    """Return what a volume is.
+
+    Raises
+    ------
+    StoreError, UnsupportedError, MetadataError
+        As for `VoxelsAccessor`.
+    """
+    return VoxelsAccessor(connection, uuid, data_name).metadata
+
+
+def get_ndarray(
+    connection: Connection,
+    uuid: str,
+    data_name: str,
+    start: Sequence[SupportsIndex],
+    stop: Sequence[SupportsIndex],
+) -> NDArray[Any]:
+    """Read a box of a volume, see `Volume.get_ndarray`."""
+    return VoxelsAccessor(connection, uuid, data_name).get_ndarray(start, stop)
+
+
+def post_ndarray(  # noqa: PLR0917 - the signature of pydvid
+    connection: Connection,
+    uuid: str,
+    data_name: str,
+    start: Sequence[SupportsIndex],
+    stop: Sequence[SupportsIndex],
+    array: NDArray[Any],
+) -> None:
+    """Write a box of a volume, see `Volume.post_ndarray`."""
+    VoxelsAccessor(connection, uuid, data_name).post_ndarray(start, stop, array)

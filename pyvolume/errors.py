@@ -1,0 +1,164 @@
+"""Every error that pyvolume raises, as a tree.
+
+::
+
+    PyVolumeError
+    ├── AddressError (ValueError)                a url or an address that names no volume
+    ├── SelectionError (IndexError)              the key does not address voxels of this volume
+    ├── VoxelsMismatchError (ValueError)         the array does not fit the region or the dtype
+    ├── MetadataError (ValueError)               a document breaks its schema or contradicts itself
+    ├── UnsupportedError (NotImplementedError)   this store cannot do that; also a write to mode="r"
+    │   └── AlignmentError (ValueError)          whole blocks only; names the nearest aligned box
+    └── StoreError                               the store could not serve a valid request
+        ├── TransportError (ConnectionError)     no usable answer arrived
+        ├── AnswerError                          an answer arrived, but not what was agreed
+        └── RefusedError                         an error status
+            ├── NotFoundError (LookupError)      no such server path, version or instance
+            ├── LockedError (PermissionError)    the version is committed
+            ├── ForbiddenError (PermissionError) 401, 403, a missing token, a blocked user, a read-only server
+            ├── TooLargeError                    over the server's cap
+            └── BusyError                        503: come again
+                └── BusyTimeoutError (TimeoutError)  still busy when the patience ran out
+
+Each class is also the built-in error that a stranger would catch. Every one pickles with its facts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from pyvolume.box import Box
+
+
+def _rebuild(kind: type[PyVolumeError], args: tuple[Any, ...], facts: dict[str, Any]) -> PyVolumeError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
+
+
+class PyVolumeError(Exception):
+    """Base of every error of pyvolume.
+
+    Parameters
+    ----------
+    message : str
+        One sentence: the action, what was expected, what was found.
+    **facts
+        The numbers behind the sentence; each becomes an attribute of that name. A class declares its own.
+    """
+
+    def __init__(self, message: str, **facts: object) -> None:
+        super().__init__(message)
+        for name, value in facts.items():
+            if not hasattr(type(self), name):
+                raise TypeError(f"{type(self).__name__} has no fact called {name!r}")
+            setattr(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__.copy())
+
+    def with_facts(self, **facts: object) -> Self:
+        """Add facts that only a caller further up knows, and return the error itself."""
+        self.__dict__.update(facts)
+        return self
+
+
+class AddressError(PyVolumeError, ValueError):
+    """The url or address names no volume: unknown scheme, missing part, malformed."""
+
+
+class SelectionError(PyVolumeError, IndexError):
+    """The key does not address voxels of this volume."""
+
+
+class VoxelsMismatchError(PyVolumeError, ValueError):
+    """The array does not fit the region or the dtype."""
+
+
+class MetadataError(PyVolumeError, ValueError):
+    """A document breaks its schema or contradicts itself; `path` is the JSON path."""
+
+    path: str = ""
+
+
+class UnsupportedError(PyVolumeError, NotImplementedError):
+    """The store cannot do that; also a write to a volume opened with ``mode="r"``."""
+
+
+class AlignmentError(UnsupportedError, ValueError):
+    """Whole blocks only; `nearest` is the smallest aligned box around the one asked for."""
+
+    nearest: Box | None = None
+
+
+class StoreError(PyVolumeError):
+    """The store could not serve a valid request.
+
+    `retryable` says whether the same request may succeed later; `remaining` holds the boxes that a transfer
+    of many pieces did not complete.
+    """
+
+    retryable: bool = False
+    remaining: tuple[Box, ...] = ()
+
+
+class TransportError(StoreError, ConnectionError):
+    """No usable answer arrived: refused, reset, silent, cut off."""
+
+
+class AnswerError(StoreError):
+    """An answer arrived, but not what was agreed.
+
+    `expected` and `found` are numbers of bytes where the length was wrong (`found` is -1 where only "more"
+    is known); `content_type` and `first_bytes` tell what came instead.
+    """
+
+    expected: int | None = None
+    found: int | None = None
+    content_type: str = ""
+    first_bytes: bytes = b""
+
+
+class RefusedError(StoreError):
+    """An error status: what was tried (`action`, `url`), what the server said (`status`, `reason`, `detail`)."""
+
+    action: str = ""
+    url: str = ""
+    status: int = 0
+    reason: str = ""
+    detail: str = ""
+
+
+class NotFoundError(RefusedError, LookupError):
+    """No such server path, version or instance."""
+
+
+class LockedError(RefusedError, PermissionError):
+    """The version is committed; write to a child of it."""
+
+    version: str = ""
+
+
+class ForbiddenError(RefusedError, PermissionError):
+    """401, 403, a missing token, a blocked user or a read-only server."""
+
+
+class TooLargeError(RefusedError):
+    """Over the server's cap for one request."""
+
+
+class BusyError(RefusedError):
+    """The server asks to come again; `retry_after` in seconds where it says when."""
+
+    retryable = True
+    retry_after: float | None = None
+
+
+class BusyTimeoutError(BusyError, TimeoutError):
+    """Still busy when the patience ran out, after `attempts` attempts and `seconds` seconds."""
+
+    retryable = False
+    attempts: int = 0
+    seconds: float = 0.0

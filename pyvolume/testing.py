@@ -1,0 +1,68 @@
+"""A pytest plugin for tests of scripts that use pyvolume: a strict DVID server, without DVID.
+
+It is there wherever pyvolume is installed. It imports pytest and nothing heavy until a fixture is used.
+
+Examples
+--------
+A test that reads a volume, and one that meets a server that is busy twice::
+
+    def test_mean(voxel_volume):
+        assert my_script.mean(voxel_volume) == pytest.approx(127.5, abs=5)
+
+    def test_patience(voxel_server, voxel_volume):
+        voxel_server.faults.add(Fault("busy", times=2))
+        my_script.mean(voxel_volume)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from mockserver import MockServer
+    from pyvolume import VoxelsAccessor
+
+VOLUME_NAME = "grayscale"
+VOLUME_SHAPE = (1, 96, 80, 64)
+"""Channel, x, y, z."""
+
+
+@pytest.fixture
+def voxel_server() -> Iterator[MockServer]:
+    """Give a server on a free port with one repository, in which there is one volume called ``grayscale``.
+
+    The volume holds uint8 noise that is the same in every run, of shape (1, 96, 80, 64), in blocks of 32.
+    """
+    import mockserver
+
+    _check_is_ours(mockserver)
+    import numpy as np
+
+    noise = np.random.default_rng(0).integers(0, 256, VOLUME_SHAPE, "uint8")
+    with mockserver.MockServer({VOLUME_NAME: noise}) as server:
+        yield server
+
+
+@pytest.fixture
+def voxel_volume(voxel_server: MockServer) -> Iterator[VoxelsAccessor]:
+    """Give the volume of `voxel_server`, open for reading and writing.
+
+    It waits for a busy server without real pauses, and gives up after 5 seconds.
+    """
+    import pyvolume
+
+    retry = pyvolume.RetryPolicy(timeout=5, interval=0.01, max_interval=0.05)
+    with pyvolume.Connection(voxel_server.url, retry=retry, timeout=5) as connection:
+        yield pyvolume.VoxelsAccessor(connection, voxel_server.uuid, VOLUME_NAME)
+
+
+def _check_is_ours(module: object) -> None:
+    """Refuse the package of the same name that the public `mockserver-client` installs."""
+    if not hasattr(module, "MockServer") or not hasattr(module, "Fault"):
+        raise pytest.UsageError(
+            f"the package 'mockserver' found at {getattr(module, '__file__', '?')} is not pyvolume's; "
+            "another distribution (such as mockserver-client) has installed one of that name"
+        )

@@ -1,0 +1,1 @@
+"""How a box of any size becomes requests that a store can serve."""

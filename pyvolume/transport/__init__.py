@@ -1,0 +1,1 @@
+"""How to talk HTTP: connections, requests, answers, retry. Knows no voxels."""

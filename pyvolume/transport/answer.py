@@ -1,0 +1,236 @@
+"""Answer: one answer of a server whose body is still on the wire."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import requests
+import urllib3
+
+from pyvolume.errors import AnswerError, TransportError
+
+PIECE = 1 << 18
+"""Bytes for each read where the body cannot be received in place (256 KiB stays inside the allocator)."""
+
+WINDOW = 8 << 20
+"""Bytes for each read in place: large, because each return to Python may have to wait for the interpreter."""
+
+
+@contextlib.contextmanager
+def translated(action: str, *, sent: str = "") -> Iterator[None]:
+    """Turn what goes wrong in requests, urllib3 and http.client into a TransportError.
+
+    Parameters
+    ----------
+    action : str
+    sent : str
+        What to add where the request may have reached the server; then the error is not to be retried.
+    """
+    try:
+        yield
+    except (
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+        http.client.HTTPException,
+        OSError,
+    ) as error:
+        if _is_unreachable(error):
+            message = f"{action}: cannot connect, is the server running? ({_innermost(error)})"
+            raise TransportError(message) from error
+        raise TransportError(
+            f"{action}: no usable answer arrived: {_innermost(error)}{sent}", retryable=not sent
+        ) from error
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Walk from an error to what caused it, through the ways in which requests and urllib3 wrap."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        inner = [current.__cause__, getattr(current, "reason", None), *current.args, current.__context__]
+        current = next((each for each in inner if isinstance(each, BaseException)), None)
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    """Whether no connection came about: nothing listens, no such host, a TLS handshake that fails."""
+    hopeless = (
+        urllib3.exceptions.NewConnectionError,
+        requests.exceptions.SSLError,
+        requests.exceptions.InvalidURL,
+    )
+    return any(isinstance(each, hopeless) for each in _chain(error))
+
+
+def _innermost(error: BaseException) -> str:
+    last = list(_chain(error))[-1]
+    return str(last) or type(last).__name__
+
+
+class Answer:
+    """One answer whose head has arrived and whose body is still on the wire.
+
+    Parameters
+    ----------
+    response : requests.Response
+        Got with ``stream=True``.
+    action : str
+        What the user wanted, as errors say it.
+    report : callable
+        Called with the number of bytes whenever some have arrived.
+    """
+
+    def __init__(self, response: requests.Response, action: str, report: Callable[[int], None]) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self._raw: Any = response.raw
+        self._action = action
+        self._report = report
+        self._received = 0
+        self._direct = self._find_direct_path()
+
+    def _find_direct_path(self) -> Callable[[memoryview], int] | None:
+        """Return what receives into memory without a copy: http.client's response behind urllib3's.
+
+        urllib3's own `readinto` copies. The private name may go one day: then, and where a proxy has compressed
+        the body, it is read piece by piece.
+        """
+        if self.headers.get("Content-Encoding", "identity") not in {"", "identity"}:
+            return None
+        return getattr(getattr(self._raw, "_fp", None), "readinto", None)
+
+    def expect(self, nbytes: int, content_type: str) -> None:
+        """Check the head against what was agreed, before anything is received.
+
+        Raises
+        ------
+        AnswerError
+            For another type or length than agreed.
+        """
+        found_type = self.headers.get("Content-Type", "")
+        if found_type.split(";")[0].strip() != content_type:
+            first = self._receive_some(200)
+            raise AnswerError(
+                f"{self._action}: expected {content_type} and found {found_type or 'no type'}, "
+                f"beginning {first!r}; is a proxy in between?",
+                content_type=found_type,
+                first_bytes=first,
+            )
+        length = self.headers.get("Content-Length")
+        if length is not None and self._direct is not None and int(length) != nbytes:
+            raise self._wrong_length(nbytes, int(length))
+
+    def read_into(self, view: memoryview) -> None:
+        """Fill a flat view of bytes from the body.
+
+        Raises
+        ------
+        AnswerError
+            If the body ends before the view is full.
+        TransportError
+            If the connection breaks.
+        """
+        got, want = 0, len(view)
+        while got < want:
+            with translated(self._action):
+                count = self._receive(view[got : got + WINDOW])
+            if not count:
+                raise self._ended_early(want - got)
+            got += count
+            self._received += count
+            self._report(count)
+
+    def _receive(self, view: memoryview) -> int:
+        if self._direct is not None:
+            return self._direct(view)
+        data = self._raw.read(min(len(view), PIECE), decode_content=True)
+        view[: len(data)] = data
+        return len(data)
+
+    def _ended_early(self, missing: int) -> AnswerError | TransportError:
+        """Tell a short body from a broken connection, which http.client does not report."""
+        announced = self.headers.get("Content-Length")
+        if announced is not None and self._direct is not None and int(announced) > self._received:
+            return TransportError(
+                f"{self._action}: the connection broke after {self._received} of {announced} bytes",
+                retryable=True,
+            )
+        return self._wrong_length(self._received + missing, self._received)
+
+    def _wrong_length(self, expected: int, found: int) -> AnswerError:
+        return AnswerError(
+            f"{self._action}: expected {expected} bytes and found {'more' if found < 0 else found}",
+            expected=expected,
+            found=found,
+            content_type=self.headers.get("Content-Type", ""),
+        )
+
+    def finish(self) -> None:
+        """Check that the body has ended, and give the connection back.
+
+        Raises
+        ------
+        AnswerError
+            If there is more than was asked for.
+        """
+        # with chunked coding the last chunk is still to be read: without that the connection would be lost
+        if self._receive_some(1):
+            raise self._wrong_length(self._received, -1)
+        with translated(self._action):
+            self._raw.release_conn()
+
+    def _receive_some(self, limit: int) -> bytes:
+        with translated(self._action):
+            if self._direct is None:
+                data = self._raw.read(limit, decode_content=True)
+            else:
+                behind = getattr(self._raw, "_fp")  # noqa: B009 - private, see _find_direct_path
+                data = b"" if behind.isclosed() else behind.read(limit)
+        return bytes(data)
+
+    def read(self, limit: int = 1 << 30) -> bytes:
+        """Receive the whole body, at most `limit` bytes of it, and give the connection back.
+
+        A longer body is cut, and its connection closed by whoever owns the answer.
+        """
+        pieces: list[bytes] = []
+        left = limit
+        while left and (piece := self._receive_some(min(left, PIECE))):
+            pieces.append(piece)
+            left -= len(piece)
+            self._received += len(piece)
+            self._report(len(piece))
+        if left:
+            self._check_announced_length()
+            with translated(self._action):
+                self._raw.release_conn()
+        return b"".join(pieces)
+
+    def _check_announced_length(self) -> None:
+        announced = self.headers.get("Content-Length")
+        if announced is not None and self._direct is not None and int(announced) > self._received:
+            raise self._ended_early(int(announced) - self._received)
+
+    def read_json(self) -> Any:
+        """Receive the whole body and parse it.
+
+        Raises
+        ------
+        AnswerError
+            If it is not JSON.
+        """
+        data = self.read()
+        try:
+            return json.loads(data)
+        except ValueError:
+            found = self.headers.get("Content-Type", "no type")
+            raise AnswerError(
+                f"{self._action}: expected JSON and found {found}, beginning {data[:200]!r}; is a proxy in between?",
+                content_type=found,
+                first_bytes=data[:200],
+            ) from None

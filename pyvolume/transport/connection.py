@@ -1,0 +1,288 @@
+"""Connection: one server, one session, one policy."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import threading
+import urllib.parse
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
+
+import requests
+from requests.auth import AuthBase
+
+from pyvolume.errors import AddressError, AnswerError, BusyError, StoreError, TransportError
+from pyvolume.locks import BoxLocks
+from pyvolume.transport.adapter import PatientAdapter
+from pyvolume.transport.answer import Answer, translated
+from pyvolume.transport.call import Call, Progress
+from pyvolume.transport.request import Body, Request
+from pyvolume.transport.retry import RetryPolicy
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ERROR_TEXT_LIMIT = 1 << 16
+"""Bytes of an error page that are read."""
+
+
+class Connection:
+    """A server, and how to talk to it; safe to share between threads.
+
+    Parameters
+    ----------
+    address : str
+        ``"localhost:8000"`` or a url, with a path where the server stands behind a proxy.
+    timeout : float or (float, float)
+        Seconds to connect and seconds of silence after which an attempt is given up; one number is both.
+    retry : RetryPolicy
+        Patience with a busy server.
+    user, app : str, optional
+        Recorded by servers that keep a log of who does what.
+    token : str, optional
+        Sent as ``Authorization: Bearer``.
+    admin_token : str, optional
+        Sent with the creation of repositories and with server settings, and never with anything else: with it a
+        real DVID lets anyone overwrite a committed version.
+    verify : bool or str
+        Check certificates; a path names the authorities to trust.
+    session : requests.Session, optional
+        Yours: its authentication, headers, proxies, certificates and hooks apply. It is neither changed nor
+        closed nor pickled.
+    pickle_token : bool
+        Whether the tokens travel with a pickled connection.
+
+    Raises
+    ------
+    AddressError
+        If the address is not that of an HTTP server.
+
+    Examples
+    --------
+    >>> with Connection("localhost:8000", timeout=(5, 60)) as connection:
+    ...     connection.url
+    'http://localhost:8000'
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout: float | tuple[float, float] = (5, 120),
+        retry: RetryPolicy | None = None,
+        user: str | None = None,
+        app: str | None = "pyvolume",
+        token: str | None = None,
+        admin_token: str | None = None,
+        verify: bool | str = True,
+        session: requests.Session | None = None,
+        pickle_token: bool = False,
+    ) -> None:
+        self.url = normalised_url(address)
+        self.timeout = _two_timeouts(timeout)
+        self.retry = RetryPolicy() if retry is None else retry
+        self.user = user
+        self.app = app
+        self.token = token
+        self.admin_token = admin_token
+        self.verify = verify
+        self.session = session
+        self._pickle_token = pickle_token
+        self.locks = BoxLocks()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._current: requests.Session | None = None
+        self._settings: dict[str, Any] = {}
+        self._process = os.getpid()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.url}{' closed' if self._closed else ''}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the sockets. A closed connection refuses to be used."""
+        with self._lock:
+            self._closed = True
+            if self._current is not None and self._current is not self.session and self._process == os.getpid():
+                self._current.close()
+            self._current = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("url", "timeout", "user", "app", "token", "admin_token", "verify", "locks", "_pickle_token")
+        state = {name: getattr(self, name) for name in names}
+        if not self._pickle_token:
+            state["token"] = state["admin_token"] = None
+        state["retry"] = dataclasses.replace(self.retry, on_wait=None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, session=None)
+        self._begin()
+
+    def new_call(self) -> Call:
+        """Begin an operation with the patience of this connection."""
+        return Call(self.retry)
+
+    def exchange(self, request: Request, receive: Callable[[Answer], T], call: Call) -> T:
+        """Send a request and receive its answer, as often as it takes.
+
+        Parameters
+        ----------
+        request : Request
+        receive : callable
+            Receives the body of a success. It runs inside the attempt: what it raises decides about a retry.
+        call : Call
+            The operation that this belongs to.
+
+        Raises
+        ------
+        StoreError
+            What the request makes of an error status; a TransportError or an AnswerError.
+        """
+
+        def once(progress: Progress) -> T:
+            try:
+                return self._once(request, receive, call, progress)
+            except StoreError as error:
+                raise error if request.repeatable else _not_to_be_repeated(error) from error.__cause__
+
+        return call.attempt(once, retry_answers=request.method == "GET")
+
+    def _once(self, request: Request, receive: Callable[[Answer], T], call: Call, progress: Progress) -> T:
+        session, settings = self._session()
+        left = call.remaining()
+        timeout = self.timeout if left is None else (min(self.timeout[0], left), min(self.timeout[1], left))
+        prepared = self._prepared(session, request, progress)
+        _log.debug("%s %s", request.method, prepared.url)
+        with translated(request.action):
+            response = session.send(prepared, stream=True, allow_redirects=False, timeout=timeout, **settings)
+        try:
+            answer = Answer(response, request.action, progress.moved)
+            if answer.status == 200:
+                return receive(answer)
+            text = answer.read(ERROR_TEXT_LIMIT)
+        finally:
+            response.close()
+        raise self._meaning_of(request, answer, text)
+
+    def _meaning_of(self, request: Request, answer: Answer, text: bytes) -> StoreError:
+        """Return the error that an answer other than 200 stands for."""
+        if answer.status >= 400:
+            reason = text.decode("utf-8", "replace").strip()
+            return request.refused(self.url + request.path, answer.status, answer.headers, reason)
+        where = answer.headers.get("Location")
+        return AnswerError(
+            f"{request.action}: expected status 200 and found {answer.status}"
+            + (f" to {where}; is a proxy or a login page in between?" if where else ""),
+            content_type=answer.headers.get("Content-Type", ""),
+            first_bytes=text[:200],
+        )
+
+    def _prepared(self, session: requests.Session, request: Request, progress: Progress) -> requests.PreparedRequest:
+        who = {name: value for name, value in (("u", self.user), ("app", self.app)) if value}
+        with translated(request.action):
+            prepared = session.prepare_request(
+                requests.Request(
+                    request.method,
+                    self.url + request.path,
+                    headers={
+                        "Accept-Encoding": "identity",
+                        "User-Agent": f"pyvolume requests/{requests.__version__}",
+                    },
+                    params={**request.query, **who},
+                    auth=None if self.token is None else _Bearer(self.token),
+                )
+            )
+        if request.upload is not None:
+            prepared.body = Body(request.upload, progress.moved)  # type: ignore[assignment]
+            prepared.headers["Content-Length"] = str(request.upload.nbytes)
+        return prepared
+
+    def _session(self) -> tuple[requests.Session, dict[str, Any]]:
+        """Return the session of this process and its settings, which are looked up once."""
+        with self._lock:
+            if self._closed:
+                raise ValueError(f"the connection to {self.url} is closed")
+            if self._current is None or self._process != os.getpid():
+                self._process = os.getpid()
+                self._current = self.session or self._new_session()
+                # requests looks through every environment variable, for each request
+                settings = self._current.merge_environment_settings(self.url, {}, None, None, None)
+                self._settings = {name: settings[name] for name in ("proxies", "verify", "cert")}
+            return self._current, self._settings
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        session.verify = self.verify
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, PatientAdapter(self.timeout[1]))
+        return session
+
+
+class _Bearer(AuthBase):
+    """A token as authentication: as a mere header it would give way to a netrc file."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _not_to_be_repeated(error: StoreError) -> StoreError:
+    """Let only a 503 and a refused port be tried again: after them, nothing has happened on the server."""
+    if not error.retryable or (isinstance(error, BusyError) and error.status == 503):
+        return error
+    if isinstance(error, TransportError):
+        return TransportError(f"{error}; the request may have been carried out")
+    return error.with_facts(retryable=False)
+
+
+def normalised_url(address: str) -> str:
+    """Return an HTTP address as a url without a slash at its end.
+
+    Raises
+    ------
+    AddressError
+        For another scheme, a missing host, a bad port, a query, or a password in the url.
+
+    Examples
+    --------
+    >>> normalised_url("LOCALHOST:8000/")
+    'http://localhost:8000'
+    """
+    url = address if "://" in address else f"http://{address}"
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = "" if parts.port is None else f":{parts.port}"
+    except ValueError as error:
+        raise AddressError(f"address: malformed url ({error})") from None
+    if parts.username is not None or parts.password is not None:
+        raise AddressError("address: a url holds no user and password; give a token, or a session with its own auth")
+    if parts.scheme not in {"http", "https"}:
+        raise AddressError(f"address: expected http or https and found {parts.scheme!r} in {address!r}")
+    if not parts.hostname or any(c.isspace() for c in url):
+        raise AddressError(f"address: expected 'host:port' or a url and found {address!r}")
+    if parts.query or parts.fragment:
+        raise AddressError(f"address: expected no query and no fragment in {address!r}")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+
+def _two_timeouts(timeout: float | tuple[float, float]) -> tuple[float, float]:
+    connect, silence = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if not (connect > 0 and silence > 0):
+        raise ValueError(f"connection: timeout is seconds to connect and of silence, above 0, not {timeout!r}")
+    return connect, silence

@@ -1,0 +1,119 @@
+"""Request: what is asked of a server, and Body: what is sent along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pyvolume.errors import BusyError, ForbiddenError, NotFoundError, RefusedError, StoreError, TooLargeError
+
+Refusal: TypeAlias = "Callable[[Request, int, Mapping[str, str], str], StoreError]"
+"""What an error status means: turns the request, the status, the headers and the text into an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Bytes to send, which can be made anew for each attempt.
+
+    Parameters
+    ----------
+    nbytes : int
+        Exact length.
+    chunks : callable
+        Makes an iterator over the bytes; each chunk is a flat view that stays valid until the next one is asked for.
+    """
+
+    nbytes: int
+    chunks: Callable[[], Iterable[memoryview]]
+
+    @classmethod
+    def of(cls, data: bytes) -> Upload:
+        """Make the upload of bytes that are at hand."""
+        return cls(len(data), lambda: [memoryview(data)])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a server.
+
+    Parameters
+    ----------
+    action : str
+        What the user wanted, as errors say it: ``"read voxels of gray"``.
+    method, path : str
+        The path begins with a slash, is percent-encoded and has no query.
+    query : mapping
+    upload : Upload, optional
+    repeatable : bool
+        Whether the request may be sent again although the server may have carried it out.
+    refusal : callable
+        Turns an error status into an error.
+    """
+
+    action: str
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    upload: Upload | None = None
+    repeatable: bool = True
+    refusal: Refusal | None = None
+
+    def refused(self, url: str, status: int, headers: Mapping[str, str], text: str) -> StoreError:
+        """Return the error that an error status stands for."""
+        error = (self.refusal or default_refusal)(self, status, headers, text)
+        return error.with_facts(url=url) if isinstance(error, RefusedError) else error
+
+
+def default_refusal(request: Request, status: int, headers: Mapping[str, str], text: str) -> RefusedError:
+    """Tell what an error status means where a server follows HTTP."""
+    kinds: dict[int, type[RefusedError]] = {
+        401: ForbiddenError,
+        403: ForbiddenError,
+        404: NotFoundError,
+        413: TooLargeError,
+        429: BusyError,
+        502: BusyError,
+        503: BusyError,
+        504: BusyError,
+    }
+    kind = kinds.get(status, RefusedError)
+    facts: dict[str, object] = {"action": request.action, "status": status, "reason": text, "detail": text}
+    if issubclass(kind, BusyError):
+        facts["retry_after"] = _seconds(headers.get("Retry-After"))
+    return kind(f"{request.action}: the server answered {status}: {text or 'without a text'}", **facts)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Read a ``Retry-After`` in seconds; a date is left to the ordinary waits."""
+    return float(retry_after) if retry_after is not None and retry_after.strip().isdigit() else None
+
+
+class Body:
+    """An upload on its way, as the file-like object that requests sends.
+
+    `read` gives one chunk after the other whatever size is asked for, because the sizes that urllib3 asks for
+    (16 KiB) cost most of the speed.
+
+    Parameters
+    ----------
+    upload : Upload
+    report : callable
+        Called with the number of bytes whenever a chunk has been sent.
+    """
+
+    def __init__(self, upload: Upload, report: Callable[[int], None]) -> None:
+        self._chunks: Iterator[memoryview] = iter(upload.chunks())
+        self._nbytes = upload.nbytes
+        self._report = report
+        self._pending = 0
+
+    def __len__(self) -> int:
+        return self._nbytes
+
+    def read(self, _size: int = -1) -> memoryview | bytes:
+        """Return the next chunk, empty at the end."""
+        self._report(self._pending)
+        chunk = next(self._chunks, None)
+        self._pending = 0 if chunk is None else chunk.nbytes
+        return b"" if chunk is None else chunk

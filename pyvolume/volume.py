@@ -1,0 +1,357 @@
+"""Volume: a store under numpy's syntax."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, NoReturn, Self, SupportsIndex
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from pyvolume.box import Box
+from pyvolume.errors import SelectionError, UnsupportedError, VoxelsMismatchError
+from pyvolume.locks import BoxLocks
+from pyvolume.metadata import VoxelsMetadata
+from pyvolume.selection import Selection
+from pyvolume.store import VoxelStore
+from pyvolume.transfer.casting import Casting, castable, check_casting
+from pyvolume.transfer.engine import Transfer
+from pyvolume.transport.call import Call
+from pyvolume.transport.retry import RetryPolicy
+
+
+class Coordinates:
+    """The voxels of a volume by literal coordinates; made by `Volume.coords`."""
+
+    def __init__(
+        self, read: Callable[[Selection], Any], write: Callable[[Selection, object], None], bounds: Box
+    ) -> None:
+        self._read = read
+        self._write = write
+        self._bounds = bounds
+
+    def __getitem__(self, key: object) -> Any:
+        return self._read(Selection.of_coordinates(key, self._bounds))
+
+    def __setitem__(self, key: object, values: object) -> None:
+        self._write(Selection.of_coordinates(key, self._bounds), values)
+
+
+class Volume:
+    """A volume on a store, read and written as if it were a numpy array.
+
+    Indices follow numpy; the axes are channel first, then those of the server (``"cxyz"``). What is read is a new
+    array in Fortran order. ``vol.coords[...]`` takes literal voxel coordinates instead, of any sign.
+
+    Parameters
+    ----------
+    store : VoxelStore
+    metadata : VoxelsMetadata
+    mode : "r" or "r+"
+    retry : RetryPolicy, optional
+        Patience of each operation.
+    locks : BoxLocks, optional
+        Shared by all volumes that write through one connection.
+    partial_blocks : "merge" or "raise"
+        What to do where a write does not fill whole blocks: complete them with what is stored, or refuse.
+    casting : "checked", "safe", "same_kind" or "unsafe"
+        Which values may be written into the volume's dtype. "checked": those that do not change, but for the
+        rounding of floats.
+    """
+
+    def __init__(
+        self,
+        store: VoxelStore,
+        metadata: VoxelsMetadata,
+        *,
+        mode: Literal["r", "r+"] = "r+",
+        retry: RetryPolicy | None = None,
+        locks: BoxLocks | None = None,
+        partial_blocks: Literal["merge", "raise"] = "merge",
+        casting: Casting = "checked",
+    ) -> None:
+        if mode not in {"r", "r+"}:
+            raise ValueError(f"volume: mode is 'r' or 'r+', not {mode!r}")
+        if partial_blocks not in {"merge", "raise"}:
+            raise ValueError(f"volume: partial_blocks is 'merge' or 'raise', not {partial_blocks!r}")
+        check_casting(casting)
+        self.store = store
+        self.mode = mode
+        self._metadata = metadata
+        self._retry = RetryPolicy() if retry is None else retry
+        self._casting = casting
+        self._transfer = Transfer(store, BoxLocks() if locks is None else locks, partial_blocks == "merge")
+
+    @property
+    def metadata(self) -> VoxelsMetadata:
+        """What the volume is, as of when it was opened, refreshed or made larger."""
+        return self._metadata
+
+    @property
+    def bounds(self) -> Box:
+        """The stored box in absolute voxel coordinates, channel axis first; it may begin below or above 0."""
+        return self._metadata.bounds
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The upper corner of the bounds, never below 0, so that indices equal the server's coordinates."""
+        return self._metadata.shape
+
+    @property
+    def minindex(self) -> tuple[int, ...]:
+        """The lower corner of the bounds."""
+        return self._metadata.minindex
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of a voxel."""
+        return self._metadata.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, the channel axis included."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of voxels that ``vol[...]`` reads."""
+        return Box((0,) * self.ndim, self.shape).size
+
+    @property
+    def nbytes(self) -> int:
+        """What ``vol[...]`` would cost, in bytes; nothing is read."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def axiskeys(self) -> str:
+        """One letter per axis, channel first."""
+        return self._metadata.axiskeys
+
+    @property
+    def resolution(self) -> tuple[float, ...]:
+        """Size of a voxel, one per axis behind the channel."""
+        return self._metadata.resolution
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Units of the resolution, one per axis behind the channel."""
+        return self._metadata.units
+
+    @property
+    def coords(self) -> Coordinates:
+        """The same voxels by literal coordinates: ``vol.coords[:, -10:20, 30]`` is never wrapped or clipped."""
+        return Coordinates(self._read, self._write, self.bounds)
+
+    def __repr__(self) -> str:
+        blocks = "×".join(map(str, self.store.traits.write_grid[1:]))
+        return (
+            f"<{type(self).__name__} {self.shape} {self.dtype} {self.axiskeys}, blocks {blocks}, "
+            f"mode {self.mode!r}, {self.store.address}>"
+        )
+
+    def __len__(self) -> NoReturn:
+        raise TypeError("a volume has no len(): use vol.shape, or np.asarray(vol) to read it all")
+
+    def __iter__(self) -> Iterator[NoReturn]:
+        raise TypeError("a volume is not iterated plane by plane over the network: read a box of it, as in vol[:, a:b]")
+
+    def __contains__(self, value: object) -> NoReturn:
+        raise TypeError("'in' would read the whole volume: use np.isin(np.asarray(vol), ...) if that is meant")
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back what the store holds open; a connection that was handed over stays open."""
+        self.store.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_retry": dataclasses.replace(self._retry, on_wait=None)}
+
+    def refresh(self) -> None:
+        """Ask the store for the present bounds."""
+        self._metadata = self.store.read_metadata(self._new_call())
+
+    def _new_call(self) -> Call:
+        return Call(self._retry)
+
+    def __getitem__(self, key: object) -> Any:
+        """Read voxels: ``vol[0, 10:110, ..., ::2]``.
+
+        Integers, slices of any step, one ``...``, ``None`` and 1-D arrays or lists of integers or booleans; numpy's
+        rules. A step or an array of indices reads the box around the voxels and keeps some of it.
+
+        Returns
+        -------
+        ndarray or scalar
+            Owns its memory; Fortran order.
+
+        Raises
+        ------
+        SelectionError
+            If the key does not address voxels of this volume.
+        StoreError
+            If the store could not serve them.
+        """
+        return self._read(Selection.for_reading(key, self.shape))
+
+    def __setitem__(self, key: object, values: object) -> None:
+        """Write voxels: ``vol[:, 10:110] = a``; `values` are broadcast as numpy does.
+
+        On an axis that can grow, an explicit stop or index beyond its end is literal, and the volume becomes larger.
+
+        Raises
+        ------
+        SelectionError
+            If the key does not address voxels of this volume.
+        VoxelsMismatchError
+            If the values do not fit the shape or the dtype. Nothing has been sent then.
+        UnsupportedError
+            If the volume is read-only, or blocks would have to be merged and may not be.
+        StoreError
+            If the store could not take them.
+        """
+        growable = self.store.traits.growable
+        self._write(Selection.for_writing(key, self.shape, growable), values)
+
+    def get_ndarray(
+        self, start: Sequence[SupportsIndex], stop: Sequence[SupportsIndex], out: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
+        """Read a box given by literal voxel coordinates.
+
+        Parameters
+        ----------
+        start, stop : sequence of int
+            First voxel and the one behind the last, channel first; of any sign, never wrapped or clipped.
+        out : ndarray, optional
+            Filled and returned: of the box's shape and the volume's dtype. A Fortran-ordered one is the fastest.
+
+        Returns
+        -------
+        ndarray
+            Fortran order. Where nothing is stored there are zeros, if the store can be asked for that at all.
+
+        Raises
+        ------
+        SelectionError
+            For a reversed box, or one outside a store of fixed shape.
+        VoxelsMismatchError
+            If `out` does not fit.
+        StoreError
+            If the store could not serve the box; `out` may be filled in part.
+        """
+        box = self._box(start, stop)
+        if out is None:
+            out = np.empty(box.shape, self.dtype, order="F")
+        elif out.shape != box.shape or out.dtype != self.dtype:
+            raise VoxelsMismatchError(
+                f"read voxels: out must be {self.dtype} of shape {box.shape}, not {out.dtype} of shape {out.shape}"
+            )
+        self._read_box(box, out)
+        return out
+
+    def post_ndarray(self, start: Sequence[SupportsIndex], stop: Sequence[SupportsIndex], array: NDArray[Any]) -> None:
+        """Write a box given by literal voxel coordinates.
+
+        Parameters
+        ----------
+        start, stop : sequence of int
+            First voxel and the one behind the last, channel first; of any sign.
+        array : array-like of the box's shape
+            A Fortran-ordered array of the volume's dtype is sent as it stands, without a copy.
+
+        Raises
+        ------
+        SelectionError
+            For a reversed box, or one outside a store of fixed shape.
+        VoxelsMismatchError
+            If the array has another shape than the box, or values that do not fit. Nothing has been sent then.
+        UnsupportedError, StoreError
+            As for an assignment.
+        """
+        box = self._box(start, stop)
+        if np.shape(array) != box.shape:
+            raise VoxelsMismatchError(
+                f"write voxels: expected an array of shape {box.shape} for {box} and found {np.shape(array)}"
+            )
+        self._write(Selection(box, (slice(None),) * self.ndim), array)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("a volume cannot become an array without a copy")
+        voxels = np.asarray(self[...])
+        return voxels if dtype is None else voxels.astype(dtype, copy=False)
+
+    def _box(self, start: Sequence[SupportsIndex], stop: Sequence[SupportsIndex]) -> Box:
+        box = Box.of(start, stop)
+        if box.ndim != self.ndim:
+            raise SelectionError(
+                f"box: expected one number for each of the {self.ndim} axes {self.axiskeys!r} and found {box.ndim}"
+            )
+        return box
+
+    def _check_inside(self, box: Box, *, growing: bool) -> None:
+        """Refuse voxels outside an axis that cannot grow, or outside a store that has nothing there."""
+        free = self.store.traits.growable if growing or self.store.traits.outside == "zeros" else (False,) * self.ndim
+        for axis, can_grow in enumerate(free):
+            low, high = self.bounds.start[axis], self.bounds.stop[axis]
+            if not can_grow and box.size and not low <= box.start[axis] <= box.stop[axis] <= high:
+                raise SelectionError(
+                    f"box: {box.start[axis]}:{box.stop[axis]} is outside the bounds {low}:{high} "
+                    f"of axis {axis} ({self.axiskeys[axis]!r})"
+                )
+
+    def _read_box(self, box: Box, out: NDArray[Any]) -> None:
+        self._check_inside(box, growing=False)
+        self._transfer.read(box, out, self._metadata, self._new_call())
+
+    def _read(self, selection: Selection) -> Any:
+        if not selection.is_plain:
+            voxels = np.empty(selection.box.shape, self.dtype, order="F")
+            self._read_box(selection.box, voxels)
+            return np.array(voxels[selection.local], order="F")
+        result = np.empty(selection.shape, self.dtype, order="F")
+        self._read_box(selection.box, selection.in_box(result))
+        return result if result.ndim else result[()]
+
+    def _write(self, selection: Selection, values: object) -> None:
+        if self.mode == "r" or not self.store.traits.writable:
+            raise UnsupportedError(f"write voxels of {self.store.address}: opened for reading only")
+        array = _broadcast(castable(values, self.dtype, self._casting), selection.shape, self)
+        box = selection.box
+        self._check_inside(box, growing=True)
+        if box.size == 0 or array.size == 0:
+            return
+        call = self._new_call()
+        if selection.covers_box:
+            sent = self._transfer.write(box, selection.in_box(array), self._metadata, call)
+        else:
+            sent = self._transfer.write_selected(box, selection.local, array, self._metadata, call=call)
+        if not self.bounds.contains(sent):
+            self._metadata = self.store.read_metadata(call)
+
+
+def _broadcast(array: NDArray[Any], shape: tuple[int, ...], volume: Volume) -> NDArray[Any]:
+    """View an array in the shape of what is assigned to, as numpy does: leading axes of length 1 may go."""
+    if volume.bounds.size == 0 and array.size and 0 in shape:
+        raise VoxelsMismatchError(
+            f"write voxels: the volume is still empty (shape {volume.shape}), so this key selects nothing of it; "
+            "give explicit stops, or use post_ndarray"
+        )
+    surplus = max(0, array.ndim - len(shape))
+    leading = array.shape[:surplus]
+    try:
+        if any(n != 1 for n in leading):
+            raise ValueError
+        return np.broadcast_to(array.reshape(array.shape[surplus:]) if surplus else array, shape)
+    except ValueError:
+        raise VoxelsMismatchError(
+            f"write voxels: an array of shape {array.shape} does not fit what is assigned to, of shape {shape}"
+        ) from None

@@ -1,0 +1,173 @@
+"""Keys listed and drawn: numpy on the same array is the oracle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from conformance_stores import Backend, ramp
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from keys import keys
+from numpy.typing import NDArray
+
+import pyvolume
+
+SHAPE = (1, 32, 16, 48)
+
+
+def settings_for(backend: Backend) -> settings:
+    return settings(
+        max_examples=backend.examples, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
+
+
+@pytest.fixture(scope="module")
+def filled(backend: Backend) -> tuple[pyvolume.Volume, NDArray[Any]]:
+    """Give a volume that is only read, and the array in it."""
+    array = ramp(SHAPE)
+    return backend.new(array), array
+
+
+def same(actual: object, expected: object) -> None:
+    np.testing.assert_array_equal(actual, expected, strict=True)
+
+
+def test_reads_drawn_keys_as_numpy_does(backend: Backend, filled: tuple[pyvolume.Volume, NDArray[Any]]) -> None:
+    volume, array = filled
+
+    @settings_for(backend)
+    @given(keys(SHAPE))
+    def check(key: Any) -> None:
+        same(volume[key], array[key])
+
+    check()
+
+
+def not_growing(key: Any, shape: tuple[int, ...]) -> Any:
+    """Bring the explicit ends of slices back inside, beyond which a growable volume would grow."""
+
+    def inside(item: Any, size: int) -> Any:
+        if not isinstance(item, slice):
+            return item
+        start, stop, step = item.start, item.stop, item.step
+        if step is not None and step < 0:
+            return slice(start if start is None else min(start, size - 1), stop, step)
+        return slice(start, stop if stop is None else min(stop, size), step)
+
+    items = key if isinstance(key, tuple) else (key,)
+    used = sum(item is not None and item is not Ellipsis for item in items)
+    sizes = iter(shape)
+    changed = []
+    for item in items:
+        if item is Ellipsis:
+            for _ in range(len(shape) - used):
+                next(sizes)
+        changed.append(item if item is None or item is Ellipsis else inside(item, next(sizes)))
+    return tuple(changed) if isinstance(key, tuple) else changed[0]
+
+
+def test_writes_drawn_keys_as_numpy_does(backend: Backend) -> None:
+    array = ramp(SHAPE)
+    volume = backend.new(array)
+
+    @settings_for(backend)
+    @given(keys(SHAPE), st.data())
+    def check(key: Any, data: st.DataObject) -> None:
+        key = not_growing(key, SHAPE)
+        expected = array.copy()
+        shape = expected[key].shape
+        smaller = tuple(data.draw(st.sampled_from([n, 1])) for n in shape[data.draw(st.integers(0, len(shape))) :])
+        values = ramp(smaller, seed=1)
+        expected[key] = values
+        volume.post_ndarray((0,) * 4, SHAPE, array)
+        volume[key] = values
+        same(volume[...], expected)
+
+    check()
+
+
+KEYS = [
+    np.s_[...],
+    np.s_[:, 10:20, 3:9, 40:],
+    np.s_[0, 5, 6, 7],
+    np.s_[0, -1, -1, -1],
+    np.s_[:, ::-1, ::2, ::-3],
+    np.s_[0, 3:3],
+    np.s_[..., None, 5],
+    np.s_[:, [1, 5, 1]],
+    np.s_[0, [1, 2, 3], 4, [5, 6, 7]],
+    np.s_[:, np.arange(32) % 5 == 0],
+    np.s_[:, []],
+    np.s_[0, 100:200],
+    np.s_[-1:, -200:7],
+]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_reads_listed_keys_as_numpy_does(filled: tuple[pyvolume.Volume, NDArray[Any]], key: Any) -> None:
+    volume, array = filled
+    same(volume[key], array[key])
+
+
+def test_a_result_owns_its_memory_in_fortran_order(filled: tuple[pyvolume.Volume, NDArray[Any]]) -> None:
+    result = filled[0][0, 3:9, 2, ::2]
+    assert result.flags.owndata
+    assert result.flags.f_contiguous
+
+
+def test_a_result_without_axes_is_a_numpy_scalar(filled: tuple[pyvolume.Volume, NDArray[Any]]) -> None:
+    assert isinstance(filled[0][0, 1, 2, 3], np.uint8)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [np.s_[1], np.s_[0, 32], np.s_[0, 0, -17], np.s_[0, 0, 0, 0, 0], np.s_[True], np.s_[1.0], np.s_["x"], np.s_[::0],
+     np.s_[..., ...], np.s_[:, [40]], np.s_[:, np.ones((2, 2), bool)], np.s_[:, [1, 2], [1, 2, 3]]],
+    ids=str,
+)  # fmt: skip
+def test_a_key_that_addresses_no_voxels_is_a_selection_error(
+    filled: tuple[pyvolume.Volume, NDArray[Any]], key: Any
+) -> None:
+    with pytest.raises(pyvolume.errors.SelectionError, match=r"key: "):
+        filled[0][key]
+
+
+def padded(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    return np.pad(array, [(0, max(0, new - old)) for old, new in zip(array.shape, shape, strict=True)])
+
+
+@pytest.mark.parametrize(
+    ("key", "literal", "grown"),
+    [
+        (np.s_[:, 20:40], np.s_[:, 20:40], (1, 48, 16, 48)),
+        (np.s_[:, 30:70:7, 3], np.s_[:, 30:70:7, 3], (1, 80, 16, 48)),
+        (np.s_[0, 40, 20, 60], np.s_[0, 40, 20, 60], (1, 48, 32, 64)),
+        (np.s_[:, -2:40, :, -1], np.s_[:, 30:40, :, 47], (1, 48, 16, 48)),
+        (np.s_[:, 50:, :, :], np.s_[:, 50:32], SHAPE),
+        (np.s_[:, 40::-9, 2:4], np.s_[:, 40::-9, 2:4], (1, 48, 16, 48)),
+        (np.s_[:, [3, 40]], np.s_[:, [3, 40]], (1, 48, 16, 48)),
+        (np.s_[..., 50:64], np.s_[..., 50:64], (1, 32, 16, 64)),
+    ],
+    ids=str,
+)
+def test_an_explicit_stop_beyond_the_end_lets_the_volume_grow(
+    backend: Backend, key: Any, literal: Any, grown: tuple[int, ...]
+) -> None:
+    array = ramp(SHAPE)
+    volume = backend.new(array)
+    expected = padded(array, grown)
+    expected[literal] = 77
+    volume[key] = 77
+    same(volume[...], expected)
+
+
+def test_the_channel_axis_does_not_grow(backend: Backend) -> None:
+    array = ramp((4, 16, 16, 16))
+    volume = backend.new(array)
+    volume[2:9, 1, 1, 1] = 5
+    array[2:9, 1, 1, 1] = 5
+    same(volume[...], array)
+    with pytest.raises(pyvolume.errors.SelectionError, match="axis 0"):
+        volume[4, 1, 1, 1] = 5

@@ -1,0 +1,122 @@
+"""What an operation may cost: requests and memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pyvolume
+from mockserver import MockServer
+from pyvolume.dvid import general, voxels
+
+MEBI = 1 << 20
+
+
+def made(server: MockServer, since: int) -> list[str]:
+    """Say what was asked of the volume: method and endpoint."""
+    return [f"{record.method} {record.path.split('?')[0].split('/')[5]}" for record in server.requests[since:]]
+
+
+@pytest.fixture
+def volume(server: MockServer, connection: pyvolume.Connection) -> pyvolume.VoxelsAccessor:
+    return pyvolume.VoxelsAccessor(connection, server.uuid, "gray")
+
+
+def test_opening_asks_for_the_version_and_two_documents(server: MockServer, volume: pyvolume.VoxelsAccessor) -> None:
+    paths = [record.path.split("?")[0].rsplit("/", 1)[1] for record in server.requests]
+    assert paths == ["info", "info", "metadata"]
+
+
+@pytest.mark.parametrize(
+    ("operate", "asked"),
+    [
+        (lambda v: v[...], ["GET raw"]),
+        (lambda v: v[0, 5:9, ::7, [1, 5]], ["GET raw"]),
+        (lambda v: v[:, 5:5], []),
+        (lambda v: v.__setitem__((slice(None), slice(0, 32)), 1), ["POST raw"]),
+        (lambda v: v.__setitem__((slice(None), slice(1, 32)), 1), ["GET raw", "POST raw"]),
+        (lambda v: v.__setitem__((slice(None), slice(0, 64, 3)), 1), ["GET raw", "POST raw"]),
+        (lambda v: v.__setitem__((slice(None), slice(None, None, -1)), 1), ["POST raw"]),
+        (lambda v: v.__setitem__((slice(None), slice(3, 3)), 1), []),
+        (lambda v: v.__setitem__((slice(None), slice(64, 96)), 1), ["POST raw", "GET metadata"]),
+        (lambda v: (v.shape, v.nbytes, v.bounds, repr(v)), []),
+    ],
+)
+def test_an_operation_costs_no_more_requests_than_it_must(
+    server: MockServer, volume: pyvolume.VoxelsAccessor, operate: Callable[[pyvolume.Volume], Any], asked: list[str]
+) -> None:
+    before = len(server.requests)
+    operate(volume)
+    assert made(server, before) == asked
+
+
+def test_a_stepped_read_asks_for_the_enclosing_box_and_no_more(
+    server: MockServer, volume: pyvolume.VoxelsAccessor
+) -> None:
+    volume[0, 10:40:8, 5, ::20]
+    assert "/raw/0_1_2/25_1_61/10_5_0" in server.requests[-1].path
+
+
+@pytest.fixture(scope="module")
+def far_server() -> Iterator[str]:
+    """Start a server in a process of its own, whose memory does not count here."""
+    command = [sys.executable, "-m", "mockserver", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        yield next(word for word in line.split() if word.startswith("http"))
+        process.terminate()
+
+
+@pytest.fixture(scope="module")
+def far_volume(far_server: str) -> Iterator[pyvolume.VoxelsAccessor]:
+    with pyvolume.Connection(far_server) as connection:
+        uuid = general.create_repo(connection, "memory")
+        metadata = pyvolume.VoxelsMetadata.create_default_metadata((1, 256, 256, 256), "uint16", "cxyz", 1.0, "um")
+        voxels.create_new(connection, uuid, "large", metadata)
+        volume = pyvolume.VoxelsAccessor(connection, uuid, "large")
+        volume[:, :64, :64, :64] = 1
+        yield volume
+
+
+def peak_while(operate: Callable[[], object]) -> int:
+    """Return how many bytes more were held at the peak than before."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        kept = operate()
+        _, peak = tracemalloc.get_traced_memory()
+        del kept
+        return peak - before
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_read_holds_the_box_and_little_more(far_volume: pyvolume.VoxelsAccessor) -> None:
+    assert peak_while(lambda: far_volume[...]) <= 1.05 * 32 * MEBI
+
+
+def test_a_read_into_memory_at_hand_holds_little(far_volume: pyvolume.VoxelsAccessor) -> None:
+    out = np.empty(far_volume.shape, "uint16", order="F")
+    assert peak_while(lambda: far_volume.get_ndarray((0,) * 4, out.shape, out)) <= MEBI
+
+
+def test_a_fortran_ordered_array_is_sent_without_a_copy(far_volume: pyvolume.VoxelsAccessor) -> None:
+    array = np.ones((1, 256, 256, 256), "uint16", order="F")
+    assert peak_while(lambda: far_volume.post_ndarray((0,) * 4, array.shape, array)) <= MEBI
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int64"])
+def test_any_other_array_is_sent_with_one_slab_of_extra_memory(far_volume: pyvolume.VoxelsAccessor, dtype: str) -> None:
+    array = np.ones((1, 256, 256, 256), dtype, order="C")
+    assert peak_while(lambda: far_volume.post_ndarray((0,) * 4, array.shape, array)) <= 5 * MEBI
+
+
+def test_a_scalar_is_broadcast_slab_by_slab(far_volume: pyvolume.VoxelsAccessor) -> None:
+    assert peak_while(lambda: far_volume.__setitem__(..., 7)) <= 5 * MEBI

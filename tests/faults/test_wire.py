@@ -1,0 +1,228 @@
+"""The direct path from the socket into the array, its traps and its fallback."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scripted import ScriptedServer, answer, chunked
+
+import pyvolume
+from pyvolume.codecs import raw
+from pyvolume.errors import AnswerError, StoreError, TransportError
+from pyvolume.transport.answer import Answer
+from pyvolume.transport.call import Call
+from pyvolume.transport.request import Request, Upload
+
+OCTETS = "Content-Type: application/octet-stream"
+VOXELS = np.asfortranarray(np.random.default_rng(0).integers(0, 256, (1, 30, 20, 50), "uint8"))
+BODY = VOXELS.tobytes("F")
+COMMIT = Request("commit", "POST", "/commit", upload=Upload.of(b"{}"), repeatable=False)
+QUICK = pyvolume.RetryPolicy(timeout=0.2, interval=0.001)
+
+
+def read(connection: pyvolume.Connection, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    out = np.zeros_like(VOXELS) if out is None else out
+
+    def receive(received: Answer) -> None:
+        received.expect(VOXELS.nbytes, "application/octet-stream")
+        raw.decode_into(received, out)
+        received.finish()
+
+    connection.exchange(Request("read", "GET", "/voxels"), receive, Call(connection.retry))
+    return out
+
+
+def same(actual: object, expected: object) -> None:
+    np.testing.assert_array_equal(actual, expected, strict=True)
+
+
+GOOD = {
+    "with a length": answer(BODY, OCTETS),
+    "chunked": chunked(BODY, OCTETS),
+    "in one chunk": chunked(BODY, OCTETS, size=10**6),
+    "compressed by a proxy": answer(gzip.compress(BODY), OCTETS, "Content-Encoding: gzip"),
+    "compressed and chunked": chunked(gzip.compress(BODY), OCTETS, "Content-Encoding: gzip"),
+}
+
+
+@pytest.mark.parametrize("framing", GOOD)
+def test_every_framing_gives_the_voxels_and_keeps_the_connection(framing: str) -> None:
+    with (
+        ScriptedServer([GOOD[framing]] * 3) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+    ):
+        for _ in range(3):
+            same(read(connection), VOXELS)
+        assert server.connections == 1
+
+
+def test_a_body_that_ends_with_the_connection_is_read() -> None:
+    head = f"HTTP/1.0 200 OK\r\n{OCTETS}\r\n\r\n".encode()
+    with (
+        ScriptedServer([head + BODY, answer(BODY, OCTETS)], closing=[0]) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+    ):
+        same(read(connection), VOXELS)
+        same(read(connection), VOXELS)
+
+
+def test_strided_memory_is_filled() -> None:
+    out = np.zeros((2, 60, 20, 50), "uint8")[:1, ::2]
+    with ScriptedServer([chunked(BODY, OCTETS)]) as server, pyvolume.Connection(server.url) as connection:
+        same(read(connection, out), VOXELS)
+
+
+BAD: dict[str, tuple[bytes, type[StoreError]]] = {
+    "short length": (answer(BODY[:-1], OCTETS), AnswerError),
+    "long length": (answer(BODY + b"x", OCTETS), AnswerError),
+    "short, chunked": (chunked(BODY[:-1], OCTETS), AnswerError),
+    "long, chunked": (chunked(BODY + b"x", OCTETS), AnswerError),
+    "short, compressed": (answer(gzip.compress(BODY[:-1]), OCTETS, "Content-Encoding: gzip"), AnswerError),
+    "long, compressed": (answer(gzip.compress(BODY + b"x"), OCTETS, "Content-Encoding: gzip"), AnswerError),
+    "another type": (answer(BODY, "Content-Type: text/html"), AnswerError),
+    "no type": (answer(BODY), AnswerError),
+    "no content": (b"HTTP/1.1 204 No Content\r\n\r\n", AnswerError),
+    "broken off": (answer(BODY[:-100], OCTETS, length=len(BODY)), TransportError),
+    "broken off, chunked": (chunked(BODY, OCTETS)[:-500], TransportError),
+    "broken compression": (answer(b"\x1f\x8b" + BODY[:100], OCTETS, "Content-Encoding: gzip"), TransportError),
+    "no http": (b"hello\r\n\r\n", TransportError),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_a_bad_answer_is_retried_and_the_next_one_counts(fault: str) -> None:
+    bad, _ = BAD[fault]
+    with (
+        ScriptedServer([bad, answer(BODY, OCTETS)], closing=[0]) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+    ):
+        same(read(connection), VOXELS)
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_a_bad_answer_for_ever_is_an_error_of_its_kind(fault: str) -> None:
+    bad, kind = BAD[fault]
+    with (
+        ScriptedServer([bad] * 2000, closing=range(2000)) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+        pytest.raises(kind) as caught,
+    ):
+        read(connection)
+    assert type(caught.value) is kind
+
+
+def test_an_answer_error_carries_the_numbers() -> None:
+    with (
+        ScriptedServer([answer(BODY[:-1], OCTETS)] * 2) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+        pytest.raises(AnswerError) as caught,
+    ):
+        read(connection)
+    assert (caught.value.expected, caught.value.found) == (30000, 29999)
+
+
+def test_a_page_instead_of_voxels_is_shown() -> None:
+    page = answer(b"<html>Please log in</html>", "Content-Type: text/html; charset=utf-8")
+    with (
+        ScriptedServer([page] * 2) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+        pytest.raises(AnswerError, match=r"text/html.*Please log in.*proxy"),
+    ):
+        read(connection)
+
+
+def test_a_refused_port_fails_at_once() -> None:
+    with ScriptedServer([]) as server:
+        url = server.url
+    waits: list[pyvolume.Wait] = []
+    with (
+        pyvolume.Connection(url, retry=pyvolume.RetryPolicy(on_wait=waits.append)) as connection,
+        pytest.raises(TransportError, match="is the server running"),
+    ):
+        read(connection)
+    assert not waits
+
+
+def test_a_host_without_a_name_fails_at_once() -> None:
+    waits: list[pyvolume.Wait] = []
+    with (
+        pyvolume.Connection("nowhere.invalid:8000", retry=pyvolume.RetryPolicy(on_wait=waits.append)) as connection,
+        pytest.raises(TransportError, match="cannot connect"),
+    ):
+        read(connection)
+    assert not waits
+
+
+def test_an_upload_may_take_longer_than_connecting() -> None:
+    body = np.zeros(32 << 20, "uint8")
+    go = threading.Event()
+    timer = threading.Timer(0.5, go.set)
+    timer.start()
+    with (
+        ScriptedServer([answer(b"")], slow_start=go) as server,
+        pyvolume.Connection(server.url, timeout=(0.2, 10), retry=pyvolume.RetryPolicy(timeout=0)) as connection,
+    ):
+        upload = Upload(body.nbytes, lambda: raw.encode(body, body.dtype))
+        connection.exchange(Request("write", "POST", "/voxels", upload=upload), Answer.read, connection.new_call())
+        assert len(server.bodies[0]) == body.nbytes
+    timer.join()
+
+
+@pytest.mark.parametrize("bad", ["no http", "broken off"])
+def test_what_must_not_be_repeated_is_sent_once(bad: str) -> None:
+    with (
+        ScriptedServer([BAD[bad][0], answer(b"")], closing=[0]) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+        pytest.raises(TransportError, match="may have been carried out"),
+    ):
+        connection.exchange(COMMIT, Answer.read, connection.new_call())
+    assert len(server.heads) == 1
+
+
+def test_what_must_not_be_repeated_is_repeated_after_busy() -> None:
+    busy = answer(b"come again", status="503 Service Unavailable")
+    with (
+        ScriptedServer([busy, busy, answer(b"done")]) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+    ):
+        assert connection.exchange(COMMIT, Answer.read, connection.new_call()) == b"done"
+
+
+@pytest.mark.parametrize("status", ["502 Bad Gateway", "504 Gateway Timeout"])
+def test_what_must_not_be_repeated_is_not_after_a_gateway_gave_up(status: str) -> None:
+    with (
+        ScriptedServer([answer(b"", status=status), answer(b"done")]) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+        pytest.raises(StoreError),
+    ):
+        connection.exchange(COMMIT, Answer.read, connection.new_call())
+    assert len(server.heads) == 1
+
+
+def test_an_interrupted_wait_leaves_the_connection_usable() -> None:
+    def interrupt(_: pyvolume.Wait) -> None:
+        raise KeyboardInterrupt
+
+    busy = answer(b"come again", status="503 Service Unavailable")
+    policy = pyvolume.RetryPolicy(interval=1000, max_interval=1000, on_wait=interrupt)
+    with (
+        ScriptedServer([busy, answer(BODY, OCTETS)]) as server,
+        pyvolume.Connection(server.url, retry=policy) as connection,
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            read(connection)
+        same(read(connection), VOXELS)
+
+
+def test_a_cut_body_is_read_again_from_its_start() -> None:
+    cut = answer(bytes(len(BODY) - 100), OCTETS, length=len(BODY))
+    with (
+        ScriptedServer([cut, answer(BODY, OCTETS)], closing=[0]) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+    ):
+        same(read(connection), VOXELS)

@@ -1,0 +1,57 @@
+"""The kinds of store that the conformance suite runs on, and voxels to put into them."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+import pyvolume
+from pyvolume.dvid import general, voxels
+
+
+class Backend(Protocol):
+    """A kind of store: makes volumes that hold an array at voxel 0, and can grow."""
+
+    examples: int
+
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.Volume: ...
+
+
+class MemoryBackend:
+    examples = 500
+
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.Volume:
+        return pyvolume.from_array(array.copy(order="F"), block_shape=blocks, growable=True)
+
+
+class DvidBackend:
+    """Instances on a server that speaks DVID's protocol."""
+
+    examples = 100
+
+    def __init__(self, url: str, admin_token: str | None) -> None:
+        self.connection = pyvolume.Connection(url, admin_token=admin_token)
+        self.uuid = general.create_repo(self.connection, "conformance")
+        self._names = (f"volume{i}" for i in itertools.count())
+
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.VoxelsAccessor:
+        name = next(self._names)
+        empty = pyvolume.VoxelsMetadata.create_default_metadata(
+            (array.shape[0], 0, 0, 0), array.dtype, "cxyz", (4, 4, 40), "nanometers"
+        )
+        voxels.create_new(self.connection, self.uuid, name, empty, block_shape=blocks)
+        volume = pyvolume.VoxelsAccessor(self.connection, self.uuid, name)
+        volume.post_ndarray((0,) * 4, array.shape, array)
+        return volume
+
+
+def ramp(shape: tuple[int, ...], dtype: str = "uint8", seed: int = 0) -> NDArray[Any]:
+    """Make asymmetric voxels: every wrong axis order, byte order and offset shows."""
+    rng = np.random.default_rng(seed)
+    if np.dtype(dtype).kind == "f":
+        return np.asarray(rng.normal(size=shape).astype(dtype), order="F")
+    info = np.iinfo(dtype)
+    return np.asarray(rng.integers(info.min, info.max, size=shape, dtype=dtype, endpoint=True), order="F")

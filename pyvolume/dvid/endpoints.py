@@ -98,12 +98,14 @@ def post_document(
     path: str,
     document: Any,
     *,
-    query: Mapping[str, str] | None = None,
     repeatable: bool = False,
+    wants_admin: bool = False,
 ) -> bytes:
     """Send a JSON document and return the body of the answer."""
     upload = Upload.of(json.dumps(document).encode())
-    request = Request(action, "POST", path, query or {}, upload, repeatable=repeatable, refusal=refusal)
+    request = Request(
+        action, "POST", path, upload=upload, repeatable=repeatable, wants_admin=wants_admin, refusal=refusal
+    )
     return connection.exchange(request, Answer.read, connection.new_call())
 
 

@@ -64,9 +64,8 @@ def create_repo(connection: Connection, alias: str, description: str = "", root:
     document = {"alias": alias, "description": description, "root": uuid}
     action = f"create repository {alias!r}"
     schemas.validate("dvid-create-repo-1", document, action)
-    query = {} if connection.admin_token is None else {"admintoken": connection.admin_token}
     try:
-        body = post_document(connection, action, "/api/repos", document, query=query)
+        body = post_document(connection, action, "/api/repos", document, wants_admin=True)
     except TransportError:
         if root is not None or not _exists(connection, uuid):
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -12,20 +13,29 @@ POOL_SIZE = 16
 """Connections kept open to one server; at least as many as threads that use it."""
 
 
-class PatientAdapter(HTTPAdapter):
-    """An adapter whose new connections send under the limit for silence, not under that for connecting.
+REDACTED = "REDACTED-BY-PYVOLUME"
+"""Stands for the admin token in every url that a library could log or put into an error."""
 
-    urllib3 leaves the connect timeout on the socket until the request is sent, and Python's `sendall` takes a
-    timeout as the time for all of it: an upload that takes longer would fail on a good line.
+
+class PatientAdapter(HTTPAdapter):
+    """An adapter with two habits of its own.
+
+    Its new connections send under the limit for silence, not under that for connecting: urllib3 leaves the connect
+    timeout on the socket until the request is sent, and Python's `sendall` takes a timeout as the time for all of
+    it, so an upload that takes longer would fail on a good line.
+
+    The admin token is put into the request line only when that is sent: urllib3 logs urls, and requests puts them
+    into its errors.
 
     Parameters
     ----------
     silence : float
         Seconds.
+    admin_token : str, optional
     """
 
-    def __init__(self, silence: float) -> None:
-        self._pools = _pools(silence)
+    def __init__(self, silence: float, admin_token: str | None = None) -> None:
+        self._pools = _pools(silence, urllib.parse.quote_plus(admin_token or ""))
         super().__init__(pool_connections=4, pool_maxsize=POOL_SIZE)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -40,16 +50,20 @@ class PatientAdapter(HTTPAdapter):
         return manager
 
 
-def _pools(silence: float) -> dict[str, type[HTTPConnectionPool]]:
-    class PatientHTTP(HTTPConnection):
+def _pools(silence: float, secret: str) -> dict[str, type[HTTPConnectionPool]]:
+    class Habits(HTTPConnection):
         def connect(self) -> None:
             super().connect()
             self.sock.settimeout(silence)
 
-    class PatientHTTPS(HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            self.sock.settimeout(silence)
+        def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+            super().putrequest(method, url.replace(REDACTED, secret), *args, **kwargs)
+
+    class PatientHTTP(Habits):
+        pass
+
+    class PatientHTTPS(Habits, HTTPSConnection):
+        pass
 
     class HTTPPool(HTTPConnectionPool):
         ConnectionCls = PatientHTTP

@@ -16,34 +16,24 @@ from pyvolume.errors import AnswerError, TransportError
 PIECE = 1 << 18
 """Bytes for each read where the body cannot be received in place (256 KiB stays inside the allocator)."""
 
-WINDOW = 8 << 20
-"""Bytes for each read in place: large, because each return to Python may have to wait for the interpreter."""
+WINDOW = 1 << 20
+"""Bytes for each read in place: small enough to see progress, large enough to cost nothing."""
 
 
 @contextlib.contextmanager
-def translated(action: str, *, sent: str = "") -> Iterator[None]:
+def translated(action: str) -> Iterator[None]:
     """Turn what goes wrong in requests, urllib3 and http.client into a TransportError.
 
-    Parameters
-    ----------
-    action : str
-    sent : str
-        What to add where the request may have reached the server; then the error is not to be retried.
+    Its cause is the innermost error: those of the libraries around it hold urls.
     """
     try:
         yield
-    except (
-        requests.RequestException,
-        urllib3.exceptions.HTTPError,
-        http.client.HTTPException,
-        OSError,
-    ) as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+        cause = list(_chain(error))[-1]
+        found = str(cause) or type(cause).__name__
         if _is_unreachable(error):
-            message = f"{action}: cannot connect, is the server running? ({_innermost(error)})"
-            raise TransportError(message) from error
-        raise TransportError(
-            f"{action}: no usable answer arrived: {_innermost(error)}{sent}", retryable=not sent
-        ) from error
+            raise TransportError(f"{action}: cannot connect, is the server running? ({found})") from cause
+        raise TransportError(f"{action}: no usable answer arrived: {found}", retryable=True) from cause
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -65,11 +55,6 @@ def _is_unreachable(error: BaseException) -> bool:
         requests.exceptions.InvalidURL,
     )
     return any(isinstance(each, hopeless) for each in _chain(error))
-
-
-def _innermost(error: BaseException) -> str:
-    last = list(_chain(error))[-1]
-    return str(last) or type(last).__name__
 
 
 class Answer:

@@ -15,7 +15,7 @@ from requests.auth import AuthBase
 
 from pyvolume.errors import AddressError, AnswerError, BusyError, StoreError, TransportError
 from pyvolume.locks import BoxLocks
-from pyvolume.transport.adapter import PatientAdapter
+from pyvolume.transport.adapter import REDACTED, PatientAdapter
 from pyvolume.transport.answer import Answer, translated
 from pyvolume.transport.call import Call, Progress
 from pyvolume.transport.request import Body, Request
@@ -51,7 +51,7 @@ class Connection:
         Check certificates; a path names the authorities to trust.
     session : requests.Session, optional
         Yours: its authentication, headers, proxies, certificates and hooks apply. It is neither changed nor
-        closed nor pickled.
+        closed nor pickled. requests then counts the sending of each MiB as connecting, and logs an admin token.
     pickle_token : bool
         Whether the tokens travel with a pickled connection.
 
@@ -72,7 +72,7 @@ class Connection:
         address: str,
         *,
         timeout: float | tuple[float, float] = (5, 120),
-        retry: RetryPolicy | None = None,
+        retry: RetryPolicy = RetryPolicy(),
         user: str | None = None,
         app: str | None = "pyvolume",
         token: str | None = None,
@@ -83,7 +83,7 @@ class Connection:
     ) -> None:
         self.url = normalised_url(address)
         self.timeout = _two_timeouts(timeout)
-        self.retry = RetryPolicy() if retry is None else retry
+        self.retry = retry
         self.user = user
         self.app = app
         self.token = token
@@ -164,7 +164,7 @@ class Connection:
         left = call.remaining()
         timeout = self.timeout if left is None else (min(self.timeout[0], left), min(self.timeout[1], left))
         prepared = self._prepared(session, request, progress)
-        _log.debug("%s %s", request.method, prepared.url)
+        _log.debug("%s %s%s", request.method, self.url, request.path)
         with translated(request.action):
             response = session.send(prepared, stream=True, allow_redirects=False, timeout=timeout, **settings)
         try:
@@ -190,7 +190,10 @@ class Connection:
         )
 
     def _prepared(self, session: requests.Session, request: Request, progress: Progress) -> requests.PreparedRequest:
-        who = {name: value for name, value in (("u", self.user), ("app", self.app)) if value}
+        given = {"u": self.user, "app": self.app}
+        if request.wants_admin:
+            given["admintoken"] = REDACTED if self.session is None and self.admin_token else self.admin_token
+        who = {name: value for name, value in given.items() if value}
         with translated(request.action):
             prepared = session.prepare_request(
                 requests.Request(
@@ -226,7 +229,7 @@ class Connection:
         session = requests.Session()
         session.verify = self.verify
         for scheme in ("http://", "https://"):
-            session.mount(scheme, PatientAdapter(self.timeout[1]))
+            session.mount(scheme, PatientAdapter(self.timeout[1], self.admin_token))
         return session
 
 

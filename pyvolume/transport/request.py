@@ -47,6 +47,8 @@ class Request:
     upload : Upload, optional
     repeatable : bool
         Whether the request may be sent again although the server may have carried it out.
+    wants_admin : bool
+        Whether the admin token goes along.
     refusal : callable
         Turns an error status into an error.
     """
@@ -57,6 +59,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     upload: Upload | None = None
     repeatable: bool = True
+    wants_admin: bool = False
     refusal: Refusal | None = None
 
     def refused(self, url: str, status: int, headers: Mapping[str, str], text: str) -> StoreError:

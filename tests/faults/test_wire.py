@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+import traceback
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from scripted import ScriptedServer, answer, chunked
 
 import pyvolume
 from pyvolume.codecs import raw
+from pyvolume.dvid import general
 from pyvolume.errors import AnswerError, StoreError, TransportError
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.call import Call
@@ -226,3 +228,19 @@ def test_a_cut_body_is_read_again_from_its_start() -> None:
         pyvolume.Connection(server.url, retry=QUICK) as connection,
     ):
         same(read(connection), VOXELS)
+
+
+@pytest.mark.parametrize("reply", [answer(b'{"root": "abc"}'), BAD["no http"][0]], ids=["success", "failure"])
+def test_the_admin_token_is_sent_and_shows_nowhere(reply: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    shown = ""
+    with (
+        ScriptedServer([reply, answer(b"{}", status="404 Not Found")], closing=[0]) as server,
+        pyvolume.Connection(server.url, admin_token="a secret&", retry=QUICK) as connection,
+    ):
+        try:
+            general.create_repo(connection, "alias")
+        except StoreError as error:
+            shown = "".join(traceback.format_exception(error)) + repr(connection)
+    assert "admintoken=a+secret%26" in server.heads[0]
+    assert "secret" not in caplog.text + shown

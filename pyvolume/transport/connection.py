@@ -221,7 +221,9 @@ class Connection:
                 self._process = os.getpid()
                 self._current = self.session or self._new_session()
                 # requests looks through every environment variable, for each request
-                settings = self._current.merge_environment_settings(self.url, {}, None, None, None)
+                # and lets REQUESTS_CA_BUNDLE win over a session's authorities, but not over these
+                verify = None if self.verify is True else self.verify
+                settings = self._current.merge_environment_settings(self.url, {}, None, verify, None)
                 self._settings = {name: settings[name] for name in ("proxies", "verify", "cert")}
             return self._current, self._settings
 

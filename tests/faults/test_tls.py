@@ -1,0 +1,66 @@
+"""Talking to a server over TLS."""
+
+from __future__ import annotations
+
+import http.server
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+import pyvolume
+from pyvolume.dvid import general
+from pyvolume.errors import TransportError
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = b'{"DVID Version": "over TLS"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+class QuietServer(http.server.HTTPServer):
+    def handle_error(self, *args: object) -> None:
+        """A client that does not trust us is no error here."""
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def url(authority: trustme.CA) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with QuietServer(("localhost", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"https://localhost:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_an_authority_that_is_named_is_trusted_whatever_the_environment_says(
+    authority: trustme.CA, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", ssl.get_default_verify_paths().cafile or "/dev/null")
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    with pyvolume.Connection(url, verify=str(bundle)) as connection:
+        assert general.get_server_info(connection) == {"DVID Version": "over TLS"}
+
+
+def test_an_unknown_authority_is_refused_at_once(url: str) -> None:
+    with pyvolume.Connection(url) as connection, pytest.raises(TransportError, match="certificate verify failed"):
+        general.get_server_info(connection)

@@ -77,17 +77,13 @@ class Answer:
         self._action = action
         self._report = report
         self._received = 0
-        self._direct = self._find_direct_path()
-
-    def _find_direct_path(self) -> Callable[[memoryview], int] | None:
-        """Return what receives into memory without a copy: http.client's response behind urllib3's.
-
-        urllib3's own `readinto` copies. The private name may go one day: then, and where a proxy has compressed
-        the body, it is read piece by piece.
-        """
-        if self.headers.get("Content-Encoding", "identity") not in {"", "identity"}:
-            return None
-        return getattr(getattr(self._raw, "_fp", None), "readinto", None)
+        is_plain = self.headers.get("Content-Encoding", "identity") in {"", "identity"}
+        length = self.headers.get("Content-Length", "")
+        self._announced = int(length) if is_plain and length.isdigit() else None
+        # urllib3's own `readinto` copies, http.client's behind it does not. The private name may go one day: then,
+        # and where a proxy has compressed the body, it is read piece by piece.
+        behind = getattr(self._raw, "_fp", None)
+        self._direct = behind if is_plain and isinstance(behind, http.client.HTTPResponse) else None
 
     def expect(self, nbytes: int, content_type: str) -> None:
         """Check the head against what was agreed, before anything is received.
@@ -106,9 +102,8 @@ class Answer:
                 content_type=found_type,
                 first_bytes=first,
             )
-        length = self.headers.get("Content-Length")
-        if length is not None and self._direct is not None and int(length) != nbytes:
-            raise self._wrong_length(nbytes, int(length))
+        if self._announced is not None and self._announced != nbytes:
+            raise self._wrong_length(nbytes, self._announced)
 
     def read_into(self, view: memoryview) -> None:
         """Fill a flat view of bytes from the body.
@@ -132,17 +127,16 @@ class Answer:
 
     def _receive(self, view: memoryview) -> int:
         if self._direct is not None:
-            return self._direct(view)
+            return self._direct.readinto(view)
         data = self._raw.read(min(len(view), PIECE), decode_content=True)
         view[: len(data)] = data
         return len(data)
 
     def _ended_early(self, missing: int) -> AnswerError | TransportError:
         """Tell a short body from a broken connection, which http.client does not report."""
-        announced = self.headers.get("Content-Length")
-        if announced is not None and self._direct is not None and int(announced) > self._received:
+        if self._announced is not None and self._announced > self._received:
             return TransportError(
-                f"{self._action}: the connection broke after {self._received} of {announced} bytes",
+                f"{self._action}: the connection broke after {self._received} of {self._announced} bytes",
                 retryable=True,
             )
         return self._wrong_length(self._received + missing, self._received)
@@ -174,8 +168,7 @@ class Answer:
             if self._direct is None:
                 data = self._raw.read(limit, decode_content=True)
             else:
-                behind = getattr(self._raw, "_fp")  # noqa: B009 - private, see _find_direct_path
-                data = b"" if behind.isclosed() else behind.read(limit)
+                data = b"" if self._direct.isclosed() else self._direct.read(limit)
         return bytes(data)
 
     def read(self, limit: int = 1 << 30) -> bytes:
@@ -191,15 +184,11 @@ class Answer:
             self._received += len(piece)
             self._report(len(piece))
         if left:
-            self._check_announced_length()
+            if self._announced is not None and self._announced > self._received:
+                raise self._ended_early(self._announced - self._received)
             with translated(self._action):
                 self._raw.release_conn()
         return b"".join(pieces)
-
-    def _check_announced_length(self) -> None:
-        announced = self.headers.get("Content-Length")
-        if announced is not None and self._direct is not None and int(announced) > self._received:
-            raise self._ended_early(int(announced) - self._received)
 
     def read_json(self) -> Any:
         """Receive the whole body and parse it.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
 import threading
 import traceback
 from typing import Any
 
 import numpy as np
 import pytest
+import requests
+import urllib3
 from numpy.typing import NDArray
 from scripted import ScriptedServer, answer, chunked
 
@@ -244,3 +247,16 @@ def test_the_admin_token_is_sent_and_shows_nowhere(reply: bytes, caplog: pytest.
             shown = "".join(traceback.format_exception(error)) + repr(connection)
     assert "admintoken=a+secret%26" in server.heads[0]
     assert "secret" not in caplog.text + shown
+
+
+def test_another_http_library_behind_requests_is_read_by_its_public_interface() -> None:
+    response = requests.Response()
+    response.status_code = 200
+    response.headers["Content-Type"] = "application/octet-stream"
+    response.raw = urllib3.HTTPResponse(io.BytesIO(BODY), preload_content=False)
+    received = Answer(response, "read", lambda count: None)
+    out = np.zeros_like(VOXELS)
+    received.expect(out.nbytes, "application/octet-stream")
+    raw.decode_into(received, out)
+    received.finish()
+    same(out, VOXELS)

@@ -6,7 +6,6 @@ the box; numpy itself applies what is left, so its rules hold by construction.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,13 +16,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.box import Box
-from pyvolume.errors import SelectionError
+from pyvolume.key import Where, check_broadcast, clipped, growing, literal, spread
 
 Item: TypeAlias = "int | slice | NDArray[np.intp] | EllipsisType | None"
 """One part of a key after sorting: an index, a slice, an index array, an Ellipsis of no axes, or a new axis."""
 
-Where: TypeAlias = "range | int | NDArray[np.intp]"
-"""Which coordinates of an axis one part of a key selects."""
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one piece of a transfer has of a selection.
+
+    Parameters
+    ----------
+    local : tuple
+        The key of the selected voxels in the array of the piece.
+    place : tuple
+        Their place in the result, with the same axes as what `local` gives.
+    is_whole : bool
+        Whether they are all voxels of the piece, in its order.
+    """
+
+    local: tuple[Item, ...]
+    place: tuple[slice | NDArray[np.intp], ...]
+    is_whole: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +49,24 @@ class Selection:
     ----------
     box : Box
         The smallest box that encloses the selected voxels; empty where none is selected.
-    local : tuple
-        The key to apply to the array of that box.
+    where : tuple
+        The absolute coordinates that each part of the key selects on its axis; None for a new axis, and an Ellipsis
+        that stands for no axis, but parts the index arrays beside it.
     """
 
     box: Box
-    local: tuple[Item, ...]
+    where: tuple[Where | EllipsisType | None, ...]
+
+    @classmethod
+    def of_box(cls, box: Box) -> Selection:
+        """Select every voxel of a box."""
+        return cls(box, tuple(map(range, box.start, box.stop)))
+
+    @cached_property
+    def local(self) -> tuple[Item, ...]:
+        """The key to apply to the array of the box."""
+        starts = iter(self.box.start)
+        return tuple(item if item is None or item is Ellipsis else _shifted(item, next(starts)) for item in self.where)
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -49,20 +76,67 @@ class Selection:
     @property
     def is_plain(self) -> bool:
         """Whether the result is the box itself, but for axes of length 1 taken away or added."""
-        return self.covers_box and all(not isinstance(item, slice) or item.step is None for item in self.local)
+        return all(not isinstance(item, np.ndarray) and (_step(item) == 1) for item in self.where)
 
     @property
     def covers_box(self) -> bool:
         """Whether every voxel of the box is selected exactly once, on any axis forwards or backwards."""
-        return all(
-            not isinstance(item, np.ndarray) and (not isinstance(item, slice) or item.step in {None, -1})
-            for item in self.local
-        )
+        return all(not isinstance(item, np.ndarray) and abs(_step(item)) == 1 for item in self.where)
+
+    @cached_property
+    def by_axis(self) -> tuple[Where, ...]:
+        """What is selected on each axis of the box."""
+        return tuple(item for item in self.where if item is not None and item is not Ellipsis)
 
     def in_box(self, voxels: NDArray[Any]) -> NDArray[Any]:
         """View an array of the result's shape in the shape of the box; for a selection that covers it."""
-        back = (0 if item is None else np.newaxis if isinstance(item, int) else item for item in self.local)
+        back = (
+            0 if item is None else np.newaxis if isinstance(item, int) else slice(None, None, _step(item))
+            for item in self.where
+            if item is not Ellipsis
+        )
         return voxels[tuple(back)]
+
+    def within(self, piece: Box) -> Part | None:
+        """Return what is left of the key in a piece of the box, or None where it has no selected voxel."""
+        points = self._points_in(piece)
+        local: list[Item] = []
+        place: list[slice | NDArray[np.intp]] = []
+        sides = iter(zip(piece.start, piece.stop, strict=True))
+        for item in self.where:
+            if item is None or item is Ellipsis:
+                local.append(item)
+                place.extend([slice(None)] if item is None else [])
+                continue
+            kept = _kept(item, points, *next(sides))
+            if kept is None:
+                return None
+            local.append(kept[0])
+            place.extend([kept[1]] if kept[1] is not None else [])
+        if points is not None:
+            place.insert(self._points_axis, points)
+        return Part(tuple(local), tuple(place), is_whole=self._is_all and self.box.contains(piece))
+
+    @cached_property
+    def _is_all(self) -> bool:
+        """Whether the selection is a box under another name, with all its axes."""
+        return self.is_plain and all(isinstance(item, range) for item in self.where)
+
+    def _points_in(self, piece: Box) -> NDArray[np.intp] | None:
+        """Return which points of the index arrays lie in a piece; None where the key has no index arrays."""
+        inside: NDArray[np.bool_] | None = None
+        for item, low, high in zip(self.by_axis, piece.start, piece.stop, strict=True):
+            if isinstance(item, np.ndarray):
+                here = (item >= low) & (item < high)
+                inside = here if inside is None else inside & here
+        return None if inside is None else np.flatnonzero(inside)
+
+    @cached_property
+    def _points_axis(self) -> int:
+        """Where numpy puts the axis of the points: in their place if they stand together, else first."""
+        advanced = [isinstance(item, (int, np.ndarray)) for item in self.where]
+        first, last = advanced.index(True), len(advanced) - 1 - advanced[::-1].index(True)
+        return first - sum(item is Ellipsis for item in self.where[:first]) if all(advanced[first : last + 1]) else 0
 
     @classmethod
     def for_reading(cls, key: object, shape: Sequence[int]) -> Selection:
@@ -73,7 +147,7 @@ class Selection:
         SelectionError
             Where numpy raises; also for scalar booleans, arrays of several axes, floats and text.
         """
-        return _select(key, shape, lambda item, axis: _clipped(item, axis, shape[axis]))
+        return _select(key, shape, lambda item, axis: clipped(item, axis, shape[axis]))
 
     @classmethod
     def for_writing(cls, key: object, shape: Sequence[int], growable: Sequence[bool]) -> Selection:
@@ -84,10 +158,7 @@ class Selection:
         """
 
         def locate(item: Any, axis: int) -> Where:
-            if not growable[axis]:
-                return _clipped(item, axis, shape[axis])
-            literal = _from_present_end(item, shape[axis])
-            return _clipped(literal, axis, _grown(literal, shape[axis]))
+            return growing(item, axis, shape[axis]) if growable[axis] else clipped(item, axis, shape[axis])
 
         return _select(key, shape, locate)
 
@@ -97,175 +168,64 @@ class Selection:
 
         A missing start or stop is that of the bounds; boolean arrays are refused, because they have no coordinates.
         """
-        return _select(
-            key, bounds.shape, lambda item, axis: _literal(item, axis, bounds.start[axis], bounds.stop[axis])
-        )
+        return _select(key, bounds.shape, lambda item, axis: literal(item, axis, bounds.start[axis], bounds.stop[axis]))
 
 
 def _select(key: object, shape: Sequence[int], locate: Callable[[Any, int], Where]) -> Selection:
-    """Find where each part of the key lies by `locate(item, axis)`, and crop it to the box around that."""
-    start: list[int] = []
-    stop: list[int] = []
-    local: list[Item] = []
-    for item in _spread(key, len(shape)):
+    """Find where each part of the key lies by `locate(item, axis)`, and the box around that."""
+    where: list[Where | EllipsisType | None] = []
+    faces: list[tuple[int, int]] = []
+    for item in spread(key, len(shape)):
         if item is None or item is Ellipsis:
-            local.append(item)
+            where.append(item)
             continue
-        low, high, rest = _cropped(locate(item, len(start)))
-        start.append(low)
-        stop.append(high)
-        local.append(rest)
-    _check_broadcast(local)
-    return Selection(Box(tuple(start), tuple(stop)), tuple(local))
+        place = locate(item, len(faces))
+        where.append(place)
+        faces.append(_faces(place))
+    check_broadcast(where)
+    return Selection(Box(tuple(low for low, _ in faces), tuple(high for _, high in faces)), tuple(where))
 
 
-def _cropped(where: Where) -> tuple[int, int, Item]:
-    """Return the first coordinate, the one behind the last, and what is left of the key between them."""
+def _faces(where: Where) -> tuple[int, int]:
+    """Return the first coordinate and the one behind the last."""
     if isinstance(where, int):
-        return where, where + 1, 0
+        return where, where + 1
     if isinstance(where, range):
-        if not where:
-            return where.start, where.start, slice(None)
-        low, high = min(where[0], where[-1]), max(where[0], where[-1]) + 1
-        return low, high, slice(None, None, None if where.step == 1 or high - low == 1 else where.step)
-    if not where.size:
-        return 0, 0, where
-    low = int(where.min())
-    return low, int(where.max()) + 1, where - low
+        return (min(where[0], where[-1]), max(where[0], where[-1]) + 1) if where else (where.start, where.start)
+    return (int(where.min()), int(where.max()) + 1) if where.size else (0, 0)
 
 
-def _spread(key: object, ndim: int) -> list[Any]:
-    """Return the parts of a key, with an Ellipsis and missing axes replaced by full slices."""
-    items = [_sorted_out(item) for item in (key if isinstance(key, tuple) else (key,))]
-    dots = [i for i, item in enumerate(items) if item is Ellipsis]
-    if len(dots) > 1:
-        raise SelectionError("key: an index can only have one ellipsis ('...')")
-    missing = ndim - sum(item is not None and item is not Ellipsis for item in items)
-    if missing < 0:
-        raise SelectionError(f"key: too many indices: the volume has {ndim} axes, the key names {ndim - missing}")
-    at = dots[0] if dots else len(items)
-    # an Ellipsis of no axes still parts the index arrays beside it
-    filling: list[Any] = [slice(None)] * missing or [Ellipsis] * len(dots)
-    return items[:at] + filling + items[at + len(dots) :]
+def _step(item: Where | EllipsisType | None) -> int:
+    """Return the step of a range that has more than one voxel, and 1 of anything else."""
+    return item.step if isinstance(item, range) and len(item) > 1 else 1
 
 
-def _sorted_out(item: object) -> object:
-    """Let pass what can be part of a key; turn lists into arrays and index-like scalars into int."""
-    if item is None or item is Ellipsis:
-        return item
-    if isinstance(item, slice):
-        return slice(*(None if part is None else _index(part, "slice") for part in (item.start, item.stop, item.step)))
-    if isinstance(item, (list, tuple, range)):
-        return _index_array(item)
-    if isinstance(item, np.ndarray) and item.ndim:
-        return _index_array(item)
-    return _index(item, "index")
-
-
-def _index(value: object, what: str) -> int:
-    if isinstance(value, (bool, np.bool_)) or (isinstance(value, np.ndarray) and value.dtype == bool):
-        raise SelectionError(f"key: a single boolean is no {what}: {value!r}")
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise SelectionError(
-            f"key: {what} must be integers, slices, one '...', None or 1-D integer or boolean arrays, not {value!r}"
-        ) from None
-
-
-def _index_array(item: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
-    try:
-        array = np.asarray(item) if len(item) or isinstance(item, np.ndarray) else np.empty(0, np.intp)
-    except ValueError:
-        raise SelectionError(f"key: a ragged list is no index: {item!r}") from None
-    if array.ndim != 1:
-        raise SelectionError(
-            f"key: index arrays have one axis, not {array.ndim}; read the box with slices and apply the mask to it"
-        )
-    if array.dtype.kind not in "biu":
-        raise SelectionError(f"key: index arrays hold integers or booleans, not {array.dtype}")
-    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.intp).max:
-        raise SelectionError(f"key: index {array.max()} is out of bounds")
-    return array if array.dtype == bool else array.astype(np.intp)
-
-
-def _check_broadcast(local: Sequence[Item]) -> None:
-    """Refuse index arrays of different lengths, as numpy does; a length of 1 is stretched."""
-    lengths = {item.size for item in local if isinstance(item, np.ndarray)} - {1}
-    if len(lengths) > 1:
-        raise SelectionError(f"key: index arrays of different lengths: {sorted(lengths)}")
-
-
-def _checked_range(item: slice, axis: int, size: int) -> range:
-    if item.step == 0:
-        raise SelectionError(f"key: a slice step cannot be 0 (axis {axis})")
-    return range(*item.indices(size))
-
-
-def _clipped(item: Any, axis: int, size: int) -> Where:
-    """Find the coordinates of one part of a key on an axis of this size, by numpy's rules."""
-    if isinstance(item, slice):
-        return _checked_range(item, axis, size)
-    if isinstance(item, int):
-        _check_inside(item, axis, size)
-        return int(item) % size
-    if item.dtype == bool:
-        if item.size != size:
-            raise SelectionError(f"key: a boolean array of length {item.size} on axis {axis} of length {size}")
-        return np.flatnonzero(item)
-    if item.size:
-        _check_inside(int(item.min()), axis, size)
-        _check_inside(int(item.max()), axis, size)
-    wrapped: NDArray[np.intp] = np.where(item < 0, item + size, item)
-    return wrapped
-
-
-def _check_inside(index: int, axis: int, size: int) -> None:
-    if not -size <= index < size:
-        raise SelectionError(f"key: index {index} is out of bounds for axis {axis} with size {size}")
-
-
-def _from_present_end(item: Any, size: int) -> Any:
-    """Resolve what counts from the present end, so that the rest can be taken literally."""
-    if isinstance(item, int):
-        return item + size if -size <= item < 0 else item
-    if isinstance(item, slice):
-        return _slice_from_present_end(item, size)
-    return item if item.dtype == bool else np.where((item < 0) & (item >= -size), item + size, item)
-
-
-def _slice_from_present_end(item: slice, size: int) -> slice:
-    def resolved(index: int) -> int:
-        return index if index >= 0 else index + size
-
-    if item.step is None or item.step >= 0:
-        start = 0 if item.start is None else max(0, resolved(item.start))
-        return slice(start, size if item.stop is None else max(0, resolved(item.stop)), item.step)
-    start = size - 1 if item.start is None else resolved(item.start)
-    if start < 0:
+def _shifted(item: Where, origin: int) -> Item:
+    """Turn coordinates into a key of an array that begins at `origin`."""
+    if not isinstance(item, range):
+        return item - origin
+    if not item:
         return slice(0, 0)
-    stop = None if item.stop is None else resolved(item.stop)
-    return slice(start, stop if stop is None or stop >= 0 else None, item.step)
+    step, last = _step(item), item[-1] - origin
+    if step > 0:
+        return slice(item[0] - origin, last + 1, None if step == 1 else step)
+    return slice(item[0] - origin, last - 1 if last else None, step)
 
 
-def _grown(item: Any, size: int) -> int:
-    """Return how long an axis is after the assignment; `item` comes from `_from_present_end`."""
-    if isinstance(item, slice):
-        last: int = item.stop if item.step is None or item.step > 0 else item.start + 1
-        return max(size, last)
+def _kept(item: Where, points: NDArray[np.intp] | None, low: int, high: int) -> tuple[Item, slice | None] | None:
+    """Return the part of a key between two coordinates and its place on its own axis of the result, if it has one."""
     if isinstance(item, int):
-        return max(size, item + 1)
-    return size if item.dtype == bool else max(size, int(np.max(item, initial=-1)) + 1)
+        return (item - low, None) if low <= item < high else None
+    if isinstance(item, range):
+        first, last = _positions(item, low, high)
+        return (_shifted(item[first:last], low), slice(first, last)) if first < last else None
+    if points is None or not points.size:
+        return None
+    return (item if item.size == 1 else item[points]) - low, None
 
 
-def _literal(item: Any, axis: int, low: int, high: int) -> Where:
-    """Find the coordinates of one part of a key that is meant literally."""
-    if isinstance(item, slice):
-        step = 1 if item.step is None else item.step
-        if step == 0:
-            raise SelectionError(f"key: a slice step cannot be 0 (axis {axis})")
-        first, last = (low, high) if step > 0 else (high - 1, low - 1)
-        return range(first if item.start is None else item.start, last if item.stop is None else item.stop, step)
-    if isinstance(item, np.ndarray) and item.dtype == bool:
-        raise SelectionError(f"key: a boolean array has no coordinates (axis {axis}); use integers")
-    return item  # type: ignore[no-any-return]
+def _positions(item: range, low: int, high: int) -> tuple[int, int]:
+    """Return the first position of a range whose coordinate is in ``low:high``, and the one behind the last."""
+    step, start = item.step, item.start
+    first, last = (low - start, high - start) if step > 0 else (high - 1 - start, low - 1 - start)
+    return max(0, -(-first // step)), min(len(item), -(-last // step))

@@ -30,6 +30,8 @@ class StoreTraits:
         Whether what is read may differ from what was written; then blocks are not merged.
     outside : "zeros" or "error"
         What a read outside the bounds gives.
+    preferred_concurrency : int
+        How many requests to have under way at once.
     """
 
     read_grid: tuple[int, ...]
@@ -40,6 +42,7 @@ class StoreTraits:
     growable: tuple[bool, ...]
     lossy: bool
     outside: Literal["zeros", "error"]
+    preferred_concurrency: int = 1
 
 
 class VoxelStore(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NoReturn, Self, SupportsIndex
 
@@ -17,6 +18,7 @@ from pyvolume.selection import Selection
 from pyvolume.store import VoxelStore
 from pyvolume.transfer.casting import Casting, castable, check_casting
 from pyvolume.transfer.engine import Transfer
+from pyvolume.transfer.plan import Plan
 from pyvolume.transport.call import Call
 from pyvolume.transport.retry import RetryPolicy
 
@@ -179,6 +181,36 @@ class Volume:
         """Ask the store for the present bounds."""
         self._metadata = self.store.read_metadata(self._new_call())
 
+    def plan(self, key: object, *, write: bool = False) -> Plan:
+        """Say what ``vol[key]`` or ``vol[key] = ...`` would ask of the store; nothing is asked.
+
+        Parameters
+        ----------
+        key
+            As for reading or writing.
+        write : bool
+            Plan an assignment.
+
+        Returns
+        -------
+        Plan
+            Iterable: requests with their method, box and bytes.
+
+        Examples
+        --------
+        >>> import numpy as np, pyvolume
+        >>> volume = pyvolume.from_array(np.zeros((1, 256, 256, 256), "uint8"), block_shape=(64, 64, 64))
+        >>> volume.plan(np.s_[:, 10:110, 20:120], write=True)
+        <Plan to write 2.441 MiB with 2 requests of together 8 MiB, 8 MiB of it merged, 1 at once, peak memory 4 MiB>
+        """
+        growable = self.store.traits.growable
+        selection = (
+            Selection.for_writing(key, self.shape, growable) if write else Selection.for_reading(key, self.shape)
+        )
+        voxels = math.prod(selection.shape)
+        selection = Selection.of_box(selection.box) if selection.covers_box else selection
+        return self._transfer.plan(selection, self._metadata, voxels=voxels, write=write)
+
     def _new_call(self) -> Call:
         return Call(self._retry)
 
@@ -254,7 +286,7 @@ class Volume:
             raise VoxelsMismatchError(
                 f"read voxels: out must be {self.dtype} of shape {box.shape}, not {out.dtype} of shape {out.shape}"
             )
-        self._read_box(box, out)
+        self._read_into(Selection.of_box(box), out)
         return out
 
     def post_ndarray(self, start: Sequence[SupportsIndex], stop: Sequence[SupportsIndex], array: NDArray[Any]) -> None:
@@ -281,7 +313,7 @@ class Volume:
             raise VoxelsMismatchError(
                 f"write voxels: expected an array of shape {box.shape} for {box} and found {np.shape(array)}"
             )
-        self._write(Selection(box, (slice(None),) * self.ndim), array)
+        self._write(Selection.of_box(box), array)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
@@ -308,32 +340,29 @@ class Volume:
                     f"of axis {axis} ({self.axiskeys[axis]!r})"
                 )
 
-    def _read_box(self, box: Box, out: NDArray[Any]) -> None:
-        self._check_inside(box, growing=False)
-        self._transfer.read(box, out, self._metadata, self._new_call())
+    def _read_into(self, selection: Selection, out: NDArray[Any]) -> None:
+        self._check_inside(selection.box, growing=False)
+        self._transfer.read(selection, out, self._metadata, self._new_call())
 
     def _read(self, selection: Selection) -> Any:
-        if not selection.is_plain:
-            voxels = np.empty(selection.box.shape, self.dtype, order="F")
-            self._read_box(selection.box, voxels)
-            return np.array(voxels[selection.local], order="F")
         result = np.empty(selection.shape, self.dtype, order="F")
-        self._read_box(selection.box, selection.in_box(result))
+        if selection.is_plain:
+            self._read_into(Selection.of_box(selection.box), selection.in_box(result))
+        else:
+            self._read_into(selection, result)
         return result if result.ndim else result[()]
 
     def _write(self, selection: Selection, values: object) -> None:
         if self.mode == "r" or not self.store.traits.writable:
             raise UnsupportedError(f"write voxels of {self.store.address}: opened for reading only")
         array = _broadcast(castable(values, self.dtype, self._casting), selection.shape, self)
-        box = selection.box
-        self._check_inside(box, growing=True)
-        if box.size == 0 or array.size == 0:
+        self._check_inside(selection.box, growing=True)
+        if array.size == 0:
             return
-        call = self._new_call()
         if selection.covers_box:
-            sent = self._transfer.write(box, selection.in_box(array), self._metadata, call)
-        else:
-            sent = self._transfer.write_selected(box, selection.local, array, self._metadata, call=call)
+            array, selection = selection.in_box(array), Selection.of_box(selection.box)
+        call = self._new_call()
+        sent = self._transfer.write(selection, array, self._metadata, call)
         if not self.bounds.contains(sent):
             self._metadata = self.store.read_metadata(call)
 

@@ -75,6 +75,7 @@ class DvidStore:
             growable=(False, *(True,) * len(self.blocks)),
             lossy=info.lossy or bool(query),
             outside="zeros",
+            preferred_concurrency=1 if throttle else connection.concurrency,
         )
 
     def read_metadata(self, call: Call) -> VoxelsMetadata:

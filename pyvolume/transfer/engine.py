@@ -1,25 +1,23 @@
-"""Transfers: move a box between an array and a store, piece by piece."""
+"""Transfers: move voxels between an array and a store as a plan says."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.box import Box
-from pyvolume.errors import AlignmentError, StoreError
+from pyvolume.errors import AlignmentError
 from pyvolume.locks import BoxLocks
 from pyvolume.metadata import VoxelsMetadata
+from pyvolume.selection import Selection
 from pyvolume.store import VoxelStore
-from pyvolume.transfer.plan import aligned, cut, read_pieces, write_pieces
+from pyvolume.transfer.grid import aligned, cut
+from pyvolume.transfer.plan import Plan, Step, plan_read, plan_write
+from pyvolume.transfer.workers import Workers
 from pyvolume.transport.call import Call
-
-CROPPED_PIECE_BYTES = 16 << 20
-"""What is held in memory of a box that is read with more around it than was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,109 +30,84 @@ class Transfer:
     locks : BoxLocks
         Shared by everything that writes through the same connection.
     merges : bool
-        Whether a box that is not made of whole blocks may be completed with what is stored.
+        Whether blocks that are not written whole may be completed with what is stored.
     """
 
     store: VoxelStore
     locks: BoxLocks
     merges: bool
 
-    def read(self, box: Box, out: NDArray[Any], metadata: VoxelsMetadata, call: Call) -> None:
-        """Fill `out` with the voxels of `box`; an empty box asks for nothing."""
-        if box.size == 0:
-            return
-        traits = self.store.traits
-        pieces = read_pieces(box, traits, metadata.bounds, out.dtype.itemsize)
-        if aligned(box, traits.read_grid, traits, metadata.bounds) != box:
-            most = CROPPED_PIECE_BYTES // out.dtype.itemsize
-            pieces = [part for piece in pieces for part in cut(piece, traits.read_grid, most)]
+    def plan(self, selection: Selection, metadata: VoxelsMetadata, *, voxels: int, write: bool) -> Plan:
+        """Plan a read or a write of the selected voxels."""
+        make = plan_write if write else plan_read
+        concurrency = self.store.traits.preferred_concurrency
+        return make(selection, self.store.traits, metadata, concurrency, voxels=voxels)
 
-        def read_piece(piece: Box) -> None:
-            wanted = piece.intersection(box)
-            if wanted == piece:
-                self.store.read_box(piece, out[piece.slices_from(box.start)], call)
-            elif wanted is not None:
-                around = np.empty(piece.shape, out.dtype, order="F")
-                self.store.read_box(piece, around, call)
-                out[wanted.slices_from(box.start)] = around[wanted.slices_from(piece.start)]
+    def read(self, selection: Selection, out: NDArray[Any], metadata: VoxelsMetadata, call: Call) -> None:
+        """Put the selected voxels into `out`, which has the shape of the selection."""
 
-        _for_each(pieces, read_piece)
+        def move(step: Step) -> None:
+            part = selection.within(step.box)
+            if part is None:
+                return
+            if part.is_whole:
+                self.store.read_box(step.box, out[part.place], call)
+                return
+            around = np.empty(step.box.shape, out.dtype, order="F")
+            self.store.read_box(step.box, around, call)
+            out[part.place] = around[part.local]
 
-    def write(self, box: Box, voxels: NDArray[Any], metadata: VoxelsMetadata, call: Call) -> Box:
-        """Store `voxels` at `box`: whole blocks straight, border blocks merged with what is stored.
+        plan = self.plan(selection, metadata, voxels=out.size, write=False)
+        Workers(plan.steps, move, call).run(plan.concurrency)
+
+    def write(self, selection: Selection, values: NDArray[Any], metadata: VoxelsMetadata, call: Call) -> Box:
+        """Store values of the shape of the selection.
 
         Returns
         -------
         Box
-            What was sent: the smallest box of whole blocks around `box`.
+            What was sent: the smallest box of whole blocks around the selection.
 
         Raises
         ------
         AlignmentError
-            If the box is not made of whole blocks and nothing may be merged.
+            If the selected voxels do not fill whole blocks and nothing may be merged.
         """
-        pieces = write_pieces(box, self.store.traits, metadata.bounds, metadata.dtype.itemsize)
-        merged = {piece.box for piece in pieces if piece.merged}
 
-        def write_piece(piece: Box) -> None:
-            if piece not in merged:
-                self.store.write_box(piece, voxels[piece.slices_from(box.start)], call)
+        def move(step: Step) -> None:
+            part = selection.within(step.box)
+            if part is None:
                 return
-            blocks = np.empty(piece.shape, metadata.dtype, order="F")
-            self.read(piece, blocks, metadata, call)
-            new = cast("Box", piece.intersection(box))  # each piece touches the box
-            place = blocks[new.slices_from(piece.start)]
-            np.copyto(place, voxels[new.slices_from(box.start)], casting="unsafe")
-            self.store.write_box(piece, blocks, call)
+            if not step.merged:
+                self.store.write_box(step.box, values[part.place], call)
+                return
+            blocks = np.empty(step.box.shape, metadata.dtype, order="F")
+            self._read_blocks(step.box, blocks, metadata, call)
+            blocks[part.local] = values[part.place]
+            self.store.write_box(step.box, blocks, call)
 
-        with self._holding(box, metadata) as whole:
-            if whole != box:
-                self._check_may_merge(f"{box} is not aligned", whole)
-            _for_each([piece.box for piece in pieces], write_piece)
-        return whole
-
-    def write_selected(
-        self, box: Box, local: tuple[Any, ...], values: NDArray[Any], metadata: VoxelsMetadata, *, call: Call
-    ) -> Box:
-        """Store values at voxels that do not fill a box: read the blocks around them, assign, store them.
-
-        Parameters
-        ----------
-        box : Box
-            Around the voxels.
-        local : tuple
-            The key of the voxels in the array of that box.
-        values : ndarray
-            Of the shape that the key gives.
-        metadata : VoxelsMetadata
-        call : Call
-
-        Returns
-        -------
-        Box
-            What was sent.
-        """
-        with self._holding(box, metadata) as whole:
-            self._check_may_merge("the selected voxels do not fill whole blocks", whole)
-            blocks = np.empty(whole.shape, metadata.dtype, order="F")
-            self.read(whole, blocks, metadata, call)
-            blocks[box.slices_from(whole.start)][local] = values.astype(metadata.dtype, copy=False)
-            pieces = write_pieces(whole, self.store.traits, metadata.bounds, metadata.dtype.itemsize)
-            _for_each(
-                [piece.box for piece in pieces],
-                lambda piece: self.store.write_box(piece, blocks[piece.slices_from(whole.start)], call),
-            )
-        return whole
-
-    @contextlib.contextmanager
-    def _holding(self, box: Box, metadata: VoxelsMetadata) -> Iterator[Box]:
-        """Hold the blocks that a write touches, and give their box."""
         traits = self.store.traits
-        whole = aligned(box, traits.write_grid, traits, metadata.bounds)
+        plan = self.plan(selection, metadata, voxels=values.size, write=True)
+        whole = aligned(selection.box, traits.write_grid, traits, metadata.bounds)
         with self.locks.holding(self.store.address, whole):
-            yield whole
+            if plan.merged_bytes:
+                self._check_may_merge(selection, whole)
+            Workers(plan.steps, move, call).run(plan.concurrency)
+        return whole
 
-    def _check_may_merge(self, found: str, nearest: Box) -> None:
+    def _read_blocks(self, box: Box, out: NDArray[Any], metadata: VoxelsMetadata, call: Call) -> None:
+        """Read what is stored in whole blocks, in the thread that will write them."""
+        traits = self.store.traits
+        for piece in cut(box, traits.read_grid, max(1, traits.max_read_bytes // out.dtype.itemsize)):
+            around = aligned(piece, traits.read_grid, traits, metadata.bounds)
+            if around == piece:
+                self.store.read_box(piece, out[piece.slices_from(box.start)], call)
+            else:
+                voxels = np.empty(around.shape, out.dtype, order="F")
+                self.store.read_box(around, voxels, call)
+                out[piece.slices_from(box.start)] = voxels[piece.slices_from(around.start)]
+
+    def _check_may_merge(self, selection: Selection, nearest: Box) -> None:
         if self.store.traits.lossy:
             why = "what is read from this store is not what is stored, so nothing can be merged"
         elif not self.merges:
@@ -142,18 +115,9 @@ class Transfer:
         else:
             return
         grid = self.store.traits.write_grid
+        found = f"{selection.box} is not aligned" if selection.covers_box else "the key leaves voxels of them out"
         raise AlignmentError(
             f"write voxels of {self.store.address}: whole blocks of {grid} only, because {why}; "
             f"{found}, the nearest aligned box is {nearest}",
             nearest=nearest,
         )
-
-
-def _for_each(pieces: Sequence[Box], move: Callable[[Box], None]) -> None:
-    """Move the pieces one after the other; what fails says which ones did not arrive."""
-    for i, piece in enumerate(pieces):
-        try:
-            move(piece)
-        except StoreError as error:
-            error.with_facts(remaining=tuple(pieces[i:]))
-            raise

@@ -1,99 +1,182 @@
-"""Plans: which boxes are asked for and which are sent; pure arithmetic."""
+"""Plan: the requests of a transfer, which can be looked at before any byte moves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from pyvolume.box import Box
+from pyvolume.codecs.raw import SLAB_BYTES
+from pyvolume.metadata import VoxelsMetadata
+from pyvolume.selection import Selection
 from pyvolume.store import StoreTraits
+from pyvolume.transfer.grid import aligned, borders, cut, touched, whole_blocks_in
 
 MERGE_WHOLE_BYTES = 16 << 20
 """An unaligned box is merged as a whole up to here: fewer requests beat fewer bytes."""
 
-MERGE_PIECE_BYTES = 64 << 20
-"""What is held in memory of a border that is merged."""
+ALONE_BYTES = 32 << 20
+"""Up to here one request moves all: on a fast line more of them gain nothing."""
+
+PIECE_BYTES = (16 << 20, 64 << 20)
+"""A piece is not smaller, so that requests do not cost more than bytes, nor larger, so that little is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
-class WritePiece:
-    """A block-aligned box to store; `merged` says that voxels of it are read back and kept."""
+class PlannedRequest:
+    """One request of a plan.
+
+    Parameters
+    ----------
+    method : "GET" or "POST"
+    box : Box
+    nbytes : int
+    """
+
+    method: Literal["GET", "POST"]
+    box: Box
+    nbytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A box that is moved; `merged` says that what is stored in it is read before it is written."""
 
     box: Box
-    merged: bool
+    merged: bool = False
 
 
-def aligned(box: Box, grid: Sequence[int], traits: StoreTraits, bounds: Box) -> Box:
-    """Return the smallest box around `box` that the store can move whole."""
-    edges = zip(bounds.start, bounds.stop, traits.growable, strict=True)
-    return box.aligned_to(grid, [None if growable else (low, high) for low, high, growable in edges])
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a transfer will do.
 
+    Iterating gives its requests in order, ``len`` their number.
 
-def read_pieces(box: Box, traits: StoreTraits, bounds: Box, itemsize: int) -> list[Box]:
-    """Return the boxes to ask for, so that together they cover `box` once; on the read grid."""
-    whole = aligned(box, traits.read_grid, traits, bounds)
-    return list(cut(whole, traits.read_grid, traits.max_read_bytes // itemsize))
-
-
-def write_pieces(box: Box, traits: StoreTraits, bounds: Box, itemsize: int) -> list[WritePiece]:
-    """Return what to store, so that together the pieces cover `box` once: whole blocks straight, borders merged."""
-    grid = traits.write_grid
-    whole = aligned(box, grid, traits, bounds)
-    most = traits.max_write_bytes // itemsize
-    merged_most = min(most, traits.max_read_bytes // itemsize, MERGE_PIECE_BYTES // itemsize)
-    if whole == box:
-        return [WritePiece(piece, merged=False) for piece in cut(box, grid, most)]
-    inner = _whole_blocks_in(box, whole, grid)
-    if inner is None or whole.size * itemsize <= MERGE_WHOLE_BYTES:
-        return [WritePiece(piece, merged=True) for piece in cut(whole, grid, merged_most)]
-    borders = (piece for border in _borders(whole, inner) for piece in cut(border, grid, merged_most))
-    return [WritePiece(piece, merged=False) for piece in cut(inner, grid, most)] + [
-        WritePiece(piece, merged=True) for piece in borders
-    ]
-
-
-def cut(box: Box, grid: Sequence[int], most: int) -> Iterator[Box]:
-    """Cut a box on a grid into boxes of about equal size, along the slowest axis first.
-
-    A box holds at most `most` voxels, or a single cell of the grid. In Fortran order a cut along the slowest axis
-    leaves contiguous pieces.
+    Parameters
+    ----------
+    writes : bool
+    steps : tuple of Step
+    voxels : int
+        How many voxels were asked for.
+    itemsize : int
+        Bytes of a voxel.
+    concurrency : int
+        How many requests are under way at once.
+    cropped : bool
+        Whether more is read than is kept, so that each piece needs memory of its own.
     """
-    if box.size <= most:
-        yield box
-        return
-    for axis in reversed(range(box.ndim)):
-        length, cell = box.shape[axis], grid[axis]
-        origin = box.start[axis] // cell * cell
-        if box.stop[axis] - origin <= cell:
-            continue
-        fitting = max(1, most // (box.size // length) // cell) * cell
-        pieces = -(-(box.stop[axis] - origin) // fitting)
-        even = -(-(box.stop[axis] - origin) // pieces)
-        for piece in box.split(axis, -(-even // cell) * cell, origin):
-            yield from cut(piece, grid, most)
-        return
-    yield box
+
+    writes: bool
+    steps: tuple[Step, ...]
+    voxels: int
+    itemsize: int
+    concurrency: int
+    cropped: bool
+
+    @property
+    def requests(self) -> tuple[PlannedRequest, ...]:
+        """The requests, in the order in which they are begun."""
+        return tuple(self)
+
+    def __iter__(self) -> Iterator[PlannedRequest]:
+        for step in self.steps:
+            nbytes = step.box.size * self.itemsize
+            if not self.writes or step.merged:
+                yield PlannedRequest("GET", step.box, nbytes)
+            if self.writes:
+                yield PlannedRequest("POST", step.box, nbytes)
+
+    def __len__(self) -> int:
+        return sum(2 if step.merged else 1 for step in self.steps)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all requests move."""
+        return sum(request.nbytes for request in self)
+
+    @property
+    def bytes_wanted(self) -> int:
+        """Bytes of the voxels that were asked for; what is above them is for alignment, steps and merging."""
+        return self.voxels * self.itemsize
+
+    @property
+    def merged_bytes(self) -> int:
+        """Bytes of blocks that are read, completed and written back."""
+        return sum(step.box.size for step in self.steps if step.merged) * self.itemsize
+
+    @property
+    def peak_bytes(self) -> int:
+        """Expected memory at the peak: the result of a read, and what the pieces under way hold."""
+        largest = max((step.box.size for step in self.steps if step.merged or self.cropped), default=0)
+        held = min(self.concurrency, len(self.steps)) * largest * self.itemsize
+        slabs = min(self.concurrency, len(self.steps)) * min(SLAB_BYTES, self.bytes_wanted)
+        return max(held, slabs) if self.writes else self.bytes_wanted + held
+
+    def __repr__(self) -> str:
+        verb = "write" if self.writes else "read"
+        extra = f", {_readable(self.merged_bytes)} of it merged" if self.merged_bytes else ""
+        return (
+            f"<Plan to {verb} {_readable(self.bytes_wanted)} with {len(self)} requests of together "
+            f"{_readable(self.nbytes)}{extra}, {self.concurrency} at once, peak memory {_readable(self.peak_bytes)}>"
+        )
 
 
-def _whole_blocks_in(box: Box, whole: Box, grid: Sequence[int]) -> Box | None:
-    """Return the part of `box` that consists of whole blocks; an edge shared with `whole` counts as aligned."""
-    faces = []
-    for low, high, outer_low, outer_high, cell in zip(box.start, box.stop, whole.start, whole.stop, grid, strict=True):
-        a = low if low == outer_low else -(-low // cell) * cell
-        b = high if high == outer_high else high // cell * cell
-        if b <= a:
-            return None
-        faces.append((a, b))
-    return Box(tuple(a for a, _ in faces), tuple(b for _, b in faces))
+def plan_read(
+    selection: Selection, traits: StoreTraits, metadata: VoxelsMetadata, concurrency: int, *, voxels: int
+) -> Plan:
+    """Plan how to read the selected voxels; an empty selection needs nothing."""
+    itemsize = metadata.dtype.itemsize
+    boxes: list[Box] = []
+    cropped = False
+    if voxels:
+        whole = aligned(selection.box, traits.read_grid, traits, metadata.bounds)
+        parts = [whole] if selection.covers_box else touched(selection, whole, traits.read_grid, itemsize)
+        cropped = whole != selection.box or not selection.is_plain
+        most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency)
+        boxes = [piece for part in parts for piece in cut(part, traits.read_grid, most)]
+        boxes = boxes if selection.covers_box else [box for box in boxes if selection.within(box) is not None]
+    steps = tuple(map(Step, boxes))
+    return Plan(False, steps, voxels, itemsize, concurrency, cropped)
 
 
-def _borders(whole: Box, inner: Box) -> Iterator[Box]:
-    """Cut what is around `inner` into boxes, the slowest axis first."""
-    rest = whole
-    for axis in reversed(range(whole.ndim)):
-        low, high = inner.start[axis], inner.stop[axis]
-        if rest.start[axis] < low:
-            yield rest.replaced(axis, rest.start[axis], low)
-        if high < rest.stop[axis]:
-            yield rest.replaced(axis, high, rest.stop[axis])
-        rest = rest.replaced(axis, low, high)
+def plan_write(
+    selection: Selection, traits: StoreTraits, metadata: VoxelsMetadata, concurrency: int, *, voxels: int
+) -> Plan:
+    """Plan how to write the selected voxels: whole blocks straight, others merged with what is stored."""
+    itemsize = metadata.dtype.itemsize
+    if not voxels:
+        return Plan(True, (), 0, itemsize, concurrency, False)
+    box, grid = selection.box, traits.write_grid
+    whole = aligned(box, grid, traits, metadata.bounds)
+    inner = whole_blocks_in(box, whole, grid) if selection.covers_box else None
+    if inner != whole and whole.size * itemsize <= MERGE_WHOLE_BYTES:
+        inner = None
+    if inner is not None:
+        around = list(borders(whole, inner))
+    else:
+        around = touched(selection, whole, grid, itemsize)
+    straight = [] if inner is None else [inner]
+    most = _piece_voxels([*straight, *around], traits.max_write_bytes, itemsize, concurrency)
+    merged_most = min(most, max(1, traits.max_read_bytes // itemsize))
+    steps = [Step(piece) for part in straight for piece in cut(part, grid, most)]
+    steps += [Step(piece, merged=True) for part in around for piece in cut(part, grid, merged_most)]
+    steps = steps if selection.covers_box else [step for step in steps if selection.within(step.box) is not None]
+    return Plan(True, tuple(steps), voxels, itemsize, concurrency, False)
+
+
+def _piece_voxels(parts: list[Box], cap: int, itemsize: int, concurrency: int) -> int:
+    """Return how many voxels a piece may hold: bytes divided by workers, within limits."""
+    total = sum(part.size for part in parts) * itemsize
+    lowest, highest = PIECE_BYTES
+    piece = total if total <= ALONE_BYTES else min(max(-(-total // concurrency), lowest), highest)
+    return max(1, min(piece, cap) // itemsize)
+
+
+def _readable(nbytes: int) -> str:
+    value, unit = float(nbytes), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{value:.4g} {unit}"

@@ -25,7 +25,7 @@ class Clock(Protocol):
 
     def now(self) -> float: ...
 
-    def wait(self, seconds: float) -> None: ...
+    def wait(self, seconds: float, cancelled: threading.Event) -> None: ...
 
 
 class SystemClock:
@@ -34,8 +34,8 @@ class SystemClock:
     def now(self) -> float:
         return time.monotonic()
 
-    def wait(self, seconds: float) -> None:
-        time.sleep(seconds)
+    def wait(self, seconds: float, cancelled: threading.Event) -> None:
+        cancelled.wait(seconds)
 
 
 class Call:
@@ -69,6 +69,7 @@ class Call:
         self._clock = clock or SystemClock()
         self._jitter = jitter
         self._lock = threading.Lock()
+        self._cancelled = threading.Event()
         self._began = self._last_progress = self._clock.now()
 
     def attempt(self, once: Callable[[Progress], T], *, retry_answers: bool) -> T:
@@ -111,6 +112,10 @@ class Call:
 
         return exchange.retrying()(again)
 
+    def cancel(self) -> None:
+        """Let every attempt of this call end at its next step."""
+        self._cancelled.set()
+
     def touch(self) -> None:
         """Note progress: the patience starts anew."""
         with self._lock:
@@ -122,8 +127,10 @@ class Call:
         Raises
         ------
         TransportError
-            If it has passed.
+            If it has passed, or the call was cancelled.
         """
+        if self._cancelled.is_set():
+            raise TransportError("call: cancelled")
         if self.policy.deadline is None:
             return None
         left = self._began + self.policy.deadline - self._clock.now()
@@ -168,7 +175,8 @@ class Call:
 
     def sleep(self, seconds: float) -> None:
         """Wait by the clock of this call."""
-        self._clock.wait(seconds)
+        self._clock.wait(seconds, self._cancelled)
+        self.remaining()
 
 
 class Progress:

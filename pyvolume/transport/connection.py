@@ -52,6 +52,8 @@ class Connection:
     session : requests.Session, optional
         Yours: its authentication, headers, proxies, certificates and hooks apply. It is neither changed nor
         closed nor pickled. requests then counts the sending of each MiB as connecting, and logs an admin token.
+    concurrency : int
+        How many requests are under way at once, of all threads together.
     pickle_token : bool
         Whether the tokens travel with a pickled connection.
 
@@ -79,6 +81,7 @@ class Connection:
         admin_token: str | None = None,
         verify: bool | str = True,
         session: requests.Session | None = None,
+        concurrency: int = 4,
         pickle_token: bool = False,
     ) -> None:
         self.url = normalised_url(address)
@@ -90,12 +93,16 @@ class Connection:
         self.admin_token = admin_token
         self.verify = verify
         self.session = session
+        if concurrency < 1:
+            raise ValueError(f"connection: concurrency is a number of requests, at least 1, not {concurrency!r}")
+        self.concurrency = concurrency
         self._pickle_token = pickle_token
         self.locks = BoxLocks()
         self._begin()
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(self.concurrency)
         self._current: requests.Session | None = None
         self._settings: dict[str, Any] = {}
         self._process = os.getpid()
@@ -119,7 +126,18 @@ class Connection:
             self._current = None
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ("url", "timeout", "user", "app", "token", "admin_token", "verify", "locks", "_pickle_token")
+        names = (
+            "url",
+            "timeout",
+            "user",
+            "app",
+            "token",
+            "admin_token",
+            "verify",
+            "locks",
+            "concurrency",
+            "_pickle_token",
+        )
         state = {name: getattr(self, name) for name in names}
         if not self._pickle_token:
             state["token"] = state["admin_token"] = None
@@ -153,7 +171,8 @@ class Connection:
 
         def once(progress: Progress) -> T:
             try:
-                return self._once(request, receive, call, progress)
+                with self._slots:
+                    return self._once(request, receive, call, progress)
             except StoreError as error:
                 raise error if request.repeatable else _not_to_be_repeated(error) from error.__cause__
 

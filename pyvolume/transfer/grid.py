@@ -1,0 +1,112 @@
+"""Boxes on the grid of a store: pure arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pyvolume.box import Box
+from pyvolume.key import Where
+from pyvolume.selection import Selection
+from pyvolume.store import StoreTraits
+
+SKIP_BYTES = 1 << 20
+"""A gap between selected voxels is worth a request of its own from here: what it saves costs more than asking."""
+
+Faces = tuple[int, int]
+
+
+def aligned(box: Box, grid: Sequence[int], traits: StoreTraits, bounds: Box) -> Box:
+    """Return the smallest box around `box` that the store can move whole."""
+    edges = zip(bounds.start, bounds.stop, traits.growable, strict=True)
+    return box.aligned_to(grid, [None if growable else (low, high) for low, high, growable in edges])
+
+
+def cut(box: Box, grid: Sequence[int], most: int) -> Iterator[Box]:
+    """Cut a box on a grid into boxes of about equal size, along the slowest axis first.
+
+    A box holds at most `most` voxels, or a single cell of the grid. In Fortran order a cut along the slowest axis
+    leaves contiguous pieces.
+    """
+    if box.size <= most:
+        yield box
+        return
+    for axis in reversed(range(box.ndim)):
+        length, cell = box.shape[axis], grid[axis]
+        origin = box.start[axis] // cell * cell
+        if box.stop[axis] - origin <= cell:
+            continue
+        fitting = max(1, most // (box.size // length) // cell) * cell
+        pieces = -(-(box.stop[axis] - origin) // fitting)
+        even = -(-(box.stop[axis] - origin) // pieces)
+        for piece in box.split(axis, -(-even // cell) * cell, origin):
+            yield from cut(piece, grid, most)
+        return
+    yield box
+
+
+def whole_blocks_in(box: Box, whole: Box, grid: Sequence[int]) -> Box | None:
+    """Return the part of `box` that consists of whole blocks; an edge shared with `whole` counts as aligned."""
+    faces = []
+    for low, high, outer_low, outer_high, cell in zip(box.start, box.stop, whole.start, whole.stop, grid, strict=True):
+        a = low if low == outer_low else -(-low // cell) * cell
+        b = high if high == outer_high else high // cell * cell
+        if b <= a:
+            return None
+        faces.append((a, b))
+    return Box(tuple(a for a, _ in faces), tuple(b for _, b in faces))
+
+
+def borders(whole: Box, inner: Box) -> Iterator[Box]:
+    """Cut what is around `inner` into boxes, the slowest axis first."""
+    rest = whole
+    for axis in reversed(range(whole.ndim)):
+        low, high = inner.start[axis], inner.stop[axis]
+        if rest.start[axis] < low:
+            yield rest.replaced(axis, rest.start[axis], low)
+        if high < rest.stop[axis]:
+            yield rest.replaced(axis, high, rest.stop[axis])
+        rest = rest.replaced(axis, low, high)
+
+
+def touched(selection: Selection, whole: Box, grid: Sequence[int], itemsize: int) -> list[Box]:
+    """Return boxes on the grid around the selected voxels, without the large gaps between them.
+
+    Parameters
+    ----------
+    selection : Selection
+    whole : Box
+        The smallest box on the grid around the selection.
+    grid : sequence of int
+    itemsize : int
+        Bytes of a voxel.
+    """
+    boxes = [whole]
+    for axis in reversed(range(whole.ndim)):
+        boxes = [
+            box.replaced(axis, max(low, box.start[axis]), min(high, box.stop[axis]))
+            for box in boxes
+            for low, high in _runs(
+                selection.by_axis[axis],
+                grid[axis],
+                max(1, SKIP_BYTES // (box.size // box.shape[axis] * itemsize)),
+            )
+        ]
+    return boxes
+
+
+def _runs(where: Where, cell: int, gap: int) -> list[Faces]:
+    """Return the cells of one axis that hold selected voxels, joined where the gap between them is smaller."""
+    if isinstance(where, int):
+        return [(where // cell * cell, where // cell * cell + cell)]
+    if isinstance(where, range):
+        if abs(where.step) < max(cell, gap):
+            ends = sorted((where[0], where[-1]))
+            return [(ends[0] // cell * cell, ends[1] // cell * cell + cell)]
+        where = np.arange(where.start, where.stop, where.step)
+    cells = np.unique(where // cell)
+    parted = np.flatnonzero((np.diff(cells) - 1) * cell >= gap)
+    first = cells[np.concatenate(([0], parted + 1))] * cell
+    last = cells[np.concatenate((parted, [cells.size - 1]))] * cell + cell
+    return list(zip(first.tolist(), last.tolist(), strict=True))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pyvolume.dvid.voxels import VoxelsAccessor
     from pyvolume.metadata import VoxelsMetadata
     from pyvolume.opening import from_array, open
+    from pyvolume.progress import Status, options
+    from pyvolume.tracing import Trace, trace
+    from pyvolume.transfer.plan import Plan
     from pyvolume.transport.connection import Connection
     from pyvolume.transport.retry import RetryPolicy, Wait
     from pyvolume.volume import Volume
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Box",
     "Connection",
+    "Plan",
     "RetryPolicy",
+    "Status",
+    "Trace",
     "Volume",
     "VoxelsAccessor",
     "VoxelsMetadata",
@@ -35,19 +41,26 @@ __all__ = [
     "errors",
     "from_array",
     "open",
+    "options",
+    "trace",
 ]
 
 # the pytest plugin lives in this package, and must not make every test run pay for numpy and requests
 _HOMES = {
     "Box": "pyvolume.box",
     "Connection": "pyvolume.transport.connection",
+    "Plan": "pyvolume.transfer.plan",
     "RetryPolicy": "pyvolume.transport.retry",
+    "Status": "pyvolume.progress",
+    "Trace": "pyvolume.tracing",
     "Volume": "pyvolume.volume",
     "VoxelsAccessor": "pyvolume.dvid.voxels",
     "VoxelsMetadata": "pyvolume.metadata",
     "Wait": "pyvolume.transport.retry",
     "from_array": "pyvolume.opening",
     "open": "pyvolume.opening",
+    "options": "pyvolume.progress",
+    "trace": "pyvolume.tracing",
 }
 
 

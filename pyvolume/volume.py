@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NoReturn, Self, SupportsIndex
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from pyvolume.box import Box
+from pyvolume.coordinates import Coordinates
 from pyvolume.errors import SelectionError, UnsupportedError, VoxelsMismatchError
 from pyvolume.locks import BoxLocks
 from pyvolume.metadata import VoxelsMetadata
+from pyvolume.progress import Progress
 from pyvolume.selection import Selection
 from pyvolume.store import VoxelStore
-from pyvolume.transfer.casting import Casting, castable, check_casting
-from pyvolume.transfer.engine import Transfer
+from pyvolume.transfer.casting import Casting, broadcast, castable, check_casting
+from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.plan import Plan
 from pyvolume.transport.call import Call
 from pyvolume.transport.retry import RetryPolicy
-
-
-class Coordinates:
-    """The voxels of a volume by literal coordinates; made by `Volume.coords`."""
-
-    def __init__(
-        self, read: Callable[[Selection], Any], write: Callable[[Selection, object], None], bounds: Box
-    ) -> None:
-        self._read = read
-        self._write = write
-        self._bounds = bounds
-
-    def __getitem__(self, key: object) -> Any:
-        return self._read(Selection.of_coordinates(key, self._bounds))
-
-    def __setitem__(self, key: object, values: object) -> None:
-        self._write(Selection.of_coordinates(key, self._bounds), values)
 
 
 class Volume:
@@ -179,7 +164,7 @@ class Volume:
 
     def refresh(self) -> None:
         """Ask the store for the present bounds."""
-        self._metadata = self.store.read_metadata(self._new_call())
+        self._metadata = self.store.read_metadata(Call(self._retry))
 
     def plan(self, key: object, *, write: bool = False) -> Plan:
         """Say what ``vol[key]`` or ``vol[key] = ...`` would ask of the store; nothing is asked.
@@ -210,9 +195,6 @@ class Volume:
         voxels = math.prod(selection.shape)
         selection = Selection.of_box(selection.box) if selection.covers_box else selection
         return self._transfer.plan(selection, self._metadata, voxels=voxels, write=write)
-
-    def _new_call(self) -> Call:
-        return Call(self._retry)
 
     def __getitem__(self, key: object) -> Any:
         """Read voxels: ``vol[0, 10:110, ..., ::2]``.
@@ -254,7 +236,12 @@ class Volume:
         self._write(Selection.for_writing(key, self.shape, growable), values)
 
     def get_ndarray(
-        self, start: Sequence[SupportsIndex], stop: Sequence[SupportsIndex], out: NDArray[Any] | None = None
+        self,
+        start: Sequence[SupportsIndex],
+        stop: Sequence[SupportsIndex],
+        out: NDArray[Any] | None = None,
+        *,
+        progress: Progress = None,
     ) -> NDArray[Any]:
         """Read a box given by literal voxel coordinates.
 
@@ -264,6 +251,8 @@ class Volume:
             First voxel and the one behind the last, channel first; of any sign, never wrapped or clipped.
         out : ndarray, optional
             Filled and returned: of the box's shape and the volume's dtype. A Fortran-ordered one is the fastest.
+        progress : bool or callable, optional
+            Show a bar, or call a function with a `Status`; see `options`.
 
         Returns
         -------
@@ -286,10 +275,17 @@ class Volume:
             raise VoxelsMismatchError(
                 f"read voxels: out must be {self.dtype} of shape {box.shape}, not {out.dtype} of shape {out.shape}"
             )
-        self._read_into(Selection.of_box(box), out)
+        self._read_into(Selection.of_box(box), out, progress)
         return out
 
-    def post_ndarray(self, start: Sequence[SupportsIndex], stop: Sequence[SupportsIndex], array: NDArray[Any]) -> None:
+    def post_ndarray(
+        self,
+        start: Sequence[SupportsIndex],
+        stop: Sequence[SupportsIndex],
+        array: NDArray[Any],
+        *,
+        progress: Progress = None,
+    ) -> None:
         """Write a box given by literal voxel coordinates.
 
         Parameters
@@ -298,6 +294,8 @@ class Volume:
             First voxel and the one behind the last, channel first; of any sign.
         array : array-like of the box's shape
             A Fortran-ordered array of the volume's dtype is sent as it stands, without a copy.
+        progress : bool or callable, optional
+            Show a bar, or call a function with a `Status`; see `options`.
 
         Raises
         ------
@@ -313,7 +311,7 @@ class Volume:
             raise VoxelsMismatchError(
                 f"write voxels: expected an array of shape {box.shape} for {box} and found {np.shape(array)}"
             )
-        self._write(Selection.of_box(box), array)
+        self._write(Selection.of_box(box), array, progress)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
@@ -340,9 +338,9 @@ class Volume:
                     f"of axis {axis} ({self.axiskeys[axis]!r})"
                 )
 
-    def _read_into(self, selection: Selection, out: NDArray[Any]) -> None:
+    def _read_into(self, selection: Selection, out: NDArray[Any], progress: Progress = None) -> None:
         self._check_inside(selection.box, growing=False)
-        self._transfer.read(selection, out, self._metadata, self._new_call())
+        self._transfer.read(selection, out, self._metadata, Operation(Call(self._retry), progress))
 
     def _read(self, selection: Selection) -> Any:
         result = np.empty(selection.shape, self.dtype, order="F")
@@ -352,35 +350,22 @@ class Volume:
             self._read_into(selection, result)
         return result if result.ndim else result[()]
 
-    def _write(self, selection: Selection, values: object) -> None:
+    def _write(self, selection: Selection, values: object, progress: Progress = None) -> None:
         if self.mode == "r" or not self.store.traits.writable:
             raise UnsupportedError(f"write voxels of {self.store.address}: opened for reading only")
-        array = _broadcast(castable(values, self.dtype, self._casting), selection.shape, self)
+        array = castable(values, self.dtype, self._casting)
+        if self.bounds.size == 0 and array.size and 0 in selection.shape:
+            raise VoxelsMismatchError(
+                f"write voxels: the volume is still empty (shape {self.shape}), so this key selects nothing of it; "
+                "give explicit stops, or use post_ndarray"
+            )
+        array = broadcast(array, selection.shape)
         self._check_inside(selection.box, growing=True)
         if array.size == 0:
             return
         if selection.covers_box:
             array, selection = selection.in_box(array), Selection.of_box(selection.box)
-        call = self._new_call()
-        sent = self._transfer.write(selection, array, self._metadata, call)
+        operation = Operation(Call(self._retry), progress)
+        sent = self._transfer.write(selection, array, self._metadata, operation)
         if not self.bounds.contains(sent):
-            self._metadata = self.store.read_metadata(call)
-
-
-def _broadcast(array: NDArray[Any], shape: tuple[int, ...], volume: Volume) -> NDArray[Any]:
-    """View an array in the shape of what is assigned to, as numpy does: leading axes of length 1 may go."""
-    if volume.bounds.size == 0 and array.size and 0 in shape:
-        raise VoxelsMismatchError(
-            f"write voxels: the volume is still empty (shape {volume.shape}), so this key selects nothing of it; "
-            "give explicit stops, or use post_ndarray"
-        )
-    surplus = max(0, array.ndim - len(shape))
-    leading = array.shape[:surplus]
-    try:
-        if any(n != 1 for n in leading):
-            raise ValueError
-        return np.broadcast_to(array.reshape(array.shape[surplus:]) if surplus else array, shape)
-    except ValueError:
-        raise VoxelsMismatchError(
-            f"write voxels: an array of shape {array.shape} does not fit what is assigned to, of shape {shape}"
-        ) from None
+            self._metadata = self.store.read_metadata(operation.call)

@@ -54,6 +54,25 @@ def castable(values: object, dtype: np.dtype[Any], casting: Casting) -> NDArray[
     return array
 
 
+def broadcast(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """View an array in the shape of what is assigned to, as numpy does: leading axes of length 1 may go.
+
+    Raises
+    ------
+    VoxelsMismatchError
+        With both shapes.
+    """
+    surplus = max(0, array.ndim - len(shape))
+    try:
+        if any(n != 1 for n in array.shape[:surplus]):
+            raise ValueError
+        return np.broadcast_to(array.reshape(array.shape[surplus:]) if surplus else array, shape)
+    except ValueError:
+        raise VoxelsMismatchError(
+            f"write voxels: an array of shape {array.shape} does not fit what is assigned to, of shape {shape}"
+        ) from None
+
+
 def _check_values(array: NDArray[Any], dtype: np.dtype[Any]) -> None:
     if np.can_cast(array.dtype, dtype, "safe") or array.size == 0:
         return

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +15,23 @@ from pyvolume.box import Box
 from pyvolume.errors import AlignmentError
 from pyvolume.locks import BoxLocks
 from pyvolume.metadata import VoxelsMetadata
+from pyvolume.progress import Progress, Reporter
 from pyvolume.selection import Selection
 from pyvolume.store import VoxelStore
 from pyvolume.transfer.grid import aligned, cut
 from pyvolume.transfer.plan import Plan, Step, plan_read, plan_write
 from pyvolume.transfer.workers import Workers
 from pyvolume.transport.call import Call
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a user, and who wants to know how far it has come."""
+
+    call: Call
+    progress: Progress = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +57,27 @@ class Transfer:
         concurrency = self.store.traits.preferred_concurrency
         return make(selection, self.store.traits, metadata, concurrency, voxels=voxels)
 
-    def read(self, selection: Selection, out: NDArray[Any], metadata: VoxelsMetadata, call: Call) -> None:
+    def read(self, selection: Selection, out: NDArray[Any], metadata: VoxelsMetadata, operation: Operation) -> None:
         """Put the selected voxels into `out`, which has the shape of the selection."""
+        call = operation.call
 
-        def move(step: Step) -> None:
+        def move(step: Step) -> int:
             part = selection.within(step.box)
             if part is None:
-                return
+                return 0
             if part.is_whole:
                 self.store.read_box(step.box, out[part.place], call)
-                return
+                return step.box.size
             around = np.empty(step.box.shape, out.dtype, order="F")
             self.store.read_box(step.box, around, call)
-            out[part.place] = around[part.local]
+            kept = around[part.local]
+            out[part.place] = kept
+            return kept.size
 
         plan = self.plan(selection, metadata, voxels=out.size, write=False)
-        Workers(plan.steps, move, call).run(plan.concurrency)
+        self._run(plan, move, operation)
 
-    def write(self, selection: Selection, values: NDArray[Any], metadata: VoxelsMetadata, call: Call) -> Box:
+    def write(self, selection: Selection, values: Any, metadata: VoxelsMetadata, operation: Operation) -> Box:
         """Store values of the shape of the selection.
 
         Returns
@@ -73,27 +90,43 @@ class Transfer:
         AlignmentError
             If the selected voxels do not fill whole blocks and nothing may be merged.
         """
+        call = operation.call
 
-        def move(step: Step) -> None:
+        def move(step: Step) -> int:
             part = selection.within(step.box)
             if part is None:
-                return
+                return 0
+            given = np.asarray(values[part.place])
             if not step.merged:
-                self.store.write_box(step.box, values[part.place], call)
-                return
+                self.store.write_box(step.box, given, call)
+                return given.size
             blocks = np.empty(step.box.shape, metadata.dtype, order="F")
             self._read_blocks(step.box, blocks, metadata, call)
-            blocks[part.local] = values[part.place]
+            blocks[part.local] = given
             self.store.write_box(step.box, blocks, call)
+            return given.size
 
         traits = self.store.traits
-        plan = self.plan(selection, metadata, voxels=values.size, write=True)
+        plan = self.plan(selection, metadata, voxels=math.prod(values.shape), write=True)
         whole = aligned(selection.box, traits.write_grid, traits, metadata.bounds)
         with self.locks.holding(self.store.address, whole):
             if plan.merged_bytes:
                 self._check_may_merge(selection, whole)
-            Workers(plan.steps, move, call).run(plan.concurrency)
+            self._run(plan, move, operation)
         return whole
+
+    def _run(self, plan: Plan, move: Callable[[Step], int], operation: Operation) -> None:
+        call = operation.call
+        title = "write" if plan.writes else "read"
+        with Reporter(operation.progress, title, plan.bytes_wanted) as reporter:
+
+            def reported(step: Step) -> None:
+                nbytes = move(step) * plan.itemsize
+                reporter.moved(nbytes, call.counted.retries)
+
+            Workers(plan.steps, reported, call).run(plan.concurrency)
+        call.count(bytes_used=plan.bytes_wanted)
+        _log.debug("%s %s: %s", title, self.store.address, call.counted)
 
     def _read_blocks(self, box: Box, out: NDArray[Any], metadata: VoxelsMetadata, call: Call) -> None:
         """Read what is stored in whole blocks, in the thread that will write them."""

@@ -152,10 +152,7 @@ def plan_write(
     inner = whole_blocks_in(box, whole, grid) if selection.covers_box else None
     if inner != whole and whole.size * itemsize <= MERGE_WHOLE_BYTES:
         inner = None
-    if inner is not None:
-        around = list(borders(whole, inner))
-    else:
-        around = touched(selection, whole, grid, itemsize)
+    around = list(borders(whole, inner)) if inner is not None else touched(selection, whole, grid, itemsize)
     straight = [] if inner is None else [inner]
     most = _piece_voxels([*straight, *around], traits.max_write_bytes, itemsize, concurrency)
     merged_most = min(most, max(1, traits.max_read_bytes // itemsize))

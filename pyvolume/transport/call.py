@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar, cast
 
 from pyvolume.errors import AnswerError, BusyError, BusyTimeoutError, StoreError, TransportError
+from pyvolume.tracing import Trace, active
 from pyvolume.transport.retry import RetryPolicy, Wait
 
 if TYPE_CHECKING:
@@ -50,9 +51,8 @@ class Call:
 
     Attributes
     ----------
-    attempts, waits : int
-        How many attempts and waits there were so far.
-    seconds_waited : float
+    counted : Trace
+        What it has cost so far.
     """
 
     def __init__(
@@ -63,9 +63,8 @@ class Call:
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.policy = policy
-        self.attempts = 0
-        self.waits = 0
-        self.seconds_waited = 0.0
+        self.counted = Trace()
+        self._traces = (self.counted, *active())
         self._clock = clock or SystemClock()
         self._jitter = jitter
         self._lock = threading.Lock()
@@ -86,8 +85,7 @@ class Call:
         exchange = _Exchange(self, retry_answers)
 
         def counted() -> T:
-            with self._lock:
-                self.attempts += 1
+            self.count(requests=1)
             progress.restart()
             try:
                 result = once(progress)
@@ -111,6 +109,11 @@ class Call:
             return counted()
 
         return exchange.retrying()(again)
+
+    def count(self, **counts: float) -> None:
+        """Add to the numbers of this call and of the traces around it."""
+        for each in self._traces:
+            each.add(**counts)
 
     def cancel(self) -> None:
         """Let every attempt of this call end at its next step."""
@@ -159,9 +162,7 @@ class Call:
 
     def report(self, wait: Wait) -> None:
         """Tell the log, the counters and `on_wait` about a wait."""
-        with self._lock:
-            self.waits += 1
-            self.seconds_waited += wait.seconds
+        self.count(retries=1, seconds_waited=wait.seconds)
         _log.log(
             logging.WARNING if wait.elapsed >= self.policy.warning_interval else logging.INFO,
             "attempt %d failed, trying again in %.2f s (%.1f s so far): %s",
@@ -191,8 +192,17 @@ class Progress:
         """Begin another attempt."""
         self._moved = 0
 
-    def moved(self, count: int) -> None:
-        """Report bytes sent or received."""
+    def sent(self, count: int) -> None:
+        """Report bytes sent."""
+        self._call.count(bytes_sent=count)
+        self._move(count)
+
+    def received(self, count: int) -> None:
+        """Report bytes received."""
+        self._call.count(bytes_fetched=count)
+        self._move(count)
+
+    def _move(self, count: int) -> None:
         self._moved += count
         if self._moved > self._reached:
             self._reached = self._moved

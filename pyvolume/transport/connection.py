@@ -187,7 +187,7 @@ class Connection:
         with translated(request.action):
             response = session.send(prepared, stream=True, allow_redirects=False, timeout=timeout, **settings)
         try:
-            answer = Answer(response, request.action, progress.moved)
+            answer = Answer(response, request.action, progress.received)
             if answer.status == 200:
                 return receive(answer)
             text = answer.read(ERROR_TEXT_LIMIT)
@@ -227,7 +227,7 @@ class Connection:
                 )
             )
         if request.upload is not None:
-            prepared.body = Body(request.upload, progress.moved)  # type: ignore[assignment]
+            prepared.body = Body(request.upload, progress.sent)  # type: ignore[assignment]
             prepared.headers["Content-Length"] = str(request.upload.nbytes)
         return prepared
 

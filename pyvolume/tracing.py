@@ -1,0 +1,80 @@
+"""Counting what happens inside a block of code: requests, bytes, retries, waits."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+COUNTED = ("requests", "bytes_fetched", "bytes_sent", "bytes_used", "retries", "seconds_waited")
+
+
+@dataclass
+class Trace:
+    """What the operations of a block have cost so far.
+
+    Parameters
+    ----------
+    requests : int
+        Attempts included that failed.
+    bytes_fetched, bytes_sent : int
+        Bodies received and sent, also of attempts that failed.
+    bytes_used : int
+        Of voxels that were asked for, or given to be written.
+    retries : int
+    seconds_waited : float
+        For a busy server or a bad line, added up over all threads.
+    """
+
+    requests: int = 0
+    bytes_fetched: int = 0
+    bytes_sent: int = 0
+    bytes_used: int = 0
+    retries: int = 0
+    seconds_waited: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def add(self, **counts: float) -> None:
+        """Add to some of the numbers."""
+        with self._lock:
+            for name, count in counts.items():
+                setattr(self, name, getattr(self, name) + count)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name.replace('_', ' ')} {getattr(self, name):.6g}" for name in COUNTED)
+
+
+_active: contextvars.ContextVar[tuple[Trace, ...]] = contextvars.ContextVar("pyvolume traces", default=())
+
+
+def active() -> tuple[Trace, ...]:
+    """Return the traces that are open around the caller."""
+    return _active.get()
+
+
+@contextlib.contextmanager
+def trace() -> Iterator[Trace]:
+    """Count what the operations begun inside the block cost, in all threads that they use.
+
+    Yields
+    ------
+    Trace
+        Its numbers grow while the block runs.
+
+    Examples
+    --------
+    >>> import numpy as np, pyvolume
+    >>> volume = pyvolume.from_array(np.zeros((1, 8, 8, 8), "uint8"))
+    >>> with pyvolume.trace() as t:
+    ...     voxels = volume[:, 2:4]
+    >>> t.bytes_used
+    128
+    """
+    counted = Trace()
+    token = _active.set((*_active.get(), counted))
+    try:
+        yield counted
+    finally:
+        _active.reset(token)

@@ -34,7 +34,11 @@ def subvolume_blocks(request: Request, place: Place, words: Sequence[str]) -> An
         raise Refused("DVID does not accept the post action on the 'blocks' endpoint")
     compression = request.query.get("compression", "")
     check_compression(compression)
-    if compression == "jpeg" and any(True for _ in stored_blocks(place, box.cells(grid))):
+    if (
+        compression == "jpeg"
+        and place.instance.jpeg_width is None
+        and any(True for _ in stored_blocks(place, box.cells(grid)))
+    ):
         stored_as = place.instance.compression.partition(",")[0]
         raise Refused(f"can't encode JPEG: expected internal block data to be JPEG, was {stored_as} instead")
     return octets(frames(place, box.cells(grid), compression), None)
@@ -52,7 +56,8 @@ def specific_blocks(request: Request, place: Place, _: Sequence[str]) -> Answer:
         raise Refused("block query string should be three coordinates per block")
     values = [wrapped(parse_integer(word, function="Atoi", bits=64), 32) for word in numbers]
     cells = list(zip(values[::3], values[1::3], values[2::3], strict=True))
-    if compression == "jpeg" or request.query.get("prefetch") in {"on", "true"}:
+    unfit = compression == "jpeg" and place.instance.jpeg_width is None
+    if unfit or request.query.get("prefetch") in {"on", "true"}:
         cells = []
     return octets(frames(place, cells, compression), None)
 

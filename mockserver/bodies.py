@@ -65,18 +65,15 @@ def read_map(request: Request, kind: type, go_type: str) -> dict[str, Any]:
     return {key: kind() if setting is None else setting for key, setting in value.items()}
 
 
-def _check_texts(lines: Any) -> None:
+def _check_texts(lines: Any, where: str = "Go value of type string") -> None:
     for line in lines if isinstance(lines, list) else ():
         if not isinstance(line, str | None):
-            raise Refused(f"json: cannot unmarshal {gojson.kind(line)} into Go value of type string")
+            raise Refused(f"json: cannot unmarshal {gojson.kind(line)} into {where}")
 
 
 def _fill(found: dict[str, Any], value: Any, fields: Fields) -> None:
     go_types: dict[type, str] = {str: "string", list: "[]string"}
-    struct = "; ".join(
-        f'{"".join(word.capitalize() for word in [name])} {go_types[kind]} "json:\\"{name}\\""'
-        for name, kind in fields.items()
-    )
+    struct = "; ".join(f'{_go_name(name)} {go_types[kind]} "json:\\"{name}\\""' for name, kind in fields.items())
     if value is not None and not isinstance(value, dict):
         raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type struct {{ {struct} }}")
     for key, setting in (value or {}).items():
@@ -86,4 +83,9 @@ def _fill(found: dict[str, Any], value: Any, fields: Fields) -> None:
         if not isinstance(setting, fields[name]):
             where = f"Go struct field .{name} of type {go_types[fields[name]]}"
             raise Refused(f"json: cannot unmarshal {gojson.kind(setting)} into {where}")
+        _check_texts(setting, f"Go struct field .{name} of type string")
         found[name] = setting
+
+
+def _go_name(name: str) -> str:
+    return "UUID" if name == "uuid" else name[0].upper() + name[1:]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from . import gojson
 from .geometry import Box
+from .images import through_jpeg
 from .instances import Config, from_config, of_array, type_of
 from .journal import Journal
 from .messages import Refused
@@ -102,7 +103,10 @@ class Changes:
 
     def _stage(self, where: Where, fill: Fill) -> Layer:
         instance = self.repositories.of(where.uuid)[0].instances[where.name]
-        return instance.voxels.stage(where.box, fill) if min(where.shape) > 0 else {}
+        staged = instance.voxels.stage(where.box, fill) if min(where.shape) > 0 else {}
+        if (width := instance.jpeg_width) is not None:
+            return {cell: through_jpeg(block, width) for cell, block in staged.items()}
+        return staged
 
     def _publish(self, where: Where, staged: Layer) -> None:
         repository, version = self.repositories.of(where.uuid)

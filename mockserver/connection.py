@@ -7,15 +7,16 @@ import logging
 import socket
 import struct
 from collections.abc import Iterable, Iterator
+from email.message import Message
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, cast
-from urllib.parse import parse_qsl, unquote
 
 from . import misbehaviour
 from .incoming import IncomingBody
-from .messages import Answer, Bytes, Request
+from .messages import Answer, Bytes, Request, panic
+from .targets import Target, parse_target
 
 if TYPE_CHECKING:
     from .server import Backend
@@ -60,25 +61,34 @@ class Connection(BaseHTTPRequestHandler):
         if not self.raw_requestline:
             self.close_connection = True
             return
-        if not self.parse_request():
+        if not self.raw_requestline.strip():
+            self._reject(HTTPStatus.BAD_REQUEST, "")
+        elif self.parse_request():
+            self._serve()
+
+    def _serve(self) -> None:
+        target, complaint = parse_target(self.path), _complaint(self.headers, self.request_version)
+        if target is None or complaint is not None:
+            self._reject(HTTPStatus.BAD_REQUEST, complaint or "")
             return
         self.body = IncomingBody.of(self.headers, self.rfile, self._invite_body)
         fault = self.backend.faults.take(self.command, self.path)
-        request = self._request()
-        with request.until_answered:
-            misbehaviour.serve(self, request, fault)
+        self.request_now = self._request(target)
+        with self.request_now.until_answered:
+            if self.headers.get("Expect", "100-continue").lower() != "100-continue":
+                self.close_connection = True
+                self.send(Answer(417))
+            else:
+                misbehaviour.serve(self, self.request_now, fault)
 
     def handle_expect_100(self) -> bool:
         """Leave the invitation until somebody reads the body."""
         return True
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer a request that is no HTTP, as Go does."""
+        """Answer what the base class takes for no HTTP."""
         log.debug("malformed request: %s %s", message, explain)
-        self.close_connection = True
-        phrase = f"{int(code)} {HTTPStatus(code).phrase}"
-        head = f"HTTP/1.1 {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
-        self.connection.sendall(f"{head}{phrase}".encode())
+        self._reject(HTTPStatus(code), "")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
         """Say nothing on stderr."""
@@ -91,6 +101,9 @@ class Connection(BaseHTTPRequestHandler):
         except OSError:
             self.note(None)
             raise
+        except Exception as problem:
+            log.exception("%s %s", self.command, self.path)
+            answer = panic(request, f"runtime error: {problem!r}")
         self.note(answer.status)
         return answer
 
@@ -115,6 +128,10 @@ class Connection(BaseHTTPRequestHandler):
             yield self._head(answer, ("Content-Length", str(length))) + body
         elif self.command == "HEAD":
             yield self._head(answer)
+        elif self.request_version == "HTTP/1.0":
+            self.close_connection = True
+            yield self._head(answer)
+            yield from parts
         else:
             yield self._head(answer, ("Transfer-Encoding", "chunked"))
             yield from _in_chunks(parts) if length is None else _as_one_chunk(parts, length)
@@ -138,35 +155,45 @@ class Connection(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             super().finish()
 
+    def _reject(self, status: HTTPStatus, detail: str) -> None:
+        """Answer a request that cannot be understood, as Go does, and close."""
+        self.close_connection = True
+        phrase = f"{status} {status.phrase}{detail}"
+        head = f"HTTP/1.1 {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+        self.connection.sendall(f"{head}{phrase}".encode())
+
     def _head(self, answer: Answer, *framing: tuple[str, str]) -> bytes:
         headers = [("Content-Type", answer.content_type)] if answer.content_type else []
         headers += [*answer.headers, ("Date", formatdate(usegmt=True)), *framing]
-        if self.close_connection:
-            headers.append(("Connection", "close"))
-        lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
+        old = self.request_version == "HTTP/1.0"
+        if self.close_connection != old:
+            headers.append(("Connection", "keep-alive" if old else "close"))
+        lines = [f"{'HTTP/1.0' if old else 'HTTP/1.1'} {answer.status} {HTTPStatus(answer.status).phrase}"]
         lines += [f"{name}: {value}" for name, value in headers]
         return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
-    def _request(self) -> Request:
-        raw_path, _, raw_query = self.path.partition("?")
-        query: dict[str, str] = {}
-        for key, value in parse_qsl(raw_query, keep_blank_values=True):
-            query.setdefault(key, value)
+    def _request(self, target: Target) -> Request:
         host, port = self.backend.server_address[:2]
         token = self.backend.admin_token
-        self.request_now = Request(
+        return Request(
             self.command,
-            unquote(raw_path),
-            query,
+            target,
             self.body,
             host=f"{host!s}:{port}",
             client="{}:{}".format(*self.client_address[:2]),
-            admin=token is not None and query.get("admintoken") == token,
+            admin=token is not None and target.query.get("admintoken") == token,
         )
-        return self.request_now
 
     def _invite_body(self) -> None:
         self.connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _complaint(headers: Message, version: str) -> str | None:
+    """Return Go's words for headers it does not take, behind the status; None for good ones."""
+    if version == "HTTP/1.1" and "Host" not in headers:
+        return ": missing required Host header"
+    length = headers.get("Content-Length", "0").strip()
+    return "" if headers.defects or not length.isdecimal() else None
 
 
 def _gathered(parts: Iterable[Bytes], length: int | None) -> tuple[Iterable[Bytes], int | None]:

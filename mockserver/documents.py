@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
-from .geometry import Point
+from .geometry import Point, wrapped
 from .gojson import number
 from .instances import TYPES, Instance
+from .messages import Panic
 from .repository import Repository, Version
+
+T = TypeVar("T")
 
 AXES = ("X", "Y", "Z", "T", "U")
 
@@ -122,15 +125,22 @@ def describe_axes(instance: Instance, lineage: list[int]) -> dict[str, Any]:
         "Axes": [
             {
                 "Label": AXES[axis],
-                "Resolution": number(instance.voxel_size[axis]),
-                "Units": instance.voxel_units[axis],
-                "Size": high[axis] - low[axis] + 1,
+                "Resolution": number(_entry(instance.voxel_size, axis)),
+                "Units": _entry(instance.voxel_units, axis),
+                "Size": wrapped(high[axis] - low[axis] + 1, 32),
                 "Offset": low[axis],
             }
             for axis in range(instance.ndim)
         ],
         "Properties": describe_properties(instance, lineage),
     }
+
+
+def _entry(values: Sequence[T], axis: int) -> T:
+    """Return one of the values a client gave; DVID takes any number of them, and breaks down here."""
+    if axis >= len(values):
+        raise Panic(f"runtime error: index out of range [{axis}] with length {len(values)}")
+    return values[axis]
 
 
 def _block_of(point: Point | None, block_size: Point) -> Point | None:

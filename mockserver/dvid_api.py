@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from .changes import Changes
-from .messages import Answer, Declined, Panic, Refused, Request, Unrouted, error
+from .messages import Answer, Declined, Panic, Refused, Request, Unrouted, error, panic
 from .node_api import NodeApi
 from .place import Place
 from .repository_api import RepositoryApi
@@ -47,6 +48,8 @@ class DvidApi:
 
     def answer(self, request: Request) -> Answer:
         """Return the answer to a request; refusals become answers, too."""
+        if request.target.clean_path != request.target.raw_path:
+            return _redirect(request)
         try:
             for pattern, step in self._routes:
                 if match := pattern.fullmatch(request.path):
@@ -58,8 +61,8 @@ class DvidApi:
             return error(declined.status, declined.text)
         except Unrouted as unrouted:
             return _unrouted(request, unrouted.methods)
-        except Panic as panic:
-            return error(500, f"Panic detected on request mock:\n{panic}\nIP: {request.client}, URL: {request.path}\n")
+        except Panic as problem:
+            return panic(request, str(problem))
 
     def _in_repository(self, request: Request, specifier: str, action: str | None, name: str | None) -> Answer:
         repository, version = self._repositories.find(specifier)
@@ -79,9 +82,19 @@ class DvidApi:
         return self._voxels.answer(request, Place(repository, version, instance), keyword)
 
 
+def _redirect(request: Request) -> Answer:
+    """Point to the clean path, as Go's multiplexer does before anybody looks at it."""
+    query = request.target.raw_query
+    place = request.target.clean_path + (f"?{query}" if query else "")
+    page = f'<a href="{html.escape(place)}">Temporary Redirect</a>.\n\n'.encode() if request.method == "GET" else b""
+    kind = "text/html; charset=utf-8" if request.method in {"GET", "HEAD"} else ""
+    return Answer(307, kind, (page,), len(page), (("Location", place),))
+
+
 def _unrouted(request: Request, methods: Sequence[str]) -> Answer:
     if request.method != "OPTIONS" or not methods:
         return error(404, "404 page not found")
     readable = ("GET", "HEAD") if "GET" in methods else ()
     allowed = [*readable, *(method for method in methods if method not in readable), "OPTIONS"]
-    return replace(error(200, ""), headers=(("Allow", ", ".join(allowed)),), parts=(), length=0)
+    nothing = error(200, "")
+    return replace(nothing, headers=(*nothing.headers, ("Allow", ", ".join(allowed))), parts=(), length=0)

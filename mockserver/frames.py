@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .geometry import Point
+from .images import jpeg_of
+from .instances import Instance
 from .messages import Bytes, Refused
 from .place import Place
 from .voxels import as_bytes
@@ -36,20 +38,21 @@ def stored_blocks(place: Place, cells: Iterable[Point]) -> Iterator[tuple[Point,
 
 def frames(place: Place, cells: Iterable[Point], compression: str) -> Iterator[Bytes]:
     """Yield a header and the bytes of every stored block: int32 x, y, z, length."""
-    stored_as = place.instance.compression
     for cell, block in stored_blocks(place, cells):
-        data = as_bytes(block) if compression == "uncompressed" else stored_form(block, stored_as)
+        data = as_bytes(block) if compression == "uncompressed" else stored_form(block, place.instance)
         yield struct.pack("<4i", *cell, len(data))
         yield data
 
 
-def stored_form(block: NDArray[Any], stored_as: str) -> Bytes:
+def stored_form(block: NDArray[Any], instance: Instance) -> Bytes:
     """Return a block as the instance stores it; LZ4 comes behind the uncompressed size."""
     data = as_bytes(np.asfortranarray(block))
-    if stored_as.startswith("LZ4"):
+    if (width := instance.jpeg_width) is not None:
+        return jpeg_of(block, width)
+    if instance.compression.startswith("LZ4"):
         compressed: bytes = lz4.block.compress(bytes(data), store_size=True)
         return compressed
-    if stored_as.startswith("gzip"):
+    if instance.compression.startswith("gzip"):
         packer = zlib.compressobj(wbits=31)
         return packer.compress(data) + packer.flush()
     return data

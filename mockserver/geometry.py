@@ -86,6 +86,8 @@ class Box:
 
     def aligned_to(self, grid: Point) -> bool:
         """Whether start and end lie on the grid."""
+        if len(grid) != len(self.start):
+            return False
         return all(a % g == 0 and (b + 1) % g == 0 for a, b, g in zip(self.start, self.last, grid, strict=True))
 
     def cells(self, grid: Point) -> Iterator[Point]:

@@ -5,14 +5,25 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
 from .gosyntax import complaint
 from .messages import Refused
 
-_KINDS = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+
+class Number(float):
+    """A number that remembers how it was written."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __new__(cls, text: str) -> Self:
+        return super().__new__(cls, text)
+
+
+_KINDS = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", Number: "number"}
 
 
 def encode(value: Any) -> str:
@@ -33,9 +44,9 @@ def decode(data: bytes) -> Any:
         raise Refused("unexpected end of JSON input")
     text = data.decode(errors="replace")
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant, parse_float=Number)
     except json.JSONDecodeError:
-        raise Refused(complaint(text, at_end="unexpected end of JSON input", whole=True)) from None
+        raise Refused(complaint(data.decode("latin-1"), at_end="unexpected end of JSON input", whole=True)) from None
 
 
 def decode_first(data: bytes) -> Any:
@@ -44,9 +55,9 @@ def decode_first(data: bytes) -> Any:
     if not text:
         return None
     try:
-        return json.JSONDecoder(parse_constant=_no_constant).raw_decode(text)[0]
+        return json.JSONDecoder(parse_constant=_no_constant, parse_float=Number).raw_decode(text)[0]
     except json.JSONDecodeError:
-        raise Refused(complaint(text, at_end="unexpected EOF", whole=False)) from None
+        raise Refused(complaint(data.decode("latin-1"), at_end="unexpected EOF", whole=False)) from None
 
 
 def kind(value: Any) -> str:

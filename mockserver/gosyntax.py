@@ -18,7 +18,7 @@ def complaint(text: str, *, at_end: str, whole: bool) -> str:
     Parameters
     ----------
     text : str
-        Text that Python's parser refused.
+        Text that Python's parser refused, one character for each byte, as Go looks at bytes.
     at_end : str
         Words for a text that ends too early.
     whole : bool
@@ -36,7 +36,7 @@ def complaint(text: str, *, at_end: str, whole: bool) -> str:
 def _refuse(text: str, at: int, where: str) -> None:
     if at >= len(text):
         raise NotJson
-    character = text[at].encode()[:1].decode("latin-1")  # Go looks at bytes
+    character = text[at]
     shown = r"\'" if character == "'" else _quoted(character)
     raise NotJson(f"invalid character '{shown}' {where}")
 

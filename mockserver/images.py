@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-import sys
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .geometry import Box, Point, parse_integer
 from .messages import Answer, Declined, Refused, octets
+from .voxels import as_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,27 +44,56 @@ def volume_image(voxels: NDArray[Any]) -> Answer:
     return _encoded(_picture(rows), "jpeg", 80)
 
 
-def _picture(rows: NDArray[Any]) -> Image:
-    """Make a picture of rows of voxels: 8 and 16 bits gray, wider voxels as the bytes they are."""
+def jpeg_of(block: NDArray[Any], width: int) -> bytes:
+    """Return a block's bytes as a gray JPEG, as DVID stores them on demand."""
+    rows = np.frombuffer(as_bytes(np.asfortranarray(block)), np.uint8).reshape((-1, width))
+    return _jpeg(_pillow().fromarray(rows), 80)
+
+
+def through_jpeg(block: NDArray[Any], width: int) -> NDArray[Any]:
+    """Return what is left of a block that is stored as a JPEG."""
+    with _pillow().open(io.BytesIO(jpeg_of(block, width))) as picture:
+        return np.asarray(picture).reshape(-1).view(block.dtype).reshape(block.shape, order="F")
+
+
+def _pillow() -> ModuleType:
     try:
         from PIL import Image
     except ImportError:
         raise Declined(501, "images need Pillow, which this mock server does not find: pip install pillow") from None
+    return Image
+
+
+def _picture(rows: NDArray[Any]) -> Image:
+    """Make a picture of rows of voxels: 8 and 16 bits gray, wider voxels as the bytes they are."""
+    image = _pillow()
     height, width, channels = rows.shape
     bits = rows.dtype.itemsize * 8
     if bits * channels == 8:
-        return Image.fromarray(np.ascontiguousarray(rows[..., 0]).view(np.uint8))
+        return cast("Image", image.fromarray(np.ascontiguousarray(rows[..., 0]).view(np.uint8)))
     if bits * channels == 16 and channels == 1:
-        return Image.fromarray(np.ascontiguousarray(rows[..., 0]).view(np.uint16).astype("=u2"))
+        return cast("Image", image.fromarray(np.ascontiguousarray(rows[..., 0]).view(np.uint16).astype("=u2")))
     if bits * channels == 32:
-        return Image.fromarray(np.ascontiguousarray(rows).view(np.uint8).reshape((height, width, 4)), "RGBA")
-    raise Declined(501, f"{sys.modules[__name__].__name__} makes no image of {channels} x {bits} bits")
+        colours = np.ascontiguousarray(rows).view(np.uint8).reshape((height, width, 4))
+        return cast("Image", image.fromarray(colours, "RGBA"))
+    raise Declined(501, f"this mock server makes no images of {channels} x {bits} bits")
 
 
 def _encoded(picture: Image, image_format: str, quality: int) -> Answer:
-    file = io.BytesIO()
-    if image_format == "jpeg" and picture.mode != "L":
-        picture = picture.convert("RGB") if picture.mode == "RGBA" else picture.point(lambda v: v / 256).convert("L")
-    picture.save(file, image_format, **({"quality": quality} if image_format == "jpeg" else {}))
-    data = file.getvalue()
+    if image_format == "jpeg":
+        data = _jpeg(picture, quality)
+    else:
+        file = io.BytesIO()
+        picture.save(file, image_format)
+        data = file.getvalue()
     return octets((data,), len(data), f"image/{image_format}")
+
+
+def _jpeg(picture: Image, quality: int) -> bytes:
+    if picture.mode != "L":
+        # Go's encoder makes a coloured JPEG of everything but 8-bit gray.
+        gray = picture if picture.mode == "RGBA" else picture.point(lambda value: value / 256).convert("L")
+        picture = gray.convert("RGB")
+    file = io.BytesIO()
+    picture.save(file, "jpeg", quality=quality)
+    return file.getvalue()

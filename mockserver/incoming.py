@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from email.message import Message
 from io import BufferedIOBase
+
+from .messages import Refused
 
 SCRATCH_BYTES = 1 << 20
 
@@ -29,6 +32,7 @@ class IncomingBody:
         self._stream = stream
         self._left = length if length is not None else 0
         self._invite = invite
+        self._broken = False
 
     @classmethod
     def of(cls, headers: Message, stream: BufferedIOBase, invite: Callable[[], None]) -> IncomingBody:
@@ -45,7 +49,9 @@ class IncomingBody:
         Raises
         ------
         ConnectionError
-            If the client goes away first, or its chunks are malformed.
+            If the client goes away first.
+        Refused
+            If its chunks are malformed.
         """
         if self._invite and not self.finished:
             self._invite()
@@ -77,9 +83,10 @@ class IncomingBody:
         """Read and forget what is left if it is less than `limit`; return whether it was."""
         if self.finished:
             return True
-        if self._invite or (self.length is not None and self._left >= limit):
+        if self._invite or self._broken or (self.length is not None and self._left >= limit):
             return False
-        self.readinto(memoryview(bytearray(limit)))
+        with suppress(Refused):
+            self.readinto(memoryview(bytearray(limit)))
         return self.finished
 
     def _read_some(self, view: memoryview) -> int:
@@ -99,7 +106,8 @@ class IncomingBody:
         try:
             self._left = int(line, 16)
         except ValueError:
-            raise ConnectionResetError("malformed chunk") from None
+            self._broken = True
+            raise Refused("invalid byte in chunk length") from None
         if self._left == 0:
             while self._stream.readline(65537).strip():
                 pass

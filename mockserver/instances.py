@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import gojson
-from .geometry import Box, Point, parse_integer, parse_point
+from .geometry import Box, Point, parse_integer, parse_point, wrapped
 from .messages import Refused
 from .voxels import PIECES, Voxels
 
@@ -103,6 +103,17 @@ class Instance:
         """Number of axes, without the channels."""
         return len(self.block_size)
 
+    @property
+    def jpeg_width(self) -> int | None:
+        """Width of the gray pictures that blocks are stored as, or None if they are stored as they are."""
+        match = re.fullmatch("jpeg compression, level ([0-9]+)", self.compression)
+        return int(match[1]) if match else None
+
+    @property
+    def unusable(self) -> bool:
+        """Whether its blocks fit no box: DVID accepts two or four numbers as block size, and nobody can delete it."""
+        return not self.any_box and self.ndim != 3
+
     def own_extents(self, lineage: Sequence[int]) -> Extents | None:
         """Return the extents stored in a version or its nearest ancestor."""
         return next((self.extents[version] for version in lineage if version in self.extents), None)
@@ -138,8 +149,9 @@ def from_config(config: Config, repo_uuid: str, data_uuid: str) -> Instance:
     name, kind = config["dataname"], TYPES[config["typename"]]
     if name in RESERVED_NAMES:
         raise Refused(f'cannot use reserved name "{name}"')
-    shared = (_compression(config), _checksum(config), _versioned(config), _tags(config))
+    common = (_compression(config), _checksum(config), _versioned(config), _tags(config))
     block_size = _point(config, "BlockSize") or (32, 32, 32)
+    _refuse_grid_store(config)
     size, units = _voxel_size(config), text_setting(config, "VoxelUnits")
     low, high = _point(config, "MinPoint"), _point(config, "MaxPoint")
     return Instance(
@@ -150,7 +162,7 @@ def from_config(config: Config, repo_uuid: str, data_uuid: str) -> Instance:
         block_size,
         size,
         tuple(units.split(",")) if units is not None else ("nanometers",) * 3,
-        *shared,
+        *common,
         latest_extents=(low, high),
         background=_background(config),
         scale_level=_scale_level(config),
@@ -209,6 +221,12 @@ def _background(config: Config) -> int:
     return int(text)
 
 
+def _refuse_grid_store(config: Config) -> None:
+    if (store := text_setting(config, "GridStore")) is not None:
+        complaint = f'could not find store with alias "{store}" in TOML config file'
+        raise Refused(f"bad store ({store}) designated for GridStore: {complaint}")
+
+
 def _scale_level(config: Config) -> int:
     text = text_setting(config, "ScaleLevel")
     return 0 if text is None else parse_integer(text, function="Atoi", bits=64)
@@ -222,9 +240,21 @@ def _compression(config: Config) -> str:
     if word == "jpeg":
         block = text_setting(config, "BlockSize") or "32"
         return f"jpeg compression, level {block.split(',')[0]}"
-    if match := re.fullmatch("gzip:([1-9])", word):
-        return f"gzip compression, level {match[1]}"
+    if match := re.fullmatch("gzip:(.*)", word):
+        return _gzip(match[1])
     raise Refused(f"Illegal compression specified: {text}")
+
+
+def _gzip(level: str) -> str:
+    try:
+        number = wrapped(parse_integer(level, function="Atoi", bits=64), 8)
+    except Refused:
+        words = "Should be 'gzip:<level>'"
+        raise Refused(f'unable to parse gzip compression level ("{level}").  {words}') from None
+    if number == 0:
+        return COMPRESSIONS["none"]
+    # DVID takes a level that gzip does not know, and then stores without compression.
+    return f"gzip compression, level {number}" if number in range(-1, 10) else "No compression, level 0"
 
 
 def _checksum(config: Config) -> str:

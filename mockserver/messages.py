@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from .targets import Target
+
 Bytes = bytes | bytearray | memoryview
 
 TEXT = "text/plain; charset=utf-8"
@@ -62,10 +64,8 @@ class Request:
     ----------
     method : str
         As sent.
-    path : str
-        Percent-decoded, without the query.
-    query : dict
-        First value of each key.
+    target : Target
+        Path and query.
     body : Body
         Read on demand.
     host : str
@@ -79,13 +79,22 @@ class Request:
     """
 
     method: str
-    path: str
-    query: dict[str, str]
+    target: Target
     body: Body
     host: str
     client: str
     admin: bool = False
     until_answered: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def path(self) -> str:
+        """The path, percent-decoded."""
+        return self.target.path
+
+    @property
+    def query(self) -> dict[str, str]:
+        """First value of each key of the query."""
+        return self.target.query
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,11 @@ class Answer:
 
 
 Handler = Callable[[Request], Answer]
+
+
+def panic(request: Request, problem: str) -> Answer:
+    """Answer 500, as where the real server's code breaks down."""
+    return error(500, f"Panic detected on request mock:\n{problem}\nIP: {request.client}, URL: {request.path}\n")
 
 
 def document(text: str, content_type: str = JSON) -> Answer:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from . import gojson
 from .bodies import read_fields, read_map
 from .changes import Changes
-from .messages import Answer, Refused, Request, Unrouted, document
+from .messages import Answer, Declined, Refused, Request, Unrouted, document
 from .repository import Repository, Version, new_uuid, timestamp
 
 Handler = Callable[[Request, Version], Answer]
@@ -86,10 +86,23 @@ class NodeApi:
     def _tag(self, request: Request, version: Version) -> Answer:
         fields = read_fields(request, {"tag": str, "note": str}, needed=False)
         tag = fields["tag"]
-        answer = self._child(version, f"tag-{tag}", fields["note"], tag)
         note = f'Tag of version {version.uuid} with "{tag}"'
+        try:
+            answer = self._child(version, f"tag-{tag}", fields["note"], tag)
+        except Refused as refused:
+            raise Declined(400, f"{refused} ({request.path}).{self._tag_again(request, tag, note)}") from None
         self._changes.make("commit", uuid=tag, note=note, lines=[], now=timestamp())
         return answer
+
+    def _tag_again(self, request: Request, tag: str, note: str) -> str:
+        """Commit what already has that name, as the real server goes on to do; return the second complaint."""
+        if not self._changes.repositories.knows(tag):
+            return f"\nError on sending branch op to kafka: UUID is not present in datastore\n ({request.path})."
+        try:
+            self._changes.make("commit", uuid=tag, note=note, lines=[], now=timestamp())
+        except Refused as refused:
+            return f"\n{refused} ({request.path})."
+        return ""
 
     def _child(self, parent: Version, branch: str, note: str, uuid: str) -> Answer:
         self._changes.make("create_child", parent=parent.uuid, child=uuid, branch=branch, note=note, now=timestamp())

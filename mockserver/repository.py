@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from .geometry import parse_integer
 from .instances import Instance
-from .messages import Refused
+from .messages import Panic, Refused
 
 FIRST_MUTATION = 1_000_000_000
 MUTATION_STRIDE = 100
@@ -130,7 +130,7 @@ class Repository:
     def ancestry(self, branch: str) -> list[Version]:
         """Return a branch's versions and what they stem from, the leaf first; none for an unknown branch."""
         named = "" if branch == "master" else branch
-        nodes = [node for node in self.versions.values() if node.branch == named]
+        nodes = [node for node in list(self.versions.values()) if node.branch == named]
         if not nodes:
             return []
         node = nodes[0]
@@ -145,19 +145,21 @@ class Repository:
             node = last
         return found
 
-    def on_branch(self, branch: str) -> Version:
-        """Return the version that ``branch`` or ``branch~2`` names."""
+    def on_branch(self, branch: str, uuid: str) -> Version:
+        """Return the version that ``branch`` or ``branch~2`` names; `uuid` is only for the complaint."""
         name, *back = branch.split("~")
         if len(back) != 1:
             name = branch or "master"
             if name not in self.heads:
-                raise Refused(f'branch "{name}" not found in repo "{self.root.uuid}"')
+                raise Refused(f'branch "{name}" not found in repo "{uuid}"')
             return self.heads[name]
         ancestry = self.ancestry(name)
         try:
             steps = parse_integer(back[0], function="Atoi", bits=64)
         except Refused:
             raise Refused(f'can\'t parse parent "{back[0]}" in branch "{name}"') from None
+        if steps < 0:
+            raise Panic(f"runtime error: index out of range [{steps}]")
         if steps >= len(ancestry):
             raise Refused(f'parent {steps} is out of range for branch "{name}"')
         return ancestry[steps]
@@ -202,15 +204,15 @@ class Repositories:
             raise Refused(f'bad UUID specification "{text}"')
         if branch and not prefix:
             repository = self._only_repository()
-            return repository, repository.on_branch(branch[0])
-        matches = [uuid for uuid in self._owners if uuid.startswith(prefix)]
+            return repository, repository.on_branch(branch[0], "")
+        matches = [uuid for uuid in list(self._owners) if uuid.startswith(prefix)]
         if len(matches) > 1:
             raise Refused(f"more than one UUID matches {prefix}")
         if not matches:
             raise Refused(f"could not find UUID with partial match to {prefix}")
         repository, version = self._owners[matches[0]]
         if branch and branch[0]:
-            version = repository.on_branch(branch[0])
+            version = repository.on_branch(branch[0], version.uuid)
         return repository, version
 
     def _only_repository(self) -> Repository:
@@ -218,4 +220,4 @@ class Repositories:
             raise Refused("UUID must be specified if more than one repo exists")
         for repository in self.by_root.values():
             return repository
-        raise Refused('branch "master" not found in repo ""')
+        raise Panic("runtime error: invalid memory address or nil pointer dereference")

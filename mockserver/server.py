@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ from .connection import Connection
 from .dvid_api import DvidApi
 from .faults import Fault, Faults
 from .geometry import Box
+from .instances import RESERVED_NAMES
 from .journal import Journal
 from .repository import new_uuid, timestamp
 from .throttle import Throttle
@@ -67,7 +69,8 @@ class Backend(ThreadingHTTPServer):
         self.closing = threading.Event()
         self.records: list[RequestRecord] = []
         self._lock = threading.Lock()
-        self._open: dict[socket.socket, threading.Thread] = {}
+        self._open: set[socket.socket] = set()
+        self._serving: list[threading.Thread] = []
         super().__init__(("127.0.0.1", port), Connection)
         self._acceptor = threading.Thread(target=self._accept, name="mockserver", daemon=True)
         self._acceptor.start()
@@ -88,8 +91,9 @@ class Backend(ThreadingHTTPServer):
             target=self.process_request_thread, args=(request, client_address), name="mockserver", daemon=True
         )
         with self._lock:
-            self._open[request] = thread
-        thread.start()
+            self._open.add(request)
+            self._serving = [*filter(threading.Thread.is_alive, self._serving), thread]
+            thread.start()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - the base class calls it so
         """Take no connection while closing."""
@@ -103,7 +107,7 @@ class Backend(ThreadingHTTPServer):
     def forget(self, connection: socket.socket) -> None:
         """Let a connection be; it is about to be closed."""
         with self._lock:
-            self._open.pop(connection, None)
+            self._open.discard(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Report a mistake of this program."""
@@ -117,11 +121,11 @@ class Backend(ThreadingHTTPServer):
         self._acceptor.join()
         self.server_close()
         with self._lock:
-            connections = dict(self._open)
+            connections = list(self._open)
         for connection in connections:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        for thread in connections.values():
+        for thread in self._serving:
             thread.join()
 
     def _accept(self) -> None:
@@ -171,13 +175,19 @@ class MockServer:
         throttle_slots: int = 1,
         admin_token: str | None = None,
     ) -> None:
+        if root is not None and not re.fullmatch("[0-9a-f]{32}", root):
+            raise ValueError(f"root: expected 32 hexadecimal digits, got {root!r}")
         arrays = {name: _checked(name, volume) for name, volume in (volumes or {}).items()}
         self.faults = Faults(*faults)
         self._changes = Changes(Journal(folder) if folder is not None else None)
         if volumes is not None and not self._changes.repositories.by_root:
             self._adopt(arrays, root or new_uuid())
         api = DvidApi(self._changes, Throttle(throttle_slots), admin_token)
-        self._backend = Backend(port, api, self.faults, admin_token)
+        try:
+            self._backend = Backend(port, api, self.faults, admin_token)
+        except OSError:
+            self._changes.close()
+            raise
 
     @property
     def url(self) -> str:
@@ -246,6 +256,8 @@ class MockServer:
 
 
 def _checked(name: str, volume: ArrayLike) -> NDArray[Any]:
+    if "/" in name or name in RESERVED_NAMES:
+        raise ValueError(f"volume {name!r}: no url can name it")
     array = np.asarray(volume)
     if not 1 <= array.ndim - 1 <= MAX_AXES:
         raise ValueError(f"volume {name!r}: expected a channel axis and 1 to {MAX_AXES} more, got shape {array.shape}")

@@ -65,8 +65,9 @@ class ServerApi:
             return _help(path.removeprefix(HELP))
         handler = self._handlers.get((method, path))
         if handler is None:
-            # Everything else may be a page of the web client, so it could be asked for.
-            raise Unrouted(*([known for known, place in self._handlers if place == path] or ["GET"]))
+            # Whatever else there is might be a page of the web client, so it can be asked for.
+            pages = [] if path.startswith("/api/server/") else ["GET"]
+            raise Unrouted(*pages, *(known for known, place in self._handlers if place == path))
         return handler(request)
 
     def _info(self, request: Request) -> Answer:
@@ -88,8 +89,8 @@ class ServerApi:
         return document(gojson.encode(about))
 
     def _types(self, _: Request) -> Answer:
-        repositories = self._changes.repositories.by_root.values()
-        instances = [instance for repository in repositories for instance in repository.instances.values()]
+        repositories = list(self._changes.repositories.by_root.values())
+        instances = [instance for repository in repositories for instance in list(repository.instances.values())]
         return document(gojson.encode(types_in_use(instances)))
 
     def _repositories(self, _: Request) -> Answer:

@@ -32,7 +32,7 @@ def receive(request: Request, place: Place, box: Box, accept: Callable[[], None]
         With DVID's words for a wrong length, however the body came; nothing is stored.
     """
     upload = _Upload(request, place.instance.voxels.voxel_bytes * box.size, str(box), accept)
-    if min(box.shape) <= 0 or request.body.length not in {None, upload.expected}:
+    if min(box.shape) <= 0 or place.instance.unusable or request.body.length not in {None, upload.expected}:
         upload.finish()
     changes.write(Where(place.version.uuid, place.instance.name, box.start, box.shape), upload.fill)
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from . import blocks_api, documents, gojson, images
 from .changes import Changes
-from .geometry import MAX_REQUEST_BYTES, PLANES, Box, parse_box, parse_point, show
-from .messages import Answer, Declined, Refused, Request, document, error, octets
+from .geometry import MAX_REQUEST_BYTES, PLANES, Box, parse_box, parse_integer, parse_point, show, wrapped
+from .messages import Answer, Declined, Panic, Refused, Request, document, error, octets
 from .place import Place
 from .throttle import Throttle
 from .upload import receive
 
 VOLUMES = frozenset({"vol", "0_1_2", "0,1,2"})
 DOCUMENT_TYPE = "application/vnd.dvid-nd-data+json"
+
+_FITS: dict[str, Callable[[float], bool]] = {
+    "int32": lambda number: isinstance(number, int) and wrapped(number, 32) == number,
+    "float32": lambda number: abs(number) <= float(np.finfo(np.float32).max),
+}
 
 Handler = Callable[[Request, Place, list[str]], Answer]
 
@@ -52,10 +60,12 @@ class VoxelsApi:
         """Return the answer to a request."""
         if request.method.lower() not in {"get", "post"}:
             raise Refused(f'Data "{place.instance.name}" can only handle GET or POST HTTP verbs')
+        _check_attenuation(request)
         handler = self._handlers.get(keyword)
         if handler is None:
             return _unknown_endpoint(request, place)
         words = request.path.removeprefix("/api/node/").split("/")[3:]
+        request = replace(request, method=request.method.upper())  # DVID takes "post", too
         return handler(request, place, words[:-1] if words[-1:] == [""] else words)
 
     def _set_extents(self, request: Request, place: Place, _: list[str]) -> Answer:
@@ -79,6 +89,8 @@ class VoxelsApi:
             return self._any_box(request, place, words)
         if shape.lower().replace(",", "_") in PLANES:
             return self._plane(request, place, words)
+        if shape.lower() == "arb":
+            raise Refused("DVID currently supports shapes of only 2 and 3 dimensions")
         if shape.lower() not in VOLUMES:
             raise Refused(f"Unknown data shape specification ({shape})")
         self._throttle.enter(request)
@@ -108,7 +120,7 @@ class VoxelsApi:
         plane = PLANES[axes.lower().replace(",", "_")]
         box = images.plane_box(plane, start, shape)
         label = "".join("XYZ"[axis] for axis in plane)
-        _check_size(place, box, f"{label} slice @ offset {show(start)}, size {show(shape)}")
+        _check_size(place, box, f"{label} slice @ offset {show(start)}, size ({shape[0]}, {shape[1]})")
         _check_roi(request)
         voxels = place.instance.voxels.array(place.lineage, box)
         return images.plane_image(voxels, plane, image_format[0] if image_format else "")
@@ -164,10 +176,15 @@ def _unknown_endpoint(request: Request, place: Place) -> Answer:
 def _volume(request: Request, place: Place, box: Box, image_format: list[str]) -> Answer:
     _check_size(place, box, str(box))
     _check_roi(request)
-    voxels = place.instance.voxels
+    voxels, size = place.instance.voxels, place.instance.voxels.voxel_bytes * box.size
+    if place.instance.ndim < len(box.shape):
+        raise Panic(f"runtime error: index out of range [2] with length {place.instance.ndim}")
+    if min(box.shape) < 0 or place.instance.unusable:
+        # Two negative sizes have a positive product, and DVID sends that many zeros.
+        return octets((bytes(size),), size)
     if image_format and image_format[0] in {"jpg", "jpeg"}:
         return images.volume_image(voxels.array(place.lineage, box))
-    return octets(voxels.read(place.lineage, box), voxels.voxel_bytes * box.size)
+    return octets(voxels.read(place.lineage, box), size)
 
 
 def _check_size(place: Place, box: Box, words: str) -> None:
@@ -185,6 +202,14 @@ def _check_roi(request: Request) -> None:
         raise Refused(f'Can\'t get ROI with name "{name}": invalid data instance name')
 
 
+def _check_attenuation(request: Request) -> None:
+    """Check a setting that has no effect even on the real server."""
+    if not (request.query.get("roi") and request.query.get("attenuation")):
+        return
+    if not 1 <= parse_integer(request.query["attenuation"], function="Atoi", bits=64) <= 7:
+        raise Refused("Attenuation should be from 1 to 7 (divides by 2^n)")
+
+
 def _only_post(request: Request, keyword: str) -> None:
     if request.method != "POST":
         raise Refused(f"{keyword} endpoint only supports POST HTTP verb")
@@ -198,10 +223,10 @@ def _parse_plane_size(text: str) -> tuple[int, ...]:
 
 def _parse_extents(data: bytes, ndim: int) -> tuple[list[int], list[int]]:
     value = gojson.decode(data)
-    if not isinstance(value, dict):
+    if not isinstance(value, dict | None):
         raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type imageblk.extents3D")
     points = {"minpoint": [0] * ndim, "maxpoint": [0] * ndim}
-    for key, point in value.items():
+    for key, point in (value or {}).items():
         if key.lower() in points and point is not None:
             given = _numbers(point, "int32", "extents3D." + {"minpoint": "MinPoint"}.get(key.lower(), "MaxPoint"))
             points[key.lower()] = [int(number) for number in (given + [0] * ndim)[:ndim]]
@@ -210,12 +235,15 @@ def _parse_extents(data: bytes, ndim: int) -> tuple[list[int], list[int]]:
 
 def _numbers(value: Any, go_type: str, field: str = "") -> list[float]:
     where = f"Go struct field {field} of type" if field else "Go value of type"
+    if value is None:
+        return []
     if not isinstance(value, list):
-        kind = "dvid.NdFloat32" if not field else "dvid.Point3d"
+        kind = "dvid.Point3d" if field else "dvid.NdFloat32"
         raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into {where} {kind}")
     for number in value:
-        fits = isinstance(number, int | float) and not isinstance(number, bool)
-        if not fits or (go_type == "int32" and not isinstance(number, int)):
-            shown = f"number {number}" if fits else gojson.kind(number)
-            raise Refused(f"json: cannot unmarshal {shown} into {where} {go_type}")
+        if gojson.kind(number) != "number":
+            raise Refused(f"json: cannot unmarshal {gojson.kind(number)} into {where} {go_type}")
+        if not _FITS[go_type](number):
+            text = number.text if isinstance(number, gojson.Number) else number
+            raise Refused(f"json: cannot unmarshal number {text} into {where} {go_type}")
     return value

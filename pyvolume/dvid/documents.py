@@ -162,8 +162,8 @@ def creation_document(
     blocks = tuple(block_shape)
     if len(blocks) != 3 or min(blocks) < 1:
         raise MetadataError(f"create volume: block_shape must be three positive integers (x, y, z), not {blocks}")
-    if any("," in unit or not unit for unit in metadata.units):
-        raise MetadataError(f"create volume: a unit must not be empty and must hold no comma: {metadata.units}")
+    if any("," in unit for unit in metadata.units):
+        raise MetadataError(f"create volume: a unit must hold no comma: {metadata.units}")
     document = {
         "typename": typename,
         "dataname": name,

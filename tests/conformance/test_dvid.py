@@ -75,6 +75,12 @@ def test_a_new_volume_is_empty(dvid: DvidBackend, fresh_repo: str) -> None:
     assert (volume.shape, volume.bounds.size) == ((4, 0, 0, 0), 0)
 
 
+def test_units_may_be_empty(dvid: DvidBackend, fresh_repo: str) -> None:
+    metadata = VoxelsMetadata.create_default_metadata((1, 0, 0, 0), "uint8", "cxyz", 1.0, "")
+    voxels.create_new(dvid.connection, fresh_repo, "without", metadata)
+    assert pyvolume.VoxelsAccessor(dvid.connection, fresh_repo, "without").units == ("", "", "")
+
+
 def test_a_declared_shape_outlasts_the_first_write(dvid: DvidBackend, fresh_repo: str) -> None:
     voxels.create_new(dvid.connection, fresh_repo, "declared", default((1, 300, 200, 100)))
     volume = pyvolume.VoxelsAccessor(dvid.connection, fresh_repo, "declared")

@@ -1,0 +1,732 @@
+"""Record what a real DVID server answers, exchange by exchange, as golden data for tests.
+
+Usage: record_dvid.py URL ADMIN_TOKEN OUT.jsonl [extra]     (a fresh server, numpy only)
+
+The exchanges form one story that starts on an empty server and is replayed in order. Version uuids are chosen by
+the client, so that they are the same in every recording. With ``extra`` another story is told, of odd requests and
+what becomes of them. One JSON object a line:
+
+  name      what this exchange shows
+  section   core, roi, keyvalue or labels: which part of a server it needs
+  request   method, path (with query), body
+  response  status, headers (only those a client may rely on), body
+
+A body is {"text": ...} or {"zlib64": ..., "bytes": N, "sha256": ...}.
+An exchange with "holds": N sends its head and half of its body, waits while the next N exchanges are made on other
+connections, and then sends the rest: that is how a throttle slot is seen taken.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import json
+import re
+import sys
+import time
+import urllib.parse
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = "a" * 32
+CHILD = "b" * 32
+GRANDCHILD = "c" * 32
+BRANCH = "d" * 32
+KEPT_HEADERS = ("content-type", "content-length", "transfer-encoding", "content-encoding", "connection")
+REPOSITORY = f"/api/repo/{ROOT}"
+NODE = f"/api/node/{ROOT}"
+VOXELS = f"{NODE}/gray/raw/0_1_2"
+
+Body = bytes | str | dict[str, Any] | list[Any] | None
+
+
+def pack(data: bytes) -> dict[str, Any]:
+    try:
+        text = data.decode("ascii")
+        if len(data) < 20_000:
+            return {"text": text}
+    except UnicodeDecodeError:
+        pass
+    return {
+        "zlib64": base64.b64encode(zlib.compress(data, 9)).decode(),
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+
+
+def section(path: str, body: bytes | None) -> str:
+    """Which part of a server an exchange needs: core, roi, keyvalue or labels."""
+    text = path + (body or b"")[:200].decode("latin1")
+    if any(word in text for word in ("seg", "copy", "label")):
+        return "labels"
+    if any(word in text for word in ("region", "nope")):
+        return "roi"
+    return "keyvalue" if "/kv/" in text or '"kv"' in text else "core"
+
+
+class Recorder:
+    def __init__(self, url: str, token: str, path: Path) -> None:
+        parts = urllib.parse.urlsplit(url)
+        self.address = (parts.hostname or "", parts.port or 80)
+        self.token = token
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+
+    def __call__(self, name: str, method: str, path: str, body: Body = None) -> bytes:
+        if isinstance(body, dict | list):
+            body = json.dumps(body)
+        if isinstance(body, str):
+            body = body.encode()
+        connection = http.client.HTTPConnection(*self.address, timeout=60)
+        connection.request(method, path.replace("TOKEN", self.token), body=body)
+        return self._finish(name, connection, (method, path, body))
+
+    def hold(self, name: str, path: str, body: bytes, meanwhile: Callable[[Recorder], object]) -> None:
+        """Send half of a POST, make the exchanges of `meanwhile(self)`, then send the rest."""
+        connection = http.client.HTTPConnection(*self.address, timeout=60)
+        connection.putrequest("POST", path.replace("TOKEN", self.token))
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders()
+        half = len(body) // 2
+        connection.send(body[:half])
+        time.sleep(0.5)  # until the server has taken its slot
+        rows, self.rows = self.rows, []
+        meanwhile(self)
+        inside, self.rows = self.rows, rows
+        connection.send(body[half:])
+        self._finish(name, connection, ("POST", path, body), holds=len(inside))
+        self.rows += inside
+
+    def _finish(
+        self, name: str, connection: http.client.HTTPConnection, asked: tuple[str, str, bytes | None], **extra: int
+    ) -> bytes:
+        method, path, body = asked
+        answer = connection.getresponse()
+        data = answer.read()
+        headers = {k.lower(): v for k, v in answer.getheaders() if k.lower() in KEPT_HEADERS}
+        connection.close()
+        self.rows.append({
+            "name": name,
+            "section": section(path, body),
+            **extra,
+            "request": {"method": method, "path": path, "body": None if body is None else pack(body)},
+            "response": {"status": answer.status, "headers": headers, "body": pack(data)},
+        })
+        return data
+
+    def save(self) -> None:
+        with self.path.open("w") as file:
+            for row in self.rows:
+                file.write(without_place(json.dumps(row), self.address[1]) + "\n")
+
+
+def without_place(line: str, port: int) -> str:
+    """Put a fixed address and folder in place of the recording's own, so that recordings are alike."""
+    line = re.sub(rf"(localhost|127\.0\.0\.1):{port}", r"\1:8000", line)
+    line = re.sub(r'http://[^/"]+/api/help', "http://localhost:8000/api/help", line)
+    return re.sub(r'(badger @ |write logs @ )/[^"\\]*/', r"\1/data/", line)
+
+
+def ramp(shape_zyx: tuple[int, ...], dtype: str, seed: int) -> NDArray[Any]:
+    """Asymmetric voxels: every wrong axis order or byte order shows."""
+    rng = np.random.default_rng(seed)
+    if np.dtype(dtype).kind == "f":
+        return rng.normal(size=shape_zyx).astype(dtype)
+    return rng.integers(0, np.iinfo(dtype).max, size=shape_zyx, dtype=dtype, endpoint=True)
+
+
+def smooth_labels(shape_zyx: tuple[int, int, int], seed: int, count: int) -> NDArray[Any]:
+    z, y, x = np.indices(shape_zyx)
+    cell = (x // 13) + 7 * (y // 11) + 31 * (z // 17)
+    table: NDArray[Any] = np.random.default_rng(seed).integers(1, 2**40, size=4096, dtype="u8")
+    chosen: NDArray[Any] = table[cell % count].astype("<u8")
+    return chosen
+
+
+def server_and_repositories(do: Recorder) -> None:
+    """What is there before any data."""
+    do("empty server lists no repos", "GET", "/api/repos/info")
+    do("types in use on an empty server", "GET", "/api/server/types")
+    do("compiled types", "GET", "/api/server/compiled-types")
+    do("repo creation needs the admin token", "POST", "/api/repos", {"alias": "golden"})
+    do(
+        "create repo",
+        "POST",
+        "/api/repos?admintoken=TOKEN",
+        {"alias": "golden", "description": "recorded", "root": ROOT},
+    )
+    do("create repo twice", "POST", "/api/repos?admintoken=TOKEN", {"alias": "golden", "root": ROOT})
+    do("repo exists", "HEAD", f"/api/repo/{ROOT}")
+    do("repo unknown", "HEAD", "/api/repo/fff")
+    do("repo info", "GET", f"{REPOSITORY}/info")
+    do("unrouted path", "GET", "/api/nothing")
+    do("unknown version", "GET", "/api/node/fff/gray/info")
+    do("unknown instance", "GET", f"{NODE}/gray/info")
+
+
+def instances(do: Recorder) -> None:
+    """Six types of voxels, and what cannot be created."""
+    for name, kind in (
+        ("gray", "uint8blk"),
+        ("rgba", "rgba8blk"),
+        ("u16", "uint16blk"),
+        ("u32", "uint32blk"),
+        ("u64", "uint64blk"),
+        ("f32", "float32blk"),
+    ):
+        do(
+            f"create {kind}",
+            "POST",
+            f"{REPOSITORY}/instance",
+            {"typename": kind, "dataname": name, "BlockSize": "32,32,32", "VoxelSize": "4,4,40"},
+        )
+    do("create instance twice", "POST", f"{REPOSITORY}/instance", {"typename": "uint8blk", "dataname": "gray"})
+    do("create without typename", "POST", f"{REPOSITORY}/instance", {"dataname": "x"})
+    do("create unknown type", "POST", f"{REPOSITORY}/instance", {"typename": "int16blk", "dataname": "x"})
+    do(
+        "create with list instead of string",
+        "POST",
+        f"{REPOSITORY}/instance",
+        {"typename": "uint8blk", "dataname": "x", "BlockSize": [32, 32, 32]},
+    )
+    do("create with reserved name", "POST", f"{REPOSITORY}/instance", {"typename": "uint8blk", "dataname": "note"})
+    do("empty volume info", "GET", f"{NODE}/gray/info")
+    do("empty volume metadata", "GET", f"{NODE}/gray/metadata")
+    do("rgba metadata", "GET", f"{NODE}/rgba/metadata")
+    do("read of an empty volume is zeros", "GET", f"{NODE}/gray/raw/0_1_2/5_4_3/10_20_30")
+
+
+def voxels(do: Recorder) -> None:
+    """Writing and reading boxes."""
+    gray = ramp((32, 64, 32), "u1", 1)  # z, y, x
+    do("write aligned uint8", "POST", f"{NODE}/gray/raw/0_1_2/32_64_32/0_32_64", gray.tobytes())
+    do("info after one write", "GET", f"{NODE}/gray/info")
+    do("metadata after one write", "GET", f"{NODE}/gray/metadata")
+    do("read it whole", "GET", f"{NODE}/gray/raw/0_1_2/32_64_32/0_32_64")
+    do("read a part", "GET", f"{NODE}/gray/raw/0_1_2/7_5_3/11_40_70")
+    do("read across the edge", "GET", f"{NODE}/gray/raw/0_1_2/6_4_5/-3_30_62")
+    do("read one small box, no chunking", "GET", f"{NODE}/gray/raw/0_1_2/2_2_2/0_32_64")
+    do(
+        "write at a negative offset",
+        "POST",
+        f"{NODE}/gray/raw/0_1_2/32_32_32/-32_0_-64",
+        ramp((32, 32, 32), "u1", 2).tobytes(),
+    )
+    do("read at a negative offset", "GET", f"{NODE}/gray/raw/0_1_2/3_2_2/-5_1_-40")
+    do("extents after the negative write", "GET", f"{NODE}/gray/info")
+    do(
+        "overwrite with mutate",
+        "POST",
+        f"{NODE}/gray/raw/0_1_2/32_32_32/0_32_64?mutate=true",
+        ramp((32, 32, 32), "u1", 3).tobytes(),
+    )
+    do("read after mutate", "GET", f"{NODE}/gray/raw/0_1_2/4_3_2/30_62_64")
+
+
+def bad_boxes(do: Recorder) -> None:
+    """Boxes and verbs that are refused."""
+    do("body too short", "POST", f"{NODE}/gray/raw/0_1_2/32_32_32/0_0_0", b"hello")
+    do("body too long", "POST", f"{NODE}/gray/raw/0_1_2/32_32_32/0_0_0", bytes(32**3 + 1))
+    do("unaligned offset", "POST", f"{NODE}/gray/raw/0_1_2/32_32_32/0_0_1", bytes(32**3))
+    do("unaligned size", "POST", f"{NODE}/gray/raw/0_1_2/32_32_31/0_0_0", bytes(32 * 32 * 31))
+    do("unaligned and short", "POST", f"{NODE}/gray/raw/0_1_2/32_32_31/0_0_0", b"hello")
+    do("2-d write", "POST", f"{NODE}/gray/raw/0_1/32_32/0_0_0", bytes(32 * 32))
+    do("zero size read", "GET", f"{NODE}/gray/raw/0_1_2/0_10_10/0_0_0")
+    do("bad dims", "GET", f"{NODE}/gray/raw/1_0/10_10/0_0_0")
+    do("two-dimensional offset", "GET", f"{NODE}/gray/raw/0_1_2/10_10_10/0_0")
+    do("not a number", "GET", f"{NODE}/gray/raw/0_1_2/a_10_10/0_0_0")
+    do("too few parts", "GET", f"{NODE}/gray/raw/0_1_2/10_10_10")
+    do("over the size limit", "GET", f"{NODE}/gray/raw/0_1_2/2000_2000_2000/0_0_0")
+    do("unknown endpoint", "GET", f"{NODE}/gray/nothing")
+    do("HEAD on voxels", "HEAD", f"{NODE}/gray/raw/0_1_2/2_2_2/0_0_0")
+    do("DELETE on voxels", "DELETE", f"{NODE}/gray/raw/0_1_2/2_2_2/0_0_0")
+    do("format on 3-d is ignored", "GET", f"{NODE}/gray/raw/0_1_2/2_2_2/0_32_64/png")
+    do("2-d xy png", "GET", f"{NODE}/gray/raw/0_1/8_4/0_32_64")
+    do("2-d xz png", "GET", f"{NODE}/gray/raw/xz/8_4/0_32_64/png")
+    do("2-d yz png", "GET", f"{NODE}/gray/raw/1_2/8_4/0_32_64/png")
+    do("extents cannot be read", "GET", f"{NODE}/gray/extents")
+
+
+def types(do: Recorder) -> None:
+    """The other types of voxels, resolution, extents."""
+    for name, dtype, channels in (
+        ("rgba", "u1", 4),
+        ("u16", "<u2", 1),
+        ("u32", "<u4", 1),
+        ("u64", "<u8", 1),
+        ("f32", "<f4", 1),
+    ):
+        shape = (32, 32, 32, channels) if channels > 1 else (32, 32, 32)
+        do(f"write {name}", "POST", f"{NODE}/{name}/raw/0_1_2/32_32_32/32_0_0", ramp(shape, dtype, 5).tobytes())
+        do(f"read {name}", "GET", f"{NODE}/{name}/raw/0_1_2/3_2_2/33_1_1")
+        do(f"{name} metadata", "GET", f"{NODE}/{name}/metadata")
+    do("set resolution", "POST", f"{NODE}/u16/resolution", [8.0, 8.0, 20.0])
+    do("resolution seen in metadata", "GET", f"{NODE}/u16/metadata")
+    do("set extents", "POST", f"{NODE}/u16/extents", {"MinPoint": [0, 0, 0], "MaxPoint": [299, 399, 499]})
+    do("extents seen in metadata", "GET", f"{NODE}/u16/metadata")
+
+
+def blocks(do: Recorder) -> None:
+    """Block endpoints."""
+    do("blocks along x", "GET", f"{NODE}/gray/blocks/0_1_2/2")
+    do("subvolblocks uncompressed", "GET", f"{NODE}/gray/subvolblocks/64_64_32/0_32_64?compression=uncompressed")
+    do("subvolblocks unaligned", "GET", f"{NODE}/gray/subvolblocks/32_32_32/1_0_0?compression=uncompressed")
+    do("specificblocks uncompressed", "GET", f"{NODE}/gray/specificblocks?blocks=0,1,2,5,5,5&compression=uncompressed")
+
+
+def roi(do: Recorder) -> None:
+    """Regions of interest."""
+    do(
+        "create roi",
+        "POST",
+        f"{REPOSITORY}/instance",
+        {"typename": "roi", "dataname": "region", "BlockSize": "32,32,32"},
+    )
+    do("empty roi", "GET", f"{NODE}/region/roi")
+    do("post roi", "POST", f"{NODE}/region/roi", [[2, 1, 0, 0], [2, 2, 0, 1]])
+    do("get roi", "GET", f"{NODE}/region/roi")
+    do("roi info", "GET", f"{NODE}/region/info")
+    do("roi mask", "GET", f"{NODE}/region/mask/0_1_2/40_40_4/0_30_62")
+    do("roi ptquery", "POST", f"{NODE}/region/ptquery", [[5, 40, 70], [5, 5, 5]])
+    do("masked read", "GET", f"{NODE}/gray/raw/0_1_2/40_8_2/0_32_64?roi=region")
+    do("masked read, unknown roi", "GET", f"{NODE}/gray/raw/0_1_2/4_4_4/0_0_0?roi=nope")
+
+
+def keyvalue(do: Recorder) -> None:
+    """Keys and values."""
+    do("create keyvalue", "POST", f"{REPOSITORY}/instance", {"typename": "keyvalue", "dataname": "kv"})
+    do("no keys", "GET", f"{NODE}/kv/keys")
+    do("put key", "POST", f"{NODE}/kv/key/greeting", b"hello")
+    do("put second key", "POST", f"{NODE}/kv/key/zebra", b'{"legs": 4}')
+    do("get key", "GET", f"{NODE}/kv/key/greeting")
+    do("head key", "HEAD", f"{NODE}/kv/key/greeting")
+    do("get missing key", "GET", f"{NODE}/kv/key/nothing")
+    do("keys", "GET", f"{NODE}/kv/keys")
+    do("keyrange", "GET", f"{NODE}/kv/keyrange/a/h")
+    do("keyvalues as json", "GET", f"{NODE}/kv/keyvalues?json=true", ["zebra"])
+    do("delete key", "DELETE", f"{NODE}/kv/key/zebra")
+    do("keys after delete", "GET", f"{NODE}/kv/keys")
+
+
+def labels(do: Recorder) -> None:
+    """Label volumes."""
+    do(
+        "create labelmap",
+        "POST",
+        f"{REPOSITORY}/instance",
+        {"typename": "labelmap", "dataname": "seg", "BlockSize": "64,64,64", "MaxDownresLevel": "2"},
+    )
+    do(
+        "create labelblk",
+        "POST",
+        f"{REPOSITORY}/instance",
+        {"typename": "labelblk", "dataname": "oldseg", "BlockSize": "32,32,32"},
+    )
+    do("labelmap info, empty", "GET", f"{NODE}/seg/info")
+    do(
+        "labelmap bad block size",
+        "POST",
+        f"{REPOSITORY}/instance",
+        {"typename": "labelmap", "dataname": "x", "BlockSize": "20,20,20"},
+    )
+    do("one unset aligned block", "GET", f"{NODE}/seg/raw/0_1_2/64_64_64/0_0_0")
+    do("one unset aligned block, lz4", "GET", f"{NODE}/seg/raw/0_1_2/64_64_64/0_0_0?compression=lz4")
+    do("unset, not one block", "GET", f"{NODE}/seg/raw/0_1_2/3_3_3/0_0_0")
+
+
+def label_reads(do: Recorder) -> None:
+    """Written labels, in every compression and scale."""
+    seg = smooth_labels((64, 64, 128), 7, 40)
+    do("write labels", "POST", f"{NODE}/seg/raw/0_1_2/128_64_64/0_0_0?mutate=true", seg.tobytes())
+    do("read labels", "GET", f"{NODE}/seg/raw/0_1_2/9_8_7/20_10_30")
+    do("read labels lz4", "GET", f"{NODE}/seg/raw/0_1_2/64_64_64/0_0_0?compression=lz4")
+    do("read labels gzip", "GET", f"{NODE}/seg/raw/0_1_2/64_64_64/0_0_0?compression=gzip")
+    do("read labels google", "GET", f"{NODE}/seg/raw/0_1_2/64_64_64/0_0_0?compression=google")
+    do("read labels googlegzip", "GET", f"{NODE}/seg/raw/0_1_2/64_64_64/0_0_0?compression=googlegzip")
+    do("read labels, unknown compression", "GET", f"{NODE}/seg/raw/0_1_2/64_64_64/0_0_0?compression=zz")
+    do("read labels scale 1", "GET", f"{NODE}/seg/raw/0_1_2/16_16_16/0_0_0?scale=1")
+    do("read labels scale 2", "GET", f"{NODE}/seg/raw/0_1_2/8_8_8/0_0_0?scale=2")
+    do("labels unaligned write", "POST", f"{NODE}/seg/raw/0_1_2/64_64_64/0_0_1", bytes(8 * 64**3))
+    do("labels short write", "POST", f"{NODE}/seg/raw/0_1_2/64_64_64/0_0_0", bytes(800))
+    do("label blocks native", "GET", f"{NODE}/seg/blocks/128_64_64/0_0_0?compression=blocks")
+    do("label blocks lz4", "GET", f"{NODE}/seg/blocks/64_64_64/0_0_0?compression=lz4")
+    do("label blocks with unset ones", "GET", f"{NODE}/seg/blocks/64_64_64/0_0_64?compression=blocks")
+
+
+def label_queries(do: Recorder) -> None:
+    """Labels at points, copies of blocks."""
+    do("label at a point", "GET", f"{NODE}/seg/label/20_10_30")
+    do("labels at points", "GET", f"{NODE}/seg/labels", [[20, 10, 30], [127, 63, 63], [500, 500, 500]])
+    do("labels at points by POST", "POST", f"{NODE}/seg/labels", [[20, 10, 30]])
+    native = do(
+        "label blocks native, to copy", "GET", f"{NODE}/seg/blocks/128_64_64/0_0_0?compression=blocks&supervoxels=true"
+    )
+    do(
+        "create second labelmap",
+        "POST",
+        f"{REPOSITORY}/instance",
+        {"typename": "labelmap", "dataname": "copy", "BlockSize": "64,64,64"},
+    )
+    do("post native label blocks", "POST", f"{NODE}/copy/blocks?compression=blocks", native)
+    do("read the copied labels", "GET", f"{NODE}/copy/raw/0_1_2/9_8_7/20_10_30")
+    do("empty labelmap has no maxlabel", "GET", f"{NODE}/oldseg/maxlabel")
+
+
+def label_indices(do: Recorder) -> None:
+    """Sizes, sparse volumes, merging."""
+    seg = smooth_labels((64, 64, 128), 7, 40)
+    time.sleep(3)  # indexing is asynchronous
+    first, second = (int(v) for v in np.unique(seg)[:2])
+    do("maxlabel", "GET", f"{NODE}/seg/maxlabel")
+    do("size of a label", "GET", f"{NODE}/seg/size/{first}")
+    do("size of an absent label", "GET", f"{NODE}/seg/size/12345")
+    do("sizes", "GET", f"{NODE}/seg/sizes", [first, 12345])
+    do("sparsevol rles", "GET", f"{NODE}/seg/sparsevol/{first}")
+    do("sparsevol blocks", "GET", f"{NODE}/seg/sparsevol/{first}?format=blocks")
+    do("sparsevol of an absent label", "GET", f"{NODE}/seg/sparsevol/12345")
+    do("sparsevol coarse", "GET", f"{NODE}/seg/sparsevol-coarse/{first}")
+    do("sparsevol size", "GET", f"{NODE}/seg/sparsevol-size/{first}")
+    do("sparsevol within bounds", "GET", f"{NODE}/seg/sparsevol/{first}?minx=0&maxx=15&miny=0&maxy=15&minz=0&maxz=15")
+    do("supervoxels of a label", "GET", f"{NODE}/seg/supervoxels/{first}")
+    do("merge two labels", "POST", f"{NODE}/seg/merge", [first, second])
+    do("mapping after merge", "GET", f"{NODE}/seg/mapping", [first, second, 12345])
+    do("size after merge", "GET", f"{NODE}/seg/size/{first}")
+    do("merge into an absent label", "POST", f"{NODE}/seg/merge", [12345, first])
+    do("blocks after merge, mapped", "GET", f"{NODE}/seg/blocks/64_64_64/0_0_0?compression=blocks")
+    do(
+        "blocks after merge, supervoxels",
+        "GET",
+        f"{NODE}/seg/blocks/64_64_64/0_0_0?compression=blocks&supervoxels=true",
+    )
+    do("cleave it off again", "POST", f"{NODE}/seg/cleave/{first}", [second])
+    do("label zero is background", "GET", f"{NODE}/seg/size/0")
+    do("labelblk write", "POST", f"{NODE}/oldseg/raw/0_1_2/32_32_32/0_0_0", smooth_labels((32, 32, 32), 8, 5).tobytes())
+    do("labelblk read lz4", "GET", f"{NODE}/oldseg/raw/0_1_2/32_32_32/0_0_0?compression=lz4")
+
+
+def throttle(do: Recorder) -> None:
+    """Harmless while nobody else is throttled, 503 while the only slot is taken."""
+    small = "2_2_2/0_32_64"
+    do("throttled read", "GET", f"{NODE}/gray/raw/0_1_2/{small}?throttle=on")
+
+    def while_taken(do: Recorder) -> None:
+        do("throttled read, slot taken", "GET", f"{NODE}/gray/raw/0_1_2/{small}?throttle=on")
+        do("throttled read spelled true, slot taken", "GET", f"{NODE}/gray/raw/0_1_2/{small}?throttle=true")
+        do("throttled write, slot taken", "POST", f"{NODE}/gray/raw/0_1_2/32_32_32/0_32_64?throttle=on", bytes(32**3))
+        do("throttled read spelled 1 is not throttled", "GET", f"{NODE}/gray/raw/0_1_2/{small}?throttle=1")
+        do("plain read, slot taken", "GET", f"{NODE}/gray/raw/0_1_2/{small}")
+        do("throttled subvolblocks, slot taken", "GET", f"{NODE}/gray/subvolblocks/32_32_32/0_32_64?throttle=on")
+        do("throttled label read, slot taken", "GET", f"{NODE}/seg/raw/0_1_2/4_4_4/0_0_0?throttle=on")
+        do("throttled 2-d read, slot taken", "GET", f"{NODE}/gray/raw/0_1/2_2/0_32_64?throttle=on")
+
+    do.hold(
+        "throttled write that holds the slot",
+        f"{NODE}/u16/raw/0_1_2/32_32_32/64_0_0?throttle=on",
+        ramp((32, 32, 32), "<u2", 11).tobytes(),
+        while_taken,
+    )
+    do("throttled read, slot free again", "GET", f"{NODE}/u16/raw/0_1_2/2_2_2/64_0_0?throttle=on")
+    do("settings need the admin token", "POST", "/api/server/settings", {"throttle": "2"})
+    do("settings want text", "POST", "/api/server/settings?admintoken=TOKEN", {"throttle": 2})
+    do("two throttle slots", "POST", "/api/server/settings?admintoken=TOKEN", {"throttle": "2"})
+    do.hold(
+        "throttled write that holds one of two slots",
+        f"{NODE}/u16/raw/0_1_2/32_32_32/96_0_0?throttle=on",
+        ramp((32, 32, 32), "<u2", 12).tobytes(),
+        lambda do: do("throttled read, second slot", "GET", f"{NODE}/gray/raw/0_1_2/{small}?throttle=on"),
+    )
+    do("one throttle slot again", "POST", "/api/server/settings?admintoken=TOKEN", {"throttle": "1"})
+
+
+def notes(do: Recorder) -> None:
+    """Notes, logs, names."""
+    do("note", "POST", f"{NODE}/note", {"note": "a note"})
+    do("note without the key wipes it", "POST", f"{NODE}/note", {"text": "x"})
+    do("note wiped", "GET", f"{NODE}/note")
+    do("log", "POST", f"{NODE}/log", {"log": ["one line"]})
+    do("repo log", "POST", f"{REPOSITORY}/log", {"log": ["a repo line"]})
+    do("rename repo", "POST", f"{REPOSITORY}/info", {"alias": "golden again", "description": "renamed"})
+    do(
+        "gzip upload is taken as raw bytes",
+        "POST",
+        f"{NODE}/gray/raw/0_1_2/32_32_32/0_32_64",
+        zlib.compress(bytes(32**3)),
+    )
+
+
+def versions(do: Recorder) -> None:
+    """Commit, new versions, branches."""
+    do("status open", "GET", f"{NODE}/status")
+    do("newversion of an open node", "POST", f"{NODE}/newversion", {"note": "x", "uuid": CHILD})
+    do("commit without body", "POST", f"{NODE}/commit")
+    do("commit", "POST", f"{NODE}/commit", {"note": "first data", "log": ["recorded"]})
+    do("status locked", "GET", f"{NODE}/status")
+    do("write to a locked node", "POST", f"{NODE}/gray/raw/0_1_2/32_32_32/0_32_64", bytes(32**3))
+    do("key write to a locked node", "POST", f"{NODE}/kv/key/late", b"late")
+    do("instance on a locked node", "POST", f"{REPOSITORY}/instance", {"typename": "uint8blk", "dataname": "late"})
+    do("note on a locked node", "POST", f"{NODE}/note", {"note": "late"})
+    do("newversion", "POST", f"{NODE}/newversion", {"note": "second", "uuid": CHILD})
+    do("second child on the same branch", "POST", f"{NODE}/newversion", {"note": "again", "uuid": GRANDCHILD})
+    do("branch", "POST", f"{NODE}/branch", {"branch": "dev", "note": "a branch", "uuid": BRANCH})
+
+
+def version_reads(do: Recorder) -> None:
+    """What the versions hold and how they are named."""
+    do("child inherits voxels", "GET", f"/api/node/{CHILD}/gray/raw/0_1_2/3_2_2/1_63_65")
+    do(
+        "write to the child",
+        "POST",
+        f"/api/node/{CHILD}/gray/raw/0_1_2/32_32_32/0_32_64?mutate=true",
+        ramp((32, 32, 32), "u1", 9).tobytes(),
+    )
+    do("child sees its write", "GET", f"/api/node/{CHILD}/gray/raw/0_1_2/3_2_2/1_40_65")
+    do("parent is unchanged", "GET", f"{NODE}/gray/raw/0_1_2/3_2_2/1_40_65")
+    do("branch is unchanged", "GET", f"/api/node/{BRANCH}/gray/raw/0_1_2/3_2_2/1_40_65")
+    do("leaf of master", "GET", "/api/node/:master/gray/raw/0_1_2/3_2_2/1_40_65")
+    do("one before the leaf", "GET", "/api/node/:master~1/gray/raw/0_1_2/3_2_2/1_40_65")
+    do("too far back", "GET", "/api/node/:master~9/status")
+    do("prefix and branch", "GET", f"/api/node/{ROOT[:4]}:dev/status")
+    do("short prefix", "GET", "/api/node/b/status")
+    do("branch versions", "GET", f"{REPOSITORY}/branch-versions/master")
+    do("branch versions of dev", "GET", f"{REPOSITORY}/branch-versions/dev")
+
+
+def tags(do: Recorder) -> None:
+    """Tags, and versions that cannot be made."""
+    do("commit the child", "POST", f"/api/node/{CHILD}/commit", {"note": "child done"})
+    do("tag", "POST", f"/api/node/{CHILD}/tag", {"tag": "v1", "note": "release"})
+    do("a tag is a locked version", "GET", "/api/node/v1/status")
+    do("read through a tag", "GET", "/api/node/v1/gray/raw/0_1_2/3_2_2/1_40_65")
+    do(
+        "merge with an open branch",
+        "POST",
+        f"{REPOSITORY}/merge",
+        {"mergeType": "conflict-free", "parents": [CHILD, BRANCH], "note": "m"},
+    )
+    do("bad child uuid", "POST", f"/api/node/{CHILD}/newversion", {"uuid": "xyz"})
+    do("branch named master", "POST", f"/api/node/{CHILD}/branch", {"branch": "master"})
+    do("branch name taken", "POST", f"/api/node/{CHILD}/branch", {"branch": "dev"})
+    do("node note", "GET", f"{NODE}/note")
+    do("node log", "GET", f"{NODE}/log")
+    do("repos info with versions", "GET", "/api/repos/info")
+    do("types in use", "GET", "/api/server/types")
+
+
+def story(do: Recorder) -> None:
+    """The story of dvid.jsonl."""
+    for part in (
+        server_and_repositories, instances, voxels, bad_boxes, types, blocks, roi, keyvalue, labels, label_reads,
+        label_queries, label_indices, throttle, notes, versions, version_reads, tags,
+    ):  # fmt: skip
+        part(do)
+
+
+def odd_json(do: Recorder) -> None:
+    """Bodies that are no JSON, or other JSON than wanted."""
+    for name, body in (
+        ("no JSON", "nonsense"), ("cut short", '{"alias":'), ("a list", [1, 2]), ("a number", {"alias": 3}),
+        ("a trailing comma", '{"alias":"x",}'), ("single quotes", "{'alias': 'x'}"), ("a bool", {"root": True}),
+    ):  # fmt: skip
+        do(f"create repo of {name}", "POST", "/api/repos?admintoken=TOKEN", body)
+    do("create the repo", "POST", "/api/repos?admintoken=TOKEN", {"ALIAS": "odd", "root": ROOT})
+    do("repo log that is text", "POST", f"{REPOSITORY}/log", {"log": "x"})
+    do("repo log of numbers", "POST", f"{REPOSITORY}/log", {"log": [1]})
+    do("settings that are no number", "POST", "/api/server/settings?admintoken=TOKEN", {"throttle": "x"})
+
+
+def odd_paths(do: Recorder) -> None:
+    """Paths beside the routes, and verbs beside the methods."""
+    for method, path in (
+        ("GET", REPOSITORY), ("GET", f"{REPOSITORY}/info/"), ("GET", f"{REPOSITORY}/nothing"), ("GET", NODE),
+        ("POST", f"{NODE}/nothing"), ("DELETE", REPOSITORY), ("PUT", "/api/repos"), ("GET", "/api/node/fff/nothing"),
+        ("OPTIONS", f"{NODE}/note"), ("OPTIONS", f"{NODE}/newversion"), ("GET", f"{NODE}//note"),
+        ("GET", f"{NODE}/../{ROOT}/status"), ("GET", "/api/server/info/"),
+    ):  # fmt: skip
+        do(f"{method} {path}", method, path)
+
+
+def odd_versions(do: Recorder) -> None:
+    """Version specifiers that are read in unexpected ways."""
+    for text in (
+        "A" * 32, "a:b:c", f"{ROOT}:absent", f"{ROOT}:", ":master~0", ":master~1", ":master~x", f"{ROOT}~1",
+        "%3Amaster", ":MASTER", "%61", ":",
+    ):  # fmt: skip
+        do(f"version {text}", "GET", f"/api/node/{text}/status")
+
+
+def odd_instances(do: Recorder) -> None:
+    """Settings of instances."""
+    for name, settings in (
+        ("one number as block", {"BlockSize": "32"}), ("words as block", {"BlockSize": "a,b,c"}),
+        ("words as voxel size", {"VoxelSize": "a,b,c"}), ("background too large", {"Background": "256"}),
+        ("jpeg quality", {"Compression": "jpeg:80"}), ("unknown checksum", {"Checksum": "md5"}),
+        ("versioned maybe", {"Versioned": "maybe"}), ("null units", {"VoxelUnits": None}),
+    ):  # fmt: skip
+        do(
+            f"create with {name}",
+            "POST",
+            f"{REPOSITORY}/instance",
+            {"typename": "uint8blk", "dataname": "x"} | settings,
+        )
+    create = {"typename": "uint8blk", "dataname": "gray"}
+    do("create gray", "POST", f"{REPOSITORY}/instance", create)
+    full = {
+        "TypeName": "uint8blk", "DATANAME": "full", "BlockSize": "16,32,64", "VoxelSize": "4.2,8,1e-3",
+        "VoxelUnits": "microns,nm,s", "MinPoint": "0,0,0", "MaxPoint": "299,399,499", "Background": "7",
+        "Compression": "gzip:3", "Checksum": "crc32", "Tags": "a=b,c=d,e", "versioned": False, "unknown": "1",
+    }  # fmt: skip
+    do("create with every setting", "POST", f"{REPOSITORY}/instance", full)
+    do("every setting in info", "GET", f"{NODE}/full/info")
+    do("write within the extents given at creation", "POST", f"{NODE}/full/raw/0_1_2/16_32_64/16_32_-64", bytes(32768))
+    do("extents given at creation are gone", "GET", f"{NODE}/full/metadata/")
+    do("an unset block is background", "GET", f"{NODE}/full/blocks/5_5_5/1")
+    do("two axes as block", "POST", f"{REPOSITORY}/instance", create | {"dataname": "flat", "BlockSize": "32,32"})
+    do("write where no block fits", "POST", f"{NODE}/flat/raw/0_1_2/32_32_32/0_0_0", bytes(32768))
+    do("no units", "POST", f"{REPOSITORY}/instance", create | {"dataname": "unitless", "VoxelUnits": ""})
+
+
+def odd_reads(do: Recorder) -> None:
+    """Boxes of unusual form."""
+    do("write to read", "POST", f"{VOXELS}/64_32_32/32_64_-32", ramp((32, 32, 64), "u1", 21).tobytes())
+    for rest in (
+        "raw", "raw/0_1_2/", "raw/0_1_2/1_1_1/0_0_0/", "raw/VOL/2_2_2/32_64_-32", "raw/0,1,2/2_2_2/32_64_-32",
+        "raw/0_1_2/2,2,2/0_0_0", "raw/0_1_2/2_2/0_0_0", "raw/0_1_2/2_2_2_2/0_0_0", "raw/0_1_2/2/0_0_0",
+        "raw/0_1_2/+2_2_2/%200_0_0", "raw/0_1_2/2_2_2/1.5_0_0", "raw/0_1_2/2_2_2/2147483648_0_0",
+        "raw/0_1_2/2_2_2/-2147483649_0_0", "raw/0_1_2/-1_2_2/0_0_0", "raw/0_1_2/-1_-1_5/0_0_0", "raw/0/1/0",
+        "raw/0_1_2_3/1_1_1_1/0_0_0_0", "raw/arb/1_1_1/0_0_0", "raw/xy/2_2/0_0_0/gif", "raw/xy/2_2_2/0_0_0",
+        "raw/xy/2_2/0_0", "raw/xy/0_2/0_0_0", "raw/xy/9_5/32_64_-32/jpg:x", "isotropic/0_1_2/2_2_2/32_64_-32",
+        "raw/0_1_2/2_2_2/32_64_-32?scale=3", "raw/0_1_2/12_12_12/30_60_-40", "raw/0_1_2/13_13_13/30_60_-40",
+        "raw/0_1_2/2048_1_1/0_64_-32", "raw/0_1_2/2049_1_1/0_64_-32", "rawkey", "rawkey/x", "info/x", "tags",
+    ):  # fmt: skip
+        do(f"GET {rest}", "GET", f"{NODE}/gray/{rest}")
+
+
+def odd_writes(do: Recorder) -> None:
+    """Writes that are taken, and some that are not."""
+    do("write of a box without a voxel", "POST", f"{VOXELS}/0_0_0/0_0_0", b"")
+    do("write without a voxel, but a body", "POST", f"{VOXELS}/0_0_0/0_0_0", b"x")
+    do("write without a voxel far away", "POST", f"{VOXELS}/0_0_0/640_640_640", b"")
+    do("extents after writes without a voxel", "GET", f"{NODE}/gray/info")
+    do("write of two negative sizes", "POST", f"{VOXELS}/-32_-32_32/0_0_0", bytes(32768))
+    do("extents after two negative sizes", "GET", f"{NODE}/gray/metadata")
+    do("write to isotropic", "POST", f"{NODE}/gray/isotropic/0_1_2/32_32_32/0_0_0", bytes(32768))
+    do("write at an offset of two numbers", "POST", f"{VOXELS}/32_32_32/0_0", b"")
+    do("write at a nearly aligned negative offset", "POST", f"{VOXELS}/32_32_32/-31_0_0", bytes(32768))
+    do("write with a picture's format", "POST", f"{VOXELS}/32_32_32/0_0_0/png", bytes(32768))
+    do("info does not take POST", "POST", f"{NODE}/gray/info", {})
+    extents: dict[str, Body] = {
+        "nothing": "",
+        "one point": {"MinPoint": [1, 2, 3]},
+        "short and long points": {"minpoint": [1], "MAXPOINT": [5, 6, 7, 8]},
+        "fractions": {"MinPoint": [1.5, 2, 3]},
+        "a large number": {"MaxPoint": [99999999999, 0, 0]},
+        "a list": [],
+        "null": "null",
+    }
+    for name, body in extents.items():
+        do(f"extents of {name}", "POST", f"{NODE}/full/extents", body)
+        do(f"metadata after extents of {name}", "GET", f"{NODE}/full/metadata")
+    sizes: dict[str, Body] = {"text": '"x"', "words": ["a"], "floats": [4.2, 0.001, 1e10], "a huge one": "[1e40,1,1]"}
+    for name, body in sizes.items():
+        do(f"resolution of {name}", "POST", f"{NODE}/full/resolution", body)
+    do("metadata after odd resolutions", "GET", f"{NODE}/full/metadata")
+
+
+def odd_blocks(do: Recorder) -> None:
+    """The block endpoints."""
+    for rest in (
+        "blocks", "blocks/0_0_0", "blocks/0_0/1", "blocks/0_0_0/x", "blocks/0_0_0/0", "blocks/0_2_-1/3",
+        "subvolblocks/32_32_32/a_0_0", "subvolblocks/31_32_32/0_0_0", "subvolblocks/32_32_32/320_0_0?compression=lz4",
+        "subvolblocks/32_32_32/32_64_-32?compression=jpeg", "subvolblocks/1024_32_32/3200_0_0", "specificblocks",
+        "specificblocks?blocks=1,2", "specificblocks?blocks=1,2,x", "specificblocks?blocks=1,2,-1&compression=zip",
+        "specificblocks?blocks=1,2,-1&compression=jpeg", "specificblocks?blocks=1,2,-1&prefetch=on",
+        "specificblocks?blocks=1,2,-1&compression=uncompressed",
+    ):  # fmt: skip
+        do(f"GET {rest}", "GET", f"{NODE}/gray/{rest}")
+    do("write blocks", "POST", f"{NODE}/gray/blocks/20_0_0/2", ramp((65536,), "u1", 22).tobytes())
+    do("read written blocks", "GET", f"{VOXELS}/10_3_3/665_2_2")
+    do("extents after blocks", "GET", f"{NODE}/gray/info")
+    do("write too little of blocks", "POST", f"{NODE}/gray/blocks/20_0_0/2", bytes(100))
+    do("write too much of a block", "POST", f"{NODE}/gray/blocks/20_0_0/1", bytes(40000))
+
+
+def odd_nodes(do: Recorder) -> None:
+    """Locks, and what overrides them."""
+    do("commit of a list", "POST", f"{NODE}/commit", [])
+    do("commit with a number as note", "POST", f"{NODE}/commit", {"note": 1})
+    do("commit with text behind", "POST", f"{NODE}/commit", '{"note":"x"} y')
+    do("tag of an open version", "POST", f"{NODE}/tag", {"tag": "v0"})
+    do("commit with null", "POST", f"{NODE}/commit", "null")
+    do("commit again", "POST", f"{NODE}/commit", {})
+    do("PUT to a locked version", "PUT", f"{VOXELS}/32_32_32/0_0_0", b"x")
+    do("unknown endpoint of a locked version", "POST", f"{NODE}/gray/nothing", b"x")
+    do("unknown instance of a locked version", "POST", f"{NODE}/nothing/raw", b"x")
+    do("unversioned data ignore the lock", "POST", f"{NODE}/full/raw/0_1_2/16_32_64/0_0_0", bytes(32768))
+    do("big write to a locked version", "POST", f"{VOXELS}/32_32_32/0_0_0", bytes(200_000))
+    do("token overrides the lock", "POST", f"{VOXELS}/32_32_32/0_0_0?admintoken=TOKEN", b"\x05" * 32768)
+    do("committed voxels have changed", "GET", f"{VOXELS}/2_2_2/0_0_0")
+    do("token creates on a locked version", "POST", f"{REPOSITORY}/instance?admintoken=TOKEN",
+       {"typename": "uint8blk", "dataname": "late"})  # fmt: skip
+    for uuid in ("x", "g" * 32, "A" * 31 + "-"):
+        do(f"child {uuid}", "POST", f"{NODE}/newversion", {"uuid": uuid})
+    do("the child", "POST", f"{NODE}/newversion", {"note": "<child>", "uuid": CHILD})
+    do("the branch", "POST", f"{NODE}/branch", {"branch": "dev", "uuid": BRANCH})
+    do("write to the child only", "POST", f"/api/node/{CHILD}/late/raw/0_1_2/32_32_32/3200_0_0", bytes(32768))
+    do("extents leak to the parent", "GET", f"{NODE}/late/metadata")
+    do("extents leak to the branch", "GET", f"/api/node/{BRANCH}/late/metadata")
+
+
+def odd_merges(do: Recorder) -> None:
+    """Merges and tags."""
+    do("commit the only child", "POST", f"/api/node/{CHILD}/commit", {})
+    do("commit the branch", "POST", f"/api/node/{BRANCH}/commit", {})
+    for name, body in (
+        ("nothing", ""), ("one parent", {"parents": [CHILD]}), ("numbers", {"parents": [1, 2]}),
+        ("unknown parents", {"mergeType": "conflict-free", "parents": ["zz", CHILD]}),
+        ("another kind", {"mergeType": "other", "parents": [CHILD, BRANCH]}),
+        ("two branches", {"mergeType": "conflict-free", "parents": [CHILD, BRANCH], "note": "both"}),
+    ):  # fmt: skip
+        do(f"merge of {name}", "POST", f"{REPOSITORY}/merge", body)
+    do("branch versions after the merge", "GET", f"{REPOSITORY}/branch-versions/dev")
+    do("leaf of master after the merge", "GET", "/api/node/:master/note")
+    do("the graph after the merge", "GET", f"{REPOSITORY}/info")
+    do("tag", "POST", f"/api/node/{CHILD}/tag", {"tag": "rel-1.0"})
+    do("tag twice", "POST", f"/api/node/{CHILD}/tag", {"tag": "rel-1.0"})
+    do("write to a tag", "POST", "/api/node/rel-1.0/gray/raw/0_1_2/32_32_32/0_0_0", bytes(32768))
+    do("a second repo", "POST", "/api/repos?admintoken=TOKEN", {"root": "9" * 32})
+    do("no branch without a uuid any more", "GET", "/api/node/:master/status")
+
+
+def extra_story(do: Recorder) -> None:
+    """The story of dvid_extra.jsonl."""
+    for part in (
+        odd_json,
+        odd_paths,
+        odd_versions,
+        odd_instances,
+        odd_reads,
+        odd_writes,
+        odd_blocks,
+        odd_nodes,
+        odd_merges,
+    ):
+        part(do)
+
+
+def main() -> None:
+    """Tell a story to a server and keep what it answered."""
+    url, token, path, *which = sys.argv[1:]
+    recorder = Recorder(url, token, Path(path))
+    (extra_story if which == ["extra"] else story)(recorder)
+    recorder.save()
+    sys.stdout.write(f"{len(recorder.rows)} exchanges\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""Recorded exchanges, replayed in order; README.md says how answers are compared."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import json
+import re
+import select
+import zlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+from real_dvid import RealDvid
+
+FOLDER = Path(__file__).parent
+SECTIONS = ("core",)
+VARYING = frozenset({"Created", "Updated", "DataUUID", "KVStore", "LogStore", "MutationID", "SavedMutationID"})
+COMPARED_HEADERS = ("content-type", "transfer-encoding", "content-encoding", "connection", "content-length")
+PATIENCE = 10.0
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One line of a recording."""
+
+    label: str
+    section: str
+    method: str
+    path: str
+    body: bytes | None
+    answer: Reply
+    holds: int = 0
+
+
+@dataclass(frozen=True)
+class Story:
+    """The exchanges of one recording, in order."""
+
+    exchanges: list[Exchange]
+
+    @property
+    def chosen(self) -> list[Exchange]:
+        return chosen(self.exchanges)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Name and type of the instances that only the other sections create."""
+        created = [
+            json.loads(each.body or b"")
+            for each in self.exchanges
+            if each.section not in SECTIONS and each.path.endswith("/instance") and each.answer.status == 200
+        ]
+        return {each["dataname"]: each["typename"] for each in created}
+
+
+def load(name: str) -> Story:
+    lines = (FOLDER / name).read_text().splitlines()
+    return Story([read_line(f"{name}:{number}", json.loads(line)) for number, line in enumerate(lines, 1)])
+
+
+def read_line(place: str, row: Document) -> Exchange:
+    asked, answer = row["request"], row["response"]
+    return Exchange(
+        f"{place} {row['name']}",
+        row["section"],
+        asked["method"],
+        asked["path"],
+        unpack(asked["body"]),
+        Reply(answer["status"], answer["headers"], unpack(answer["body"]) or b""),
+        row.get("holds", 0),
+    )
+
+
+def unpack(body: Document | None) -> bytes | None:
+    if body is None:
+        return None
+    return body["text"].encode() if "text" in body else zlib.decompress(base64.b64decode(body["zlib64"]))
+
+
+def chosen(exchanges: list[Exchange]) -> list[Exchange]:
+    return [each for each in exchanges if each.section in SECTIONS]
+
+
+STORIES = [load("dvid.jsonl"), load("dvid_extra.jsonl")]
+EXCHANGES = [pytest.param(story, each, id=each.label) for story in STORIES for each in story.chosen]
+
+
+@pytest.fixture(scope="module")
+def replies(start_server: Callable[[], AbstractContextManager[RealDvid]]) -> dict[str, Reply]:
+    found: dict[str, Reply] = {}
+    for story in STORIES:
+        with start_server() as server:
+            replay(Asker(server.url.removeprefix("http://"), server.admin_token or "", found), story)
+    return found
+
+
+@pytest.mark.parametrize(("story", "exchange"), EXCHANGES)
+def test_server_answers_as_recorded(story: Story, exchange: Exchange, replies: dict[str, Reply]) -> None:
+    answer = comparable(replies[exchange.label], exchange, story.left_out)
+    assert answer == comparable(exchange.answer, exchange, story.left_out)
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Makes exchanges with one server and keeps its replies."""
+
+    address: str
+    token: str
+    replies: dict[str, Reply]
+
+    def ask(self, exchange: Exchange) -> Reply:
+        connection = http.client.HTTPConnection(self.address, timeout=60)
+        connection.request(exchange.method, exchange.path.replace("TOKEN", self.token), body=exchange.body)
+        return self._finish(exchange, connection)
+
+    def hold(self, exchange: Exchange, inside: list[Exchange]) -> None:
+        """Send half of a request, make the exchanges inside, send the rest."""
+        deadline = monotonic() + PATIENCE
+        connection = self._send_half(exchange)
+        while self.ask(inside[0]).status != inside[0].answer.status:
+            assert monotonic() < deadline, "the held request never took its slot"
+            if _answered(connection):  # refused, because the question just asked had the slot
+                connection.close()
+                connection = self._send_half(exchange)
+        for each in inside:
+            self.ask(each)
+        body = exchange.body or b""
+        connection.send(body[len(body) // 2 :])
+        self._finish(exchange, connection)
+
+    def _send_half(self, exchange: Exchange) -> http.client.HTTPConnection:
+        body = exchange.body or b""
+        connection = http.client.HTTPConnection(self.address, timeout=60)
+        connection.putrequest(exchange.method, exchange.path.replace("TOKEN", self.token))
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders()
+        connection.send(body[: len(body) // 2])
+        _answered(connection)
+        return connection
+
+    def _finish(self, exchange: Exchange, connection: http.client.HTTPConnection) -> Reply:
+        answer = connection.getresponse()
+        headers = {key.lower(): value for key, value in answer.getheaders()}
+        self.replies[exchange.label] = Reply(answer.status, headers, answer.read())
+        connection.close()
+        return self.replies[exchange.label]
+
+
+def _answered(connection: http.client.HTTPConnection) -> bool:
+    """Wait a moment for an answer that should not come yet."""
+    readable, _, _ = select.select([connection.sock], [], [], 0.05)
+    return bool(readable)
+
+
+def replay(asker: Asker, story: Story) -> None:
+    """Make the exchanges of the chosen sections; those inside a hold on other connections."""
+    waiting = iter(story.exchanges)
+    for exchange in waiting:
+        inside = [next(waiting) for _ in range(exchange.holds)]
+        if exchange.section in SECTIONS and inside:
+            asker.hold(exchange, chosen(inside))
+        elif exchange.section in SECTIONS:
+            asker.ask(exchange)
+
+
+def comparable(reply: Reply, exchange: Exchange, left_out: dict[str, str]) -> Document:
+    """Return what has to be the same in every recording."""
+    headers = {name: reply.headers.get(name) for name in COMPARED_HEADERS}
+    if exchange.path == "/api/server/types":
+        left_out = dict.fromkeys(left_out.values(), "")
+    body = decoded(reply, left_out)
+    if not isinstance(body, bytes) or body != reply.body:
+        del headers["content-length"]
+    return {"status": reply.status, "headers": headers, "body": body}
+
+
+def decoded(reply: Reply, left_out: dict[str, str]) -> Any:
+    kind = reply.headers.get("content-type", "")
+    if kind == "image/png":
+        return pixels(reply.body)
+    if kind.endswith("json") and reply.body:
+        return without_varying(json.loads(reply.body), left_out)
+    return re.sub(rb"http://[^/]+/", b"http://HOST/", reply.body)
+
+
+def pixels(data: bytes) -> tuple[Any, ...]:
+    image = pytest.importorskip("PIL.Image")
+    with image.open(io.BytesIO(data)) as picture:
+        return picture.mode, picture.size, picture.tobytes()
+
+
+def without_varying(value: Any, left_out: dict[str, str]) -> Any:
+    match value:
+        case dict():
+            return {
+                without_chance(key): "*" if key in VARYING else without_varying(each, left_out)
+                for key, each in value.items()
+                if key not in left_out
+            }
+        case list():
+            return [without_varying(each, left_out) for each in value if not announces(each, left_out)]
+        case str():
+            return without_chance(value)
+    return value
+
+
+def without_chance(text: str) -> str:
+    """Return a text without what differs from run to run: the time of a log line, a uuid the server chose."""
+    if re.fullmatch("[0-9a-f]{32}", text) and len(set(text)) > 1:
+        return "UUID"
+    return re.sub(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S+  ", "TIME  ", text)
+
+
+def announces(line: Any, names: dict[str, str]) -> bool:
+    return isinstance(line, str) and any(f'New data instance "{name}"' in line for name in names)
+
+
+def test_every_core_exchange_is_replayed(replies: dict[str, Reply]) -> None:
+    assert set(replies) == {each.label for story in STORIES for each in story.chosen}

@@ -1,0 +1,205 @@
+"""Every block of code in the README and the documentation runs, or says why it does not.
+
+Python blocks of a page share one namespace and run in order. A comment before a block says more:
+
+- `output`: what the Python block before it prints, compared with ``...`` as a wildcard and any white space alike;
+- `run by pytest`: tests, which pytest runs in a process of its own;
+- `not run: <reason>`: the block is not executed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import gc
+import importlib
+import importlib.metadata
+import importlib.util
+import io
+import pkgutil
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mockserver
+import pyvolume
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]
+
+CODE_DIRECTIVES = {"code-block"}
+OTHER_DIRECTIVES = {"autoclass", "autofunction", "automodule", "figure", "list-table", "note", "toctree"}
+
+DIRECTIVE = re.compile(r"(?P<indent> *)\.\. (?P<name>[\w:-]+)::(?: +(?P<argument>.*))?$")
+WANTED = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code; `line` is that of its first line of code, `comment` what stands before it."""
+
+    page: Path
+    line: int
+    language: str
+    comment: str
+    code: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+    @property
+    def is_explained(self) -> bool:
+        return re.fullmatch(r"not run: \S.{7,}", self.comment) is not None
+
+    @property
+    def is_run(self) -> bool:
+        return self.language == "python" and not self.comment
+
+
+def blocks_of(page: Path) -> list[Block]:
+    lines = page.read_text("utf-8").splitlines()
+    return list(_fenced(page, lines) if page.suffix == ".md" else _indented(page, lines))
+
+
+def _fenced(page: Path, lines: list[str]) -> Iterator[Block]:
+    fences = [i for i, line in enumerate(lines) if line.lstrip().startswith(("```", "~~~"))]
+    for first, last in zip(fences[::2], fences[1::2], strict=True):
+        comment = _comment_before(lines, first, r"<!-- (.*) -->")
+        yield Block(page, first + 2, lines[first].strip("`~ "), comment, "\n".join(lines[first + 1 : last]))
+
+
+def _indented(page: Path, lines: list[str]) -> Iterator[Block]:
+    end = 0
+    for i, line in enumerate(lines):
+        found = DIRECTIVE.match(line)
+        if i >= end and found and found["name"] in CODE_DIRECTIVES:
+            first, code = _body(lines, i, len(found["indent"]))
+            end = first + code.count("\n") + 1
+            yield Block(page, first + 1, found["argument"] or "", _comment_before(lines, i, r" *\.\. (.*)"), code)
+
+
+def _body(lines: list[str], directive: int, indent: int) -> tuple[int, str]:
+    first = next(i for i in range(directive + 1, len(lines)) if not lines[i].strip()) + 1
+    last = first
+    while last < len(lines) and (not lines[last].strip() or lines[last].startswith(" " * (indent + 1))):
+        last += 1
+    return first, textwrap.dedent("\n".join(lines[first:last])).rstrip()
+
+
+def _comment_before(lines: list[str], index: int, pattern: str) -> str:
+    above = next((line for line in reversed(lines[:index]) if line.strip()), "")
+    found = re.fullmatch(pattern, above)
+    return found[1] if found else ""
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+def test_there_are_pages_with_blocks() -> None:
+    names = {block.page.name for block in BLOCKS}
+    assert {"README.md", "quickstart.rst", "pydvid.rst", "slicing.rst", "writing.rst", "retry.rst"} <= names
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.place)
+def test_block_runs_or_says_why_not(block: Block) -> None:
+    is_output = block.language == "text" and block.comment == "output"
+    is_tests = block.language == "python" and block.comment == "run by pytest"
+    assert block.code
+    assert block.is_run or is_tests or is_output or block.is_explained, (
+        f"{block.place}: a block of {block.language or 'no language'} neither runs nor says why not"
+    )
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_no_code_escapes_as_something_else(page: Path) -> None:
+    covered = {i for block in blocks_of(page) for i in range(block.line, block.line + block.code.count("\n") + 1)}
+    for number, line in enumerate(page.read_text("utf-8").splitlines(), 1):
+        if number in covered:
+            continue
+        directive = DIRECTIVE.match(line)
+        assert directive is None or directive["name"] in CODE_DIRECTIVES | OTHER_DIRECTIVES, f"{page.name}:{number}"
+        assert directive or not line.rstrip().endswith("::"), f"{page.name}:{number}: name the language of the block"
+        assert not line.lstrip().startswith(">>>"), f"{page.name}:{number}: put it into a block"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_runs(page: Path) -> None:
+    namespace: dict[str, Any] = {"__name__": f"page_{page.stem}"}
+    printed, where = "", ""
+    for block in blocks_of(page):
+        if block.comment == "output":
+            assert doctest.OutputChecker().check_output(block.code + "\n", printed, WANTED), (
+                f"{block.place}: the page shows\n{block.code}\nbut {where} prints\n{printed}"
+            )
+            printed = ""
+        elif block.is_run:
+            assert not printed, f"{where} prints what the page does not show:\n{printed}"
+            printed, where = run(block, namespace), block.place
+    assert not printed, f"{where} prints what the page does not show:\n{printed}"
+    namespace.clear()
+    gc.collect()  # what a page leaves open is found here, and not in another test
+
+
+def run(block: Block, namespace: dict[str, Any]) -> str:
+    code = compile("\n" * (block.line - 1) + block.code, str(block.page), "exec")
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        exec(code, namespace)
+    return output.getvalue()
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in BLOCKS if block.comment == "run by pytest"], ids=lambda block: block.place
+)
+def test_block_of_tests_passes(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "test_page.py").write_text(block.code, "utf-8")
+    is_installed = any(each.value == "pyvolume.testing" for each in importlib.metadata.entry_points(group="pytest11"))
+    plugin = [] if is_installed else ["-p", "pyvolume.testing"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), *plugin]
+    result = subprocess.run([*command, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+MODULES = [
+    module.name
+    for package in (pyvolume, mockserver)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    if not module.name.endswith("__main__")
+]
+
+
+@pytest.mark.parametrize("name", [pyvolume.__name__, mockserver.__name__, *MODULES])
+def test_examples_in_docstrings_run(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    assert result.failed == 0
+
+
+def test_tree_of_the_architecture_page_is_that_of_the_package() -> None:
+    tree = next(block.code for block in BLOCKS if block.page.name == "architecture.rst" and "__init__.py" in block.code)
+    files = {path.name for path in (ROOT / "pyvolume").rglob("*.py")}
+    assert set(re.findall(r"\w+\.py\b", tree)) == files
+
+
+def test_api_page_names_everything_public() -> None:
+    page = (ROOT / "docs" / "api.rst").read_text("utf-8")
+    for name in pyvolume.__all__:
+        public = getattr(pyvolume, name)
+        expected = public.__name__ if name == "errors" else f"pyvolume.{name}"
+        assert re.search(rf":: {re.escape(expected)}$", page, re.MULTILINE), f"api.rst does not name {name}"
+
+
+def test_sphinx_builds_without_a_warning(tmp_path: Path) -> None:
+    if importlib.util.find_spec("sphinx") is None:
+        pytest.skip("Sphinx is not installed; it comes with the 'docs' extra")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d", str(tmp_path / "trees")]
+    result = subprocess.run(
+        [*command, str(ROOT / "docs"), str(tmp_path / "html")], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,154 @@
+"""Exports: `__all__`, the namespace, and the page of the API say the same."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import mockserver
+import pyvolume
+import pyvolume.dvid.general
+import pyvolume.dvid.voxels
+
+ROOT = Path(__file__).parents[2]
+API_PAGE = ROOT / "docs" / "api.rst"
+MODULES: list[ModuleType] = [pyvolume, pyvolume.dvid.voxels, pyvolume.dvid.general]
+named = pytest.mark.parametrize("module", [*MODULES, mockserver], ids=lambda module: module.__name__)
+
+
+def exported(module: ModuleType) -> list[str]:
+    names: list[str] = module.__all__
+    return names
+
+
+def of_ours(value: object) -> bool:
+    """Whether something is a class or a function of this project; annotations of other packages are not."""
+    return str(getattr(value, "__module__", "")).partition(".")[0] in {"pyvolume", "mockserver"}
+
+
+@named
+def test_every_exported_name_is_there(module: ModuleType) -> None:
+    assert [name for name in exported(module) if not hasattr(module, name)] == []
+
+
+@named
+def test_exported_names_are_sorted_and_listed_once(module: ModuleType) -> None:
+    assert exported(module) == sorted(set(exported(module)))
+
+
+@pytest.mark.parametrize("module", [pyvolume, mockserver], ids=lambda module: module.__name__)
+def test_a_package_shows_what_it_exports_and_nothing_else(module: ModuleType) -> None:
+    for name in exported(module):
+        getattr(module, name)  # a package may import its names late
+    public = {name for name, value in vars(module).items() if not name.startswith("_") and of_ours(value)}
+    assert public == {name for name in exported(module) if not isinstance(getattr(module, name), ModuleType)}
+
+
+@pytest.mark.parametrize("module", MODULES[1:], ids=lambda module: module.__name__)
+def test_a_module_exports_whatever_it_defines(module: ModuleType) -> None:
+    defined = {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    }
+    others = set(exported(module)) - defined
+    assert defined <= set(exported(module))
+    assert others <= set(pyvolume.__all__)
+
+
+def test_dir_lists_the_exported_names() -> None:
+    assert dir(pyvolume) == sorted(pyvolume.__all__)
+
+
+def test_a_name_that_is_not_exported_is_an_attribute_error() -> None:
+    name = "VoxelsAcessor"
+    with pytest.raises(AttributeError, match="module 'pyvolume' has no attribute 'VoxelsAcessor'"):
+        getattr(pyvolume, name)
+
+
+def type_checked_imports() -> list[tuple[str, str]]:
+    """Return module and name of what a type checker sees in the package."""
+    tree = ast.parse((ROOT / "pyvolume" / "__init__.py").read_text("utf-8"))
+    blocks = [node for node in tree.body if isinstance(node, ast.If)]
+    return [
+        (str(node.module), alias.name)
+        for block in blocks
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+
+
+def test_type_checkers_see_every_exported_name() -> None:
+    assert sorted(name for _, name in type_checked_imports()) == sorted(pyvolume.__all__)
+
+
+@pytest.mark.parametrize(("module", "name"), type_checked_imports())
+def test_type_checkers_see_what_is_there_at_run_time(module: str, name: str) -> None:
+    home: Any = importlib.import_module(module)
+    expected = getattr(home, name) if hasattr(home, name) else importlib.import_module(f"{module}.{name}")
+    assert getattr(pyvolume, name) is expected
+
+
+def resolved(name: str) -> object:
+    """Find what a dotted name of the documentation stands for."""
+    parts = name.split(".")
+    for split in range(len(parts), 0, -1):
+        try:
+            value: object = importlib.import_module(".".join(parts[:split]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[split:]:
+            value = getattr(value, part)
+        return value
+    raise AssertionError(f"{API_PAGE.name}: there is no {name}")
+
+
+def members(module: ModuleType, listed: str) -> list[object]:
+    """Return what `:members:` describes: those listed, or all that the module exports or defines."""
+    if listed:
+        return [getattr(module, name) for name in re.split(r",\s*", listed)]
+    own = [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
+    return [getattr(module, name) for name in getattr(module, "__all__", own)]
+
+
+def documented() -> list[object]:
+    """Return what the page of the API describes: objects, modules, and the members of these."""
+    found: list[object] = []
+    for line in API_PAGE.read_text("utf-8").splitlines():
+        directive = re.match(r"\.\. auto\w+:: (\S+)", line)
+        option = re.match(r"\s+:members:\s*(.*)", line)
+        if directive is not None:
+            found.append(resolved(directive[1]))
+        elif option is not None and isinstance(found[-1], ModuleType):
+            found += members(found[-1], option[1])
+    return found
+
+
+needs_the_page = pytest.mark.skipif(not API_PAGE.exists(), reason="docs/api.rst is not written yet")
+
+
+@needs_the_page
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(module, name) for module in MODULES for name in exported(module)],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_the_page_of_the_api_describes_every_exported_name(module: ModuleType, name: str) -> None:
+    assert any(getattr(module, name) is described for described in documented())
+
+
+@needs_the_page
+def test_the_page_of_the_api_describes_nothing_of_the_package_that_is_not_exported() -> None:
+    public = [getattr(module, name) for module in MODULES for name in exported(module)]
+    described = [value for value in documented() if of_ours(value) and not isinstance(value, ModuleType)]
+    # the tree of errors as a whole, the seam for drivers, the tools for tests
+    elsewhere = ("pyvolume.errors", "pyvolume.store", "pyvolume.testing", "mockserver")
+    hidden = [value for value in described if not str(getattr(value, "__module__", "")).startswith(elsewhere)]
+    assert [value for value in hidden if not any(value is each for each in public)] == []

@@ -1,0 +1,42 @@
+"""Imports: what is heavy or comes with an extra is imported where it is used, not before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXTRAS = {"PIL", "build", "coverage", "hypothesis", "nibabel", "pytest", "sphinx"}
+LATE = {"jsonschema", "tenacity", "mockserver"}
+CORE = {"numpy", "requests", "lz4", "urllib3"}
+
+
+def imported_by(code: str) -> set[str]:
+    """Run code in a process of its own, and return the top-level packages that are loaded after it."""
+    show = "import sys; print('\\n'.join(sorted({name.partition('.')[0] for name in sys.modules})))"
+    result = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{show}"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(result.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        ("import pyvolume", EXTRAS | LATE | CORE),
+        ("from pyvolume import *", EXTRAS | LATE),
+        ("import pyvolume.dvid.voxels, pyvolume.dvid.general", EXTRAS | LATE),
+        ("import pyvolume.testing", EXTRAS - {"pytest"} | LATE | CORE),
+        ("import mockserver", EXTRAS | {"pyvolume", "requests", "jsonschema", "tenacity"}),
+        (
+            "import pyvolume, numpy\nvolume = pyvolume.from_array(numpy.zeros((1, 4)))\nvolume[:, :2] = volume[:, 2:]",
+            EXTRAS | LATE,
+        ),
+    ],
+    ids=["pyvolume", "all names", "dvid", "pytest plugin", "mock server", "an array as a volume"],
+)
+def test_nothing_is_loaded_before_it_is_used(code: str, unwanted: set[str]) -> None:
+    assert imported_by(code) & unwanted == set()

@@ -1,0 +1,70 @@
+"""Layers: the contracts in setup.cfg are kept, and no module is left out of them."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def modules_of(package: str) -> list[str]:
+    """Return the dotted names of all modules of a package that hold code of their own."""
+    paths = [
+        path for path in ROOT.joinpath(*package.split(".")).rglob("*.py") if ast.parse(path.read_text("utf-8")).body[1:]
+    ]
+    names = (".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths)
+    return sorted(name.removesuffix(".__init__") for name in names)
+
+
+def contract(name: str) -> str:
+    configuration = configparser.ConfigParser()
+    configuration.read(ROOT / "setup.cfg", "utf-8")
+    return configuration[f"importlinter:contract:{name}"]["layers"]
+
+
+def test_every_layer_imports_from_below_only() -> None:
+    pytest.importorskip("importlinter", reason="import-linter comes with the extra 'lint'")
+    # in a process of its own, because import-linter switches the loggers of this one off
+    code = "import sys, importlinter.cli as cli; sys.exit(cli.lint_imports('setup.cfg', no_cache=True, no_logo=True))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", [name for name in modules_of("pyvolume") if name != "pyvolume"])
+def test_every_module_has_a_layer(module: str) -> None:
+    layers = contract("layers").replace("|", " ").split()
+    assert [layer for layer in layers if f"{module}.".startswith(f"{layer}.")] != []
+
+
+@pytest.mark.parametrize("layer", contract("layers").replace("|", " ").split())
+def test_every_layer_is_there(layer: str) -> None:
+    path = ROOT.joinpath(*layer.split("."))
+    assert path.is_dir() or path.with_suffix(".py").is_file()
+
+
+@pytest.mark.parametrize("package", ["transfer", "transport"])
+def test_every_module_of_a_package_with_layers_has_one(package: str) -> None:
+    layers = contract(package).replace("|", " ").split()
+    assert sorted(layers) == modules_of(f"pyvolume.{package}")
+
+
+def imported_by(path: Path) -> set[str]:
+    """Return the top-level packages that a module imports anywhere, in functions too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "mockserver").glob("**/*.py")), ids=lambda path: path.stem)
+def test_the_mock_server_imports_nothing_of_pyvolume(path: Path) -> None:
+    assert "pyvolume" not in imported_by(path)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from plain_client import PlainClient, talking_to
+
+from mockserver import MockServer
+
+ROOT = "a" * 32
+CHILD = "b" * 32
+
+
+def block(value: int) -> bytes:
+    return np.full(32**3, value, np.uint16).tobytes()
+
+
+def write(client: PlainClient, uuid: str, value: int) -> None:
+    client.ask("POST", f"/api/node/{uuid}/gray/raw/0_1_2/32_32_32/32_0_0", block(value))
+
+
+@contextmanager
+def reopened(folder: Path) -> Iterator[tuple[MockServer, PlainClient]]:
+    with MockServer(folder=folder) as server, talking_to(server) as client:
+        yield server, client
+
+
+@pytest.fixture
+def folder(tmp_path: Path, array: NDArray[Any]) -> Path:
+    """Hold a volume, a committed version and a child with another block."""
+    folder = tmp_path / "volumes"
+    with MockServer({"gray": array}, root=ROOT, folder=folder) as server, talking_to(server) as client:
+        client.at("POST", "note", {"note": "kept"})
+        client.at("POST", "commit", {})
+        client.at("POST", "newversion", {"uuid": CHILD})
+        write(client, CHILD, 7)
+        client.ask("POST", f"/api/node/{CHILD}/gray/resolution", [1, 2, 3])
+        client.ask("POST", f"/api/repo/{ROOT}/instance", {"typename": "uint8blk", "dataname": "new"})
+        client.ask("POST", f"/api/node/{CHILD}/new/extents", {"MaxPoint": [9, 9, 9]})
+    return folder
+
+
+def test_voxels_are_kept(folder: Path, array: NDArray[Any]) -> None:
+    with reopened(folder) as (server, _):
+        np.testing.assert_array_equal(server.voxels("gray"), array, strict=True)
+
+
+def test_versions_are_kept_apart(folder: Path, array: NDArray[Any]) -> None:
+    expected = array.copy()
+    expected[:, 32:64, :32, :32] = 7
+    with reopened(folder) as (server, _):
+        np.testing.assert_array_equal(server.voxels("gray", CHILD), expected, strict=True)
+
+
+def test_documents_are_kept_to_the_byte(folder: Path) -> None:
+    with reopened(folder) as (_, client):
+        first = client.ask("GET", "/api/repos/info").body
+    with reopened(folder) as (_, client):
+        assert client.ask("GET", "/api/repos/info").body == first
+
+
+def test_a_volume_with_other_axes_is_kept(tmp_path: Path) -> None:
+    array = np.random.default_rng(3).normal(size=(2, 40, 50, 3, 4)).astype(np.float32)
+    MockServer({"v": array}, folder=tmp_path).close()
+    with reopened(tmp_path) as (server, _):
+        np.testing.assert_array_equal(server.voxels("v"), array, strict=True)
+
+
+def test_what_the_folder_holds_wins_over_volumes(folder: Path, array: NDArray[Any]) -> None:
+    with MockServer({"gray": np.zeros_like(array)}, folder=folder) as server:
+        np.testing.assert_array_equal(server.voxels("gray"), array, strict=True)
+
+
+def test_a_refused_merge_has_left_its_node_after_a_restart(folder: Path) -> None:
+    parents = {"mergeType": "conflict-free", "parents": [ROOT, CHILD], "note": "refused"}
+    with reopened(folder) as (_, client):
+        assert client.ask("POST", f"/api/repo/{ROOT}/merge", parents).status == 400
+        before = client.ask("GET", f"/api/repo/{ROOT}/info").body
+    with reopened(folder) as (_, client):
+        assert client.ask("GET", f"/api/repo/{ROOT}/info").body == before
+
+
+def test_a_write_that_was_broken_off_leaves_no_file(folder: Path) -> None:
+    files = sorted((folder / "voxels").iterdir())
+    with reopened(folder) as (_, client):
+        client.ask("POST", f"/api/node/{CHILD}/gray/raw/0_1_2/32_32_32/0_0_0", block(1)[:-1])
+    assert sorted((folder / "voxels").iterdir()) == files
+
+
+def test_a_change_that_a_crash_cut_short_is_forgotten(folder: Path, array: NDArray[Any]) -> None:
+    with (folder / "journal.jsonl").open("ab") as file:
+        file.write(b'{"operation": "commit", "argum')
+    (folder / "voxels" / "99.raw").write_bytes(b"half a body")
+    with reopened(folder) as (server, client):
+        write(client, CHILD, 8)
+    with reopened(folder) as (server, _):
+        assert server.voxels("gray", CHILD)[0, 32, 0, 0] == 8
+
+
+def start(folder: Path) -> tuple[subprocess.Popen[str], str]:
+    command = [sys.executable, "-m", "mockserver", "--port", "0", "--folder", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+def test_what_was_answered_survives_a_kill(folder: Path) -> None:
+    process, url = start(folder)
+    with process:
+        import urllib.request
+
+        path = f"{url}/api/node/{CHILD}/gray/raw/0_1_2/32_32_32/32_0_0"
+        urllib.request.urlopen(path, data=block(42), timeout=30).close()
+        process.kill()
+    with reopened(folder) as (server, _):
+        assert (server.voxels("gray", CHILD)[0, 32:64, :32, :32] == 42).all()
+
+
+def test_the_command_stops_when_told(folder: Path) -> None:
+    process, _ = start(folder)
+    with process:
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(30) == 0

@@ -68,8 +68,9 @@ def test_bounds_become_the_smallest_box_around_all_writes(writes: list[Box]) -> 
     assert store.read_metadata(call()).bounds == expected
 
 
-def test_the_bounds_of_an_empty_store_become_those_of_the_first_write() -> None:
-    store = store_of(np.zeros((3, 0, 0), np.int16), growable=True)
+@pytest.mark.parametrize("shape", [(3, 0, 0), (3, 0, 50), (3, 2, 0)])
+def test_the_bounds_of_an_empty_store_become_those_of_the_first_write(shape: tuple[int, ...]) -> None:
+    store = store_of(np.zeros(shape, np.int16), growable=True)
     store.write_box(Box((0, -4, 10), (3, -1, 12)), np.ones((3, 3, 2), np.int16), call())
     assert store.read_metadata(call()).bounds == Box((0, -4, 10), (3, -1, 12))
 

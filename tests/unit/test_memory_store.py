@@ -93,6 +93,13 @@ def test_a_write_inside_reaches_the_users_array() -> None:
     assert array[0].tolist() == [[1, 2, 3, 4], [5, -5, -5, 8], [9, 10, 11, 12]]
 
 
+def test_a_store_that_cannot_have_the_memory_to_grow_stays_as_it_is() -> None:
+    store = store_of(ramp(1, 3, 4), growable=True)
+    with pytest.raises((ValueError, MemoryError)):
+        store.write_box(Box((0, 0, 2**61), (1, 1, 2**61 + 1)), np.ones((1, 1, 1), np.int16), call())
+    np.testing.assert_array_equal(read(store, Box((0, 0, 0), (1, 3, 4))), ramp(1, 3, 4))
+
+
 def test_growth_leaves_the_users_array_alone() -> None:
     array = ramp(1, 3, 4)
     store_of(array, growable=True).write_box(Box((0, 2, 2), (1, 5, 6)), np.zeros((1, 3, 4)), call())

@@ -142,7 +142,7 @@ def _filling(file: BinaryIO) -> Fill:
     return fill
 
 
-# -- the operations: methods of Repositories in all but name, their arguments plain JSON values
+# The operations are methods of Repositories in all but name; their arguments are plain JSON values.
 
 
 def _create_repository(all_: Repositories, *, root: str, alias: str, description: str, now: str) -> None:

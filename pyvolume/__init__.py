@@ -67,6 +67,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "errors":
         return importlib.import_module("pyvolume.errors")
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("pyvolume-sdk")
     if name not in _HOMES:
         raise AttributeError(f"module 'pyvolume' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

@@ -79,10 +79,11 @@ class MemoryStore:
         old = self._bounds
         start = box.start if old.size == 0 else tuple(map(min, old.start, box.start))
         stop = box.stop if old.size == 0 else tuple(map(max, old.stop, box.stop))
-        self._bounds = Box((0, *start[1:]), (old.stop[0], *stop[1:]))
-        grown = np.zeros(self._bounds.shape, self._array.dtype, order="F")
-        grown[old.slices_from(self._bounds.start)] = self._array
-        self._array = grown
+        new = Box((0, *start[1:]), (old.stop[0], *stop[1:]))
+        grown = np.zeros(new.shape, self._array.dtype, order="F")
+        if old.size:
+            grown[old.slices_from(new.start)] = self._array
+        self._array, self._bounds = grown, new
 
     def close(self) -> None:
         """Nothing is held open."""

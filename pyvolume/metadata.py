@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -103,7 +105,10 @@ class VoxelsMetadata:
         >>> VoxelsMetadata.create_default_metadata((4, 0, 0, 0), "uint8", "cxyz", 1.0, "microns").units
         ('microns', 'microns', 'microns')
         """
-        shape = tuple(shape)
+        try:
+            shape = tuple(map(operator.index, shape))
+        except TypeError:
+            raise MetadataError(f"metadata: a shape is one integer per axis, not {shape!r}") from None
         check_axiskeys(axiskeys, len(shape))
         if shape[0] < 1:
             raise MetadataError(f"metadata: a volume has at least one channel, not {shape[0]}: {shape}")
@@ -111,11 +116,14 @@ class VoxelsMetadata:
             raise MetadataError(f"metadata: a shape is not negative: {shape}")
         if len(shape) < 2:
             raise MetadataError(f"metadata: a volume has an axis behind the channel, not only {axiskeys!r}")
+        sizes = _one_per_axis(resolution, len(shape) - 1, float, "resolution")
+        if not all(math.isfinite(size) and size > 0 for size in sizes):
+            raise MetadataError(f"metadata: a resolution is finite and above 0, not {sizes}")
         return cls(
             bounds=Box.of((0,) * len(shape), shape),
             dtype=np.dtype(dtype),
             axiskeys=axiskeys,
-            resolution=_one_per_axis(resolution, len(shape) - 1, float, "resolution"),
+            resolution=sizes,
             units=_one_per_axis(units, len(shape) - 1, str, "units"),
             channel_labels=default_channel_labels(shape[0]),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -159,9 +160,12 @@ def creation_document(
     """
     typename = typename_for(metadata)
     check_name(name)
-    blocks = tuple(block_shape)
+    blocks = tuple(np.atleast_1d(block_shape).tolist())
     if len(blocks) != 3 or min(blocks) < 1:
         raise MetadataError(f"create volume: block_shape must be three positive integers (x, y, z), not {blocks}")
+    if not all(math.isfinite(size) and size > 0 for size in metadata.resolution):
+        # one infinite resolution, and the server cannot list its repositories any more
+        raise MetadataError(f"create volume: a resolution is finite and above 0, not {metadata.resolution}")
     if any("," in unit for unit in metadata.units):
         raise MetadataError(f"create volume: a unit must hold no comma: {metadata.units}")
     document = {

@@ -109,7 +109,7 @@ def post_document(
     return connection.exchange(request, Answer.read, connection.new_call())
 
 
-def expect_nothing(answer: Answer) -> None:
+def expect_nothing(action: str, answer: Answer) -> None:
     """Receive the empty answer with which DVID acknowledges a write.
 
     Raises
@@ -121,7 +121,7 @@ def expect_nothing(answer: Answer) -> None:
     if body:
         found = answer.headers.get("Content-Type", "no type")
         raise AnswerError(
-            f"write voxels: expected an empty answer and found {found}, beginning {body!r}; is a proxy in between?",
+            f"{action}: expected an empty answer and found {found}, beginning {body!r}; is a proxy in between?",
             expected=0,
             found=len(body),
             content_type=found,

@@ -73,7 +73,7 @@ class DvidStore:
             max_write_bytes=MAX_REQUEST_BYTES,
             writable=True,
             growable=(False, *(True,) * len(self.blocks)),
-            lossy=info.lossy or bool(query),
+            lossy=info.lossy or bool(query.keys() - {"throttle"}),
             outside="zeros",
             preferred_concurrency=1 if throttle else connection.concurrency,
         )
@@ -89,7 +89,7 @@ class DvidStore:
         return voxels_metadata(document, self.name)
 
     def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
-        action = f"read voxels of {self.name}"
+        action = f"read voxels {box} of {self.name}"
 
         def receive(answer: Answer) -> None:
             answer.expect(out.nbytes, "application/octet-stream")
@@ -101,11 +101,11 @@ class DvidStore:
         )
 
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
-        action = f"write voxels of {self.name}"
+        action = f"write voxels {box} of {self.name}"
         upload = Upload(box.size * self._dtype.itemsize, lambda: raw.encode(voxels, self._dtype))
         self.connection.exchange(
             Request(action, "POST", self._raw_path(action, box), self._query, upload, refusal=refusal),
-            expect_nothing,
+            lambda answer: expect_nothing(action, answer),
             call,
         )
 

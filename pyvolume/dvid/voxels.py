@@ -76,6 +76,10 @@ class VoxelsAccessor(Volume):
         casting: Casting = "checked",
         mode: Literal["r", "r+"] = "r+",
     ) -> None:
+        if not isinstance(connection, Connection):
+            raise TypeError(
+                f"VoxelsAccessor: expected a Connection and found {connection!r}; pyvolume.open takes a url"
+            )
         given = {"timeout": retry_timeout, "interval": retry_interval, "warning_interval": warning_interval}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         version = resolve(connection, uuid)

@@ -84,6 +84,8 @@ class Connection:
         concurrency: int = 4,
         pickle_token: bool = False,
     ) -> None:
+        if not isinstance(retry, RetryPolicy):
+            raise TypeError(f"connection: retry is a RetryPolicy, not {retry!r}")
         self.url = normalised_url(address)
         self.timeout = _two_timeouts(timeout)
         self.retry = retry
@@ -305,8 +307,10 @@ def normalised_url(address: str) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
-def _two_timeouts(timeout: float | tuple[float, float]) -> tuple[float, float]:
-    connect, silence = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    if not (connect > 0 and silence > 0):
-        raise ValueError(f"connection: timeout is seconds to connect and of silence, above 0, not {timeout!r}")
-    return connect, silence
+def _two_timeouts(timeout: object) -> tuple[float, float]:
+    match timeout:
+        case (int() | float() as connect, int() | float() as silence) if connect > 0 and silence > 0:
+            return connect, silence
+        case int() | float() as both if both > 0:
+            return both, both
+    raise ValueError(f"connection: timeout is seconds to connect and of silence, above 0, not {timeout!r}")

@@ -66,5 +66,5 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         for name in ("timeout", "interval", "max_interval", "warning_interval", "deadline"):
             value = getattr(self, name)
-            if value is not None and not value >= 0:
+            if (value is None and name != "deadline") or (value is not None and not value >= 0):
                 raise ValueError(f"retry policy: {name} is a number of seconds, 0 or more, not {value!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 from typing import Any
@@ -315,3 +316,26 @@ def test_a_pickled_accessor_carries_no_token(dvid: DvidBackend) -> None:
     with pyvolume.Connection(dvid.connection.url, token="a-secret", admin_token="another-secret") as connection:
         data = pickle.dumps(pyvolume.VoxelsAccessor(connection, made.uuid, made.data_name))
     assert b"secret" not in data
+
+
+@pytest.mark.parametrize("resolution", [float("inf"), float("nan"), 0, -1.0])
+def test_a_resolution_that_would_break_the_server_is_not_sent(
+    dvid: DvidBackend, fresh_repo: str, resolution: float
+) -> None:
+    metadata = dataclasses.replace(default(), resolution=(1.0, resolution, 1.0))
+    with pytest.raises(MetadataError, match="finite and above 0"):
+        voxels.create_new(dvid.connection, fresh_repo, "broken", metadata)
+
+
+def test_throttling_by_a_query_argument_does_not_forbid_merging(dvid: DvidBackend) -> None:
+    made = dvid.new(ramp(SHAPE))
+    volume = pyvolume.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, {"throttle": "on"})
+    volume[:, 1:3] = 0
+    assert volume[0, 1, 0, 0] == 0
+
+
+def test_an_error_names_the_box(dvid: DvidBackend) -> None:
+    made = dvid.new(ramp(SHAPE))
+    volume = pyvolume.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, {"roi": "nowhere"})
+    with pytest.raises(RefusedError, match=r"read voxels \(0:1, 1:2, 0:32, 0:32\) of volume"):
+        volume[:, 1:2]

@@ -68,8 +68,9 @@ def test_bounds_become_the_smallest_box_around_all_writes(writes: list[Box]) -> 
     assert store.read_metadata(call()).bounds == expected
 
 
-def test_the_bounds_of_an_empty_store_become_those_of_the_first_write() -> None:
-    store = store_of(np.zeros((3, 0, 0), np.int16), growable=True)
+@pytest.mark.parametrize("shape", [(3, 0, 0), (3, 0, 50), (3, 2, 0)])
+def test_the_bounds_of_an_empty_store_become_those_of_the_first_write(shape: tuple[int, ...]) -> None:
+    store = store_of(np.zeros(shape, np.int16), growable=True)
     store.write_box(Box((0, -4, 10), (3, -1, 12)), np.ones((3, 3, 2), np.int16), call())
     assert store.read_metadata(call()).bounds == Box((0, -4, 10), (3, -1, 12))
 
@@ -90,6 +91,13 @@ def test_a_write_inside_reaches_the_users_array() -> None:
     array = ramp(1, 3, 4)
     store_of(array).write_box(Box((0, 1, 1), (1, 2, 3)), np.full((1, 1, 2), -5), call())
     assert array[0].tolist() == [[1, 2, 3, 4], [5, -5, -5, 8], [9, 10, 11, 12]]
+
+
+def test_a_store_that_cannot_have_the_memory_to_grow_stays_as_it_is() -> None:
+    store = store_of(ramp(1, 3, 4), growable=True)
+    with pytest.raises((ValueError, MemoryError)):
+        store.write_box(Box((0, 0, 2**61), (1, 1, 2**61 + 1)), np.ones((1, 1, 1), np.int16), call())
+    np.testing.assert_array_equal(read(store, Box((0, 0, 0), (1, 3, 4))), ramp(1, 3, 4))
 
 
 def test_growth_leaves_the_users_array_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -101,4 +102,10 @@ def test_json_keeps_its_schema_for_every_number_of_axes(ndim: int) -> None:
 @pytest.mark.parametrize("resolution", [0, -1])
 def test_json_with_an_impossible_resolution_is_refused_with_its_path(resolution: float) -> None:
     with pytest.raises(MetadataError, match=r"breaks voxels-metadata-1 at \$\.Axes\[1\]\.Resolution"):
-        create((1, 3, 4), "uint8", "cxy", (1, resolution), "nm").to_json()
+        dataclasses.replace(create((1, 3, 4), "uint8", "cxy", 1, "nm"), resolution=(1, resolution)).to_json()
+
+
+@pytest.mark.parametrize("resolution", [0, -1, float("inf"), float("nan")])
+def test_an_impossible_resolution_is_refused(resolution: float) -> None:
+    with pytest.raises(MetadataError, match="a resolution is finite and above 0"):
+        create((1, 3, 4), "uint8", "cxy", (1, resolution), "nm")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import urllib.parse
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +15,7 @@ from pyvolume.errors import AddressError, MetadataError
 from pyvolume.memory import MemoryStore
 from pyvolume.metadata import AXES, VoxelsMetadata
 from pyvolume.transfer.casting import Casting
-from pyvolume.transport.connection import Connection, normalised_url
+from pyvolume.transport.connection import Connection, normalised_url, without_secrets
 from pyvolume.transport.retry import RetryPolicy
 from pyvolume.volume import Volume
 
@@ -23,7 +24,9 @@ DRIVERS = {
 }
 """Which class opens the urls of a scheme; imported when it is needed."""
 
-FORMS = "expected 'dvid://http://host:port/UUID/NAME' or 'http://host:port/api/node/UUID/NAME'"
+PLAIN_URL = r"(https?://[^?#]+)/api/node/([^/?#]+)/([^/?#]+)"
+
+DRIVER_URL = r"(\w+://[^/?#]*(?:/[^?#]+)?)/([^/?#]+)/([^/?#]+)"
 
 
 def open(  # noqa: A001 - as in pyvolume.open
@@ -115,26 +118,20 @@ def parse_url(url: str) -> tuple[str, str, str, str]:
     ('dvid', 'https://example.org', 'ab:dev', 'gray')
     """
     scheme, separator, rest = url.partition("://")
-    if not separator:
-        raise AddressError(f"open: {FORMS} and found {url!r}")
-    if scheme in {"http", "https"}:
-        server, found, volume = url.partition("/api/node/")
-        parts = volume.split("/") if found else []
-        scheme = "dvid"
-    elif "://" in rest:
-        server, *parts = rest.rsplit("/", 2)
-    else:
-        _driver(scheme)
-        raise AddressError(f"open: {FORMS} and found {url!r}")
-    parts = [urllib.parse.unquote(part) for part in parts]
-    if len(parts) != 2 or not all(parts):
-        raise AddressError(f"open: {FORMS} and found {url!r}")
-    return scheme, normalised_url(server), parts[0], parts[1]
+    is_plain = scheme in {"http", "https"}
+    found = re.fullmatch(PLAIN_URL, url) if is_plain else re.fullmatch(DRIVER_URL, rest)
+    if separator and not is_plain and scheme not in DRIVERS:
+        raise AddressError(f"open: expected one of the schemes {', '.join(DRIVERS)} and found {scheme!r}")
+    if found is None:
+        raise AddressError(
+            "open: expected 'dvid://http://host:port/UUID/NAME' or 'http://host:port/api/node/UUID/NAME' "
+            f"and found {without_secrets(url)!r}"
+        )
+    server, uuid, name = found.groups()
+    return "dvid" if is_plain else scheme, normalised_url(server), unquote(uuid), unquote(name)
 
 
 def _driver(scheme: str) -> Callable[..., Any]:
-    if scheme not in DRIVERS:
-        raise AddressError(f"open: expected one of the schemes {', '.join(DRIVERS)} and found {scheme!r}")
     module, _, name = DRIVERS[scheme].partition(":")
     return cast("Callable[..., Any]", getattr(importlib.import_module(module), name))
 
@@ -178,10 +175,10 @@ def from_array(
         )
     keys = AXES[: voxels.ndim] if axiskeys is None else axiskeys
     metadata = VoxelsMetadata.create_default_metadata(voxels.shape, voxels.dtype, keys, 1.0, "")
-    blocks = (1,) * (voxels.ndim - 1) if block_shape is None else tuple(block_shape)
-    if len(blocks) != voxels.ndim - 1 or min(blocks) < 1:
+    blocks = np.ones(voxels.ndim - 1, int) if block_shape is None else np.asarray(block_shape)
+    if blocks.shape != (voxels.ndim - 1,) or blocks.dtype.kind not in "iu" or blocks.min() < 1:
         raise MetadataError(
             f"from_array: block_shape must be {voxels.ndim - 1} positive integers, one per axis behind the channel, "
-            f"not {blocks}"
+            f"not {block_shape!r}"
         )
-    return Volume(MemoryStore(voxels, metadata, block_shape=blocks, growable=growable), metadata)
+    return Volume(MemoryStore(voxels, metadata, block_shape=tuple(blocks.tolist()), growable=growable), metadata)

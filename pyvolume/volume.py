@@ -271,10 +271,8 @@ class Volume:
         box = self._box(start, stop)
         if out is None:
             out = np.empty(box.shape, self.dtype, order="F")
-        elif out.shape != box.shape or out.dtype != self.dtype:
-            raise VoxelsMismatchError(
-                f"read voxels: out must be {self.dtype} of shape {box.shape}, not {out.dtype} of shape {out.shape}"
-            )
+        else:
+            self._check_out(out, box)
         self._read_into(Selection.of_box(box), out, progress)
         return out
 
@@ -307,9 +305,10 @@ class Volume:
             As for an assignment.
         """
         box = self._box(start, stop)
-        if np.shape(array) != box.shape:
+        voxels = castable(array, self.dtype, self._casting)
+        if voxels.shape != box.shape:
             raise VoxelsMismatchError(
-                f"write voxels: expected an array of shape {box.shape} for {box} and found {np.shape(array)}"
+                f"write voxels: expected an array of shape {box.shape} for {box} and found {voxels.shape}"
             )
         self._write(Selection.of_box(box), array, progress)
 
@@ -326,6 +325,17 @@ class Volume:
                 f"box: expected one number for each of the {self.ndim} axes {self.axiskeys!r} and found {box.ndim}"
             )
         return box
+
+    def _check_out(self, out: object, box: Box) -> None:
+        if not isinstance(out, np.ndarray):
+            found = type(out).__name__
+        elif out.shape != box.shape or out.dtype != self.dtype:
+            found = f"{out.dtype} of shape {out.shape}"
+        elif not out.flags.writeable:
+            found = "one that cannot be written"
+        else:
+            return
+        raise VoxelsMismatchError(f"read voxels: out must be {self.dtype} of shape {box.shape}, not {found}")
 
     def _check_inside(self, box: Box, *, growing: bool) -> None:
         """Refuse voxels outside an axis that cannot grow, or outside a store that has nothing there."""

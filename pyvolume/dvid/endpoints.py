@@ -31,7 +31,7 @@ MEANINGS: tuple[tuple[str, type[RefusedError], str], ...] = (
     ),
     (r"bad UUID specification|is out of range for branch", NotFoundError, "no such version"),
     (r"invalid data instance name", NotFoundError, "no such instance in this repository"),
-    (r"locked node", LockedError, "the version is committed"),
+    (r"\blocked node", LockedError, "the version is committed"),
     (r"exceeds this DVID server's set limit", TooLargeError, "more than the server gives at once"),
     (r"read-only mode", ForbiddenError, "the server is read-only"),
     (

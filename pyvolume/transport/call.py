@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -148,10 +149,12 @@ class Call:
 
     def patience_left(self) -> float:
         """Return the seconds for which the call may still wait."""
-        left = self._last_progress + self.policy.timeout - self._clock.now()
-        if self.policy.deadline is not None:
-            left = min(left, self._began + self.policy.deadline - self._clock.now())
-        return left
+        return min(self._last_progress + self.policy.timeout - self._clock.now(), self.deadline_left())
+
+    def deadline_left(self) -> float:
+        """Return the seconds until the deadline, however far that is."""
+        deadline = math.inf if self.policy.deadline is None else self.policy.deadline
+        return self._began + deadline - self._clock.now()
 
     def draw_wait(self, error: StoreError, waits: int) -> float:
         """Return how long to wait before the next attempt of an exchange that has waited `waits` times."""
@@ -237,7 +240,9 @@ class _Exchange:
 
     def _is_over(self, state: tenacity.RetryCallState) -> bool:
         error, left = _error_of(state), self._call.patience_left()
-        return left <= 0 or (isinstance(error, BusyError) and (error.retry_after or 0) > left)
+        # an attempt at the deadline would have no time, and would hide why the one before it failed
+        too_late = self._call.deadline_left() <= state.upcoming_sleep
+        return left <= 0 or too_late or (isinstance(error, BusyError) and (error.retry_after or 0) > left)
 
     def _report(self, state: tenacity.RetryCallState) -> None:
         self._call.report(Wait(state.attempt_number, state.upcoming_sleep, self._call.elapsed, _error_of(state)))

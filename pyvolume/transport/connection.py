@@ -290,21 +290,35 @@ def normalised_url(address: str) -> str:
     'http://localhost:8000'
     """
     url = address if "://" in address else f"http://{address}"
+    shown = without_secrets(address)
+    if "@" in url:
+        raise AddressError(
+            f"address: a url holds no user and password; give a token, or a session with its own auth, for {shown!r}"
+        )
     try:
         parts = urllib.parse.urlsplit(url)
         port = "" if parts.port is None else f":{parts.port}"
-    except ValueError as error:
-        raise AddressError(f"address: malformed url ({error})") from None
-    if parts.username is not None or parts.password is not None:
-        raise AddressError("address: a url holds no user and password; give a token, or a session with its own auth")
+    except ValueError:
+        raise AddressError(f"address: malformed url {shown!r}, expected 'host:port' or a url") from None
     if parts.scheme not in {"http", "https"}:
-        raise AddressError(f"address: expected http or https and found {parts.scheme!r} in {address!r}")
+        raise AddressError(f"address: expected http or https and found {parts.scheme!r} in {shown!r}")
     if not parts.hostname or any(c.isspace() for c in url):
-        raise AddressError(f"address: expected 'host:port' or a url and found {address!r}")
+        raise AddressError(f"address: expected 'host:port' or a url and found {shown!r}")
     if parts.query or parts.fragment:
-        raise AddressError(f"address: expected no query and no fragment in {address!r}")
+        raise AddressError(f"address: expected no query and no fragment behind {shown!r}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+
+def without_secrets(address: str) -> str:
+    """Return an address for a message: without a user, a password and a query.
+
+    Examples
+    --------
+    >>> without_secrets("http://me:secret@host/path?token=secret")
+    'host/path'
+    """
+    return address.partition("?")[0].partition("#")[0].rpartition("@")[2]
 
 
 def _two_timeouts(timeout: object) -> tuple[float, float]:

@@ -384,3 +384,10 @@ class TestPickling:
         connection.close()
         with pickle.loads(pickle.dumps(connection)) as copy:
             assert get(copy) == b"voxels"
+
+
+@pytest.mark.parametrize("address", ["host:8000?admintoken=secret", "me:sec/secret@host", "http://me:secret@host:x"])
+def test_an_address_with_a_secret_is_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        Connection(address)
+    assert "secret" not in str(caught.value)

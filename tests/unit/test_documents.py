@@ -406,3 +406,10 @@ def test_retry_after_is_read_in_seconds(headers: dict[str, str], retry_after: fl
 )
 def test_a_segment_of_a_path_keeps_what_names_versions(text: str, encoded: str) -> None:
     assert segment(text) == encoded
+
+
+def test_an_unlocked_node_is_not_a_locked_version() -> None:
+    error = refusal(
+        Request("branch", "POST", "/branch"), 400, {}, "can't branch an unlocked node (/api/node/ab/branch)."
+    )
+    assert type(error) is RefusedError

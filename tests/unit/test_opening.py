@@ -169,3 +169,32 @@ class TestFromArray:
     def test_an_array_without_channels_is_refused(self) -> None:
         with pytest.raises(MetadataError, match="at least one channel, not 0"):
             pyvolume.from_array(np.zeros((0, 3, 4)))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:secret@host/wrong",
+        "dvid://me:secret@host/ab/gray",
+        "dvid://http://me:secret@host",
+        "dvid://http://me:secret@host/ab/gray",
+        "dvid://http://host/ab/gray?token=secret",
+        "http://host/api/node/ab/gray?token=secret",
+    ],
+)
+def test_a_url_with_a_secret_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        pyvolume.open(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["dvid://http://host:8000/gray", "dvid://http://u/n", "dvid://https://host/"])
+def test_a_url_without_a_version_is_refused(url: str) -> None:
+    with pytest.raises(AddressError, match="UUID/NAME"):
+        parse_url(url)
+
+
+@pytest.mark.parametrize("blocks", [(2.0, 2.5), 4, ("a", 2), (2,), (0, 2), ()])
+def test_blocks_that_are_none_are_refused(blocks: Any) -> None:
+    with pytest.raises(MetadataError, match="block_shape must be 2 positive integers"):
+        pyvolume.from_array(np.zeros((1, 4, 4)), block_shape=blocks)

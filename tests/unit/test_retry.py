@@ -348,3 +348,15 @@ def test_a_policy_takes_no_negative_number(name: str, value: float) -> None:
     policy: dict[str, Any] = {name: value}
     with pytest.raises(ValueError, match=f"retry policy: {name} is a number of seconds, 0 or more, not {value}"):
         RetryPolicy(**policy)
+
+
+def test_a_wait_up_to_the_deadline_is_given_up_with_what_went_wrong() -> None:
+    clock = FakeClock()
+    call = call_of(clock, deadline=20, timeout=60)
+
+    def attempt(_: Progress) -> None:
+        call.remaining()
+        raise busy()
+
+    with pytest.raises(BusyTimeoutError):
+        call.attempt(attempt, retry_answers=True)

@@ -15,7 +15,8 @@ from pyvolume.errors import AddressError, MetadataError
 from pyvolume.memory import MemoryStore
 from pyvolume.metadata import AXES, VoxelsMetadata
 from pyvolume.transfer.casting import Casting
-from pyvolume.transport.connection import Connection, normalised_url, without_secrets
+from pyvolume.transport.address import normalised_url, without_secrets
+from pyvolume.transport.connection import Connection
 from pyvolume.transport.retry import RetryPolicy
 from pyvolume.volume import Volume
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NoReturn, Self, SupportsIndex
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from pyvolume.border import check_inside, check_out, checked_box
 from pyvolume.box import Box
 from pyvolume.coordinates import Coordinates
-from pyvolume.errors import SelectionError, UnsupportedError, VoxelsMismatchError
+from pyvolume.errors import UnsupportedError, VoxelsMismatchError
 from pyvolume.locks import BoxLocks
 from pyvolume.metadata import VoxelsMetadata
 from pyvolume.progress import Progress
 from pyvolume.selection import Selection
 from pyvolume.store import VoxelStore
-from pyvolume.transfer.casting import Casting, broadcast, castable, check_casting
+from pyvolume.transfer.casting import ArrayLike, Casting, Source, broadcast, castable, check_casting, is_source
 from pyvolume.transfer.engine import Operation, Transfer
+from pyvolume.transfer.many import run_ahead
 from pyvolume.transfer.plan import Plan
 from pyvolume.transport.call import Call
 from pyvolume.transport.retry import RetryPolicy
@@ -268,11 +270,11 @@ class Volume:
         StoreError
             If the store could not serve the box; `out` may be filled in part.
         """
-        box = self._box(start, stop)
+        box = checked_box(start, stop, self._metadata)
         if out is None:
             out = np.empty(box.shape, self.dtype, order="F")
         else:
-            self._check_out(out, box)
+            check_out(out, box, self.dtype)
         self._read_into(Selection.of_box(box), out, progress)
         return out
 
@@ -280,9 +282,10 @@ class Volume:
         self,
         start: Sequence[SupportsIndex],
         stop: Sequence[SupportsIndex],
-        array: NDArray[Any],
+        array: NDArray[Any] | ArrayLike,
         *,
         progress: Progress = None,
+        confirm: bool = False,
     ) -> None:
         """Write a box given by literal voxel coordinates.
 
@@ -291,9 +294,14 @@ class Volume:
         start, stop : sequence of int
             First voxel and the one behind the last, channel first; of any sign.
         array : array-like of the box's shape
-            A Fortran-ordered array of the volume's dtype is sent as it stands, without a copy.
+            A Fortran-ordered array of the volume's dtype is sent as it stands, without a copy. What only has a
+            shape, a dtype and slices (a dataset in a file, a dask array, another volume) is fetched, checked and
+            sent piece by piece.
         progress : bool or callable, optional
             Show a bar, or call a function with a `Status`; see `options`.
+        confirm : bool
+            Read merged blocks once more and merge them again where another process has overwritten them. It
+            protects those who use it; a process that does not can still lose what it wrote.
 
         Raises
         ------
@@ -304,13 +312,60 @@ class Volume:
         UnsupportedError, StoreError
             As for an assignment.
         """
-        box = self._box(start, stop)
-        voxels = castable(array, self.dtype, self._casting)
-        if voxels.shape != box.shape:
+        box = checked_box(start, stop, self._metadata)
+        values = (
+            Source(array, self.dtype, self._casting) if is_source(array) else castable(array, self.dtype, self._casting)
+        )
+        if values.shape != box.shape:
             raise VoxelsMismatchError(
-                f"write voxels: expected an array of shape {box.shape} for {box} and found {voxels.shape}"
+                f"write voxels: expected an array of shape {box.shape} for {box} and found {values.shape}"
             )
-        self._write(Selection.of_box(box), array, progress)
+        self._write(Selection.of_box(box), values if isinstance(values, Source) else array, progress, confirm=confirm)
+
+    def read_many(self, boxes: Iterable[Box], *, ordered: bool = True) -> Iterator[tuple[Box, NDArray[Any]]]:
+        """Read many boxes, several at once, a few ahead of the caller.
+
+        Parameters
+        ----------
+        boxes : iterable of Box
+            In literal voxel coordinates; taken as they are needed.
+        ordered : bool
+            Give them in the order of `boxes`, or in that in which they arrive.
+
+        Yields
+        ------
+        Box, ndarray
+            As from `get_ndarray`.
+
+        Raises
+        ------
+        SelectionError, StoreError
+            As `get_ndarray`, when the box would be given.
+        """
+        concurrency = self.store.traits.preferred_concurrency
+        return run_ahead(boxes, lambda box: self.get_ndarray(box.start, box.stop), concurrency, ordered=ordered)
+
+    def write_many(self, pieces: Iterable[tuple[Box, NDArray[Any]]], *, confirm: bool = False) -> None:
+        """Write many boxes, several at once; which one wins where they overlap is not said.
+
+        Parameters
+        ----------
+        pieces : iterable of (Box, array)
+            Taken as they are needed.
+        confirm : bool
+            As for `post_ndarray`.
+
+        Raises
+        ------
+        SelectionError, VoxelsMismatchError, UnsupportedError, StoreError
+            As `post_ndarray`; boxes that have not begun by then are not written.
+        """
+
+        def write(piece: tuple[Box, NDArray[Any]]) -> None:
+            self.post_ndarray(piece[0].start, piece[0].stop, piece[1], confirm=confirm)
+
+        for _ in run_ahead(pieces, write, self.store.traits.preferred_concurrency, ordered=False):
+            pass
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
@@ -318,38 +373,8 @@ class Volume:
         voxels = np.asarray(self[...])
         return voxels if dtype is None else voxels.astype(dtype, copy=False)
 
-    def _box(self, start: Sequence[SupportsIndex], stop: Sequence[SupportsIndex]) -> Box:
-        box = Box.of(start, stop)
-        if box.ndim != self.ndim:
-            raise SelectionError(
-                f"box: expected one number for each of the {self.ndim} axes {self.axiskeys!r} and found {box.ndim}"
-            )
-        return box
-
-    def _check_out(self, out: object, box: Box) -> None:
-        if not isinstance(out, np.ndarray):
-            found = type(out).__name__
-        elif out.shape != box.shape or out.dtype != self.dtype:
-            found = f"{out.dtype} of shape {out.shape}"
-        elif not out.flags.writeable:
-            found = "one that cannot be written"
-        else:
-            return
-        raise VoxelsMismatchError(f"read voxels: out must be {self.dtype} of shape {box.shape}, not {found}")
-
-    def _check_inside(self, box: Box, *, growing: bool) -> None:
-        """Refuse voxels outside an axis that cannot grow, or outside a store that has nothing there."""
-        free = self.store.traits.growable if growing or self.store.traits.outside == "zeros" else (False,) * self.ndim
-        for axis, can_grow in enumerate(free):
-            low, high = self.bounds.start[axis], self.bounds.stop[axis]
-            if not can_grow and box.size and not low <= box.start[axis] <= box.stop[axis] <= high:
-                raise SelectionError(
-                    f"box: {box.start[axis]}:{box.stop[axis]} is outside the bounds {low}:{high} "
-                    f"of axis {axis} ({self.axiskeys[axis]!r})"
-                )
-
     def _read_into(self, selection: Selection, out: NDArray[Any], progress: Progress = None) -> None:
-        self._check_inside(selection.box, growing=False)
+        check_inside(selection.box, self._metadata, self.store.traits, growing=False)
         self._transfer.read(selection, out, self._metadata, Operation(Call(self._retry), progress))
 
     def _read(self, selection: Selection) -> Any:
@@ -360,22 +385,22 @@ class Volume:
             self._read_into(selection, result)
         return result if result.ndim else result[()]
 
-    def _write(self, selection: Selection, values: object, progress: Progress = None) -> None:
+    def _write(self, selection: Selection, values: object, progress: Progress = None, *, confirm: bool = False) -> None:
         if self.mode == "r" or not self.store.traits.writable:
             raise UnsupportedError(f"write voxels of {self.store.address}: opened for reading only")
-        array = castable(values, self.dtype, self._casting)
-        if self.bounds.size == 0 and array.size and 0 in selection.shape:
+        array = values if isinstance(values, Source) else castable(values, self.dtype, self._casting)
+        if self.bounds.size == 0 and math.prod(array.shape) and 0 in selection.shape:
             raise VoxelsMismatchError(
                 f"write voxels: the volume is still empty (shape {self.shape}), so this key selects nothing of it; "
                 "give explicit stops, or use post_ndarray"
             )
-        array = broadcast(array, selection.shape)
-        self._check_inside(selection.box, growing=True)
-        if array.size == 0:
+        array = array if isinstance(array, Source) else broadcast(array, selection.shape)
+        check_inside(selection.box, self._metadata, self.store.traits, growing=True)
+        if 0 in array.shape:
             return
-        if selection.covers_box:
+        if selection.covers_box and not isinstance(array, Source):
             array, selection = selection.in_box(array), Selection.of_box(selection.box)
-        operation = Operation(Call(self._retry), progress)
+        operation = Operation(Call(self._retry), progress, confirm)
         sent = self._transfer.write(selection, array, self._metadata, operation)
         if not self.bounds.contains(sent):
             self._metadata = self.store.read_metadata(operation.call)

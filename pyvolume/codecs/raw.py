@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 SLAB_BYTES = 4 << 20
 """What is held in memory of an array that cannot be moved as it stands: over 32 MiB the allocator gets slow."""
 
+TILE = (32, 8)
+"""Voxels of the fastest two axes that are transposed at once: numpy's own transposition is up to 8 times slower."""
+
 SCRATCH_BYTES = 1 << 20
 """What is held in memory of voxels whose place in the result is not contiguous."""
 
@@ -64,10 +67,25 @@ def encode(voxels: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[memoryview]:
     for slab in slabs(voxels.shape, scratch.size):
         part = voxels[slab]
         buffer = scratch.of_shape(part.shape)
-        np.copyto(buffer, part, casting="unsafe")
+        _fill(buffer, part)
         memory = flat_bytes(buffer)
         for start in range(0, len(memory), SEND_BYTES):
             yield memory[start : start + SEND_BYTES]
+
+
+def _fill(buffer: NDArray[Any], part: NDArray[Any]) -> None:
+    """Copy and cast; in tiles that stay in the cache, where the two run through memory in different orders."""
+    long = [axis for axis, length in enumerate(part.shape) if length > 1]
+    fastest = min(long, key=lambda axis: abs(part.strides[axis]), default=None)
+    if len(long) < 2 or fastest == long[0]:
+        np.copyto(buffer, part, casting="unsafe")
+        return
+    tile = [slice(None)] * part.ndim
+    for corner in itertools.product(*(range(0, part.shape[axis], n) for axis, n in zip(long, TILE, strict=False))):
+        for axis, low, length in zip(long, corner, TILE, strict=False):
+            tile[axis] = slice(low, low + length)
+        place = tuple(tile)
+        np.copyto(buffer[place], part[place], casting="unsafe")
 
 
 class _Scratch:

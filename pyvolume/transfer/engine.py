@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.box import Box
-from pyvolume.errors import AlignmentError
+from pyvolume.errors import AlignmentError, StoreError
 from pyvolume.locks import BoxLocks
 from pyvolume.metadata import VoxelsMetadata
 from pyvolume.progress import Progress, Reporter
@@ -23,6 +23,9 @@ from pyvolume.transfer.plan import Plan, Step, plan_read, plan_write
 from pyvolume.transfer.workers import Workers
 from pyvolume.transport.call import Call
 
+CONFIRMATIONS = 5
+"""How often blocks are merged again where another process has overwritten them."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,6 +35,7 @@ class Operation:
 
     call: Call
     progress: Progress = None
+    confirm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +104,7 @@ class Transfer:
             if not step.merged:
                 self.store.write_box(step.box, given, call)
                 return given.size
-            blocks = np.empty(step.box.shape, metadata.dtype, order="F")
-            self._read_blocks(step.box, blocks, metadata, call)
-            blocks[part.local] = given
-            self.store.write_box(step.box, blocks, call)
+            self._merge(step.box, part.local, given, metadata, operation=operation)
             return given.size
 
         traits = self.store.traits
@@ -127,6 +128,26 @@ class Transfer:
             Workers(plan.steps, reported, call).run(plan.concurrency)
         call.count(bytes_used=plan.bytes_wanted)
         _log.debug("%s %s: %s", title, self.store.address, call.counted)
+
+    def _merge(
+        self, box: Box, local: tuple[Any, ...], given: NDArray[Any], metadata: VoxelsMetadata, *, operation: Operation
+    ) -> None:
+        """Complete blocks with what is stored, and look again, if that is asked for, whether they have stayed."""
+        blocks = np.empty(box.shape, metadata.dtype, order="F")
+        self._read_blocks(box, blocks, metadata, operation.call)
+        for _ in range(CONFIRMATIONS):
+            blocks[local] = given
+            wanted = blocks[local].copy() if operation.confirm else None
+            self.store.write_box(box, blocks, operation.call)
+            if wanted is None:
+                return
+            self._read_blocks(box, blocks, metadata, operation.call)
+            if np.array_equal(blocks[local], wanted, equal_nan=metadata.dtype.kind == "f"):
+                return
+        raise StoreError(
+            f"write voxels {box} of {self.store.address}: another process wrote the same blocks each time, "
+            f"{CONFIRMATIONS} times"
+        )
 
     def _read_blocks(self, box: Box, out: NDArray[Any], metadata: VoxelsMetadata, call: Call) -> None:
         """Read what is stored in whole blocks, in the thread that will write them."""

@@ -13,9 +13,10 @@ from typing import Any, Self, TypeVar
 import requests
 from requests.auth import AuthBase
 
-from pyvolume.errors import AddressError, AnswerError, BusyError, StoreError, TransportError
+from pyvolume.errors import AnswerError, BusyError, StoreError, TransportError
 from pyvolume.locks import BoxLocks
 from pyvolume.transport.adapter import REDACTED, PatientAdapter
+from pyvolume.transport.address import normalised_url
 from pyvolume.transport.answer import Answer, translated
 from pyvolume.transport.call import Call, Progress
 from pyvolume.transport.request import Body, Request
@@ -107,6 +108,7 @@ class Connection:
         self._slots = threading.BoundedSemaphore(self.concurrency)
         self._current: requests.Session | None = None
         self._settings: dict[str, Any] = {}
+        self._template: requests.PreparedRequest | None = None
         self._process = os.getpid()
         self._closed = False
 
@@ -215,23 +217,27 @@ class Connection:
         if request.wants_admin:
             given["admintoken"] = REDACTED if self.session is None and self.admin_token else self.admin_token
         who = {name: value for name, value in given.items() if value}
+        query = urllib.parse.urlencode({**request.query, **who})
         with translated(request.action):
-            prepared = session.prepare_request(
-                requests.Request(
-                    request.method,
-                    self.url + request.path,
-                    headers={
-                        "Accept-Encoding": "identity",
-                        "User-Agent": f"pyvolume requests/{requests.__version__}",
-                    },
-                    params={**request.query, **who},
-                    auth=None if self.token is None else _Bearer(self.token),
-                )
-            )
+            if self._template is None or session.cookies:
+                prepared = self._prepare(session, self.url + request.path)
+            else:
+                # preparing costs more than a small request; what it depends on is ours, and does not change
+                prepared = self._template.copy()
+                prepared.url = self.url + request.path
+        prepared.method = request.method
+        prepared.url = f"{prepared.url}?{query}" if query else prepared.url
         if request.upload is not None:
             prepared.body = Body(request.upload, progress.sent)  # type: ignore[assignment]
             prepared.headers["Content-Length"] = str(request.upload.nbytes)
+        elif request.method not in {"GET", "HEAD"}:
+            prepared.headers["Content-Length"] = "0"
         return prepared
+
+    def _prepare(self, session: requests.Session, url: str) -> requests.PreparedRequest:
+        headers = {"Accept-Encoding": "identity", "User-Agent": f"pyvolume requests/{requests.__version__}"}
+        auth = None if self.token is None else _Bearer(self.token)
+        return session.prepare_request(requests.Request("GET", url, headers=headers, auth=auth))
 
     def _session(self) -> tuple[requests.Session, dict[str, Any]]:
         """Return the session of this process and its settings, which are looked up once."""
@@ -246,6 +252,7 @@ class Connection:
                 verify = None if self.verify is True else self.verify
                 settings = self._current.merge_environment_settings(self.url, {}, None, verify, None)
                 self._settings = {name: settings[name] for name in ("proxies", "verify", "cert")}
+                self._template = None if self.session else self._prepare(self._current, self.url)
             return self._current, self._settings
 
     def _new_session(self) -> requests.Session:
@@ -274,51 +281,6 @@ def _not_to_be_repeated(error: StoreError) -> StoreError:
     if isinstance(error, TransportError):
         return TransportError(f"{error}; the request may have been carried out")
     return error.with_facts(retryable=False)
-
-
-def normalised_url(address: str) -> str:
-    """Return an HTTP address as a url without a slash at its end.
-
-    Raises
-    ------
-    AddressError
-        For another scheme, a missing host, a bad port, a query, or a password in the url.
-
-    Examples
-    --------
-    >>> normalised_url("LOCALHOST:8000/")
-    'http://localhost:8000'
-    """
-    url = address if "://" in address else f"http://{address}"
-    shown = without_secrets(address)
-    if "@" in url:
-        raise AddressError(
-            f"address: a url holds no user and password; give a token, or a session with its own auth, for {shown!r}"
-        )
-    try:
-        parts = urllib.parse.urlsplit(url)
-        port = "" if parts.port is None else f":{parts.port}"
-    except ValueError:
-        raise AddressError(f"address: malformed url {shown!r}, expected 'host:port' or a url") from None
-    if parts.scheme not in {"http", "https"}:
-        raise AddressError(f"address: expected http or https and found {parts.scheme!r} in {shown!r}")
-    if not parts.hostname or any(c.isspace() for c in url):
-        raise AddressError(f"address: expected 'host:port' or a url and found {shown!r}")
-    if parts.query or parts.fragment:
-        raise AddressError(f"address: expected no query and no fragment behind {shown!r}")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
-
-
-def without_secrets(address: str) -> str:
-    """Return an address for a message: without a user, a password and a query.
-
-    Examples
-    --------
-    >>> without_secrets("http://me:secret@host/path?token=secret")
-    'host/path'
-    """
-    return address.partition("?")[0].partition("#")[0].rpartition("@")[2]
 
 
 def _two_timeouts(timeout: object) -> tuple[float, float]:

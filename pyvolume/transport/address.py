@@ -1,0 +1,52 @@
+"""Addresses of HTTP servers."""
+
+from __future__ import annotations
+
+import urllib.parse
+
+from pyvolume.errors import AddressError
+
+
+def normalised_url(address: str) -> str:
+    """Return an HTTP address as a url without a slash at its end.
+
+    Raises
+    ------
+    AddressError
+        For another scheme, a missing host, a bad port, a query, or a password in the url.
+
+    Examples
+    --------
+    >>> normalised_url("LOCALHOST:8000/")
+    'http://localhost:8000'
+    """
+    url = address if "://" in address else f"http://{address}"
+    shown = without_secrets(address)
+    if "@" in url:
+        raise AddressError(
+            f"address: a url holds no user and password; give a token, or a session with its own auth, for {shown!r}"
+        )
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = "" if parts.port is None else f":{parts.port}"
+    except ValueError:
+        raise AddressError(f"address: malformed url {shown!r}, expected 'host:port' or a url") from None
+    if parts.scheme not in {"http", "https"}:
+        raise AddressError(f"address: expected http or https and found {parts.scheme!r} in {shown!r}")
+    if not parts.hostname or any(c.isspace() for c in url):
+        raise AddressError(f"address: expected 'host:port' or a url and found {shown!r}")
+    if parts.query or parts.fragment:
+        raise AddressError(f"address: expected no query and no fragment behind {shown!r}")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+
+def without_secrets(address: str) -> str:
+    """Return an address for a message: without a user, a password and a query.
+
+    Examples
+    --------
+    >>> without_secrets("http://me:secret@host/path?token=secret")
+    'host/path'
+    """
+    return address.partition("?")[0].partition("#")[0].rpartition("@")[2]

@@ -389,7 +389,7 @@ class Volume:
         if self.mode == "r" or not self.store.traits.writable:
             raise UnsupportedError(f"write voxels of {self.store.address}: opened for reading only")
         array = values if isinstance(values, Source) else castable(values, self.dtype, self._casting)
-        if self.bounds.size == 0 and math.prod(array.shape) and 0 in selection.shape:
+        if self.bounds.size == 0 and 0 not in array.shape and 0 in selection.shape:
             raise VoxelsMismatchError(
                 f"write voxels: the volume is still empty (shape {self.shape}), so this key selects nothing of it; "
                 "give explicit stops, or use post_ndarray"

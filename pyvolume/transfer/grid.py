@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyvolume.box import Box
 from pyvolume.key import Where
@@ -70,8 +72,8 @@ def borders(whole: Box, inner: Box) -> Iterator[Box]:
         rest = rest.replaced(axis, low, high)
 
 
-def touched(selection: Selection, whole: Box, grid: Sequence[int], itemsize: int) -> list[Box]:
-    """Return boxes on the grid around the selected voxels, without the large gaps between them.
+def touched(selection: Selection, whole: Box, grid: Sequence[int], itemsize: int) -> Iterator[Box]:
+    """Give boxes on the grid around the selected voxels, without the large gaps between them.
 
     Parameters
     ----------
@@ -82,18 +84,22 @@ def touched(selection: Selection, whole: Box, grid: Sequence[int], itemsize: int
     itemsize : int
         Bytes of a voxel.
     """
-    boxes = [whole]
-    for axis in reversed(range(whole.ndim)):
-        boxes = [
-            box.replaced(axis, max(low, box.start[axis]), min(high, box.stop[axis]))
-            for box in boxes
-            for low, high in _runs(
-                selection.by_axis[axis],
-                grid[axis],
-                max(1, SKIP_BYTES // (box.size // box.shape[axis] * itemsize)),
-            )
-        ]
-    return boxes
+    points = max((item.size for item in selection.by_axis if isinstance(item, np.ndarray)), default=0)
+
+    def part(box: Box, axis: int, inside: NDArray[np.intp]) -> Iterator[Box]:
+        """Cut a box along an axis and those before it, around the points inside."""
+        if axis < 0:
+            yield box
+            return
+        where: Any = selection.by_axis[axis]
+        is_paired = isinstance(where, np.ndarray) and where.size > 1
+        here = where[inside] if is_paired else where
+        gap = max(1, SKIP_BYTES // (box.size // box.shape[axis] * itemsize))
+        for low, high in _runs(here, grid[axis], gap):
+            thinner = box.replaced(axis, max(low, box.start[axis]), min(high, box.stop[axis]))
+            yield from part(thinner, axis - 1, inside[(here >= low) & (here < high)] if is_paired else inside)
+
+    yield from part(whole, whole.ndim - 1, np.arange(points))
 
 
 def _runs(where: Where, cell: int, gap: int) -> list[Faces]:

@@ -131,7 +131,7 @@ def plan_read(
     cropped = False
     if voxels:
         whole = aligned(selection.box, traits.read_grid, traits, metadata.bounds)
-        parts = [whole] if selection.covers_box else touched(selection, whole, traits.read_grid, itemsize)
+        parts = [whole] if selection.covers_box else list(touched(selection, whole, traits.read_grid, itemsize))
         cropped = whole != selection.box or not selection.is_plain
         most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency)
         boxes = [piece for part in parts for piece in cut(part, traits.read_grid, most)]
@@ -152,7 +152,7 @@ def plan_write(
     inner = whole_blocks_in(box, whole, grid) if selection.covers_box else None
     if inner != whole and whole.size * itemsize <= MERGE_WHOLE_BYTES:
         inner = None
-    around = list(borders(whole, inner)) if inner is not None else touched(selection, whole, grid, itemsize)
+    around = list(touched(selection, whole, grid, itemsize) if inner is None else borders(whole, inner))
     straight = [] if inner is None else [inner]
     most = _piece_voxels([*straight, *around], traits.max_write_bytes, itemsize, concurrency)
     merged_most = min(most, max(1, traits.max_read_bytes // itemsize))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyvolume import errors
     from pyvolume.box import Box
+    from pyvolume.copying import copy
     from pyvolume.dvid.voxels import VoxelsAccessor
     from pyvolume.metadata import VoxelsMetadata
     from pyvolume.opening import from_array, open
@@ -38,6 +39,7 @@ __all__ = [
     "VoxelsAccessor",
     "VoxelsMetadata",
     "Wait",
+    "copy",
     "errors",
     "from_array",
     "open",
@@ -57,6 +59,7 @@ _HOMES = {
     "VoxelsAccessor": "pyvolume.dvid.voxels",
     "VoxelsMetadata": "pyvolume.metadata",
     "Wait": "pyvolume.transport.retry",
+    "copy": "pyvolume.copying",
     "from_array": "pyvolume.opening",
     "open": "pyvolume.opening",
     "options": "pyvolume.progress",

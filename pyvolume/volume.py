@@ -188,7 +188,7 @@ class Volume:
         >>> import numpy as np, pyvolume
         >>> volume = pyvolume.from_array(np.zeros((1, 256, 256, 256), "uint8"), block_shape=(64, 64, 64))
         >>> volume.plan(np.s_[:, 10:110, 20:120], write=True)
-        <Plan to write 2.441 MiB with 2 requests of together 8 MiB, 8 MiB of it merged, 1 at once, peak memory 4 MiB>
+        <Plan to write 2.441 MiB with 2 requests of together 8 MiB, 4 MiB of it merged, 1 at once, peak memory 4 MiB>
         """
         growable = self.store.traits.growable
         selection = (

@@ -379,7 +379,7 @@ class Volume:
 
     def _read(self, selection: Selection) -> Any:
         result = np.empty(selection.shape, self.dtype, order="F")
-        if selection.is_plain:
+        if selection.covers_box:
             self._read_into(Selection.of_box(selection.box), selection.in_box(result))
         else:
             self._read_into(selection, result)

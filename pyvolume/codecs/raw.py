@@ -80,12 +80,16 @@ def _fill(buffer: NDArray[Any], part: NDArray[Any]) -> None:
     if len(long) < 2 or fastest == long[0]:
         np.copyto(buffer, part, casting="unsafe")
         return
+    first, second = long[:2]
+    width = min(TILE[0], part.shape[first])
+    depth = TILE[0] * TILE[1] // width
     tile = [slice(None)] * part.ndim
-    for corner in itertools.product(*(range(0, part.shape[axis], n) for axis, n in zip(long, TILE, strict=False))):
-        for axis, low, length in zip(long, corner, TILE, strict=False):
-            tile[axis] = slice(low, low + length)
-        place = tuple(tile)
-        np.copyto(buffer[place], part[place], casting="unsafe")
+    for x in range(0, part.shape[first], width):
+        tile[first] = slice(x, x + width)
+        for y in range(0, part.shape[second], depth):
+            tile[second] = slice(y, y + depth)
+            place = tuple(tile)
+            np.copyto(buffer[place], part[place], casting="unsafe")
 
 
 class _Scratch:

@@ -60,24 +60,29 @@ class Workers:
     def _work_together(self, count: int) -> None:
         # daemons: a step that hangs on a silent server must not hold up the end of the program
         threads = [threading.Thread(target=self._work, name="pyvolume", daemon=True) for _ in range(count)]
-        for thread in threads:
-            thread.start()
         try:
             for thread in threads:
-                thread.join()
-        except BaseException:
-            self._call.cancel()
+                thread.start()
             for thread in threads:
+                thread.join()
+        except BaseException as error:
+            self._note(error)
+            self._call.cancel()
+            for thread in filter(threading.Thread.is_alive, threads):
                 thread.join(LINGER / count)
             raise
+
+    def _note(self, error: BaseException) -> None:
+        """Let no step begin any more."""
+        with self._lock:
+            self._error = self._error or error
 
     def _work(self) -> None:
         while (taken := self._take()) is not None:
             try:
                 self._move(self._steps[taken])
             except BaseException as error:
-                with self._lock:
-                    self._error = self._error or error
+                self._note(error)
                 if not isinstance(error, Exception):
                     return
             else:

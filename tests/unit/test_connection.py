@@ -18,8 +18,8 @@ import requests
 
 from pyvolume import Connection, RetryPolicy
 from pyvolume.errors import AddressError, AnswerError, StoreError, TransportError
+from pyvolume.transport.address import normalised_url
 from pyvolume.transport.answer import Answer
-from pyvolume.transport.connection import normalised_url
 from pyvolume.transport.request import Request, Upload
 
 ONCE = RetryPolicy(timeout=0)

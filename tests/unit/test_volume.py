@@ -332,7 +332,7 @@ class TestModeAndBlocks:
         assert volume[0, 4:, 4:, 4:].tolist() == np.ones((5, 4, 3)).tolist()
 
     def test_stepped_writes_are_refused_where_blocks_may_not_be_merged(self) -> None:
-        with pytest.raises(AlignmentError, match="the selected voxels do not fill whole blocks"):
+        with pytest.raises(AlignmentError, match="the key leaves voxels of them out"):
             with_options(ramp(), partial_blocks="raise")[:, ::2] = 1
 
 

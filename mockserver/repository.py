@@ -119,7 +119,7 @@ class Repository:
         self.versions[child.number] = child
         for parent in parents:
             if parent.number not in self.versions:
-                raise Refused("server does not have given version id")
+                raise Refused("server-specific version id is invalid")
             if not parent.locked:
                 raise Refused("can't branch an unlocked node")
             child.parents.append(parent.number)

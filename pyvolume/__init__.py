@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pyvolume import errors
     from pyvolume.box import Box
     from pyvolume.copying import copy
+    from pyvolume.dvid.server import Server
     from pyvolume.dvid.voxels import VoxelsAccessor
     from pyvolume.metadata import VoxelsMetadata
     from pyvolume.opening import from_array, open
@@ -33,6 +34,7 @@ __all__ = [
     "Connection",
     "Plan",
     "RetryPolicy",
+    "Server",
     "Status",
     "Trace",
     "Volume",
@@ -53,6 +55,7 @@ _HOMES = {
     "Connection": "pyvolume.transport.connection",
     "Plan": "pyvolume.transfer.plan",
     "RetryPolicy": "pyvolume.transport.retry",
+    "Server": "pyvolume.dvid.server",
     "Status": "pyvolume.progress",
     "Trace": "pyvolume.tracing",
     "Volume": "pyvolume.volume",

@@ -14,6 +14,8 @@
         ├── AnswerError                          an answer arrived, but not what was agreed
         └── RefusedError                         an error status
             ├── NotFoundError (LookupError)      no such server path, version or instance
+            │   └── AmbiguousError               several are called so
+            ├── ExistsError (FileExistsError)    the name or the place is taken
             ├── LockedError (PermissionError)    the version is committed
             ├── ForbiddenError (PermissionError) 401, 403, a missing token, a blocked user, a read-only server
             ├── TooLargeError                    over the server's cap
@@ -133,6 +135,16 @@ class RefusedError(StoreError):
 
 class NotFoundError(RefusedError, LookupError):
     """No such server path, version or instance."""
+
+
+class AmbiguousError(NotFoundError):
+    """Several versions, branches or repositories are called so; `candidates` holds those that are known."""
+
+    candidates: tuple[str, ...] = ()
+
+
+class ExistsError(RefusedError, FileExistsError):
+    """The name is taken, or the place: a branch, a tag, an instance, the next version of a branch."""
 
 
 class LockedError(RefusedError, PermissionError):

@@ -66,10 +66,11 @@ class Volume:
             raise ValueError(f"volume: partial_blocks is 'merge' or 'raise', not {partial_blocks!r}")
         check_casting(casting)
         self.store = store
-        self.mode = mode
+        self.mode: Literal["r", "r+"] = mode
         self._metadata = metadata
         self._retry = RetryPolicy() if retry is None else retry
         self._casting = casting
+        self._partial_blocks: Literal["merge", "raise"] = partial_blocks
         self._transfer = Transfer(store, BoxLocks() if locks is None else locks, partial_blocks == "merge")
 
     @property

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -202,3 +203,8 @@ def check_coordinates(action: str, box: Box) -> None:
     for low, high in zip(box.start, box.stop, strict=True):
         if low not in INT32 or high - 1 not in INT32 or high - low not in INT32:
             raise SelectionError(f"{action}: coordinates of DVID are 32-bit integers, {low}:{high} is outside")
+
+
+def moment(text: str) -> datetime:
+    """Read a time of the server, which has nanoseconds; Python keeps microseconds."""
+    return datetime.fromisoformat(text)

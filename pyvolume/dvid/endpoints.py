@@ -10,7 +10,9 @@ from typing import Any
 
 from pyvolume import schemas
 from pyvolume.errors import (
+    AmbiguousError,
     AnswerError,
+    ExistsError,
     ForbiddenError,
     LockedError,
     NotFoundError,
@@ -24,13 +26,27 @@ from pyvolume.transport.request import Request, Upload, default_refusal
 
 # DVID answers nearly everything with 400, the text tells what is meant
 MEANINGS: tuple[tuple[str, type[RefusedError], str], ...] = (
+    (r"could not find UUID", NotFoundError, "no such version"),
+    (r"more than one UUID matches", AmbiguousError, "several versions begin so; give more of the uuid"),
     (
-        r"could not find UUID|more than one UUID matches|UUID must be specified",
-        NotFoundError,
-        "no such version",
+        r"UUID must be specified",
+        AmbiguousError,
+        "the server holds several repositories; name one by its uuid, as in 'ab12:master'",
     ),
+    (r"branch .* has more than 1 child", AmbiguousError, "the branch has several ends; give the uuid of one"),
+    (r"branch .* not found in repo", NotFoundError, "no such branch in this repository"),
     (r"bad UUID specification|is out of range for branch", NotFoundError, "no such version"),
     (r"invalid data instance name", NotFoundError, "no such instance in this repository"),
+    (
+        r"branch already exists with given name .*/newversion\)",
+        ExistsError,
+        "the version has a child on its branch already; branch(name) makes one on another",
+    ),
+    (r"branch already exists with given name .*/tag\)", ExistsError, "the repository has a tag of this name"),
+    (r"branch already exists with given name", ExistsError, "the repository has a branch of this name"),
+    (r"UUID already exists|\balready exists in repo\b", ExistsError, "the name is taken"),
+    (r"can't branch an unlocked node", RefusedError, "the version is open; commit it first"),
+    (r"Cannot do post on locked node .*/commit\)", LockedError, "the version is committed already"),
     (r"\blocked node", LockedError, "the version is committed"),
     (r"exceeds this DVID server's set limit", TooLargeError, "more than the server gives at once"),
     (r"read-only mode", ForbiddenError, "the server is read-only"),
@@ -54,7 +70,7 @@ def refusal(request: Request, status: int, headers: Mapping[str, str], text: str
         found = re.search(r"locked node (\w+)", text)
         version = found[1] if found else ""
         facts["version"] = version
-        meaning += f"; write to a child of it, which POST /api/node/{version}/newversion makes"
+        meaning += f"; write to a child of it, which Version.new_version() makes (POST /api/node/{version}/newversion)"
     return kind(f"{request.action}: {meaning} ({reason})", **facts)
 
 

@@ -7,8 +7,9 @@ import uuid as uuids
 from typing import Any
 
 from pyvolume import schemas
-from pyvolume.dvid.endpoints import get_document, post_document, segment
-from pyvolume.errors import AnswerError, NotFoundError, TransportError
+from pyvolume.dvid import nodes
+from pyvolume.dvid.endpoints import get_document, post_document
+from pyvolume.errors import AnswerError, NotFoundError
 from pyvolume.transport.connection import Connection
 
 __all__ = ["create_repo", "get_repos_info", "get_server_info", "get_server_types"]
@@ -55,7 +56,7 @@ def create_repo(connection: Connection, alias: str, description: str = "", root:
     ------
     ForbiddenError
         If the admin token is missing or wrong.
-    RefusedError
+    ExistsError
         If the uuid is taken.
     TransportError
         If no answer arrived, and no such repository is there.
@@ -64,23 +65,25 @@ def create_repo(connection: Connection, alias: str, description: str = "", root:
     document = {"alias": alias, "description": description, "root": uuid}
     action = f"create repository {alias!r}"
     schemas.validate("dvid-create-repo-1", document, action)
+
+    def create() -> str:
+        return _root(action, post_document(connection, action, "/api/repos", document, wants_admin=True))
+
+    # only a uuid that was drawn here tells whose repository is there
+    return nodes.once(create, lambda: uuid if root is None and _exists(connection, uuid) else None)
+
+
+def _root(action: str, body: bytes) -> str:
     try:
-        body = post_document(connection, action, "/api/repos", document, wants_admin=True)
-    except TransportError:
-        if root is not None or not _exists(connection, uuid):
-            raise
-        return uuid
-    try:
-        created: str = json.loads(body)["root"]
+        root: str = json.loads(body)["root"]
     except (ValueError, KeyError, TypeError):
         raise AnswerError(f"{action}: expected the uuid and found {body[:200]!r}", first_bytes=body[:200]) from None
-    return created
+    return root
 
 
 def _exists(connection: Connection, uuid: str) -> bool:
-    """Whether a repository that was asked for is there: its uuid was drawn here, so nobody else made it."""
     try:
-        get_document(connection, "look for the new repository", f"/api/repo/{segment(uuid)}/info", "dvid-repo-1")
+        nodes.read_repo(connection, uuid, "look for the new repository")
     except NotFoundError:
         return False
     return True

@@ -63,7 +63,9 @@ class DvidStore:
         self.address = f"dvid://{connection.url}/{uuid}/{segment(name)}"
         self.blocks = block_shape(document, name)
         self._path = f"/api/node/{segment(uuid)}/{segment(name)}"
-        self._query = dict(query) | ({"throttle": "on"} if throttle else {})
+        self.query = dict(query)
+        self.throttle = throttle
+        self._query = self.query | ({"throttle": "on"} if throttle else {})
         self._dtype = voxels_metadata(document, name).dtype
         channels = len(document["Properties"]["Values"])
         self.traits = StoreTraits(

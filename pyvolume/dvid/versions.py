@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Sequence
 
 from pyvolume.dvid.endpoints import get_document, segment
-from pyvolume.errors import NotFoundError
+from pyvolume.dvid.graph import MASTER, Graph
+from pyvolume.errors import AmbiguousError, NotFoundError
 from pyvolume.transport.call import Call
 from pyvolume.transport.connection import Connection
 
@@ -25,20 +26,25 @@ def resolve(connection: Connection, ref: str, call: Call | None = None) -> str:
     Raises
     ------
     NotFoundError
-        If there is no such version, or several.
+        If there is no such version.
+    AmbiguousError
+        If there are several. The server itself takes one of the ends of a branch, another one each time.
     """
     action = f"find version {ref!r}"
     if not ref:
         raise NotFoundError(f"{action}: expected a uuid, a prefix of one, or a branch as in ':master'", action=action)
-    repo = get_document(connection, action, f"/api/repo/{segment(ref)}/info", "dvid-repo-1", call=call)
     prefix, _, branch = ref.partition(":")
-    if not branch:
-        found = [uuid for uuid in repo["DAG"]["Nodes"] if uuid.startswith(prefix)]
-        return _single(prefix if prefix in found else None, found, ref)
-    name, back = _branch_and_steps(branch)
-    path = f"/api/repo/{repo['Root']}/branch-versions/{segment(name)}"
-    versions: list[Any] = get_document(connection, action, path, "dvid-branch-versions-1", call=call)
-    return _single(None, versions[back : back + 1], ref)
+    name, steps = _branch_and_steps(branch)
+    path = f"/api/repo/{segment(prefix or ':' + name)}/info"
+    graph = Graph.of(get_document(connection, action, path, "dvid-graph-1", call=call))
+    if branch:
+        return _before(graph, _end(graph, name, action), steps, action)
+    return _single([prefix] if prefix in graph.nodes else [u for u in graph.nodes if u.startswith(prefix)], action)
+
+
+def within(uuid: str, ref: str) -> str:
+    """Return `ref` for the whole server, where ``":dev"`` means a branch of the repository that `uuid` belongs to."""
+    return f"{uuid}{ref}" if ref.startswith(":") else ref
 
 
 def _branch_and_steps(branch: str) -> tuple[str, int]:
@@ -46,9 +52,28 @@ def _branch_and_steps(branch: str) -> tuple[str, int]:
     return (found[1], int(found[2])) if found else (branch, 0)
 
 
-def _single(exact: str | None, found: list[str], ref: str) -> str:
-    if exact is not None:
-        return exact
+def _end(graph: Graph, branch: str, action: str) -> str:
+    ends = graph.ends(branch or MASTER)
+    if not ends:
+        there_are = ", ".join(graph.branches)
+        raise NotFoundError(f"{action}: no such branch in this repository, which has {there_are}", action=action)
+    return _single(ends, action)
+
+
+def _before(graph: Graph, uuid: str, steps: int, action: str) -> str:
+    for step in range(steps):
+        parents = graph.node(uuid).parents
+        if not parents:
+            raise NotFoundError(f"{action}: {steps} is out of range, {step} versions come before", action=action)
+        uuid = _single(parents, action)
+    return uuid
+
+
+def _single(found: Sequence[str], action: str) -> str:
     if len(found) != 1:
-        raise NotFoundError(f"find version {ref!r}: {len(found)} versions are called so", action="find version")
+        raise AmbiguousError(
+            f"{action}: it may be each of {', '.join(uuid[:8] for uuid in found)}; give the uuid of one",
+            action=action,
+            candidates=tuple(found),
+        )
     return found[0]

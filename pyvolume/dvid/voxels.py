@@ -12,7 +12,8 @@ from pyvolume import schemas
 from pyvolume.dvid.documents import check_coordinates, creation_document, instance_info, voxels_metadata
 from pyvolume.dvid.endpoints import get_document, post_document, segment
 from pyvolume.dvid.store import DvidStore
-from pyvolume.dvid.versions import resolve
+from pyvolume.dvid.version import Version, find_version
+from pyvolume.dvid.versions import resolve, within
 from pyvolume.metadata import VoxelsMetadata
 from pyvolume.transfer.casting import Casting
 from pyvolume.transport.connection import Connection
@@ -109,6 +110,41 @@ class VoxelsAccessor(Volume):
     def uuid(self) -> str:
         """The full uuid of the version."""
         return self.store.uuid
+
+    @property
+    def version(self) -> Version:
+        """The version, which can be committed, branched and compared; a request."""
+        return find_version(self.store.connection, self.uuid)
+
+    def at(self, ref: Version | str) -> VoxelsAccessor:
+        """Open the same instance in another version, with the same options, on the same connection.
+
+        A connection that `pyvolume.open` has made is closed with the volume that was opened, not with this one.
+
+        Parameters
+        ----------
+        ref : Version or str
+            A handle, or any form; ``":dev"`` is a branch of the volume's own repository.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version, or the instance is not of its repository.
+        StoreError
+            If the server could not answer.
+        """
+        other = VoxelsAccessor(
+            self.store.connection,
+            ref.uuid if isinstance(ref, Version) else within(self.uuid, ref),
+            self.data_name,
+            self.store.query,
+            self.store.throttle,
+            partial_blocks=self._partial_blocks,
+            casting=self._casting,
+            mode=self.mode,
+        )
+        other._retry = self._retry
+        return other
 
     @property
     def data_name(self) -> str:

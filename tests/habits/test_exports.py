@@ -14,11 +14,23 @@ import pytest
 import mockserver
 import pyvolume
 import pyvolume.dvid.general
+import pyvolume.dvid.graph
+import pyvolume.dvid.repo
+import pyvolume.dvid.server
+import pyvolume.dvid.version
 import pyvolume.dvid.voxels
 
 ROOT = Path(__file__).parents[2]
 API_PAGE = ROOT / "docs" / "api.rst"
-MODULES: list[ModuleType] = [pyvolume, pyvolume.dvid.voxels, pyvolume.dvid.general]
+MODULES: list[ModuleType] = [
+    pyvolume,
+    pyvolume.dvid.voxels,
+    pyvolume.dvid.general,
+    pyvolume.dvid.server,
+    pyvolume.dvid.repo,
+    pyvolume.dvid.version,
+    pyvolume.dvid.graph,
+]
 named = pytest.mark.parametrize("module", [*MODULES, mockserver], ids=lambda module: module.__name__)
 
 

@@ -66,5 +66,5 @@ def test_an_example_breaks_its_schema_at_a_json_path(name: str, example: dict[st
 
 def test_a_huge_document_does_not_become_a_huge_message() -> None:
     with pytest.raises(MetadataError) as raised:
-        schemas.validate("dvid-branch-versions-1", {f"key{i}": "x" * 100 for i in range(1000)}, "read this")
+        schemas.validate("dvid-note-1", {f"key{i}": "x" * 100 for i in range(1000)}, "read this")
     assert len(str(raised.value)) < 500

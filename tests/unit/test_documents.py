@@ -22,7 +22,9 @@ from pyvolume.dvid.documents import (
 )
 from pyvolume.dvid.endpoints import refusal, segment
 from pyvolume.errors import (
+    AmbiguousError,
     BusyError,
+    ExistsError,
     ForbiddenError,
     LockedError,
     MetadataError,
@@ -300,8 +302,8 @@ PATH = f"(/api/node/{UUID}/gray/raw/0_1_2/64_64_64/0_0_0)."
     ("status", "text", "kind"),
     [
         (400, f"could not find UUID with partial match to zzz {PATH}", NotFoundError),
-        (400, f"more than one UUID matches fd {PATH}", NotFoundError),
-        (400, f"UUID must be specified if more than one repo exists {PATH}", NotFoundError),
+        (400, f"more than one UUID matches fd {PATH}", AmbiguousError),
+        (400, f"UUID must be specified if more than one repo exists {PATH}", AmbiguousError),
         (400, f"bad UUID specification: a:b:c {PATH}", NotFoundError),
         (400, f'parent 9 is out of range for branch "master" {PATH}', NotFoundError),
         (400, f"invalid data instance name {PATH}", NotFoundError),
@@ -339,10 +341,10 @@ PATH = f"(/api/node/{UUID}/gray/raw/0_1_2/64_64_64/0_0_0)."
         (400, f"Illegal geometry requested: 3d volume (0,10,10) at offset (0,0,0) {PATH}", RefusedError),
         (400, f'strconv.ParseInt: parsing "2147483648": value out of range {PATH}', RefusedError),
         (400, f"Unknown data shape specification (0_1_2_3) {PATH}", RefusedError),
-        (400, f'Data named "g" already exists in repo (root {UUID}) (/api/repo/ab/instance).', RefusedError),
+        (400, f'Data named "g" already exists in repo (root {UUID}) (/api/repo/ab/instance).', ExistsError),
         (400, 'Data type "x" is not supported by current DVID server (/api/repo/ab/instance).', RefusedError),
         (400, 'cannot use reserved name "note" (/api/repo/ab/instance).', RefusedError),
-        (400, "UUID already exists in datastore (/api/repos).", RefusedError),
+        (400, "UUID already exists in datastore (/api/repos).", ExistsError),
     ],
 )  # fmt: skip
 def test_a_refusal_becomes_the_error_that_it_means(status: int, text: str, kind: type[RefusedError]) -> None:

@@ -200,3 +200,14 @@ def test_a_connection_error_is_what_a_client_sees_of_a_closed_server(client: Pla
     client.server.close()
     with pytest.raises((OSError, http.client.HTTPException)):
         client.at("GET", "status")
+
+
+def test_a_merge_across_repositories_is_refused_and_leaves_its_node(client: PlainClient) -> None:
+    other = json.loads(client.ask("POST", "/api/repos", {}).body)["root"]
+    root = client.server.uuid
+    client.at("POST", "commit", {})
+    merge = {"mergeType": "conflict-free", "parents": [root, other], "note": "refused"}
+    reply = client.ask("POST", f"/api/repo/{root}/merge", merge)
+    nodes = json.loads(client.ask("GET", f"/api/repo/{root}/info").body)["DAG"]["Nodes"]
+    assert (reply.status, reply.body.partition(b" (")[0]) == (400, b"server-specific version id is invalid")
+    assert [node["Note"] for node in nodes.values() if node["Parents"]] == ["refused"]

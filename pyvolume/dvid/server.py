@@ -1,0 +1,143 @@
+"""Server: a DVID server, and its repositories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+from pyvolume.dvid import general, nodes
+from pyvolume.dvid.endpoints import get_document
+from pyvolume.dvid.repo import Repo
+from pyvolume.errors import AmbiguousError, NotFoundError
+from pyvolume.transport.connection import Connection
+
+__all__ = ["Repos", "Server"]
+
+
+class Server:
+    """A DVID server.
+
+    What it is asked, it asks anew: each property is one request.
+
+    Parameters
+    ----------
+    server : Connection or str
+        A connection, which stays open, or an address, for which one is made and closed with `close`.
+
+    Raises
+    ------
+    AddressError
+        If the address is not that of an HTTP server.
+    """
+
+    def __init__(self, server: Connection | str) -> None:
+        self._owns_connection = not isinstance(server, Connection)
+        self.connection = server if isinstance(server, Connection) else Connection(server)
+
+    def __repr__(self) -> str:
+        return f"<Server {self.connection.url}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, if it was made for this handle."""
+        if self._owns_connection:
+            self.connection.close()
+
+    @property
+    def info(self) -> dict[str, str]:
+        """What the server says of itself; all values are text."""
+        return general.get_server_info(self.connection)
+
+    @property
+    def types(self) -> dict[str, str]:
+        """The instance types in use, with the url of each."""
+        return general.get_server_types(self.connection)
+
+    @property
+    def compiled_types(self) -> dict[str, str]:
+        """The instance types that the server could use, with the url of each."""
+        types: dict[str, str] = get_document(
+            self.connection, "ask for compiled types", "/api/server/compiled-types", "dvid-server-types-1"
+        )
+        return types
+
+    @property
+    def load(self) -> dict[str, int]:
+        """What the server is doing: requests, bytes, handlers at work."""
+        load: dict[str, int] = get_document(self.connection, "ask for the load", "/api/load", "dvid-load-1")
+        return load
+
+    @property
+    def repos(self) -> Repos:
+        """The repositories, by uuid, prefix or alias."""
+        return Repos(self.connection)
+
+    def create_repo(self, alias: str, description: str = "", root: str | None = None) -> Repo:
+        """Create a repository, see `pyvolume.dvid.general.create_repo`."""
+        uuid = general.create_repo(self.connection, alias, description, root)
+        return Repo(self.connection, nodes.read_repo(self.connection, uuid, f"look at repository {uuid[:8]}"))
+
+
+class Repos(Mapping[str, Repo]):
+    """The repositories of a server, by the uuid of their first version.
+
+    ``repos["fd55"]`` also takes the beginning of a uuid, of any version, and ``repos["demo"]`` an alias. Nothing is
+    remembered: each operation asks the server.
+
+    Raises
+    ------
+    NotFoundError
+        From ``repos[key]``, if there is none.
+    AmbiguousError
+        From ``repos[key]``, if there are several; `candidates` holds the uuids.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __repr__(self) -> str:
+        return f"<Repos of {self._connection.url}>"
+
+    def __getitem__(self, key: str) -> Repo:
+        documents = general.get_repos_info(self._connection)
+        found = [key] if key in documents else [uuid for uuid, each in documents.items() if _is_called(key, each)]
+        action = f"find repository {key!r}"
+        if not found:
+            raise NotFoundError(f"{action}: none of {len(documents)} has such an alias or uuid", action=action)
+        if len(found) > 1:
+            names = ", ".join(f"{uuid[:8]} ({documents[uuid].get('Alias', '')})" for uuid in sorted(found))
+            raise AmbiguousError(
+                f"{action}: {len(found)} are called so: {names}; give more of the uuid",
+                action=action,
+                candidates=tuple(sorted(found)),
+            )
+        return Repo(self._connection, nodes.read_repo(self._connection, found[0], action))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(general.get_repos_info(self._connection)))
+
+    def __len__(self) -> int:
+        return len(general.get_repos_info(self._connection))
+
+    def __contains__(self, key: object) -> bool:
+        """Whether ``repos[key]`` would give one."""
+        return isinstance(key, str) and self.get(key) is not None
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the repository of that name, or `default` if there is none or more than one."""
+        try:
+            return self[key]
+        except NotFoundError:
+            return default
+
+
+def _is_called(key: str, document: Mapping[str, Any]) -> bool:
+    """Whether a repository has such an alias, or a version whose uuid begins so."""
+    if not key:
+        return False
+    return document.get("Alias") == key or any(uuid.startswith(key) for uuid in document["DAG"]["Nodes"])

@@ -32,11 +32,13 @@ class PatientAdapter(HTTPAdapter):
     silence : float
         Seconds.
     admin_token : str, optional
+    pool_size : int
+        Connections that are kept open.
     """
 
-    def __init__(self, silence: float, admin_token: str | None = None) -> None:
+    def __init__(self, silence: float, admin_token: str | None = None, pool_size: int = POOL_SIZE) -> None:
         self._pools = _pools(silence, urllib.parse.quote_plus(admin_token or ""))
-        super().__init__(pool_connections=4, pool_maxsize=POOL_SIZE)
+        super().__init__(pool_connections=4, pool_maxsize=pool_size)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pool manager for direct connections."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar, cast
 
 from pyvolume.errors import AnswerError, BusyError, BusyTimeoutError, StoreError, TransportError
@@ -70,6 +71,7 @@ class Call:
         self._jitter = jitter
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
+        self._held: list[threading.Semaphore] = []
         self._began = self._last_progress = self._clock.now()
 
     def attempt(self, once: Callable[[Progress], T], *, retry_answers: bool) -> T:
@@ -117,8 +119,31 @@ class Call:
             each.add(**counts)
 
     def cancel(self) -> None:
-        """Let every attempt of this call end at its next step."""
-        self._cancelled.set()
+        """Let every attempt of this call end at its next step, and give back what it holds at once."""
+        with self._lock:
+            self._cancelled.set()
+            held, self._held = self._held, []
+        for slots in held:
+            slots.release()
+
+    @contextlib.contextmanager
+    def holding(self, slots: threading.Semaphore) -> Iterator[None]:
+        """Hold one of the slots for requests, until the block ends or the call is cancelled.
+
+        An attempt that hangs on a silent server after Ctrl-C holds nobody up.
+        """
+        slots.acquire()
+        with self._lock:
+            self._held.append(slots)
+        try:
+            yield
+        finally:
+            with self._lock:
+                is_held = slots in self._held
+                if is_held:
+                    self._held.remove(slots)
+            if is_held:
+                slots.release()
 
     def touch(self) -> None:
         """Note progress: the patience starts anew."""

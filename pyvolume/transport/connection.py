@@ -15,7 +15,7 @@ from requests.auth import AuthBase
 
 from pyvolume.errors import AnswerError, BusyError, StoreError, TransportError
 from pyvolume.locks import BoxLocks
-from pyvolume.transport.adapter import REDACTED, PatientAdapter
+from pyvolume.transport.adapter import POOL_SIZE, REDACTED, PatientAdapter
 from pyvolume.transport.address import normalised_url
 from pyvolume.transport.answer import Answer, translated
 from pyvolume.transport.call import Call, Progress
@@ -175,7 +175,7 @@ class Connection:
 
         def once(progress: Progress) -> T:
             try:
-                with self._slots:
+                with call.holding(self._slots):
                     return self._once(request, receive, call, progress)
             except StoreError as error:
                 raise error if request.repeatable else _not_to_be_repeated(error) from error.__cause__
@@ -259,7 +259,7 @@ class Connection:
         session = requests.Session()
         session.verify = self.verify
         for scheme in ("http://", "https://"):
-            session.mount(scheme, PatientAdapter(self.timeout[1], self.admin_token))
+            session.mount(scheme, PatientAdapter(self.timeout[1], self.admin_token, max(POOL_SIZE, self.concurrency)))
         return session
 
 

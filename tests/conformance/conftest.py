@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
 import real_dvid
-from conformance_stores import Backend, DvidBackend, MemoryBackend
+from conformance_stores import Backend, DvidBackend, InPieces, MemoryBackend
 
 
 @pytest.fixture(scope="session")
@@ -30,17 +31,28 @@ def real_backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DvidBacke
         backend.connection.close()
 
 
-@pytest.fixture(scope="session", params=["mock", "dvid"])
+HOMES = {"mock": "mock_backend", "dvid": "real_backend"}
+
+
+@pytest.fixture(scope="session", params=HOMES)
 def dvid(request: pytest.FixtureRequest) -> DvidBackend:
     """Everything that speaks DVID's protocol."""
-    backend: DvidBackend = request.getfixturevalue("mock_backend" if request.param == "mock" else "real_backend")
+    backend: DvidBackend = request.getfixturevalue(HOMES[request.param])
     return backend
 
 
-@pytest.fixture(scope="session", params=["memory", "mock", "dvid"])
+STORES = ["memory", "mock", "dvid"]
+WAYS = [None, 1, 8]
+"""In one piece where that is possible; or forced into pieces, which follow each other or run at once."""
+
+
+@pytest.fixture(
+    scope="session",
+    params=list(itertools.product(STORES, WAYS)),
+    ids=lambda param: param[0] if param[1] is None else f"{param[0]}-{param[1]} at once",
+)
 def backend(request: pytest.FixtureRequest) -> Backend:
-    """Every store."""
-    if request.param == "memory":
-        return MemoryBackend()
-    backend: Backend = request.getfixturevalue("mock_backend" if request.param == "mock" else "real_backend")
-    return backend
+    """Every store, in every way of moving boxes."""
+    store, at_once = request.param
+    backend: Backend = MemoryBackend() if store == "memory" else request.getfixturevalue(HOMES[store])
+    return backend if at_once is None else InPieces(backend, at_once)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from conformance_stores import ramp
+from conformance_stores import in_pieces, ramp
 from numpy.typing import NDArray
+from ways import WAYS, Way
 
 import pyvolume
 from mockserver import MockServer
@@ -28,23 +28,31 @@ def server(array: NDArray[Any]) -> Iterator[MockServer]:
         yield server
 
 
+@pytest.fixture(params=list(WAYS.values()), ids=list(WAYS))
+def way(request: pytest.FixtureRequest) -> Way:
+    chosen: Way = request.param
+    return chosen
+
+
+def connected(server: MockServer, concurrency: int) -> pyvolume.Connection:
+    """Make a connection with little patience."""
+    policy = pyvolume.RetryPolicy(timeout=0.4, interval=0.005, max_interval=0.01)
+    return pyvolume.Connection(server.url, retry=policy, timeout=(5, 0.2), concurrency=concurrency)
+
+
 @pytest.fixture
 def connection(server: MockServer) -> Iterator[pyvolume.Connection]:
-    policy = pyvolume.RetryPolicy(timeout=0.4, interval=0.005, max_interval=0.01)
-    with pyvolume.Connection(server.url, retry=policy, timeout=(5, 0.2)) as connection:
+    with connected(server, 4) as connection:
         yield connection
 
 
-@pytest.fixture(params=[1, 6], ids=["one piece", "many pieces"])
-def volume(
-    request: pytest.FixtureRequest, server: MockServer, connection: pyvolume.Connection, array: NDArray[Any]
-) -> pyvolume.VoxelsAccessor:
-    """Give the volume, moved in one piece or in several."""
-    volume = pyvolume.VoxelsAccessor(connection, server.uuid, "gray")
-    store: Any = volume.store
-    most = array.nbytes // request.param
-    store.traits = dataclasses.replace(store.traits, max_read_bytes=most, max_write_bytes=most)
-    return volume
+@pytest.fixture
+def volume(server: MockServer, array: NDArray[Any], way: Way) -> Iterator[pyvolume.VoxelsAccessor]:
+    """Give the volume, moved in one piece, or in several that follow each other or run at once."""
+    planes = -(-SHAPE[-1] // way.pieces)
+    with connected(server, way.concurrency) as connection:
+        volume = pyvolume.VoxelsAccessor(connection, server.uuid, "gray")
+        yield in_pieces(volume, array.nbytes // SHAPE[-1] * planes)
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ class DvidBackend:
     examples = 100
 
     def __init__(self, url: str, admin_token: str | None) -> None:
-        self.connection = pyvolume.Connection(url, admin_token=admin_token)
+        self.connection = pyvolume.Connection(url, admin_token=admin_token, concurrency=8)
         self.uuid = general.create_repo(self.connection, "conformance")
         self._names = (f"volume{i}" for i in itertools.count())
 
@@ -48,6 +49,18 @@ class DvidBackend:
         return volume
 
 
+class InPieces:
+    """Another backend, whose volumes move an eighth of themselves at once at most, and so many pieces at once."""
+
+    def __init__(self, backend: Backend, concurrency: int) -> None:
+        self._backend = backend
+        self._concurrency = concurrency
+        self.examples = backend.examples // 4
+
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.Volume:
+        return in_pieces(self._backend.new(array, blocks), max(1, array.nbytes // 8), self._concurrency)
+
+
 def ramp(shape: tuple[int, ...], dtype: str = "uint8", seed: int = 0) -> NDArray[Any]:
     """Make asymmetric voxels: every wrong axis order, byte order and offset shows."""
     rng = np.random.default_rng(seed)
@@ -55,3 +68,18 @@ def ramp(shape: tuple[int, ...], dtype: str = "uint8", seed: int = 0) -> NDArray
         return np.asarray(rng.normal(size=shape).astype(dtype), order="F")
     info = np.iinfo(dtype)
     return np.asarray(rng.integers(info.min, info.max, size=shape, dtype=dtype, endpoint=True), order="F")
+
+
+AnyVolume = TypeVar("AnyVolume", bound=pyvolume.Volume)
+
+
+def in_pieces(volume: AnyVolume, most: int, concurrency: int | None = None) -> AnyVolume:
+    """Let the store of a volume move so many bytes at once at most, and so many pieces; return the volume."""
+    store: Any = volume.store
+    store.traits = dataclasses.replace(
+        store.traits,
+        max_read_bytes=most,
+        max_write_bytes=most,
+        preferred_concurrency=store.traits.preferred_concurrency if concurrency is None else concurrency,
+    )
+    return volume

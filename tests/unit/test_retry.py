@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -34,7 +35,7 @@ class FakeClock:
     def now(self) -> float:
         return self.time
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float, cancelled: threading.Event) -> None:
         self.waits.append(seconds)
         self.time += seconds
 
@@ -72,7 +73,7 @@ class Server:
         self.began.append(self._clock.now() - 1000)
         moved = next(self._moves, 0)
         if moved:
-            progress.moved(moved)
+            progress.received(moved)
         self._clock.time += self._takes
         failure = next(self._failures, None)
         if failure is not None:
@@ -247,7 +248,7 @@ def test_on_wait_may_end_the_call() -> None:
 
 def test_ctrl_c_ends_a_wait() -> None:
     class Interrupted(FakeClock):
-        def wait(self, seconds: float) -> None:
+        def wait(self, seconds: float, cancelled: threading.Event) -> None:
             raise KeyboardInterrupt
 
     clock = Interrupted()
@@ -317,7 +318,7 @@ def test_the_deadline_ends_a_transfer_that_is_under_way() -> None:
     def endless(progress: Progress) -> None:
         while True:
             clock.time += 1
-            progress.moved(1000)
+            progress.received(1000)
 
     with pytest.raises(TransportError, match="the deadline of 20 s has passed"):
         call_of(clock, deadline=20).attempt(endless, retry_answers=True)
@@ -339,7 +340,8 @@ def test_counters_tell_what_the_call_has_cost() -> None:
     call = call_of(clock)
     for failures in ([busy(), busy()], [], [cut_off()]):
         call.attempt(Server(clock, failures), retry_answers=True)
-    assert (call.attempts, call.waits, call.seconds_waited) == (6, 3, 4.0)
+    counted = call.counted
+    assert (counted.requests, counted.retries, counted.seconds_waited) == (6, 3, 4.0)
 
 
 @pytest.mark.parametrize("name", ["timeout", "interval", "max_interval", "warning_interval", "deadline"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -300,3 +302,94 @@ def test_masks_have_no_coordinates() -> None:
 def test_a_step_of_zero_is_no_coordinate() -> None:
     with pytest.raises(SelectionError, match=r"step cannot be 0 \(axis 1\)"):
         Selection.of_coordinates(np.s_[:, ::0], Box((0, 0), (1, 2)))
+
+
+@st.composite
+def tilings(draw: st.DrawFn, shape: tuple[int, ...]) -> list[Box]:
+    """Draw a way to cut an array into boxes."""
+    most = {2: 4, 3: 3, 4: 2}.get(len(shape), 1)
+    faces = [sorted({0, size, *draw(st.lists(st.integers(0, size), max_size=most))}) for size in shape]
+    sides = [list(itertools.pairwise(each)) for each in faces]
+    return [Box(tuple(low for low, _ in tile), tuple(high for _, high in tile)) for tile in itertools.product(*sides)]
+
+
+@st.composite
+def tiled_keys(draw: st.DrawFn) -> tuple[tuple[int, ...], Any, list[Box]]:
+    shape = draw(shapes())
+    return shape, draw(keys(shape)), draw(tilings(shape))
+
+
+def parts(selection: Selection, tiles: list[Box]) -> Iterator[tuple[Any, Any, Any]]:
+    """Give where each tile lies in the array, the key of its selected voxels in it, and their place in the result."""
+    for tile in tiles:
+        part = selection.within(tile)
+        if part is not None:
+            yield tile.slices_from((0,) * tile.ndim), part.local, part.place
+
+
+@settings(EXAMPLES, max_examples=500)
+@given(tiled_keys())
+def test_parts_of_any_tiling_make_up_what_numpy_reads(case: tuple[tuple[int, ...], Any, list[Box]]) -> None:
+    shape, key, tiles = case
+    full, selection = ramp(shape), Selection.for_reading(key, shape)
+    result, counts = np.full(selection.shape, -1), np.zeros(selection.shape, int)
+    for inside, local, place in parts(selection, tiles):
+        result[place] = full[inside][local]
+        counts[place] += 1
+    np.testing.assert_array_equal(result, np.asarray(full[key]), strict=True)
+    assert (counts == 1).all()
+
+
+@settings(EXAMPLES, max_examples=500)
+@given(tiled_keys())
+def test_parts_of_any_tiling_make_up_what_numpy_writes(case: tuple[tuple[int, ...], Any, list[Box]]) -> None:
+    shape, key, tiles = case
+    selection = Selection.for_writing(key, shape, (False,) * len(shape))
+    by_numpy, by_parts = np.full(shape, -1), np.full(shape, -1)
+    values = ramp(selection.shape)
+    by_numpy[key] = values
+    for inside, local, place in parts(selection, tiles):
+        by_parts[inside][local] = values[place]
+    np.testing.assert_array_equal(by_parts, by_numpy)
+
+
+@EXAMPLES
+@given(tiled_keys())
+def test_a_tile_has_no_part_exactly_where_it_has_no_selected_voxel(
+    case: tuple[tuple[int, ...], Any, list[Box]],
+) -> None:
+    shape, key, tiles = case
+    selection, mask = Selection.for_reading(key, shape), np.zeros(shape, bool)
+    mask[key] = True
+    expected = [bool(mask[tile.slices_from((0,) * tile.ndim)].any()) for tile in tiles]
+    assert [selection.within(tile) is not None for tile in tiles] == expected
+
+
+@EXAMPLES
+@given(tiled_keys())
+def test_a_whole_part_is_the_tile_itself(case: tuple[tuple[int, ...], Any, list[Box]]) -> None:
+    shape, key, tiles = case
+    full, selection = ramp(shape), Selection.for_reading(key, shape)
+    for tile in tiles:
+        part = selection.within(tile)
+        if part is not None and part.is_whole:
+            voxels = full[tile.slices_from((0,) * tile.ndim)]
+            np.testing.assert_array_equal(voxels[part.local], voxels, strict=True)
+
+
+@EXAMPLES
+@given(st.data())
+def test_every_part_of_a_box_is_whole(data: st.DataObject) -> None:
+    shape = data.draw(shapes())
+    box = Box(tuple(n // 3 for n in shape), shape)
+    selection = Selection.of_box(box)
+    tiles = [inside for tile in data.draw(tilings(shape)) if (inside := tile.intersection(box)) is not None]
+    found = [selection.within(tile) for tile in tiles]
+    assert all(part is not None and part.is_whole for part in found)
+    assert [part.place for part in found if part is not None] == [tile.slices_from(box.start) for tile in tiles]
+
+
+def test_a_piece_that_reaches_beyond_the_box_is_not_whole() -> None:
+    part = Selection.of_box(Box((0, 2), (1, 6))).within(Box((0, 0), (1, 4)))
+    assert part is not None
+    assert (part.local, part.place, part.is_whole) == (np.s_[0:1, 2:4], np.s_[0:1, 0:2], False)

@@ -1,0 +1,168 @@
+"""Ctrl-C while pieces hang: it returns at once, and the connection goes on working."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from box_server import BoxServer, BoxStore
+from conformance_stores import in_pieces, ramp
+from interrupts import CtrlC
+from numpy.typing import NDArray
+
+import pyvolume
+from mockserver import Fault, MockServer
+from pyvolume import Box
+
+PATIENCE = 10
+PIECES = 12
+ARRAY = ramp((1, 10, 8, PIECES), "uint16")
+PLANE = ARRAY.nbytes // PIECES
+
+
+def same(actual: object, expected: object) -> None:
+    np.testing.assert_array_equal(actual, expected, strict=True)
+
+
+class Hanging:
+    """A gate that is shut for the planes from some z on; once `number` hang there, somebody presses Ctrl-C."""
+
+    def __init__(self, number: int, first: int = 0) -> None:
+        self._first = first
+        self._together = threading.Barrier(number, action=CtrlC(), timeout=PATIENCE)
+        self.opened = threading.Event()
+
+    def __call__(self, box: Box) -> None:
+        if box.start[3] >= self._first and not self.opened.is_set():
+            self._together.wait()
+            self.opened.wait(PATIENCE)
+
+
+@pytest.fixture(params=[1, 4], ids=["one at a time", "four at once"])
+def concurrency(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+def server() -> Iterator[BoxServer]:
+    with BoxServer(ARRAY) as server:
+        yield server
+
+
+@pytest.fixture
+def connection(server: BoxServer, concurrency: int) -> Iterator[pyvolume.Connection]:
+    """Give a connection that would bear a very long silence."""
+    with pyvolume.Connection(server.url, concurrency=concurrency, timeout=(5, 1000)) as connection:
+        yield connection
+
+
+def interrupted(work: Callable[[], object]) -> float:
+    """Return after how many seconds Ctrl-C has ended the work."""
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    return time.monotonic() - began
+
+
+def works(volume: pyvolume.Volume, array: NDArray[Any] = ARRAY) -> bool:
+    """Whether a read in another thread comes to an end, as it should at once."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        same(pool.submit(lambda: volume[..., :1]).result(PATIENCE / 2), array[..., :1])
+    except TimeoutError:
+        return False
+    finally:
+        pool.shutdown(wait=False)
+    return True
+
+
+def test_a_read_returns_while_every_piece_hangs(
+    server: BoxServer, connection: pyvolume.Connection, concurrency: int
+) -> None:
+    server.gate = hanging = Hanging(concurrency)
+    volume = BoxStore(connection, ARRAY, PLANE).volume()
+    assert interrupted(lambda: volume[...]) < 5
+    hanging.opened.set()
+
+
+def test_a_read_returns_while_one_piece_hangs(
+    server: BoxServer, connection: pyvolume.Connection, concurrency: int
+) -> None:
+    server.gate = hanging = Hanging(1, first=PIECES - 1)
+    volume = BoxStore(connection, ARRAY, PLANE).volume()
+    assert interrupted(lambda: volume[...]) < 5
+    assert works(volume)
+    hanging.opened.set()
+
+
+@pytest.mark.parametrize("concurrency", [4], indirect=True, ids=[""])
+def test_the_connection_works_while_pieces_of_before_still_hang(
+    server: BoxServer, connection: pyvolume.Connection, concurrency: int
+) -> None:
+    server.gate = hanging = Hanging(concurrency, first=1)
+    volume = BoxStore(connection, ARRAY, PLANE).volume()
+    interrupted(lambda: volume[...])
+    try:
+        assert works(volume)
+    finally:
+        hanging.opened.set()
+
+
+def test_a_write_returns_while_every_piece_hangs(
+    server: BoxServer, connection: pyvolume.Connection, concurrency: int
+) -> None:
+    server.gate = hanging = Hanging(concurrency, first=1)
+    volume = BoxStore(connection, ARRAY, PLANE).volume()
+    assert interrupted(lambda: volume.__setitem__(..., 7)) < 5
+    hanging.opened.set()
+
+
+def test_nothing_is_asked_for_after_ctrl_c(
+    server: BoxServer, connection: pyvolume.Connection, concurrency: int
+) -> None:
+    server.gate = hanging = Hanging(concurrency)
+    volume = BoxStore(connection, ARRAY, PLANE).volume()
+    interrupted(lambda: volume[...])
+    hanging.opened.set()
+    for thread in threading.enumerate():
+        if thread.name == "pyvolume":
+            thread.join(PATIENCE)
+    assert len(server.asked) == concurrency
+
+
+def test_a_stalled_mock_server_is_left(concurrency: int) -> None:
+    press = CtrlC()
+
+    def press_at_the_second_piece(status: pyvolume.Status) -> None:
+        if status.bytes_done > status.bytes_total / 6:
+            press()
+
+    array = ramp((1, 64, 96, 64), "uint16")
+    with (
+        MockServer({"gray": array}) as server,
+        pyvolume.Connection(server.url, concurrency=concurrency, timeout=(5, 1000)) as connection,
+    ):
+        volume = in_pieces(pyvolume.VoxelsAccessor(connection, server.uuid, "gray"), array.nbytes // 6, concurrency)
+        server.faults.add(Fault("stall", times=1, path=".*/raw/.*_[345][0-9]"))
+        with pytest.raises(KeyboardInterrupt):
+            volume.get_ndarray((0, 0, 0, 0), array.shape, progress=press_at_the_second_piece)
+        server.faults.clear()
+        assert works(volume, array)
+
+
+def test_ctrl_c_ends_a_wait_for_a_busy_server() -> None:
+    policy = pyvolume.RetryPolicy(timeout=2000, on_wait=lambda _: press())
+    press = CtrlC()
+    with (
+        MockServer({"gray": ARRAY}, faults=[Fault("busy", path=".*/raw/.*", retry_after=1000)]) as server,
+        pyvolume.Connection(server.url, retry=policy) as connection,
+    ):
+        volume = pyvolume.VoxelsAccessor(connection, server.uuid, "gray")
+        with pytest.raises(KeyboardInterrupt):
+            volume[...]
+        same(volume[...], ARRAY)

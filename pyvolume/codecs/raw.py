@@ -19,7 +19,7 @@ TILE = (32, 8)
 SCRATCH_BYTES = 1 << 20
 """What is held in memory of voxels whose place in the result is not contiguous."""
 
-SEND_BYTES = 1 << 20
+SEND_BYTES = 4 << 20
 """What is handed to the socket at once: large enough for full speed, small enough to see progress."""
 
 

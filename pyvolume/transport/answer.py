@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,7 +18,10 @@ PIECE = 1 << 18
 """Bytes for each read where the body cannot be received in place (256 KiB stays inside the allocator)."""
 
 WINDOW = 1 << 20
-"""Bytes for each read in place: small enough to see progress, large enough to cost nothing."""
+"""Bytes of the first read in place: few enough to see progress on a slow line."""
+
+QUICK = 0.1
+"""Seconds: a window that is full by then is doubled, because each return to Python may wait for the interpreter."""
 
 
 @contextlib.contextmanager
@@ -115,10 +119,13 @@ class Answer:
         TransportError
             If the connection breaks.
         """
-        got, want = 0, len(view)
+        got, want, window = 0, len(view), WINDOW
         while got < want:
+            began = time.monotonic()
             with translated(self._action):
-                count = self._receive(view[got : got + WINDOW])
+                count = self._receive(view[got : got + window])
+            if time.monotonic() - began < QUICK:
+                window *= 2
             if not count:
                 raise self._ended_early(want - got)
             got += count

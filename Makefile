@@ -20,8 +20,9 @@ lint: $(VENV)/installed-lint
 docs: $(VENV)/installed-docs
 	$(RUN) -m sphinx -W -b html docs docs/_build/html
 
+# all peers that can be installed take part after .venv/bin/pip install -e '.[bench-peers]'
 bench: $(VENV)/installed-bench
-	$(RUN) -m benchmarks
+	$(RUN) -m benchmarks $(OPTIONS)
 
 coverage: $(VENV)/installed-test
 	$(RUN) -m coverage erase

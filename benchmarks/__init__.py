@@ -1,1 +1,1 @@
-"""Throughput beside a bare socket and beside requests; never part of the tests' verdict."""
+"""pyvolume beside other ways to move voxels; never part of the tests' verdict."""

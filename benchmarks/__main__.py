@@ -1,124 +1,109 @@
-"""``python -m benchmarks``: one table of throughput, as ratios to a bare socket and to requests."""
+"""``python -m benchmarks``: pyvolume beside its peers, as medians and ratios of one run."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
+import importlib.metadata
 import os
 import platform
+import signal
 import sys
 import time
-import uuid
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import requests
-
-import pyvolume
 from benchmarks import congestion
-from benchmarks.contenders import CONTENDERS, OPERATIONS, Place, Race
-from benchmarks.far_end import mock_server
-from benchmarks.measure import Samples, peak_over_box, run_rounds
-from pyvolume.dvid import general, voxels
+from benchmarks.entrants import ENTRANTS
+from benchmarks.field import field
+from benchmarks.report import HEADINGS, as_markdown, as_rst, as_text, into_page, row_table
+from benchmarks.rows import CANNED, TABLE, Row
+from benchmarks.run import Run
 
-EDGES = (64, 256, 512)
-"""Cubes of uint8: 256 KiB, 16 MiB, 128 MiB."""
-
-HEADINGS = f"{'':25}{'speed, MB/s':>27}{'speed of pyvolume /':>25}{'processor, s/GB':>25}{'peak memory / box':>22}"
-COLUMNS = (
-    f"{'operation':16}{'size':>9}{'bare':>9}{'requests':>9}{'pyvolume':>9}{'bare':>13}{'requests':>12}"
-    f"{'bare':>8}{'requests':>9}{'pyvol.':>8}{'requests':>12}{'pyvol.':>10}"
-)
+ROWS = {row.name: row for row in (*TABLE, *CANNED)}
+QUICK_ROWS = ("read-512", "write-512", "read-64", "read-100", "write-100", "write-128", "into-512", "post-C")
 
 
 def main() -> None:
-    """Run all contenders and print the table."""
+    """Run all contenders and print the tables."""
     options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that files and servers do not stay behind
+    rows = [ROWS[name] for name in options.rows or (QUICK_ROWS if options.quick else ROWS)]
+    rounds = options.rounds or (3 if options.quick else 9)
+    chosen = frozenset(options.contenders) if options.contenders else None
     if congestion.can_pin():
         congestion.pin_urllib3()
-    with _far_end(options.url) as url:
-        place = _new_instance(url, given=options.url is not None)
-        print(_about(url, given=options.url is not None, rounds=options.rounds))
-        print(HEADINGS, COLUMNS, "-" * len(COLUMNS), sep="\n")
-        for edge in options.edges:
-            _race(place, edge, options.rounds, with_memory=edge == max(options.edges))
+    kinds = frozenset(
+        entrant.server
+        for name, entrant in ENTRANTS.items()
+        if not entrant.missing and (chosen is None or name in chosen)
+    )
+    about = _about(options.url, rounds, chosen)
+    print(*about, sep="\n", flush=True)
+    with field(options.url, kinds) as ground:
+        run = Run(ground, rounds, chosen)
+        try:
+            _run_rows(run, rows)
+        finally:
+            run.close()
+    _write(run, about, options)
+
+
+def _run_rows(run: Run, rows: Sequence[Row]) -> None:
+    for row in rows:
+        began = time.monotonic()
+        run.row(row)
+        lines = [HEADINGS, *row_table(run.results, row)]
+        print(f"\n{row.name}, {time.monotonic() - began:.0f} s", file=sys.stderr)
+        print(*("  ".join(line) for line in lines), sep="\n", file=sys.stderr, flush=True)
+
+
+def _write(run: Run, about: Sequence[str], options: argparse.Namespace) -> None:
+    print(*as_text(run.results, ()), sep="\n")
+    if options.markdown:
+        options.markdown.write_text("\n".join(as_markdown(run.results, about)) + "\n")
+    if options.rst:
+        page = options.rst.read_text()
+        options.rst.write_text(into_page(page, list(as_rst(run.results, about))))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="pyvolume, a bare socket and requests.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="pyvolume beside its peers.")
     parser.add_argument(
         "--url",
         help="a DVID server instead of the bundled mock; its admin token comes from DVID_ADMIN_TOKEN; "
         "a new repository is made there, which nothing can delete over HTTP",
     )
-    parser.add_argument("--rounds", type=int, default=9, help="rounds in which everyone runs once (%(default)s)")
-    parser.add_argument(
-        "--edges", type=int, nargs="+", default=EDGES, help="edges of the cubes of uint8, multiples of 64 (%(default)s)"
-    )
+    parser.add_argument("--rounds", type=int, help="rounds in which everyone runs once (9, or 3 with --quick)")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("--contenders", nargs="+", choices=ENTRANTS, metavar="NAME", help=", ".join(ENTRANTS))
+    parser.add_argument("--quick", action="store_true", help="the main rows only, in three rounds")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
+    parser.add_argument("--rst", type=Path, metavar="PAGE", help="put the tables between the marks of this page")
     return parser
 
 
-@contextlib.contextmanager
-def _far_end(url: str | None) -> Iterator[str]:
-    if url is not None:
-        yield url
-        return
-    with mock_server() as address:
-        yield address
-
-
-def _new_instance(url: str, *, given: bool) -> Place:
-    token = os.environ.get("DVID_ADMIN_TOKEN") if given else None
-    with pyvolume.Connection(url, admin_token=token) as connection:
-        repository = general.create_repo(connection, f"pyvolume-benchmark-{uuid.uuid4().hex[:8]}")
-        metadata = voxels.VoxelsMetadata.create_default_metadata((1, 0, 0, 0), "uint8", "cxyz", 1.0, "nanometers")
-        voxels.create_new(connection, repository, "noise", metadata)
-        return Place(connection.url, repository, "noise")
-
-
-def _about(url: str, *, given: bool, rounds: int) -> str:
+def _about(url: str | None, rounds: int, chosen: frozenset[str] | None) -> list[str]:
     default, can_pin = congestion.system_default(), congestion.can_pin()
-    pinned = f"cubic where this process sends{'' if given else ', and where the mock server does'}"
-    return (
-        f"{time.strftime('%Y-%m-%d %H:%M %Z')}, {platform.platform()}, {os.cpu_count()} cores, {_processor()}\n"
-        f"Python {platform.python_version()}, numpy {np.__version__}, requests {requests.__version__}\n"
-        f"server: {url if given else 'the mock server, in a process of its own on this machine'}\n"
-        f"congestion control: {pinned if can_pin else default}; the system's default is {default}\n"
-        f"medians of {rounds} interleaved rounds; read the ratios, the speeds move with the machine\n"
-    )
+    pinned = f"cubic on every socket that the benchmark can reach; the system's default is {default}"
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "requests", "urllib3"))
+    peers = sorted({version for entrant in ENTRANTS.values() if not entrant.missing for version in entrant.versions})
+    absent = [f"{name} ({', '.join(e.missing)} not installed)" for name, e in ENTRANTS.items() if e.missing]
+    absent += [] if chosen is None else [f"whoever is not one of {', '.join(sorted(chosen))}"]
+    return [
+        f"{time.strftime('%Y-%m-%d %H:%M %Z')}, {platform.platform()}, {os.cpu_count()} cores, {_processor()}",
+        f"Python {platform.python_version()}, {versions}; {', '.join(peers) or 'no peers'}",
+        f"left out: {'; '.join(absent) or 'nobody'}",
+        f"DVID: {url or 'the mock server'}; every server in a process of its own on the same machine",
+        f"congestion control: {pinned if can_pin else default}",
+        f"medians of {rounds} interleaved rounds; read the ratios, the speeds move with the machine",
+        f"load of the machine before the run: {os.getloadavg()[0]:.1f}",
+    ]
 
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
-
-
-def _race(place: Place, edge: int, rounds: int, *, with_memory: bool) -> None:
-    shape = (1, edge, edge, edge)
-    noise = np.asfortranarray(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-    race = Race(place, noise)
-    race.actions("write, F order")["pyvolume"]()
-    for operation in OPERATIONS:
-        samples = run_rounds(race, operation, rounds)
-        memory = _memory(place, shape, operation) if with_memory and sys.platform == "linux" else ""
-        print(_row(operation, race.voxels.nbytes, samples) + memory, flush=True)
-    race.close()
-
-
-def _row(operation: str, nbytes: int, samples: Samples) -> str:
-    size = f"{nbytes >> 20} MiB" if nbytes >> 20 else f"{nbytes >> 10} KiB"
-    speeds = "".join(f"{samples.speed(name, nbytes):9.0f}" for name in CONTENDERS)
-    ratios = f"{samples.ratio('pyvolume', 'bare socket'):13.2f}{samples.ratio('pyvolume', 'requests'):12.1f}"
-    widths = zip(CONTENDERS, (8, 9, 8), strict=True)
-    processor = "".join(f"{samples.processor_per_gb(name, nbytes):{width}.2f}" for name, width in widths)
-    return f"{operation:16}{size:>9}{speeds}{ratios}{processor}"
-
-
-def _memory(place: Place, shape: tuple[int, ...], operation: str) -> str:
-    peaks = (peak_over_box(place, shape, operation, name) for name in ("requests", "pyvolume"))
-    return "".join(f"{peak:{width}.2f}" for peak, width in zip(peaks, (12, 10), strict=True))
 
 
 if __name__ == "__main__":

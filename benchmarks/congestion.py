@@ -2,7 +2,7 @@
 
 Some kernels send with bbr, which paces itself and caps a connection on one machine at a fraction of what it can
 carry. The benchmark pins what it can reach to cubic: the sockets of its own process, and those that its own server
-accepts.
+accepts; of other libraries those that they hold open.
 """
 
 from __future__ import annotations
@@ -46,9 +46,15 @@ def pin_urllib3() -> None:
         options.append(PINNED)
 
 
-def pin_listeners() -> None:
-    """Pin the sockets that listen in this process; what they accept inherits it."""
+def pin_open() -> None:
+    """Pin every socket that this process holds open, whichever library has opened it."""
     for entry in list(Path("/proc/self/fd").iterdir()):
-        with suppress(OSError), socket.socket(fileno=os.dup(int(entry.name))) as found:
-            if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                found.setsockopt(*PINNED)
+        with suppress(OSError):
+            duplicate = os.dup(int(entry.name))
+            try:
+                found = socket.socket(fileno=duplicate)
+            except OSError:
+                os.close(duplicate)
+            else:
+                with found:
+                    found.setsockopt(*PINNED)

@@ -63,7 +63,7 @@ def encode(voxels: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[memoryview]:
         for start in range(0, len(memory), SEND_BYTES):
             yield memory[start : start + SEND_BYTES]
         return
-    scratch = _Scratch(voxels, dtype, SLAB_BYTES)
+    scratch = _Scratch(voxels, dtype, SLAB_BYTES if _across(voxels) else SCRATCH_BYTES)
     for slab in slabs(voxels.shape, scratch.size):
         part = voxels[slab]
         buffer = scratch.of_shape(part.shape)
@@ -75,12 +75,11 @@ def encode(voxels: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[memoryview]:
 
 def _fill(buffer: NDArray[Any], part: NDArray[Any]) -> None:
     """Copy and cast; in tiles that stay in the cache, where the two run through memory in different orders."""
-    long = [axis for axis, length in enumerate(part.shape) if length > 1]
-    fastest = min(long, key=lambda axis: abs(part.strides[axis]), default=None)
-    if len(long) < 2 or fastest == long[0]:
+    across = _across(part)
+    if across is None:
         np.copyto(buffer, part, casting="unsafe")
         return
-    first, second = long[:2]
+    first, second = across
     width = min(TILE[0], part.shape[first])
     depth = TILE[0] * TILE[1] // width
     tile = [slice(None)] * part.ndim
@@ -90,6 +89,13 @@ def _fill(buffer: NDArray[Any], part: NDArray[Any]) -> None:
             tile[second] = slice(y, y + depth)
             place = tuple(tile)
             np.copyto(buffer[place], part[place], casting="unsafe")
+
+
+def _across(voxels: NDArray[Any]) -> tuple[int, int] | None:
+    """Return the two fastest axes on the wire, where another one is the fastest in memory."""
+    long = [axis for axis, length in enumerate(voxels.shape) if length > 1]
+    fastest = min(long, key=lambda axis: abs(voxels.strides[axis]), default=None)
+    return None if len(long) < 2 or fastest == long[0] else (long[0], long[1])
 
 
 class _Scratch:

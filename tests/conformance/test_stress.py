@@ -83,7 +83,7 @@ def post_many(volume: pyvolume.Volume, box: Box, values: NDArray[Any]) -> None:
 WAYS_TO_WRITE = [assign, assign_mirrored, assign_every_other, assign_by_index, post, post_confirmed, post_many]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_interleaved_unaligned_writes_of_many_threads_lose_nothing(backend: Backend, seed: int) -> None:
     rng = np.random.default_rng(seed)
     expected = ramp(SHAPE, "uint16", seed=seed)

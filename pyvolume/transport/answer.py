@@ -7,7 +7,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 import urllib3
@@ -61,23 +61,28 @@ def _is_unreachable(error: BaseException) -> bool:
     return any(isinstance(each, hopeless) for each in _chain(error))
 
 
+class Received(NamedTuple):
+    """The head of an answer, and `raw`: urllib3's response, or what the session of a user has in its place."""
+
+    status: int
+    headers: Mapping[str, str]
+    raw: Any
+
+
 class Answer:
     """One answer whose head has arrived and whose body is still on the wire.
 
     Parameters
     ----------
-    response : requests.Response
-        Got with ``stream=True``.
+    received : Received
     action : str
         What the user wanted, as errors say it.
     report : callable
         Called with the number of bytes whenever some have arrived.
     """
 
-    def __init__(self, response: requests.Response, action: str, report: Callable[[int], None]) -> None:
-        self.status = response.status_code
-        self.headers: Mapping[str, str] = response.headers
-        self._raw: Any = response.raw
+    def __init__(self, received: Received, action: str, report: Callable[[int], None]) -> None:
+        self.status, self.headers, self._raw = received
         self._action = action
         self._report = report
         self._received = 0
@@ -88,6 +93,11 @@ class Answer:
         # and where a proxy has compressed the body, it is read piece by piece.
         behind = getattr(self._raw, "_fp", None)
         self._direct = behind if is_plain and isinstance(behind, http.client.HTTPResponse) else None
+
+    def close(self) -> None:
+        """Give the connection back; it is closed where something is left on it."""
+        self._raw.close()
+        self._raw.release_conn()
 
     def expect(self, nbytes: int, content_type: str) -> None:
         """Check the head against what was agreed, before anything is received.

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
 import requests
-from requests.auth import AuthBase
 
 from pyvolume.errors import AnswerError, BusyError, StoreError, TransportError
 from pyvolume.locks import BoxLocks
@@ -21,6 +20,7 @@ from pyvolume.transport.answer import Answer, translated
 from pyvolume.transport.call import Call, Progress
 from pyvolume.transport.request import Body, Request
 from pyvolume.transport.retry import RetryPolicy
+from pyvolume.transport.sending import Bearer, GivenSender, Outgoing, OwnSender, Sender
 
 _log = logging.getLogger(__name__)
 
@@ -106,9 +106,7 @@ class Connection:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(self.concurrency)
-        self._current: requests.Session | None = None
-        self._settings: dict[str, Any] = {}
-        self._template: requests.PreparedRequest | None = None
+        self._sender: Sender | None = None
         self._process = os.getpid()
         self._closed = False
 
@@ -125,9 +123,9 @@ class Connection:
         """Close the sockets. A closed connection refuses to be used."""
         with self._lock:
             self._closed = True
-            if self._current is not None and self._current is not self.session and self._process == os.getpid():
-                self._current.close()
-            self._current = None
+            if self._sender is not None and self._process == os.getpid():
+                self._sender.close()
+            self._sender = None
 
     def __getstate__(self) -> dict[str, Any]:
         names = (
@@ -183,20 +181,19 @@ class Connection:
         return call.attempt(once, retry_answers=request.method == "GET")
 
     def _once(self, request: Request, receive: Callable[[Answer], T], call: Call, progress: Progress) -> T:
-        session, settings = self._session()
         left = call.remaining()
         timeout = self.timeout if left is None else (min(self.timeout[0], left), min(self.timeout[1], left))
-        prepared = self._prepared(session, request, progress)
+        body = None if request.upload is None else Body(request.upload, progress.sent)
         _log.debug("%s %s%s", request.method, self.url, request.path)
         with translated(request.action):
-            response = session.send(prepared, stream=True, allow_redirects=False, timeout=timeout, **settings)
+            received = self._open_sender().send(Outgoing(request.method, self._target(request), body), timeout)
+        answer = Answer(received, request.action, progress.received)
         try:
-            answer = Answer(response, request.action, progress.received)
             if answer.status == 200:
                 return receive(answer)
             text = answer.read(ERROR_TEXT_LIMIT)
         finally:
-            response.close()
+            answer.close()
         raise self._meaning_of(request, answer, text)
 
     def _meaning_of(self, request: Request, answer: Answer, text: bytes) -> StoreError:
@@ -212,66 +209,29 @@ class Connection:
             first_bytes=text[:200],
         )
 
-    def _prepared(self, session: requests.Session, request: Request, progress: Progress) -> requests.PreparedRequest:
+    def _target(self, request: Request) -> str:
         given = {"u": self.user, "app": self.app}
         if request.wants_admin:
             given["admintoken"] = REDACTED if self.session is None and self.admin_token else self.admin_token
-        who = {name: value for name, value in given.items() if value}
-        query = urllib.parse.urlencode({**request.query, **who})
-        with translated(request.action):
-            if self._template is None or session.cookies:
-                prepared = self._prepare(session, self.url + request.path)
-            else:
-                # preparing costs more than a small request; what it depends on is ours, and does not change
-                prepared = self._template.copy()
-                prepared.url = self.url + request.path
-        prepared.method = request.method
-        prepared.url = f"{prepared.url}?{query}" if query else prepared.url
-        if request.upload is not None:
-            prepared.body = Body(request.upload, progress.sent)  # type: ignore[assignment]
-            prepared.headers["Content-Length"] = str(request.upload.nbytes)
-        elif request.method not in {"GET", "HEAD"}:
-            prepared.headers["Content-Length"] = "0"
-        return prepared
+        query = {**request.query, **{name: value for name, value in given.items() if value}}
+        return f"{request.path}?{urllib.parse.urlencode(query)}" if query else request.path
 
-    def _prepare(self, session: requests.Session, url: str) -> requests.PreparedRequest:
-        headers = {"Accept-Encoding": "identity", "User-Agent": f"pyvolume requests/{requests.__version__}"}
-        auth = None if self.token is None else _Bearer(self.token)
-        return session.prepare_request(requests.Request("GET", url, headers=headers, auth=auth))
-
-    def _session(self) -> tuple[requests.Session, dict[str, Any]]:
-        """Return the session of this process and its settings, which are looked up once."""
+    def _open_sender(self) -> Sender:
+        """Return the sender of this process."""
         with self._lock:
             if self._closed:
                 raise ValueError(f"the connection to {self.url} is closed")
-            if self._current is None or self._process != os.getpid():
+            if self._sender is None or self._process != os.getpid():
                 self._process = os.getpid()
-                self._current = self.session or self._new_session()
-                # requests looks through every environment variable, for each request
-                # and lets REQUESTS_CA_BUNDLE win over a session's authorities, but not over these
-                verify = None if self.verify is True else self.verify
-                settings = self._current.merge_environment_settings(self.url, {}, None, verify, None)
-                self._settings = {name: settings[name] for name in ("proxies", "verify", "cert")}
-                self._template = None if self.session else self._prepare(self._current, self.url)
-            return self._current, self._settings
+                self._sender = self._new_sender()
+            return self._sender
 
-    def _new_session(self) -> requests.Session:
-        session = requests.Session()
-        session.verify = self.verify
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, PatientAdapter(self.timeout[1], self.admin_token, max(POOL_SIZE, self.concurrency)))
-        return session
-
-
-class _Bearer(AuthBase):
-    """A token as authentication: as a mere header it would give way to a netrc file."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+    def _new_sender(self) -> Sender:
+        auth = None if self.token is None else Bearer(self.token)
+        if self.session is not None:
+            return GivenSender(self.url, self.session, auth, self.verify)
+        adapter = PatientAdapter(self.timeout[1], self.admin_token, max(POOL_SIZE, self.concurrency))
+        return OwnSender(self.url, adapter, auth, self.verify)
 
 
 def _not_to_be_repeated(error: StoreError) -> StoreError:

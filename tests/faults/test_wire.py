@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import requests
 import urllib3
 from numpy.typing import NDArray
 from scripted import ScriptedServer, answer, chunked
@@ -19,7 +18,7 @@ import pyvolume
 from pyvolume.codecs import raw
 from pyvolume.dvid import general
 from pyvolume.errors import AnswerError, StoreError, TransportError
-from pyvolume.transport.answer import Answer
+from pyvolume.transport.answer import Answer, Received
 from pyvolume.transport.call import Call
 from pyvolume.transport.request import Request, Upload
 
@@ -250,11 +249,9 @@ def test_the_admin_token_is_sent_and_shows_nowhere(reply: bytes, caplog: pytest.
 
 
 def test_another_http_library_behind_requests_is_read_by_its_public_interface() -> None:
-    response = requests.Response()
-    response.status_code = 200
-    response.headers["Content-Type"] = "application/octet-stream"
-    response.raw = urllib3.HTTPResponse(io.BytesIO(BODY), preload_content=False)
-    received = Answer(response, "read", lambda count: None)
+    library = urllib3.HTTPResponse(io.BytesIO(BODY), preload_content=False)
+    head = Received(200, {"Content-Type": "application/octet-stream"}, library)
+    received = Answer(head, "read", lambda count: None)
     out = np.zeros_like(VOXELS)
     received.expect(out.nbytes, "application/octet-stream")
     raw.decode_into(received, out)

@@ -334,6 +334,34 @@ class TestSession:
         assert web.hung_up.wait(20)
 
 
+class TestEnvironment:
+    def test_the_proxy_of_the_environment_is_asked(
+        self, web: Web, connect: Callable[..., Connection], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("http_proxy", web.url)
+        with Connection("http://far.example:8000/dvid", retry=ONCE) as connection:
+            web.answers["http://far.example:8000/dvid/voxels"] = (200, {}, b"by proxy")
+            assert get(connection) == b"by proxy"
+
+    @pytest.mark.parametrize("own", [True, False], ids=["own session", "given session"])
+    def test_a_cookie_of_the_server_comes_back(self, own: bool, web: Web, connect: Callable[..., Connection]) -> None:
+        web.answers["/login"] = (200, {"Set-Cookie": "balancer=7; Path=/voxels"}, b"")
+        with requests.Session() as session:
+            connection = connect(session=None if own else session)
+            get(connection, "/login")
+            get(connection, "/voxels")
+            sent = web.last_headers.get("Cookie")
+            get(connection, "/other")
+            assert (sent, web.last_headers.get("Cookie")) == ("balancer=7", None)
+
+    def test_the_parameters_of_a_given_session_apply(self, web: Web, connect: Callable[..., Connection]) -> None:
+        with requests.Session() as session:
+            session.params = {"key": "mine"}
+            get(connect(session=session, user="me", app=None))
+        assert sorted(web.last_path.partition("?")[2].split("&")) == ["key=mine", "u=me"]
+
+
 class TestClosing:
     def test_a_closed_connection_refuses_to_be_used(self, web: Web, connect: Callable[..., Connection]) -> None:
         with connect() as connection:

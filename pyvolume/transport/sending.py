@@ -1,0 +1,157 @@
+"""Sending one request: straight through urllib3, or through the session of a user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import requests
+import urllib3
+from requests.auth import AuthBase
+from requests.cookies import extract_cookies_to_jar, get_cookie_header
+
+from pyvolume.transport.adapter import PatientAdapter
+from pyvolume.transport.answer import Received
+from pyvolume.transport.request import Body
+
+HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"pyvolume requests/{requests.__version__}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One attempt at a request, as it goes onto the wire.
+
+    Parameters
+    ----------
+    method : str
+    target : str
+        What comes behind the url of the server: path and query, percent-encoded.
+    body : Body, optional
+    """
+
+    method: str
+    target: str
+    body: Body | None
+
+    @property
+    def framing(self) -> dict[str, str]:
+        """The header that tells the length of the body."""
+        if self.body is not None:
+            return {"Content-Length": str(len(self.body))}
+        return {} if self.method in {"GET", "HEAD"} else {"Content-Length": "0"}
+
+
+class Sender(Protocol):
+    """What sends requests to one server; safe to share between threads."""
+
+    def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
+        """Send a request, and receive the head of its answer."""
+
+    def close(self) -> None:
+        """Close the sockets that are its own."""
+
+
+class OwnSender:
+    """Sends through urllib3.
+
+    What requests makes of the environment (proxy, authorities, netrc) is looked up once; for each request it would cost
+    more than a small answer.
+
+    Parameters
+    ----------
+    url : str
+    adapter : PatientAdapter
+    auth : AuthBase, optional
+    verify : bool or str
+    """
+
+    def __init__(self, url: str, adapter: PatientAdapter, auth: AuthBase | None, verify: bool | str) -> None:
+        self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, adapter)
+        template = self._session.prepare_request(requests.Request("GET", url, headers=HEADERS, auth=auth))
+        settings = _settings(self._session, url, verify)
+        pool: Any = adapter.get_connection_with_tls_context(template, **settings)
+        adapter.cert_verify(pool, url, settings["verify"], settings["cert"])  # type: ignore[no-untyped-call]
+        # behind a proxy the request line holds the whole url
+        self._base = adapter.request_url(template, settings["proxies"]).rstrip("/")
+        self._url, self._template, self._pool, self._retries = url, template, pool, adapter.max_retries
+        self._headers = dict(template.headers)
+
+    def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
+        headers = self._headers | outgoing.framing
+        if self._session.cookies:
+            cookie = get_cookie_header(self._session.cookies, self._asked(outgoing))  # type: ignore[no-untyped-call]
+            headers |= {"Cookie": cookie} if cookie else {}
+        raw = self._pool.urlopen(
+            outgoing.method,
+            self._base + outgoing.target,
+            outgoing.body,
+            headers,
+            self._retries,
+            redirect=False,
+            assert_same_host=False,
+            timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
+            preload_content=False,
+            decode_content=False,
+        )
+        if "Set-Cookie" in raw.headers:
+            extract_cookies_to_jar(self._session.cookies, self._asked(outgoing), raw)  # type: ignore[no-untyped-call]
+        return Received(raw.status, raw.headers, raw)
+
+    def _asked(self, outgoing: Outgoing) -> requests.PreparedRequest:
+        """Return what the rules for cookies look at."""
+        asked = self._template.copy()
+        asked.url = self._url + outgoing.target
+        return asked
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class GivenSender:
+    """Sends through the session of a user: whatever is set there applies.
+
+    Parameters
+    ----------
+    url : str
+    session : requests.Session
+    auth : AuthBase, optional
+    verify : bool or str
+    """
+
+    def __init__(self, url: str, session: requests.Session, auth: AuthBase | None, verify: bool | str) -> None:
+        self._url = url
+        self._session = session
+        self._auth = auth
+        # requests looks through every environment variable, for each request
+        self._settings = _settings(session, url, verify)
+
+    def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
+        request = requests.Request(outgoing.method, self._url + outgoing.target, headers=HEADERS, auth=self._auth)
+        prepared = self._session.prepare_request(request)
+        prepared.body = outgoing.body  # type: ignore[assignment]
+        prepared.headers.update(outgoing.framing)
+        response = self._session.send(prepared, stream=True, allow_redirects=False, timeout=timeout, **self._settings)
+        return Received(response.status_code, response.headers, response.raw)
+
+    def close(self) -> None:
+        """Do nothing: the session stays the user's."""
+
+
+class Bearer(AuthBase):
+    """A token as authentication: as a mere header it would give way to a netrc file."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _settings(session: requests.Session, url: str, verify: bool | str) -> dict[str, Any]:
+    # requests lets REQUESTS_CA_BUNDLE win over a session's authorities, but not over these
+    chosen = None if verify is True else verify
+    settings = session.merge_environment_settings(url, {}, None, chosen, None)
+    return {name: settings[name] for name in ("proxies", "verify", "cert")}

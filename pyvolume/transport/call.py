@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+FIRST_WAIT = 0.004
+"""Seconds at most before the first repeat: most failures pass at once, and a small request takes no longer itself."""
+
 T = TypeVar("T")
 
 
@@ -185,7 +188,9 @@ class Call:
         """Return how long to wait before the next attempt of an exchange that has waited `waits` times."""
         if isinstance(error, BusyError) and error.retry_after is not None:
             return error.retry_after
-        highest = min(self.policy.max_interval, self.policy.interval * 2.0 ** min(waits, 60))
+        highest = min(self.policy.max_interval, self.policy.interval * 2.0 ** min(waits - 1, 60))
+        if not waits:
+            highest = min(highest, FIRST_WAIT)
         return min(self._jitter(0, highest), max(0.0, self.patience_left()))
 
     def report(self, wait: Wait) -> None:
@@ -193,7 +198,7 @@ class Call:
         self.count(retries=1, seconds_waited=wait.seconds)
         _log.log(
             logging.WARNING if wait.elapsed >= self.policy.warning_interval else logging.INFO,
-            "attempt %d failed, trying again in %.2f s (%.1f s so far): %s",
+            "attempt %d failed, trying again in %.3g s (%.1f s so far): %s",
             wait.attempt,
             wait.seconds,
             wait.elapsed,

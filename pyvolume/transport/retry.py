@@ -34,15 +34,16 @@ class Wait:
 class RetryPolicy:
     """Patience with a busy server or a bad line.
 
-    A call gives up `timeout` seconds after its last progress, never while bytes arrive. Between attempts it waits
-    a random time, uniform in ``[0, min(max_interval, interval * 2**n)]``; a ``Retry-After`` of the server is honoured.
+    A call gives up `timeout` seconds after its last progress, never while bytes arrive. It repeats a request once at
+    once, within 4 ms; before further attempts it waits a random time, uniform in ``[0, interval]``, whose upper end
+    doubles each time up to `max_interval`. A ``Retry-After`` of the server is honoured.
 
     Parameters
     ----------
     timeout : float
         Patience in seconds, counted from the last progress; 0 makes one attempt only.
     interval, max_interval : float
-        Upper bound of the first wait and of every wait, in seconds.
+        Upper bound of the wait before the third attempt, and of every wait, in seconds.
     warning_interval : float
         After this many seconds of waiting the log gets a warning instead of an info line.
     deadline : float, optional

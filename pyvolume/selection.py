@@ -73,12 +73,12 @@ class Selection:
         """Shape of the result, found by numpy on an array without memory."""
         return np.empty((*self.box.shape, 0), np.uint8)[*self.local, :].shape[:-1]
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Whether the result is the box itself, but for axes of length 1 taken away or added."""
         return all(not isinstance(item, np.ndarray) and (_step(item) == 1) for item in self.where)
 
-    @property
+    @cached_property
     def covers_box(self) -> bool:
         """Whether every voxel of the box is selected exactly once, on any axis forwards or backwards."""
         return all(not isinstance(item, np.ndarray) and abs(_step(item)) == 1 for item in self.where)
@@ -99,6 +99,8 @@ class Selection:
 
     def within(self, piece: Box) -> Part | None:
         """Return what is left of the key in a piece of the box, or None where it has no selected voxel."""
+        if self._is_all and self.box.contains(piece):
+            return Part((slice(None),) * piece.ndim, piece.slices_from(self.box.start), is_whole=True)
         points = self._points_in(piece)
         local: list[Item] = []
         place: list[slice | NDArray[np.intp]] = []
@@ -115,7 +117,7 @@ class Selection:
             place.extend([kept[1]] if kept[1] is not None else [])
         if points is not None:
             place.insert(self._points_axis, points)
-        return Part(tuple(local), tuple(place), is_whole=self._is_all and self.box.contains(piece))
+        return Part(tuple(local), tuple(place), is_whole=False)
 
     @cached_property
     def _is_all(self) -> bool:

@@ -58,7 +58,7 @@ ENTRANTS: dict[str, Entrant] = {
     "pyvolume": Entrant(dvid.Pyvolume, "dvid"),
     "pyvolume, 1 at once": Entrant(dvid.pyvolume_with(1), "dvid", always=False),
     "pyvolume, 8 at once": Entrant(dvid.pyvolume_with(8), "dvid", always=False),
-    "pyvolume, 16 at once": Entrant(dvid.pyvolume_with(16), "dvid", always=False),
+    "pyvolume, 64 at once": Entrant(dvid.pyvolume_with(64), "files", always=False),
     "TensorStore": Entrant(peers.TensorStore, "files", ("tensorstore",)),
     "zarr + obstore": Entrant(peers.ZarrObstore, "files", ("zarr", "obstore")),
     "zarr + fsspec": Entrant(peers.ZarrFsspec, "files", ("zarr", "fsspec", "aiohttp")),
@@ -70,7 +70,7 @@ ENTRANTS: dict[str, Entrant] = {
 
 def is_peer(name: str) -> bool:
     """Whether this is another library for volumes."""
-    return ENTRANTS[name].server != "dvid"
+    return ENTRANTS[name].server != "dvid" and not name.startswith("pyvolume")
 
 
 def taking_part(row: Row, chosen: frozenset[str] | None) -> list[str]:

@@ -68,7 +68,7 @@ class Row:
 
 SMALL: Corner = (64, 64, 64)
 ODD: Corner = (10, 20, 30)
-MANY = "pyvolume, 16 at once"
+MANY = "pyvolume, 64 at once"
 
 TABLE = (
     Row("read-512", "512³ read", "read", CUBE, chunk=128, memory=True, contenders=("http.client, 4 threads",)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.entrants import is_peer
@@ -116,14 +116,19 @@ TARGETS = (
 
 
 def verdicts(results: Results) -> Iterator[tuple[str, str, str, str]]:
-    """Give every target that was measured, and the slowest result beside each peer."""
+    """Give every target that was measured, and the fastest of ours beside the fastest peer in each row."""
     for target in TARGETS:
         verdict = target.verdict(results)
         if verdict[-1] != "not measured":
             yield verdict
     for row in TABLE:
-        ratios = {name: results.ratio(row.name, OURS, name) for name in results.contenders(row.name) if is_peer(name)}
-        found = {name: ratio for name, ratio in ratios.items() if ratio is not None}
-        if found:
-            hardest = min(found, key=lambda name: found[name])
-            yield _times("V1", row.name, hardest, 1).verdict(results)
+        names = results.contenders(row.name)
+        ours = _fastest(results, row.name, [name for name in names if name.startswith(OURS)])
+        peer = _fastest(results, row.name, [name for name in names if is_peer(name)])
+        if ours and peer:
+            yield _times("V1", row.name, peer, 1, ours).verdict(results)
+
+
+def _fastest(results: Results, row: str, names: Sequence[str]) -> str | None:
+    speeds = {name: speed for name in names if (speed := results.speed(row, name)) is not None}
+    return max(speeds, key=lambda name: speeds[name], default=None)

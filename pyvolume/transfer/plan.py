@@ -16,11 +16,11 @@ from pyvolume.transfer.grid import aligned, borders, cut, touched, whole_blocks_
 MERGE_WHOLE_BYTES = 16 << 20
 """An unaligned box is merged as a whole up to here: fewer requests beat fewer bytes."""
 
-ALONE_BYTES = 32 << 20
-"""Up to here one request moves all: on a fast line more of them gain nothing."""
-
 PIECE_BYTES = (16 << 20, 64 << 20)
 """A piece is not smaller, so that requests do not cost more than bytes, nor larger, so that little is repeated."""
+
+TOGETHER_BYTES = 64 << 20
+"""Who wants more requests at once than usual has a line that limits each: pieces may be so small as to make this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,10 @@ def plan_read(
         parts = [whole] if selection.covers_box else list(touched(selection, whole, traits.read_grid, itemsize))
         cropped = whole != selection.box or not selection.is_plain
         most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency)
-        boxes = [piece for part in parts for piece in cut(part, traits.read_grid, most)]
+        # a piece thinner than the blocks that are stored would make the server look each of them up several times
+        blocks = [b if b % r == 0 else r for b, r in zip(traits.write_grid, traits.read_grid, strict=True)]
+        layers = [layer for part in parts for layer in cut(part, blocks, most)]
+        boxes = [piece for layer in layers for piece in cut(layer, traits.read_grid, most)]
         boxes = boxes if selection.covers_box else [box for box in boxes if selection.within(box) is not None]
     steps = tuple(map(Step, boxes))
     return Plan(False, steps, voxels, itemsize, concurrency, cropped)
@@ -165,8 +168,9 @@ def plan_write(
 def _piece_voxels(parts: list[Box], cap: int, itemsize: int, concurrency: int) -> int:
     """Return how many voxels a piece may hold: bytes divided by workers, within limits."""
     total = sum(part.size for part in parts) * itemsize
-    lowest, highest = PIECE_BYTES
-    piece = total if total <= ALONE_BYTES else min(max(-(-total // concurrency), lowest), highest)
+    lowest, highest = min(PIECE_BYTES[0], TOGETHER_BYTES // concurrency), PIECE_BYTES[1]
+    # on a fast line more requests gain nothing
+    piece = total if total <= 2 * lowest else min(max(-(-total // concurrency), lowest), highest)
     return max(1, min(piece, cap) // itemsize)
 
 

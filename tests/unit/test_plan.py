@@ -20,7 +20,7 @@ from pyvolume import Box, VoxelsMetadata
 from pyvolume.selection import Selection
 from pyvolume.store import StoreTraits
 from pyvolume.transfer.grid import aligned
-from pyvolume.transfer.plan import ALONE_BYTES, MERGE_WHOLE_BYTES, PIECE_BYTES, Plan, plan_read, plan_write
+from pyvolume.transfer.plan import MERGE_WHOLE_BYTES, PIECE_BYTES, TOGETHER_BYTES, Plan, plan_read, plan_write
 
 EXAMPLES = settings(max_examples=150, deadline=None)
 
@@ -246,7 +246,9 @@ def planes(mebibytes: int, concurrency: int, *, cap: int = 256 * MIB, write: boo
         (4096, 1, 64),
         (128, 1, 2),
         (128, 8, 8),
-        (128, 100, 8),
+        (128, 64, 64),  # of 2 MiB: who wants many at once has a line that limits each
+        (16, 64, 16),
+        (2, 64, 1),
     ],
 )
 def test_a_piece_is_what_each_worker_has_to_do_within_limits(
@@ -262,8 +264,8 @@ def test_piece_sizes_are_bytes_over_workers_within_limits(
     mebibytes: int, concurrency: int, cap: int, write: bool
 ) -> None:
     sizes = [request.nbytes for request in planes(mebibytes, concurrency, cap=cap * MIB, write=write)]
-    total, (lowest, highest) = mebibytes * MIB, PIECE_BYTES
-    alone = total <= ALONE_BYTES
+    total, lowest, highest = mebibytes * MIB, min(PIECE_BYTES[0], 64 * MIB // concurrency), PIECE_BYTES[1]
+    alone = total <= 2 * lowest
     limit = min(cap * MIB, total if alone else min(max(-(-total // concurrency), lowest), highest))
     assert max(sizes) <= limit
     assert len(sizes) == -(-mebibytes // (limit // MIB))
@@ -271,7 +273,15 @@ def test_piece_sizes_are_bytes_over_workers_within_limits(
 
 
 def test_the_limits_are_those_that_were_measured() -> None:
-    assert (ALONE_BYTES, PIECE_BYTES, MERGE_WHOLE_BYTES) == (32 * MIB, (16 * MIB, 64 * MIB), 16 * MIB)
+    assert (PIECE_BYTES, TOGETHER_BYTES, MERGE_WHOLE_BYTES) == ((16 * MIB, 64 * MIB), 64 * MIB, 16 * MIB)
+
+
+def test_a_piece_is_not_thinner_than_the_blocks_that_are_stored() -> None:
+    box, blocks = Box((0, 0, 0, 0), (1, 1024, 1024, 64)), (1, 64, 64, 64)
+    plan = plan_read(
+        Selection.of_box(box), traits_of(blocks, read_grid=(1, 1, 1, 1)), metadata_of(box, 1), 4, voxels=box.size
+    )
+    assert {request.box.shape for request in plan} == {(1, 1024, 256, 64)}
 
 
 def test_pieces_of_a_large_read_lie_one_behind_the_other_in_memory() -> None:

@@ -341,7 +341,8 @@ def test_counters_tell_what_the_call_has_cost() -> None:
     for failures in ([busy(), busy()], [], [cut_off()]):
         call.attempt(Server(clock, failures), retry_answers=True)
     counted = call.counted
-    assert (counted.requests, counted.retries, counted.seconds_waited) == (6, 3, pytest.approx(1.008))
+    assert (counted.requests, counted.retries) == (6, 3)
+    assert counted.seconds_waited == pytest.approx(1.008)
 
 
 @pytest.mark.parametrize("name", ["timeout", "interval", "max_interval", "warning_interval", "deadline"])

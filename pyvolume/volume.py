@@ -131,7 +131,7 @@ class Volume:
     @property
     def coords(self) -> Coordinates:
         """The same voxels by literal coordinates: ``vol.coords[:, -10:20, 30]`` is never wrapped or clipped."""
-        return Coordinates(self._read, self._write, self.bounds)
+        return Coordinates(self._read, lambda key, values: self._write(key, values, self._operation()), self.bounds)
 
     def __repr__(self) -> str:
         blocks = "×".join(map(str, self.store.traits.write_grid[1:]))
@@ -167,7 +167,7 @@ class Volume:
 
     def refresh(self) -> None:
         """Ask the store for the present bounds."""
-        self._metadata = self.store.read_metadata(Call(self._retry))
+        self._metadata = self.store.read_metadata(self._begin())
 
     def plan(self, key: object, *, write: bool = False) -> Plan:
         """Say what ``vol[key]`` or ``vol[key] = ...`` would ask of the store; nothing is asked.
@@ -236,7 +236,7 @@ class Volume:
             If the store could not take them.
         """
         growable = self.store.traits.growable
-        self._write(Selection.for_writing(key, self.shape, growable), values)
+        self._write(Selection.for_writing(key, self.shape, growable), values, self._operation())
 
     def get_ndarray(
         self,
@@ -276,7 +276,7 @@ class Volume:
             out = np.empty(box.shape, self.dtype, order="F")
         else:
             check_out(out, box, self.dtype)
-        self._read_into(Selection.of_box(box), out, progress)
+        self._read_into(Selection.of_box(box), out, self._operation(progress))
         return out
 
     def post_ndarray(
@@ -313,15 +313,7 @@ class Volume:
         UnsupportedError, StoreError
             As for an assignment.
         """
-        box = checked_box(start, stop, self._metadata)
-        values = (
-            Source(array, self.dtype, self._casting) if is_source(array) else castable(array, self.dtype, self._casting)
-        )
-        if values.shape != box.shape:
-            raise VoxelsMismatchError(
-                f"write voxels: expected an array of shape {box.shape} for {box} and found {values.shape}"
-            )
-        self._write(Selection.of_box(box), values if isinstance(values, Source) else array, progress, confirm=confirm)
+        self._post(checked_box(start, stop, self._metadata), array, self._operation(progress, confirm))
 
     def read_many(self, boxes: Iterable[Box], *, ordered: bool = True) -> Iterator[tuple[Box, NDArray[Any]]]:
         """Read many boxes, several at once, a few ahead of the caller.
@@ -343,8 +335,13 @@ class Volume:
         SelectionError, StoreError
             As `get_ndarray`, when the box would be given.
         """
-        concurrency = self.store.traits.preferred_concurrency
-        return run_ahead(boxes, lambda box: self.get_ndarray(box.start, box.stop), concurrency, ordered=ordered)
+
+        def read(box: Box, call: Call) -> NDArray[Any]:
+            out = np.empty(checked_box(box.start, box.stop, self._metadata).shape, self.dtype, order="F")
+            self._read_into(Selection.of_box(box), out, Operation(call))
+            return out
+
+        return run_ahead(boxes, read, self._begin, self.store.traits.preferred_concurrency, ordered=ordered)
 
     def write_many(self, pieces: Iterable[tuple[Box, NDArray[Any]]], *, confirm: bool = False) -> None:
         """Write many boxes, several at once; which one wins where they overlap is not said.
@@ -362,10 +359,12 @@ class Volume:
             As `post_ndarray`; boxes that have not begun by then are not written.
         """
 
-        def write(piece: tuple[Box, NDArray[Any]]) -> None:
-            self.post_ndarray(piece[0].start, piece[0].stop, piece[1], confirm=confirm)
+        def write(piece: tuple[Box, NDArray[Any]], call: Call) -> None:
+            box = checked_box(piece[0].start, piece[0].stop, self._metadata)
+            self._post(box, piece[1], Operation(call, confirm=confirm))
 
-        for _ in run_ahead(pieces, write, self.store.traits.preferred_concurrency, ordered=False):
+        concurrency = self.store.traits.preferred_concurrency
+        for _ in run_ahead(pieces, write, self._begin, concurrency, ordered=False):
             pass
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
@@ -374,19 +373,35 @@ class Volume:
         voxels = np.asarray(self[...])
         return voxels if dtype is None else voxels.astype(dtype, copy=False)
 
-    def _read_into(self, selection: Selection, out: NDArray[Any], progress: Progress = None) -> None:
+    def _begin(self) -> Call:
+        return Call(self._retry)
+
+    def _operation(self, progress: Progress = None, confirm: bool = False) -> Operation:
+        return Operation(self._begin(), progress, confirm)
+
+    def _read_into(self, selection: Selection, out: NDArray[Any], operation: Operation) -> None:
         check_inside(selection.box, self._metadata, self.store.traits, growing=False)
-        self._transfer.read(selection, out, self._metadata, Operation(Call(self._retry), progress))
+        self._transfer.read(selection, out, self._metadata, operation)
 
     def _read(self, selection: Selection) -> Any:
         result = np.empty(selection.shape, self.dtype, order="F")
         if selection.covers_box:
-            self._read_into(Selection.of_box(selection.box), selection.in_box(result))
+            self._read_into(Selection.of_box(selection.box), selection.in_box(result), self._operation())
         else:
-            self._read_into(selection, result)
+            self._read_into(selection, result, self._operation())
         return result if result.ndim else result[()]
 
-    def _write(self, selection: Selection, values: object, progress: Progress = None, *, confirm: bool = False) -> None:
+    def _post(self, box: Box, array: NDArray[Any] | ArrayLike, operation: Operation) -> None:
+        values = (
+            Source(array, self.dtype, self._casting) if is_source(array) else castable(array, self.dtype, self._casting)
+        )
+        if values.shape != box.shape:
+            raise VoxelsMismatchError(
+                f"write voxels: expected an array of shape {box.shape} for {box} and found {values.shape}"
+            )
+        self._write(Selection.of_box(box), values if isinstance(values, Source) else array, operation)
+
+    def _write(self, selection: Selection, values: object, operation: Operation) -> None:
         if self.mode == "r" or not self.store.traits.writable:
             raise UnsupportedError(f"write voxels of {self.store.address}: opened for reading only")
         array = values if isinstance(values, Source) else castable(values, self.dtype, self._casting)
@@ -401,7 +416,6 @@ class Volume:
             return
         if selection.covers_box and not isinstance(array, Source):
             array, selection = selection.in_box(array), Selection.of_box(selection.box)
-        operation = Operation(Call(self._retry), progress, confirm)
         sent = self._transfer.write(selection, array, self._metadata, operation)
         if not self.bounds.contains(sent):
             self._metadata = self.store.read_metadata(operation.call)

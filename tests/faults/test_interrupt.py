@@ -122,6 +122,51 @@ def test_a_write_returns_while_every_piece_hangs(
     hanging.opened.set()
 
 
+PLANES = [Box((0, 0, 0, z), (1, 10, 8, z + 1)) for z in range(PIECES)]
+
+
+def test_reading_many_boxes_returns_while_they_hang(
+    server: BoxServer, connection: pyvolume.Connection, concurrency: int
+) -> None:
+    server.gate = hanging = Hanging(concurrency, first=1)
+    volume = BoxStore(connection, ARRAY, PLANE).volume()
+    assert interrupted(lambda: list(volume.read_many(PLANES))) < 5
+    hanging.opened.set()
+
+
+def test_writing_many_boxes_returns_while_they_hang(
+    server: BoxServer, connection: pyvolume.Connection, concurrency: int
+) -> None:
+    server.gate = hanging = Hanging(concurrency, first=1)
+    volume = BoxStore(connection, ARRAY, PLANE).volume()
+    pieces = [(box, ARRAY[box.slices_from((0, 0, 0, 0))]) for box in PLANES]
+    assert interrupted(lambda: volume.write_many(pieces)) < 5
+    hanging.opened.set()
+
+
+def test_the_connection_works_while_boxes_of_before_still_hang(
+    server: BoxServer, connection: pyvolume.Connection, concurrency: int
+) -> None:
+    server.gate = hanging = Hanging(concurrency, first=1)
+    volume = BoxStore(connection, ARRAY, PLANE).volume()
+    interrupted(lambda: list(volume.read_many(PLANES)))
+    try:
+        assert works(volume)
+    finally:
+        hanging.opened.set()
+
+
+def test_no_box_is_asked_for_after_ctrl_c(server: BoxServer, connection: pyvolume.Connection, concurrency: int) -> None:
+    server.gate = hanging = Hanging(concurrency)
+    volume = BoxStore(connection, ARRAY, PLANE).volume()
+    interrupted(lambda: list(volume.read_many(PLANES)))
+    hanging.opened.set()
+    for thread in threading.enumerate():
+        if thread.name == "pyvolume":
+            thread.join(PATIENCE)
+    assert len(server.asked) == concurrency
+
+
 def test_nothing_is_asked_for_after_ctrl_c(
     server: BoxServer, connection: pyvolume.Connection, concurrency: int
 ) -> None:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from watched_store import WatchedStore
 
 import pyvolume
-from pyvolume import Box
+from pyvolume import Box, RetryPolicy
 from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
 from pyvolume.transfer.many import AHEAD, run_ahead
+from pyvolume.transport.call import Call
 
 PATIENCE = 20
 ARRAY = np.arange(2 * 30 * 20, dtype="uint16").reshape(2, 30, 20)
@@ -274,11 +275,16 @@ class TestWriteMany:
         store_of(2).volume().write_many([])
 
 
+def begin() -> Call:
+    return Call(RetryPolicy())
+
+
 class TestRunAhead:
     def test_the_context_of_who_asks_goes_along(self) -> None:
         said = contextvars.ContextVar("said", default="nothing")
         said.set("hello")
-        assert [result for _, result in run_ahead(range(5), lambda _: said.get(), 2, ordered=True)] == ["hello"] * 5
+        results = run_ahead(range(5), lambda _, __: said.get(), begin, 2, ordered=True)
+        assert [result for _, result in results] == ["hello"] * 5
 
     def test_a_task_is_given_with_its_result(self) -> None:
-        assert list(run_ahead(range(5), lambda n: n * n, 3, ordered=True)) == [(n, n * n) for n in range(5)]
+        assert list(run_ahead(range(5), lambda n, _: n * n, begin, 3, ordered=True)) == [(n, n * n) for n in range(5)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import threading
@@ -363,3 +364,31 @@ def test_a_wait_up_to_the_deadline_is_given_up_with_what_went_wrong() -> None:
 
     with pytest.raises(BusyTimeoutError):
         call.attempt(attempt, retry_answers=True)
+
+
+class TestSlots:
+    def test_a_slot_is_given_back_at_the_end(self) -> None:
+        slots = threading.BoundedSemaphore(1)
+        with Call(RetryPolicy()).holding(slots):
+            assert not slots.acquire(blocking=False)
+        assert slots.acquire(blocking=False)
+
+    def test_a_slot_is_given_back_by_an_error(self) -> None:
+        slots = threading.BoundedSemaphore(1)
+        with contextlib.suppress(BusyError), Call(RetryPolicy()).holding(slots):
+            raise busy()
+        assert slots.acquire(blocking=False)
+
+    def test_a_cancelled_call_gives_its_slots_back_at_once_and_once_only(self) -> None:
+        slots = threading.BoundedSemaphore(2)
+        call = Call(RetryPolicy())
+        with call.holding(slots), call.holding(slots):
+            call.cancel()
+            assert [slots.acquire(blocking=False) for _ in range(3)] == [True, True, False]
+        assert not slots.acquire(blocking=False)
+
+    def test_a_cancelled_call_ends_at_its_next_step(self) -> None:
+        call = Call(RetryPolicy())
+        call.cancel()
+        with pytest.raises(TransportError, match="cancelled"):
+            call.remaining()

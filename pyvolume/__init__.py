@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyvolume import errors
     from pyvolume.box import Box
+    from pyvolume.comparing import Difference, compare
     from pyvolume.copying import copy
     from pyvolume.dvid.server import Server
     from pyvolume.dvid.voxels import VoxelsAccessor
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Box",
     "Connection",
+    "Difference",
     "Plan",
     "RetryPolicy",
     "Server",
@@ -41,6 +43,7 @@ __all__ = [
     "VoxelsAccessor",
     "VoxelsMetadata",
     "Wait",
+    "compare",
     "copy",
     "errors",
     "from_array",
@@ -53,6 +56,7 @@ __all__ = [
 _HOMES = {
     "Box": "pyvolume.box",
     "Connection": "pyvolume.transport.connection",
+    "Difference": "pyvolume.comparing",
     "Plan": "pyvolume.transfer.plan",
     "RetryPolicy": "pyvolume.transport.retry",
     "Server": "pyvolume.dvid.server",
@@ -62,6 +66,7 @@ _HOMES = {
     "VoxelsAccessor": "pyvolume.dvid.voxels",
     "VoxelsMetadata": "pyvolume.metadata",
     "Wait": "pyvolume.transport.retry",
+    "compare": "pyvolume.comparing",
     "copy": "pyvolume.copying",
     "from_array": "pyvolume.opening",
     "open": "pyvolume.opening",

@@ -83,8 +83,8 @@ class End(Protocol):
         """Take note that all of `box` was written."""
 
 
-def end_of(volume: object) -> End:
-    """Return a volume or an array as the end of a copy.
+def end_of(volume: object, action: str = "copy") -> End:
+    """Return a volume or an array as the end of a copy, or as one side of another action.
 
     Raises
     ------
@@ -96,7 +96,8 @@ def end_of(volume: object) -> End:
     if isinstance(volume, ArrayLike):
         return ArrayEnd(volume)
     raise TypeError(
-        f"copy: expected a volume, or an array-like with a shape, a dtype and slices, and found {type(volume).__name__}"
+        f"{action}: expected a volume, or an array-like with a shape, a dtype and slices, "
+        f"and found {type(volume).__name__}"
     )
 
 
@@ -178,7 +179,7 @@ class ArrayEnd:
 
     def check_read(self, box: Box) -> None:
         if not self.bounds.contains(box):
-            raise SelectionError(f"copy: {box} is not within {self.name}, which begins at 0")
+            raise SelectionError(f"box: {box} is not within {self.name}, which begins at 0")
 
     def check_write(self, box: Box) -> None:
         flags = getattr(self._array, "flags", None)
@@ -197,7 +198,7 @@ class ArrayEnd:
         voxels = np.asarray(self._array[box.slices_from(self.bounds.start)])
         if voxels.shape != box.shape:
             raise VoxelsMismatchError(
-                f"copy {box} of {self.name}: expected the shape {box.shape} and found {voxels.shape}"
+                f"read {box} of {self.name}: expected the shape {box.shape} and found {voxels.shape}"
             )
         return voxels
 

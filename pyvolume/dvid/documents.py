@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -148,7 +149,13 @@ def typename_for(metadata: VoxelsMetadata) -> str:
 
 
 def creation_document(
-    metadata: VoxelsMetadata, name: str, block_shape: Sequence[int], compression: str | None
+    metadata: VoxelsMetadata,
+    name: str,
+    block_shape: Sequence[int],
+    compression: str | None,
+    *,
+    versioned: bool = True,
+    tags: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return the document that creates an instance; the server takes texts only.
 
@@ -157,7 +164,7 @@ def creation_document(
     UnsupportedError
         If no instance type fits.
     MetadataError
-        For a name, a block shape or a unit that the server would accept and then not serve.
+        For a name, a block shape, a unit or a tag that the server would accept and then not serve.
     """
     typename = typename_for(metadata)
     check_name(name)
@@ -176,7 +183,26 @@ def creation_document(
         "VoxelSize": ",".join(map(repr, metadata.resolution)),
         "VoxelUnits": ",".join(metadata.units),
     }
-    return document | ({"Compression": compression} if compression is not None else {})
+    given = {
+        "Compression": compression,
+        "Tags": _tags_text(tags) if tags else None,
+        "versioned": None if versioned else "false",
+    }
+    return document | {key: value for key, value in given.items() if value is not None}
+
+
+def _tags_text(tags: Mapping[str, str]) -> str:
+    """Write tags as the server reads them; it drops those that it does not understand."""
+    words: Iterator[object] = itertools.chain(*tags.items())
+    for word in words:
+        if not isinstance(word, str) or not word or set(word) & set(",="):
+            raise MetadataError(f"create volume: a tag is two texts without commas and '=', not {word!r}")
+    return ",".join(f"{name}={value}" for name, value in tags.items())
+
+
+def extents_document(box: Box) -> dict[str, list[int]]:
+    """Return the document that declares the extents of an instance: the first voxel and the last."""
+    return {"MinPoint": list(box.start[1:]), "MaxPoint": [stop - 1 for stop in box.stop[1:]]}
 
 
 def check_name(name: str) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from numpy.typing import DTypeLike
 
-from pyvolume.dvid import nodes
+from pyvolume.dvid import nodes, settings
 from pyvolume.dvid.documents import moment
 from pyvolume.dvid.graph import Graph
 from pyvolume.dvid.version import Version, find_version
 from pyvolume.dvid.versions import within
 from pyvolume.dvid.voxels import VoxelsAccessor, create_new
-from pyvolume.errors import LockedError, NotFoundError
+from pyvolume.errors import LockedError, NotFoundError, UnsupportedError
 from pyvolume.metadata import VoxelsMetadata
 from pyvolume.transport.connection import Connection
 
@@ -135,6 +135,8 @@ class Repo:
         resolution: float | Sequence[float] = 1.0,
         units: str | Sequence[str] = "",
         compression: str | None = None,
+        versioned: bool = True,
+        tags: Mapping[str, str] | None = None,
     ) -> VoxelsAccessor:
         """Create an instance for voxels, and open it in an open version: the end of master, if that is open.
 
@@ -150,7 +152,7 @@ class Repo:
             Of the blocks on the server (x, y, z).
         resolution, units
             One for all three axes, or three.
-        compression : str, optional
+        compression, versioned, tags : optional
             See `pyvolume.dvid.voxels.create_new`.
 
         Raises
@@ -159,15 +161,48 @@ class Repo:
             If every version is committed.
         ExistsError
             If the repository has an instance of this name.
-        UnsupportedError, MetadataError, SelectionError, RefusedError
+        UnsupportedError, MetadataError, SelectionError, RefusedError, TransportError
             As for `pyvolume.dvid.voxels.create_new`.
         """
         metadata = VoxelsMetadata.create_default_metadata(
             (channels, *((0, 0, 0) if shape is None else shape)), dtype, "cxyz", resolution, units
         )
         uuid = self._open_version(f"create {name}")
-        create_new(self.connection, uuid, name, metadata, block_shape=block_shape, compression=compression)
+        options: dict[str, Any] = {"compression": compression, "versioned": versioned, "tags": tags}
+        create_new(self.connection, uuid, name, metadata, block_shape=block_shape, **options)
         return VoxelsAccessor(self.connection, uuid, name)
+
+    def delete_volume(self, name: str) -> NoReturn:
+        """Refuse: DVID deletes instances on the machine of the server only, not over HTTP.
+
+        Raises
+        ------
+        UnsupportedError
+            It tells the command.
+        """
+        raise UnsupportedError(
+            f"delete {name}: DVID has no HTTP call for it; on the machine of the server run "
+            f"'dvid repo {self.uuid} delete {name}'"
+        )
+
+    def rename(self, alias: str) -> None:
+        """Replace the alias; several repositories may have the same."""
+        settings.describe_repo(self.connection, self.uuid, {"alias": alias})
+        self._seen_alias = alias
+
+    def describe(self, description: str) -> None:
+        """Replace the description."""
+        settings.describe_repo(self.connection, self.uuid, {"description": description})
+
+    def write_log(self, lines: Sequence[str]) -> None:
+        """Append lines to the log of the repository; each version has a log of its own too.
+
+        Raises
+        ------
+        TransportError
+            If no answer arrived, and the lines were not there when looked for afterwards.
+        """
+        settings.write_repo_log(self.connection, self.uuid, lines)
 
     def _open_version(self, action: str) -> str:
         dag = self.dag

@@ -66,7 +66,7 @@ class DvidStore:
         self.query = dict(query)
         self.throttle = throttle
         self._query = self.query | ({"throttle": "on"} if throttle else {})
-        self._dtype = voxels_metadata(document, name).dtype
+        self.dtype = voxels_metadata(document, name).dtype
         channels = len(document["Properties"]["Values"])
         self.traits = StoreTraits(
             read_grid=(channels, *(1,) * len(self.blocks)),
@@ -104,7 +104,7 @@ class DvidStore:
 
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
         action = f"write voxels {box} of {self.name}"
-        upload = Upload(box.size * self._dtype.itemsize, lambda: raw.encode(voxels, self._dtype))
+        upload = Upload(box.size * self.dtype.itemsize, lambda: raw.encode(voxels, self.dtype))
         self.connection.exchange(
             Request(action, "POST", self._raw_path(action, box), self._query, upload, refusal=refusal),
             lambda answer: expect_nothing(action, answer),

@@ -9,8 +9,17 @@ from typing import Any, Literal, SupportsIndex
 from numpy.typing import NDArray
 
 from pyvolume import schemas
-from pyvolume.dvid.documents import check_coordinates, creation_document, instance_info, voxels_metadata
+from pyvolume.dvid import nodes, settings
+from pyvolume.dvid.documents import (
+    check_coordinates,
+    creation_document,
+    extents_document,
+    instance_info,
+    voxels_metadata,
+)
 from pyvolume.dvid.endpoints import get_document, post_document, segment
+from pyvolume.dvid.history import history
+from pyvolume.dvid.images import arb, image, isotropic
 from pyvolume.dvid.store import DvidStore
 from pyvolume.dvid.version import Version, find_version
 from pyvolume.dvid.versions import resolve, within
@@ -146,6 +155,19 @@ class VoxelsAccessor(Volume):
         other._retry = self._retry
         return other
 
+    # methods that are written beside their subject
+    history = history
+    image = image
+    isotropic = isotropic
+    arb = arb
+    set_resolution = settings.set_resolution
+    set_extents = settings.set_extents
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags that the instance was created with; a request. No call of the server changes them."""
+        return settings.read_tags(self.store.connection, self.uuid, self.data_name)
+
     @property
     def data_name(self) -> str:
         """The name of the instance."""
@@ -182,6 +204,8 @@ def create_new(
     *,
     block_shape: Sequence[int] = (64, 64, 64),
     compression: str | None = None,
+    versioned: bool = True,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
     """Create an instance for voxels.
 
@@ -202,6 +226,10 @@ def create_new(
     compression : str, optional
         Of the blocks on the server: ``"none"``, ``"lz4"`` (the server's default), ``"snappy"``, ``"gzip"``,
         ``"gzip:6"``, or ``"jpeg"``, which loses information.
+    versioned : bool
+        Whether each version has voxels of its own; if not, all share them, and a committed version can be written.
+    tags : mapping, optional
+        Kept with the instance for good; texts without commas and ``=``.
 
     Raises
     ------
@@ -214,15 +242,16 @@ def create_new(
         If the extents go beyond 32-bit coordinates.
     RefusedError
         If the server refuses, as where the name is taken.
+    TransportError
+        If no answer arrived, and no such instance was there when looked for afterwards.
     """
-    document = creation_document(voxels_metadata, data_name, block_shape, compression)
+    document = creation_document(voxels_metadata, data_name, block_shape, compression, versioned=versioned, tags=tags)
     schemas.validate("dvid-create-instance-1", document, f"create {data_name}")
     check_coordinates(f"create {data_name}", voxels_metadata.bounds)
     version = resolve(connection, uuid)
-    post_document(connection, f"create {data_name}", f"/api/repo/{segment(version)}/instance", document)
+    nodes.create_instance(connection, version, document)
     if voxels_metadata.bounds.size:
-        low, high = voxels_metadata.bounds.start[1:], voxels_metadata.bounds.stop[1:]
-        extents = {"MinPoint": list(low), "MaxPoint": [stop - 1 for stop in high]}
+        extents = extents_document(voxels_metadata.bounds)
         schemas.validate("dvid-extents-1", extents, f"create {data_name}")
         path = f"/api/node/{segment(version)}/{segment(data_name)}/extents"
         post_document(connection, f"declare the extents of {data_name}", path, extents, repeatable=True)

@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]
 
 CODE_DIRECTIVES = {"code-block"}
-OTHER_DIRECTIVES = {"autoclass", "autofunction", "automodule", "figure", "list-table", "note", "toctree"}
+OTHER_DIRECTIVES = {"autoclass", "autofunction", "automethod", "automodule", "figure", "list-table", "note", "toctree"}
 
 DIRECTIVE = re.compile(r"(?P<indent> *)\.\. (?P<name>[\w:-]+)::(?: +(?P<argument>.*))?$")
 WANTED = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

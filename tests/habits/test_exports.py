@@ -15,6 +15,7 @@ import mockserver
 import pyvolume
 import pyvolume.dvid.general
 import pyvolume.dvid.graph
+import pyvolume.dvid.history
 import pyvolume.dvid.repo
 import pyvolume.dvid.server
 import pyvolume.dvid.version
@@ -30,6 +31,7 @@ MODULES: list[ModuleType] = [
     pyvolume.dvid.repo,
     pyvolume.dvid.version,
     pyvolume.dvid.graph,
+    pyvolume.dvid.history,
 ]
 named = pytest.mark.parametrize("module", [*MODULES, mockserver], ids=lambda module: module.__name__)
 

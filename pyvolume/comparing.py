@@ -19,6 +19,7 @@ from pyvolume.transfer.casting import ArrayLike
 from pyvolume.transfer.grid import cut
 from pyvolume.transfer.many import run_ahead
 from pyvolume.transfer.plan import PIECE_BYTES
+from pyvolume.transport.call import Call
 from pyvolume.volume import Volume
 
 __all__ = ["Difference", "compare"]
@@ -238,14 +239,16 @@ def _read_both(
 ) -> Generator[tuple[Box, NDArray[Any], NDArray[Any]], None, None]:
     """Read boxes of both sides, at once where two requests may be under way."""
 
-    def read(task: tuple[End, Box]) -> NDArray[Any]:
+    def read(task: tuple[End, Box], _call: Call) -> NDArray[Any]:
         end, box = task
         end.call.remaining()
         end.call.touch()
         return end.read(box)
 
     done = 0
-    reads = run_ahead(((end, box) for box in boxes for end in ends), read, concurrency, ordered=True)
+    reads = run_ahead(
+        ((end, box) for box in boxes for end in ends), read, lambda: ends[0].call, concurrency, ordered=True
+    )
     try:
         for ((_, box), left), (_, right) in zip(reads, reads, strict=True):
             yield box, left, right

@@ -55,6 +55,8 @@ def _is_unreachable(error: BaseException) -> bool:
     """Whether no connection came about: nothing listens, no such host, a TLS handshake that fails."""
     hopeless = (
         urllib3.exceptions.NewConnectionError,
+        urllib3.exceptions.SSLError,
+        urllib3.exceptions.LocationValueError,
         requests.exceptions.SSLError,
         requests.exceptions.InvalidURL,
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 import trustme
 
 import pyvolume
@@ -61,6 +62,14 @@ def test_an_authority_that_is_named_is_trusted_whatever_the_environment_says(
         assert general.get_server_info(connection) == {"DVID Version": "over TLS"}
 
 
-def test_an_unknown_authority_is_refused_at_once(url: str) -> None:
-    with pyvolume.Connection(url) as connection, pytest.raises(TransportError, match="certificate verify failed"):
+@pytest.mark.parametrize("own", [True, False], ids=["own session", "given session"])
+def test_an_unknown_authority_is_refused_at_once(url: str, own: bool) -> None:
+    waits: list[pyvolume.Wait] = []
+    retry = pyvolume.RetryPolicy(timeout=1, on_wait=waits.append)
+    with (
+        requests.Session() as session,
+        pyvolume.Connection(url, retry=retry, session=None if own else session) as connection,
+        pytest.raises(TransportError, match="certificate verify failed"),
+    ):
         general.get_server_info(connection)
+    assert waits == []

@@ -48,7 +48,7 @@ def stores(draw: st.DrawFn, *, one_grid: bool = False) -> tuple[WatchedStore, ND
         write_grid[1:],
         read_grid=read_grid,
         write_grid=write_grid,
-        max_read_bytes=draw(st.integers(int(np.prod(write_grid)) if one_grid else 1, 200)),
+        max_read_bytes=draw(st.integers(int(np.prod(write_grid)) if one_grid else 1, 300)),
         max_write_bytes=draw(st.integers(1, 200)),
         preferred_concurrency=draw(st.sampled_from([1, 1, 2, 8])),
     )

@@ -89,8 +89,8 @@ class Answer:
         behind = getattr(self._raw, "_fp", None)
         self._direct = behind if is_plain and isinstance(behind, http.client.HTTPResponse) else None
 
-    def expect(self, nbytes: int, content_type: str) -> None:
-        """Check the head against what was agreed, before anything is received.
+    def expect(self, nbytes: int | None, content_type: str) -> None:
+        """Check the head against what was agreed, before anything is received; None for a length that is not known.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class Answer:
                 content_type=found_type,
                 first_bytes=first,
             )
-        if self._announced is not None and self._announced != nbytes:
+        if nbytes is not None and self._announced is not None and self._announced != nbytes:
             raise self._wrong_length(nbytes, self._announced)
 
     def read_into(self, view: memoryview) -> None:

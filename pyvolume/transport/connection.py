@@ -192,9 +192,13 @@ class Connection:
             response = session.send(prepared, stream=True, allow_redirects=False, timeout=timeout, **settings)
         try:
             answer = Answer(response, request.action, progress.received)
-            if answer.status == 200:
+            if answer.status == request.expected_status:
                 return receive(answer)
-            text = answer.read(ERROR_TEXT_LIMIT)
+            text = b""
+            if request.method == "HEAD":  # the text that it may announce does not come
+                answer.finish()
+            else:
+                text = answer.read(ERROR_TEXT_LIMIT)
         finally:
             response.close()
         raise self._meaning_of(request, answer, text)
@@ -206,7 +210,7 @@ class Connection:
             return request.refused(self.url + request.path, answer.status, answer.headers, reason)
         where = answer.headers.get("Location")
         return AnswerError(
-            f"{request.action}: expected status 200 and found {answer.status}"
+            f"{request.action}: expected status {request.expected_status} and found {answer.status}"
             + (f" to {where}; is a proxy or a login page in between?" if where else ""),
             content_type=answer.headers.get("Content-Type", ""),
             first_bytes=text[:200],
@@ -232,6 +236,9 @@ class Connection:
             prepared.headers["Content-Length"] = str(request.upload.nbytes)
         elif request.method not in {"GET", "HEAD"}:
             prepared.headers["Content-Length"] = "0"
+        if request.byte_range is not None:
+            first, last = request.byte_range
+            prepared.headers["Range"] = f"bytes={first}-{'' if last is None else last}"
         return prepared
 
     def _prepare(self, session: requests.Session, url: str) -> requests.PreparedRequest:

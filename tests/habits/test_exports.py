@@ -13,9 +13,14 @@ import pytest
 
 import mockserver
 import pyvolume
+import pyvolume.dvid.attrs
 import pyvolume.dvid.general
 import pyvolume.dvid.graph
+import pyvolume.dvid.json_view
+import pyvolume.dvid.keys
+import pyvolume.dvid.keyvalue
 import pyvolume.dvid.repo
+import pyvolume.dvid.roi
 import pyvolume.dvid.server
 import pyvolume.dvid.version
 import pyvolume.dvid.voxels
@@ -30,6 +35,11 @@ MODULES: list[ModuleType] = [
     pyvolume.dvid.repo,
     pyvolume.dvid.version,
     pyvolume.dvid.graph,
+    pyvolume.dvid.roi,
+    pyvolume.dvid.keys,
+    pyvolume.dvid.json_view,
+    pyvolume.dvid.keyvalue,
+    pyvolume.dvid.attrs,
 ]
 named = pytest.mark.parametrize("module", [*MODULES, mockserver], ids=lambda module: module.__name__)
 

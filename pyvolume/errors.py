@@ -14,7 +14,8 @@
         ├── AnswerError                          an answer arrived, but not what was agreed
         └── RefusedError                         an error status
             ├── NotFoundError (LookupError)      no such server path, version or instance
-            │   └── AmbiguousError               several are called so
+            │   ├── AmbiguousError               several are called so
+            │   └── KeyNotFoundError (KeyError)  no such key, in a version
             ├── ExistsError (FileExistsError)    the name or the place is taken
             ├── LockedError (PermissionError)    the version is committed
             ├── ForbiddenError (PermissionError) 401, 403, a missing token, a blocked user, a read-only server
@@ -141,6 +142,12 @@ class AmbiguousError(NotFoundError):
     """Several versions, branches or repositories are called so; `candidates` holds those that are known."""
 
     candidates: tuple[str, ...] = ()
+
+
+class KeyNotFoundError(NotFoundError, KeyError):
+    """No such key in this version."""
+
+    __str__ = Exception.__str__  # a KeyError shows the repr of its message
 
 
 class ExistsError(RefusedError, FileExistsError):

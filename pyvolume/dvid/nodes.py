@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid as uuids
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pyvolume import schemas
@@ -136,29 +136,6 @@ def write_log(connection: Connection, uuid: str, lines: Sequence[str]) -> None:
         return added == document["log"] or None
 
     once(lambda: post_document(connection, action, _path(uuid, "log"), document), look)
-
-
-def create_instance(connection: Connection, uuid: str, document: Mapping[str, str]) -> None:
-    """Create the instance that a document describes, which has been checked."""
-    name = document["dataname"]
-    action = f"create {name}"
-
-    def find() -> Any:
-        return read_repo(connection, uuid, action)["DataInstances"].get(name)
-
-    before = find()
-
-    def look() -> bool | None:
-        made = find()
-        return (before is None and made is not None and made["Base"]["TypeName"] == document["typename"]) or None
-
-    def ask() -> bool:
-        body = post_document(connection, action, f"/api/repo/{segment(uuid)}/instance", document)
-        if b'"result"' not in body:
-            raise AnswerError(f"{action}: expected a result and found {body[:200]!r}", first_bytes=body[:200])
-        return True
-
-    once(ask, look)
 
 
 def once(ask: Callable[[], T], look: Callable[[], T | None]) -> T:

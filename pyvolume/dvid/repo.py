@@ -8,9 +8,11 @@ from typing import Any, NoReturn
 
 from numpy.typing import DTypeLike
 
-from pyvolume.dvid import nodes, settings
+from pyvolume.dvid import keyvalue, nodes, roi, settings
 from pyvolume.dvid.documents import moment
 from pyvolume.dvid.graph import Graph
+from pyvolume.dvid.keys import KeyValue
+from pyvolume.dvid.roi import Roi
 from pyvolume.dvid.version import Version, find_version
 from pyvolume.dvid.versions import within
 from pyvolume.dvid.voxels import VoxelsAccessor, create_new
@@ -203,6 +205,42 @@ class Repo:
             If no answer arrived, and the lines were not there when looked for afterwards.
         """
         settings.write_repo_log(self.connection, self.uuid, lines)
+
+    def create_roi(self, name: str, block_shape: Sequence[int] = (32, 32, 32)) -> Roi:
+        """Create a region, which is empty, and return it in an open version, as `create_volume` does.
+
+        Parameters
+        ----------
+        name : str
+        block_shape : sequence of int
+            In voxels (x, y, z): that of the volumes that it is to mask.
+
+        Raises
+        ------
+        LockedError, ExistsError, MetadataError, TransportError
+            As for `pyvolume.dvid.roi.create_new`.
+        """
+        uuid = self._open_version(f"create {name}")
+        roi.create_new(self.connection, uuid, name, block_shape=block_shape)
+        return Roi(self.connection, uuid, name)
+
+    def create_keyvalue(self, name: str, *, versioned: bool = True) -> KeyValue:
+        """Create an instance for keys and values, and return it in an open version, as `create_volume` does.
+
+        Parameters
+        ----------
+        name : str
+        versioned : bool
+            Keep the values of each version. Otherwise all versions share them, and committed ones can be written too.
+
+        Raises
+        ------
+        LockedError, ExistsError, MetadataError, TransportError
+            As for `pyvolume.dvid.keyvalue.create_new`.
+        """
+        uuid = self._open_version(f"create {name}")
+        keyvalue.create_new(self.connection, uuid, name, versioned=versioned)
+        return KeyValue(self.connection, uuid, name)
 
     def _open_version(self, action: str) -> str:
         dag = self.dag

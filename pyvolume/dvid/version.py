@@ -11,6 +11,8 @@ from pyvolume.dvid import nodes
 from pyvolume.dvid.documents import TYPENAMES
 from pyvolume.dvid.endpoints import segment
 from pyvolume.dvid.graph import Graph, Node
+from pyvolume.dvid.keys import KeyValue
+from pyvolume.dvid.roi import Roi
 from pyvolume.dvid.versions import resolve, within
 from pyvolume.transport.connection import Connection
 
@@ -263,6 +265,30 @@ class Version:
         """Return the names of the instances with voxels; every version of a repository sees all of them."""
         instances = nodes.read_repo(self.connection, self.uuid, "list volumes")["DataInstances"]
         return sorted(name for name, each in instances.items() if each["Base"]["TypeName"] in TYPENAMES.values())
+
+    def roi(self, name: str) -> Roi:
+        """Return a region in this version.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no instance of this name.
+        UnsupportedError
+            If it is of another type.
+        """
+        return Roi(self.connection, self.uuid, name)
+
+    def keyvalue(self, name: str) -> KeyValue:
+        """Return keys and values in this version.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no instance of this name.
+        UnsupportedError
+            If it is of another type.
+        """
+        return KeyValue(self.connection, self.uuid, name)
 
     def _look(self) -> tuple[Graph, Node]:
         graph = nodes.read_graph(self.connection, self.uuid)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex, cast
 
 from numpy.typing import NDArray
 
 from pyvolume import schemas
-from pyvolume.dvid import nodes, settings
+from pyvolume.dvid import instances, settings
+from pyvolume.dvid.attrs import Attributes
 from pyvolume.dvid.documents import (
     check_coordinates,
     creation_document,
@@ -20,9 +21,12 @@ from pyvolume.dvid.documents import (
 from pyvolume.dvid.endpoints import get_document, post_document, segment
 from pyvolume.dvid.history import history
 from pyvolume.dvid.images import arb, image, isotropic
+from pyvolume.dvid.roi import Roi
+from pyvolume.dvid.roi import RoiMaskAccessor as RoiMaskAccessor
 from pyvolume.dvid.store import DvidStore
 from pyvolume.dvid.version import Version, find_version
 from pyvolume.dvid.versions import resolve, within
+from pyvolume.errors import UnsupportedError
 from pyvolume.metadata import VoxelsMetadata
 from pyvolume.transfer.casting import Casting
 from pyvolume.transport.connection import Connection
@@ -142,17 +146,63 @@ class VoxelsAccessor(Volume):
         StoreError
             If the server could not answer.
         """
+        stored = self._transfer.stored
+        plain = self.store if stored is None else cast("DvidStore", stored)
+        other = self._reopened(ref.uuid if isinstance(ref, Version) else within(self.uuid, ref), plain.query)
+        return other if stored is None else other.masked(self.store.query["roi"])
+
+    def masked(self, roi: Roi | str) -> VoxelsAccessor:
+        """Open the same volume through a region: voxels outside of it read as 0, and are not written.
+
+        The server applies the mask (``?roi=``), as the region is at that time. With a background other than 0 its uint8
+        volumes give that outside. A write that does not fill whole blocks completes them with what is stored.
+
+        Parameters
+        ----------
+        roi : Roi or str
+            A region in the volume's version, or the name of one.
+
+        Raises
+        ------
+        UnsupportedError
+            If its blocks are not those of the volume, for which the server would answer wrongly, or it is of another
+            version; or if this volume is masked already.
+        NotFoundError
+            If there is no such region.
+        """
+        action = f"mask {self.data_name}"
+        if "roi" in self.store.query:
+            raise UnsupportedError(f"{action}: it is masked by {self.store.query['roi']!r} already")
+        region = Roi(self.store.connection, self.uuid, roi) if isinstance(roi, str) else roi
+        if (region.connection.url, region.uuid) != (self.store.connection.url, self.uuid):
+            raise UnsupportedError(f"{action}: expected a region in version {self.uuid[:8]} and found {region!r}")
+        if region.block_shape != self.block_shape:
+            raise UnsupportedError(
+                f"{action} by {region.name}: expected a region in blocks of {self.block_shape} and found "
+                f"{region.block_shape}; create one with create_roi(name, block_shape={self.block_shape})"
+            )
+        # blocks outside of the region would be read as 0, and it may grow before they are written
+        return self._reopened(self.uuid, self.store.query | {"roi": region.name}, stored=self.store)
+
+    @property
+    def attrs(self) -> Attributes:
+        """What is noted down about the volume in this version: a mapping of JSON values."""
+        return Attributes(self.store.connection, self.uuid, self.data_name, writable=self.mode == "r+")
+
+    def _reopened(self, uuid: str, query: Mapping[str, str], stored: DvidStore | None = None) -> VoxelsAccessor:
+        """Open the same instance with the same options; blocks are completed from `stored`."""
         other = VoxelsAccessor(
             self.store.connection,
-            ref.uuid if isinstance(ref, Version) else within(self.uuid, ref),
+            uuid,
             self.data_name,
-            self.store.query,
+            query,
             self.store.throttle,
             partial_blocks=self._partial_blocks,
             casting=self._casting,
             mode=self.mode,
         )
         other._retry = self._retry
+        other._transfer = dataclasses.replace(other._transfer, stored=stored)
         return other
 
     # methods that are written beside their subject
@@ -190,9 +240,10 @@ class VoxelsAccessor(Volume):
 
     def __repr__(self) -> str:
         blocks = "×".join(map(str, self.block_shape))
+        mask = f", masked by {self.store.query['roi']!r}" if "roi" in self.store.query else ""
         return (
             f"<{type(self).__name__} {self.data_name!r} of version {self.uuid[:8]}: {self.shape} {self.dtype.name} "
-            f"{self.axiskeys}, {self.typename} in blocks of {blocks}, mode {self.mode!r}, {self.store.address}>"
+            f"{self.axiskeys}, {self.typename} in blocks of {blocks}{mask}, mode {self.mode!r}, {self.store.address}>"
         )
 
 
@@ -240,16 +291,17 @@ def create_new(
         HTTP can delete.
     SelectionError
         If the extents go beyond 32-bit coordinates.
+    ExistsError
+        If the repository has an instance of this name.
     RefusedError
-        If the server refuses, as where the name is taken.
+        If the server refuses.
     TransportError
         If no answer arrived, and no such instance was there when looked for afterwards.
     """
     document = creation_document(voxels_metadata, data_name, block_shape, compression, versioned=versioned, tags=tags)
-    schemas.validate("dvid-create-instance-1", document, f"create {data_name}")
     check_coordinates(f"create {data_name}", voxels_metadata.bounds)
     version = resolve(connection, uuid)
-    nodes.create_instance(connection, version, document)
+    instances.create(connection, version, document, "dvid-create-instance-1")
     if voxels_metadata.bounds.size:
         extents = extents_document(voxels_metadata.bounds)
         schemas.validate("dvid-extents-1", extents, f"create {data_name}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.box import Box
-from pyvolume.errors import AlignmentError, StoreError
+from pyvolume.errors import AlignmentError, StoreError, UnsupportedError
 from pyvolume.locks import BoxLocks
 from pyvolume.metadata import VoxelsMetadata
 from pyvolume.progress import Progress, Reporter
@@ -49,11 +49,14 @@ class Transfer:
         Shared by everything that writes through the same connection.
     merges : bool
         Whether blocks that are not written whole may be completed with what is stored.
+    stored : VoxelStore, optional
+        What the blocks to complete are read from, where `store` itself does not give what is stored.
     """
 
     store: VoxelStore
     locks: BoxLocks
     merges: bool
+    stored: VoxelStore | None = None
 
     def plan(self, selection: Selection, metadata: VoxelsMetadata, *, voxels: int, write: bool) -> Plan:
         """Plan a read or a write of the selected voxels."""
@@ -93,6 +96,8 @@ class Transfer:
         ------
         AlignmentError
             If the selected voxels do not fill whole blocks and nothing may be merged.
+        UnsupportedError
+            If merged blocks are to be confirmed, of which the store does not write every voxel.
         """
         call = operation.call
 
@@ -113,6 +118,10 @@ class Transfer:
         with self.locks.holding(self.store.address, whole):
             if plan.merged_bytes:
                 self._check_may_merge(selection, whole)
+                if operation.confirm and self.stored is not None:
+                    raise UnsupportedError(
+                        f"write voxels of {self.store.address}: what is left out by a mask cannot be confirmed"
+                    )
             self._run(plan, move, operation)
         return whole
 
@@ -151,18 +160,19 @@ class Transfer:
 
     def _read_blocks(self, box: Box, out: NDArray[Any], metadata: VoxelsMetadata, call: Call) -> None:
         """Read what is stored in whole blocks, in the thread that will write them."""
-        traits = self.store.traits
+        store = self.stored or self.store
+        traits = store.traits
         for piece in cut(box, traits.read_grid, max(1, traits.max_read_bytes // out.dtype.itemsize)):
             around = aligned(piece, traits.read_grid, traits, metadata.bounds)
             if around == piece:
-                self.store.read_box(piece, out[piece.slices_from(box.start)], call)
+                store.read_box(piece, out[piece.slices_from(box.start)], call)
             else:
                 voxels = np.empty(around.shape, out.dtype, order="F")
-                self.store.read_box(around, voxels, call)
+                store.read_box(around, voxels, call)
                 out[piece.slices_from(box.start)] = voxels[piece.slices_from(around.start)]
 
     def _check_may_merge(self, selection: Selection, nearest: Box) -> None:
-        if self.store.traits.lossy:
+        if (self.stored or self.store).traits.lossy:
             why = "what is read from this store is not what is stored, so nothing can be merged"
         elif not self.merges:
             why = "blocks are not merged here"

@@ -101,8 +101,8 @@ class Answer:
         self._raw.close()
         self._raw.release_conn()
 
-    def expect(self, nbytes: int, content_type: str) -> None:
-        """Check the head against what was agreed, before anything is received.
+    def expect(self, nbytes: int | None, content_type: str) -> None:
+        """Check the head against what was agreed, before anything is received; None for a length that is not known.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class Answer:
                 content_type=found_type,
                 first_bytes=first,
             )
-        if self._announced is not None and self._announced != nbytes:
+        if nbytes is not None and self._announced is not None and self._announced != nbytes:
             raise self._wrong_length(nbytes, self._announced)
 
     def read_into(self, view: memoryview) -> None:

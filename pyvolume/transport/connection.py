@@ -184,14 +184,19 @@ class Connection:
         left = call.remaining()
         timeout = self.timeout if left is None else (min(self.timeout[0], left), min(self.timeout[1], left))
         body = None if request.upload is None else Body(request.upload, progress.sent)
+        outgoing = Outgoing(request.method, self._target(request), body, request.byte_range)
         _log.debug("%s %s%s", request.method, self.url, request.path)
         with translated(request.action):
-            received = self._open_sender().send(Outgoing(request.method, self._target(request), body), timeout)
+            received = self._open_sender().send(outgoing, timeout)
         answer = Answer(received, request.action, progress.received)
         try:
-            if answer.status == 200:
+            if answer.status == request.expected_status:
                 return receive(answer)
-            text = answer.read(ERROR_TEXT_LIMIT)
+            text = b""
+            if request.method == "HEAD":  # the text that it may announce does not come
+                answer.finish()
+            else:
+                text = answer.read(ERROR_TEXT_LIMIT)
         finally:
             answer.close()
         raise self._meaning_of(request, answer, text)
@@ -203,7 +208,7 @@ class Connection:
             return request.refused(self.url + request.path, answer.status, answer.headers, reason)
         where = answer.headers.get("Location")
         return AnswerError(
-            f"{request.action}: expected status 200 and found {answer.status}"
+            f"{request.action}: expected status {request.expected_status} and found {answer.status}"
             + (f" to {where}; is a proxy or a login page in between?" if where else ""),
             content_type=answer.headers.get("Content-Type", ""),
             first_bytes=text[:200],

@@ -45,6 +45,8 @@ class Request:
         The path begins with a slash, is percent-encoded and has no query.
     query : mapping
     upload : Upload, optional
+    byte_range : (int, int or None), optional
+        Ask for a part of the body: the first byte and the last one, None for the end. The answer is a 206.
     repeatable : bool
         Whether the request may be sent again although the server may have carried it out.
     wants_admin : bool
@@ -58,9 +60,15 @@ class Request:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     upload: Upload | None = None
+    byte_range: tuple[int, int | None] | None = None
     repeatable: bool = True
     wants_admin: bool = False
     refusal: Refusal | None = None
+
+    @property
+    def expected_status(self) -> int:
+        """The status of a success."""
+        return 200 if self.byte_range is None else 206
 
     def refused(self, url: str, status: int, headers: Mapping[str, str], text: str) -> StoreError:
         """Return the error that an error status stands for."""

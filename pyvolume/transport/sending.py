@@ -27,15 +27,21 @@ class Outgoing:
     target : str
         What comes behind the url of the server: path and query, percent-encoded.
     body : Body, optional
+    byte_range : (int, int or None), optional
+        The first and the last byte of the answer's body that is asked for.
     """
 
     method: str
     target: str
     body: Body | None
+    byte_range: tuple[int, int | None] | None
 
     @property
-    def framing(self) -> dict[str, str]:
-        """The header that tells the length of the body."""
+    def headers(self) -> dict[str, str]:
+        """What the head says of this request alone."""
+        if self.byte_range is not None:
+            first, last = self.byte_range
+            return {"Range": f"bytes={first}-{'' if last is None else last}"}
         if self.body is not None:
             return {"Content-Length": str(len(self.body))}
         return {} if self.method in {"GET", "HEAD"} else {"Content-Length": "0"}
@@ -79,7 +85,7 @@ class OwnSender:
         self._headers = dict(template.headers)
 
     def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
-        headers = self._headers | outgoing.framing
+        headers = self._headers | outgoing.headers
         if self._session.cookies:
             cookie = get_cookie_header(self._session.cookies, self._asked(outgoing))  # type: ignore[no-untyped-call]
             headers |= {"Cookie": cookie} if cookie else {}
@@ -131,7 +137,7 @@ class GivenSender:
         request = requests.Request(outgoing.method, self._url + outgoing.target, headers=HEADERS, auth=self._auth)
         prepared = self._session.prepare_request(request)
         prepared.body = outgoing.body  # type: ignore[assignment]
-        prepared.headers.update(outgoing.framing)
+        prepared.headers.update(outgoing.headers)
         response = self._session.send(prepared, stream=True, allow_redirects=False, timeout=timeout, **self._settings)
         return Received(response.status_code, response.headers, response.raw)
 

@@ -18,6 +18,7 @@ from pyvolume.dvid import general, voxels
 from pyvolume.errors import (
     AddressError,
     AlignmentError,
+    ExistsError,
     ForbiddenError,
     LockedError,
     MetadataError,
@@ -143,9 +144,9 @@ def test_what_the_server_could_not_serve_is_not_created(
     assert not general.get_repos_info(dvid.connection)[fresh_repo]["DataInstances"]
 
 
-def test_a_name_that_is_taken_is_refused_with_the_servers_words(dvid: DvidBackend) -> None:
+def test_a_name_that_is_taken_is_refused(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
-    with pytest.raises(RefusedError, match="already exists in repo"):
+    with pytest.raises(ExistsError, match="the name is taken"):
         voxels.create_new(dvid.connection, made.uuid, made.data_name, default())
 
 

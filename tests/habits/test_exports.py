@@ -13,10 +13,15 @@ import pytest
 
 import mockserver
 import pyvolume
+import pyvolume.dvid.attrs
 import pyvolume.dvid.general
 import pyvolume.dvid.graph
 import pyvolume.dvid.history
+import pyvolume.dvid.json_view
+import pyvolume.dvid.keys
+import pyvolume.dvid.keyvalue
 import pyvolume.dvid.repo
+import pyvolume.dvid.roi
 import pyvolume.dvid.server
 import pyvolume.dvid.version
 import pyvolume.dvid.voxels
@@ -32,6 +37,11 @@ MODULES: list[ModuleType] = [
     pyvolume.dvid.version,
     pyvolume.dvid.graph,
     pyvolume.dvid.history,
+    pyvolume.dvid.roi,
+    pyvolume.dvid.keys,
+    pyvolume.dvid.json_view,
+    pyvolume.dvid.keyvalue,
+    pyvolume.dvid.attrs,
 ]
 named = pytest.mark.parametrize("module", [*MODULES, mockserver], ids=lambda module: module.__name__)
 

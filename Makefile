@@ -9,7 +9,7 @@ demo: $(VENV)/installed-demo
 	$(RUN) -m pyvolume.demo
 
 test: $(VENV)/installed-test
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2
 
 lint: $(VENV)/installed-lint
 	$(VENV)/bin/ruff format --check

@@ -111,7 +111,7 @@ def test_unsafe_lets_every_number_pass(values: Any) -> None:
         "text",
         [b"bytes"],
         None,
-        [object()],
+        [object],
         [1, None],
         {"a": 1},
         np.array(["2026-01-01"], "datetime64[D]"),

@@ -143,7 +143,7 @@ def test_a_key_is_refused_exactly_where_numpy_refuses_it(key: Any) -> None:
         (b"x", "must be integers"),
         (slice(0, 1.5), r"slice must be integers, .* not 1\.5"),
         ({0}, "must be integers"),
-        (object(), "must be integers"),
+        (object, "must be integers"),
         (np.zeros((1, 1), int), "index arrays have one axis, not 2; read the box with slices"),
         (np.zeros((2, 3, 4), bool), "index arrays have one axis, not 3"),
         ([[0, 1]], "index arrays have one axis, not 2"),

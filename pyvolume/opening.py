@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from pyvolume.errors import AddressError, MetadataError
 from pyvolume.memory import MemoryStore
 from pyvolume.metadata import AXES, VoxelsMetadata
+from pyvolume.neuroglancer import is_link, url_of
 from pyvolume.transfer.casting import Casting
 from pyvolume.transport.address import normalised_url, without_secrets
 from pyvolume.transport.connection import Connection
@@ -49,8 +50,8 @@ def open(  # noqa: A001 - as in pyvolume.open
     ----------
     url : str
         ``dvid://http://host:port/UUID/NAME`` (the form that Neuroglancer uses; https too) or
-        ``http://host:port/api/node/UUID/NAME``. UUID is a full uuid, a prefix of one, a tag, or a branch as in
-        ``:master``, ``ab:dev``, ``:master~1``; it is looked up once.
+        ``http://host:port/api/node/UUID/NAME``, or a link to a Neuroglancer that shows such a volume. UUID is a full
+        uuid, a prefix of one, a tag, or a branch as in ``:master``, ``ab:dev``, ``:master~1``; it is looked up once.
     mode : "r" or "r+"
         Read only, or read and write.
     connection : Connection, optional
@@ -118,6 +119,8 @@ def parse_url(url: str) -> tuple[str, str, str, str]:
     >>> parse_url("dvid://https://example.org/ab:dev/gray")
     ('dvid', 'https://example.org', 'ab:dev', 'gray')
     """
+    if is_link(url):
+        url = url_of(url)
     scheme, separator, rest = url.partition("://")
     is_plain = scheme in {"http", "https"}
     found = re.fullmatch(PLAIN_URL, url) if is_plain else re.fullmatch(DRIVER_URL, rest)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, NoReturn, Self, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from pyvolume import showing
 from pyvolume.border import check_inside, check_out, checked_box
 from pyvolume.box import Box
 from pyvolume.coordinates import Coordinates
@@ -25,6 +26,9 @@ from pyvolume.transfer.many import run_ahead
 from pyvolume.transfer.plan import Plan
 from pyvolume.transport.call import Call
 from pyvolume.transport.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 class Volume:
@@ -139,6 +143,13 @@ class Volume:
             f"<{type(self).__name__} {self.shape} {self.dtype} {self.axiskeys}, blocks {blocks}, "
             f"mode {self.mode!r}, {self.store.address}>"
         )
+
+    def _repr_html_(self) -> str:
+        return showing.table_of(self)
+
+    def thumbnail(self, size: int = 256) -> Image:
+        """Draw the three middle planes, see `pyvolume.showing.thumbnail_of`; needs the extra ``files``."""
+        return showing.thumbnail_of(self, size)
 
     def __len__(self) -> NoReturn:
         raise TypeError("a volume has no len(): use vol.shape, or np.asarray(vol) to read it all")

@@ -1,6 +1,7 @@
 """Every block of code in the README and the documentation runs, or says why it does not.
 
-Python blocks of a page share one namespace and run in order. A comment before a block says more:
+Python blocks of a page share one namespace and run in order. So do the commands of ``console`` blocks, in one folder
+and against one mock server, see `shell_session`; what they print stands below each. A comment before a block says more:
 
 - `output`: what the Python block before it prints, compared with ``...`` as a wildcard and any white space alike;
 - `run by pytest`: tests, which pytest runs in a process of its own;
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shell_session
 
 import mockserver
 import pyvolume
@@ -61,7 +63,7 @@ class Block:
 
     @property
     def is_run(self) -> bool:
-        return self.language == "python" and not self.comment
+        return self.language in {"python", "console"} and not self.comment
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -139,7 +141,12 @@ def test_no_code_escapes_as_something_else(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_page_runs(page: Path) -> None:
+def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = contextlib.ExitStack()
+    if any(block.is_run and block.language == "console" for block in blocks_of(page)):
+        pytest.importorskip("rich", reason="the command comes with the extra 'cli'")
+        monkeypatch.chdir(tmp_path)
+        shell = terminal.enter_context(shell_session.session(tmp_path))
     namespace: dict[str, Any] = {"__name__": f"page_{page.stem}"}
     printed, where = "", ""
     for block in blocks_of(page):
@@ -148,10 +155,17 @@ def test_page_runs(page: Path) -> None:
                 f"{block.place}: the page shows\n{block.code}\nbut {where} prints\n{printed}"
             )
             printed = ""
+        elif block.is_run and block.language == "console":
+            for command, expected in shell_session.commands_of(block.code):
+                found = shell.run(command, expected)
+                assert doctest.OutputChecker().check_output(f"{expected}\n", found or "\n", WANTED), (
+                    f"{block.place}: $ {command}\nshows\n{expected}\nbut prints\n{found}"
+                )
         elif block.is_run:
             assert not printed, f"{where} prints what the page does not show:\n{printed}"
             printed, where = run(block, namespace), block.place
     assert not printed, f"{where} prints what the page does not show:\n{printed}"
+    terminal.close()
     namespace.clear()
     gc.collect()  # what a page leaves open is found here, and not in another test
 

@@ -9,7 +9,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = {"PIL", "build", "coverage", "hypothesis", "nibabel", "pytest", "sphinx"}
+EXTRAS = {
+    "PIL",
+    "build",
+    "click",
+    "coverage",
+    "h5py",
+    "hypothesis",
+    "nibabel",
+    "pytest",
+    "rich",
+    "sphinx",
+    "tifffile",
+    "zarr",
+}
 LATE = {"jsonschema", "tenacity", "mockserver"}
 CORE = {"numpy", "requests", "lz4", "urllib3"}
 

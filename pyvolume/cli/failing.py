@@ -1,0 +1,34 @@
+"""What an error means for a shell: an exit code, and one line."""
+
+from __future__ import annotations
+
+from pyvolume.errors import (
+    AddressError,
+    BusyError,
+    NotFoundError,
+    RefusedError,
+    SelectionError,
+    UnsupportedError,
+)
+
+CODES: tuple[tuple[type[Exception], int], ...] = (
+    (BusyError, 3),
+    (NotFoundError, 4),
+    (RefusedError, 5),
+    (UnsupportedError, 5),
+    (AddressError, 2),
+    (SelectionError, 2),
+)
+"""The first class that fits counts; everything else is 1."""
+
+
+def exit_code(error: Exception) -> int:
+    """Return the exit code of an error."""
+    return next((code for kind, code in CODES if isinstance(error, kind)), 1)
+
+
+def sentence(error: Exception) -> str:
+    """Return an error as one line."""
+    text = " ".join(str(error).split())
+    is_told = text and type(error).__module__.startswith(("pyvolume", "click", "builtins"))
+    return text if is_told and not isinstance(error, KeyError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,104 @@
+"""The command itself: its options, and what becomes of errors."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from pyvolume.cli.failing import exit_code, sentence
+
+COMMANDS = {
+    "branch": "pyvolume.cli.versions",
+    "commit": "pyvolume.cli.versions",
+    "cp": "pyvolume.cli.moving",
+    "create": "pyvolume.cli.creating",
+    "demo": "pyvolume.cli.serving",
+    "diff": "pyvolume.cli.comparing",
+    "get": "pyvolume.cli.moving",
+    "info": "pyvolume.cli.looking",
+    "keys": "pyvolume.cli.keys",
+    "log": "pyvolume.cli.looking",
+    "ls": "pyvolume.cli.looking",
+    "put": "pyvolume.cli.moving",
+    "roi": "pyvolume.cli.regions",
+    "serve": "pyvolume.cli.serving",
+    "tag": "pyvolume.cli.versions",
+    "tree": "pyvolume.cli.looking",
+    "view": "pyvolume.cli.viewing",
+}
+"""The module of each command; imported when it is used."""
+
+
+class Commands(click.Group):
+    """Commands by name; an error is one line and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
+        """Run, and end the process."""
+        shows_traceback = "--debug" in (sys.argv[1:] if args is None else args)
+        extra["standalone_mode"] = False
+        try:
+            status = super().main(args, *rest, **extra)
+        except click.UsageError as error:
+            way_out = f" (see {error.ctx.command_path} --help)" if error.ctx is not None else ""
+            click.echo(f"pyvolume: {error.format_message()}{way_out}", err=True)
+            sys.exit(2)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("pyvolume: interrupted", err=True)
+            sys.exit(130)
+        except Exception as error:
+            if shows_traceback:
+                traceback.print_exception(error)
+            click.echo(f"pyvolume: {sentence(error)}", err=True)
+            sys.exit(exit_code(error))
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="pyvolume-sdk", prog_name="pyvolume")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=60,
+    metavar="SECONDS",
+    show_default=True,
+    help="How long to wait for a server that is busy.",
+)
+@click.pass_context
+def pyvolume(context: click.Context, debug: bool, patience: float) -> None:  # noqa: ARG001
+    """Volumes on servers, by slices.
+
+    \b
+    URL is one of
+      dvid://http://HOST:PORT/VERSION/NAME    a volume
+      dvid://http://HOST:PORT/VERSION         a version
+      http://HOST:PORT                        a server
+    where VERSION is a uuid, the beginning of one, a tag, or a branch as in
+    ":master" or "ab:dev". Behind a volume slices can stand, as numpy writes
+    them: quote them for the shell.
+
+    \b
+      pyvolume get "dvid://http://localhost:8000/:master/gray[:, 10:110, 20:120]" cut.npy
+
+    With PYVOLUME_URL=http://HOST:PORT in the environment that part can be left
+    out: ":master/gray". PYVOLUME_TOKEN is sent as bearer token, and
+    DVID_ADMIN_TOKEN where repositories are created.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 busy for too long,
+    4 not found, 5 refused.
+    """
+    context.obj = patience

@@ -1,0 +1,121 @@
+"""``keys``: values of bytes by keys of text."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from pyvolume.cli.place import Place, place
+from pyvolume.cli.printing import as_json, show, table
+from pyvolume.dvid.keys import KeyValue
+from pyvolume.dvid.keyvalue import create_new
+from pyvolume.errors import AddressError, ExistsError
+
+
+@click.group(short_help="Read and write keys and their values.")
+def keys() -> None:
+    """Read and write the values of a keyvalue instance; URL names it, as in dvid://http://HOST:PORT/VERSION/NAME."""
+
+
+@contextmanager
+def _opened(url: Place) -> Iterator[KeyValue]:
+    url.refuse_slices()
+    if not url.name:
+        raise AddressError(f"keys: expected an instance, as in dvid://{url.server}/:master/NAME, and found {url}")
+    with url.connected() as connection:
+        yield KeyValue(connection, url.version, url.name)
+
+
+@keys.command(short_help="Create an instance for keys.")
+@click.argument("url", type=place)
+@click.argument("name")
+@click.option("--unversioned", is_flag=True, help="Let all versions share the values.")
+def create(url: Place, name: str, unversioned: bool) -> None:
+    """Create an instance called NAME in a version, which must be open.
+
+    \b
+    Example:
+      pyvolume keys create dvid://http://localhost:8000/:master notes
+    """
+    with url.at_version() as version:
+        create_new(version.connection, version.uuid, name, versioned=not unversioned)
+        click.echo(f"dvid://{url.server}/{version.uuid}/{name}")
+
+
+@keys.command(short_help="List the keys.")
+@click.argument("url", type=place)
+@as_json
+def ls(url: Place, as_json: bool) -> None:
+    """List the keys, sorted.
+
+    \b
+    Example:
+      pyvolume keys ls dvid://http://localhost:8000/:master/notes
+    """
+    with _opened(url) as values:
+        found = list(values)
+    show(found, table(("key",), ([key] for key in found)), as_json=as_json)
+
+
+@keys.command(short_help="Read a value.")
+@click.argument("url", type=place)
+@click.argument("key")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+def get(url: Place, key: str, file: Path | None, force: bool) -> None:
+    """Read the value of KEY to FILE, or to the standard output.
+
+    \b
+    Example:
+      pyvolume keys get dvid://http://localhost:8000/:master/notes who
+    """
+    with _opened(url) as values:
+        if file is None:
+            sys.stdout.buffer.write(values[key])
+            return
+        if file.exists() and not force:
+            raise ExistsError(f"write {file}: it exists; --force replaces it")
+        part = file.with_name(f".{file.name}.part")
+        try:
+            with part.open("wb") as target:
+                values.read_into(key, target)
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@keys.command(short_help="Write a value.")
+@click.argument("url", type=place)
+@click.argument("key")
+@click.argument("file", type=click.Path(exists=True, path_type=Path, dir_okay=False, allow_dash=True))
+def put(url: Place, key: str, file: Path) -> None:
+    """Write FILE as the value of KEY; "-" is the standard input.
+
+    \b
+    Example:
+      echo -n Ada | pyvolume keys put dvid://http://localhost:8000/:master/notes who -
+    """
+    with _opened(url) as values:
+        if str(file) == "-":
+            values[key] = sys.stdin.buffer.read()
+        else:
+            with file.open("rb") as source:
+                values.write_from(key, source)
+
+
+@keys.command(short_help="Delete a key.")
+@click.argument("url", type=place)
+@click.argument("key")
+def rm(url: Place, key: str) -> None:
+    """Delete KEY in this version; those before it keep it.
+
+    \b
+    Example:
+      pyvolume keys rm dvid://http://localhost:8000/:master/notes who
+    """
+    with _opened(url) as values:
+        del values[key]

@@ -1,0 +1,122 @@
+"""Description: where the voxels of a file come from, kept in the file's own metadata."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pyvolume.errors import MetadataError
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """Where the voxels of a file come from.
+
+    Everything but the axes may be missing: other programs write files too.
+
+    Parameters
+    ----------
+    axes : str
+        One letter per axis of the array.
+    volume_axes : str
+        Of the volume, channel first; an axis that the array lacks was taken at one index.
+    offset : tuple of int
+        Literal coordinates of the first voxel, one per axis of the volume.
+    step : tuple of int
+        Distance of the voxels, one per axis of the volume.
+    resolution : tuple of float
+        Size of the volume's voxels, one per axis behind the channel.
+    units : tuple of str
+        Likewise.
+    version : str
+        The uuid of the version.
+    source : str
+        The url of the volume.
+    """
+
+    axes: str
+    volume_axes: str = ""
+    offset: tuple[int, ...] = ()
+    step: tuple[int, ...] = ()
+    resolution: tuple[float, ...] = ()
+    units: tuple[str, ...] = ()
+    version: str = ""
+    source: str = ""
+
+    @classmethod
+    def of_foreign(cls, ndim: int, path: str) -> Self:
+        """Describe an array of which only the number of axes is known."""
+        axes = {2: "xy", 3: "xyz", 4: "cxyz", 5: "cxyzt"}.get(ndim)
+        if axes is None:
+            raise MetadataError(f"read {path}: expected an array of 2 to 5 axes and found {ndim}")
+        return cls(axes)
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any], path: str) -> Self:
+        """Read what `to_document` has made, and whatever else stands beside it."""
+        numbers = {"offset": int, "step": int, "resolution": float, "units": str}
+        texts = {"axes", "volume_axes", "version", "source"}
+        try:
+            found: dict[str, Any] = {name: str(document[name]) for name in texts if name in document}
+            found |= {name: tuple(map(kind, document[name])) for name, kind in numbers.items() if name in document}
+            return cls(**found)
+        except (TypeError, ValueError) as error:
+            raise MetadataError(f"read {path}: expected metadata that pyvolume has written: {error}") from None
+
+    @classmethod
+    def of_attributes(cls, attributes: Mapping[str, Any], ndim: int, path: str) -> Self:
+        """Read what stands beside an array: what `to_document` has made, or nothing of ours."""
+        is_ours = "axes" in attributes and "volume_axes" in attributes
+        return cls.of_document(attributes, path) if is_ours else cls.of_foreign(ndim, path)
+
+    @classmethod
+    def of_json(cls, text: str, path: str) -> Self:
+        """Read the text of `to_json`."""
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            raise MetadataError(f"read {path}: expected metadata that pyvolume has written: {error}") from None
+        return cls.of_document(document, path)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return what goes into the file: text, and lists of numbers or text; nothing that is not known."""
+        values = dataclasses.asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value}
+
+    def to_json(self) -> str:
+        """Return `to_document` as text on one line."""
+        return json.dumps(self.to_document())
+
+    def size_of(self, axis: str) -> float:
+        """Return the distance of the array's voxels on an axis, 1 where it is not known."""
+        if not self.resolution or axis not in self.volume_axes[1:]:
+            return 1.0
+        at = self.volume_axes.index(axis)
+        return self.resolution[at - 1] * abs(self.step[at] if self.step else 1)
+
+    def unit_of(self, axis: str) -> str:
+        """Return the unit of an axis, empty where it is not known."""
+        return self.units[self.volume_axes.index(axis) - 1] if self.units and axis in self.volume_axes[1:] else ""
+
+    def key(self, axiskeys: str, shape: Iterable[int]) -> tuple[int | slice, ...]:
+        """Return where an array of this shape belongs in a volume, as literal coordinates.
+
+        Raises
+        ------
+        MetadataError
+            If the volume lacks an axis of the array.
+        """
+        lengths = dict(zip(self.axes, shape, strict=True))
+        if not set(lengths) <= set(axiskeys) or (self.offset and self.volume_axes != axiskeys):
+            raise MetadataError(
+                f"place voxels: expected axes of the volume, {axiskeys!r}, and found {self.volume_axes or self.axes!r}"
+            )
+        offset = self.offset or (0,) * len(axiskeys)
+        step = self.step or (1,) * len(axiskeys)
+        return tuple(
+            slice(first, first + lengths[axis] * apart, apart) if axis in lengths else first
+            for axis, first, apart in zip(axiskeys, offset, step, strict=True)
+        )

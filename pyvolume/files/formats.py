@@ -1,0 +1,119 @@
+"""Which module knows a file, by its suffix; files appear when they are complete."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyvolume.errors import ExistsError, UnsupportedError
+from pyvolume.files.description import Description
+
+FORMATS = {
+    ".npy": ("npy", "numpy"),
+    ".npz": ("npz", "numpy"),
+    ".h5": ("hdf5", "h5py"),
+    ".hdf5": ("hdf5", "h5py"),
+    ".ome.tif": ("tiff", "tifffile"),
+    ".ome.tiff": ("tiff", "tifffile"),
+    ".tif": ("tiff", "tifffile"),
+    ".tiff": ("tiff", "tifffile"),
+    ".nii": ("nifti", "nibabel"),
+    ".nii.gz": ("nifti", "nibabel"),
+    ".png": ("pictures", "Pillow"),
+    ".jpg": ("pictures", "Pillow"),
+    ".jpeg": ("pictures", "Pillow"),
+    ".zarr": ("zarrs", "zarr"),
+}
+"""The module of each suffix, and the library that it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a file holds.
+
+    Parameters
+    ----------
+    array : array-like
+        Sliced as a numpy array; a large one may stay in the file.
+    description : Description
+    """
+
+    array: Any
+    description: Description
+
+
+@contextlib.contextmanager
+def create(
+    path: Path, shape: Sequence[int], dtype: np.dtype[Any], description: Description, *, force: bool = False
+) -> Iterator[Any]:
+    """Make a file of voxels: give what is assigned to by slices. It gets its name when the block ends without an error.
+
+    Parameters
+    ----------
+    path : Path
+        Its suffix says which format.
+    shape : sequence of int
+    dtype : numpy.dtype
+    description : Description
+    force : bool
+        Replace a file that is there; a directory never.
+
+    Raises
+    ------
+    UnsupportedError
+        For an unknown suffix, or voxels that the format cannot hold.
+    ExistsError
+        If the file is there.
+    ImportError
+        If the library is missing; the message names the extra.
+    """
+    module = _module_of(path)
+    if path.exists() and (path.is_dir() or not force):
+        raise ExistsError(f"write {path}: it exists{'' if path.is_dir() else '; --force replaces it'}")
+    part = path.with_name(f".{uuid.uuid4().hex[:8]}-{path.name}")
+    try:
+        with module.create(part, tuple(shape), dtype, description) as target:
+            yield target
+        part.replace(path)
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part)
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def read(path: Path) -> Iterator[Stored]:
+    """Open a file of voxels.
+
+    Raises
+    ------
+    UnsupportedError
+        For an unknown suffix, or content that is no volume.
+    MetadataError
+        If the metadata of pyvolume in it is broken.
+    ImportError
+        If the library is missing; the message names the extra.
+    """
+    with _module_of(path).read(path) as (array, description):
+        yield Stored(array, description)
+
+
+def _module_of(path: Path) -> Any:
+    folder = next((each for each in path.parents if each.suffix == ".zarr"), path)  # of an array in a group
+    name = folder.name.lower()
+    suffix = max((each for each in FORMATS if name.endswith(each)), key=len, default=None)
+    if suffix is None:
+        raise UnsupportedError(f"open {path}: expected one of the suffixes {', '.join(FORMATS)}")
+    module, library = FORMATS[suffix]
+    try:
+        return importlib.import_module(f"pyvolume.files.{module}")
+    except ImportError:
+        raise ImportError(f"{suffix} files need {library}: pip install 'pyvolume-sdk[files]'", name=library) from None

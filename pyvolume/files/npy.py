@@ -1,0 +1,27 @@
+"""``.npy``: the array alone, in Fortran order, mapped into memory. It has no place for metadata."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyvolume.files.description import Description
+
+
+@contextlib.contextmanager
+def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> Iterator[Any]:  # noqa: ARG001
+    """Give an array in a new file; the description is lost."""
+    mapped = np.lib.format.open_memmap(path, "w+", dtype, shape, fortran_order=True)
+    yield mapped
+    mapped.flush()
+
+
+@contextlib.contextmanager
+def read(path: Path) -> Iterator[tuple[Any, Description]]:
+    """Give the array in a file."""
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    yield mapped, Description.of_foreign(mapped.ndim, str(path))

@@ -1,0 +1,1 @@
+"""A page with three planes of a volume, and the small server behind it."""

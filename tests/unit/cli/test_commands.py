@@ -1,0 +1,363 @@
+"""The command, against the mock server: what it does, what it prints, what it exits with."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import Run
+from conformance_stores import ramp
+from numpy.typing import NDArray
+
+import pyvolume
+from mockserver import Fault, MockServer
+from pyvolume.files import formats
+
+ROOT = Path(__file__).parents[3]
+GRAY = ":master/gray"
+
+
+def same(actual: object, expected: object) -> None:
+    np.testing.assert_array_equal(actual, expected, strict=True)
+
+
+def words(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+class TestLooking:
+    def test_ls_lists_repositories(self, run: Run, server: MockServer) -> None:
+        (found,) = run("ls", "--json").document
+        assert (found["uuid"], found["versions"], found["instances"]) == (server.uuid, 1, ["gray", "other"])
+        assert server.uuid in run("ls").out
+
+    def test_ls_lists_instances(self, run: Run) -> None:
+        assert words(run("ls", ":master").out) == [["name", "type"], ["gray", "uint16blk"], ["other", "uint16blk"]]
+
+    def test_info_says_what_a_volume_is(self, run: Run, server: MockServer) -> None:
+        found = run("info", "--json", GRAY).document
+        assert found["url"] == f"dvid://{server.url}/{server.uuid}/gray"
+        assert (found["dtype"], found["start"], found["stop"]) == ("uint16", [0, 0, 0, 0], [1, 64, 32, 32])
+        assert ["dtype", "uint16"] in words(run("info", GRAY).out)
+
+    def test_info_says_what_a_version_is(self, run: Run, server: MockServer) -> None:
+        found = run("info", ":master", "--json").document
+        assert (found["uuid"], found["state"]) == (server.uuid, "open")
+
+    def test_info_says_what_a_server_is(self, run: Run, server: MockServer) -> None:
+        assert "DVID Version" in run("info", server.url, "--json").document
+
+    def test_tree_draws_branches_and_merges(self, run: Run, server: MockServer) -> None:
+        root = pyvolume.Server(server.url).repos[server.uuid].root
+        root.commit("raw")
+        next_one, trial = root.new_version("next"), root.branch("trial")
+        next_one.commit()
+        trial.commit()
+        merged = next_one.merge([trial], "both")
+        drawn = run("tree").out
+        assert f"{merged.uuid[:8]}  master  open  both + {trial.uuid[:8]}" in drawn
+        assert drawn.count(merged.uuid[:8]) == 1
+        assert len(run("tree", ":trial", "--json").document[server.uuid]) == 4
+
+    def test_log_shows_the_history(self, run: Run, server: MockServer) -> None:
+        run("commit", ":master", "--note", "raw", "--log", "a line", "--next")
+        newest, first = run("log", ":master/gray", "--json").document
+        assert (newest["state"], first["note"], first["uuid"]) == ("open", "raw", server.uuid)
+        assert "a line" in run("log", ":master").out
+
+
+class TestVersions:
+    def test_a_version_is_committed_and_branched(self, run: Run, server: MockServer) -> None:
+        assert run("commit", ":master", "--json").document == {"committed": server.uuid}
+        made = run("branch", ":master", "trial", "--note", "bold", "--json").document
+        repo = pyvolume.Server(server.url).repos[server.uuid]
+        assert repo.version(":trial").uuid == made["version"]
+        assert repo.version(":trial").note == "bold"
+
+    def test_a_version_gets_a_name(self, run: Run, server: MockServer) -> None:
+        run("commit", ":master")
+        assert run("tag", ":master", "raw-2026").code == 0
+        assert pyvolume.Server(server.url).repos[server.uuid].version("raw-2026").parents[0].uuid == server.uuid
+
+    @pytest.mark.parametrize("command", [["commit"], ["branch", "trial"], ["tag", "raw"]])
+    def test_nothing_is_changed_without_a_version(self, run: Run, server: MockServer, command: list[str]) -> None:
+        assert run(command[0], server.url, *command[1:]).code == 2
+
+    def test_what_is_committed_stays(self, run: Run) -> None:
+        run("commit", ":master")
+        done = run("commit", ":master")
+        assert done.code == 5
+        assert "committed already" in done.err
+
+
+class TestCreate:
+    def test_a_volume(self, run: Run, server: MockServer) -> None:
+        options = ["--shape", "10,20,30", "--dtype", "float32", "--resolution", "8,8,40", "--units", "nanometers"]
+        made = run("create", ":master", "new", *options, "--block-shape", "16", "--json").document
+        with pyvolume.open(made["url"]) as volume:
+            assert (volume.shape, volume.dtype.name) == ((1, 10, 20, 30), "float32")
+            assert (volume.resolution, volume.units[0]) == ((8, 8, 40), "nanometers")
+            assert volume.store.traits.write_grid == (1, 16, 16, 16)
+
+    def test_a_repository_and_a_volume_in_it(self, run: Run, server: MockServer) -> None:
+        made = run("create", server.url, "--repo", "fly", "gray", "--json").document
+        assert pyvolume.Server(server.url).repos["fly"].instances == {"gray": "uint8blk"}
+        assert made["url"].startswith(f"dvid://{server.url}/{made['version']}")
+
+    def test_a_volume_like_a_file(self, run: Run) -> None:
+        run("get", f"{GRAY}[:, 10:20, 3:, :]", "cut.h5")
+        made = run("create", ":master", "like", "--like", "cut.h5", "--units", "microns", "--json").document
+        with pyvolume.open(made["url"]) as volume:
+            assert (volume.shape, volume.dtype.name, volume.units[0]) == ((1, 20, 32, 32), "uint16", "microns")
+
+    def test_a_volume_that_cannot_be_leaves_no_repository(self, run: Run, server: MockServer) -> None:
+        done = run("create", server.url, "--repo", "fly", "gray", "--dtype", "int16")
+        assert done.code == 5
+        assert len(run("ls", "--json").document) == 1
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["", "new"],
+            [":master"],
+            [GRAY, "new"],
+            [":master", "new", "--repo", "fly"],
+            [":master", "n", "--shape", "1,2"],
+        ],
+    )
+    def test_half_a_wish_is_wrong_usage(self, run: Run, arguments: list[str]) -> None:
+        assert run("create", *arguments).code == 2
+
+    def test_the_admin_token_comes_from_the_environment(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        with MockServer(admin_token="open sesame") as strict:
+            assert run("create", strict.url, "--repo", "fly").code == 5
+            monkeypatch.setenv("DVID_ADMIN_TOKEN", "open sesame")
+            done = run("create", strict.url, "--repo", "fly")
+        assert done.code == 0
+        assert "sesame" not in done.out + done.err
+
+
+class TestGet:
+    @pytest.mark.parametrize(
+        ("slices", "key"),
+        [
+            ("", np.s_[...]),
+            ("[:, 10:50, 5:20]", np.s_[:, 10:50, 5:20]),
+            ("[0, :, :, 12]", np.s_[0, :, :, 12]),
+            ("[..., -1]", np.s_[..., -1]),
+            ("[0, 60:3:-7, ::5, 3:4]", np.s_[0, 60:3:-7, ::5, 3:4]),
+            ("[0, [5, 3, 3], :, 7]", np.s_[0, [5, 3, 3], :, 7]),
+        ],
+    )
+    @pytest.mark.parametrize("suffix", ["npy", "h5", "zarr"])
+    def test_a_file_holds_what_numpy_would_give(
+        self, run: Run, voxels: NDArray[Any], suffix: str, slices: str, key: Any
+    ) -> None:
+        assert run("get", GRAY + slices, f"cut.{suffix}").code == 0
+        with formats.read(Path(f"cut.{suffix}")) as stored:
+            same(np.asarray(stored.array[...]), voxels[key])
+
+    def test_the_file_says_where_the_voxels_come_from(self, run: Run, server: MockServer) -> None:
+        run("get", f"{GRAY}[0, 10:50, 5, ::2]", "cut.npz")
+        with formats.read(Path("cut.npz")) as stored:
+            described = stored.description
+        assert (described.axes, described.offset, described.step) == ("xz", (0, 10, 5, 0), (1, 1, 1, 2))
+        assert described.version == server.uuid
+
+    def test_a_volume_below_0_is_read_from_its_first_voxel_on(self, run: Run, server: MockServer) -> None:
+        with pyvolume.open(f"dvid://{server.url}/{server.uuid}/other") as volume:
+            volume.post_ndarray((0, -32, 0, 0), (1, 0, 32, 32), ramp((1, 32, 32, 32), "uint16"))
+        run("get", ":master/other", "all.h5")
+        with formats.read(Path("all.h5")) as stored:
+            assert stored.array.shape == (1, 96, 32, 32)
+            assert stored.description.offset == (0, -32, 0, 0)
+
+    def test_nothing_is_left_when_the_server_fails(self, run: Run, server: MockServer) -> None:
+        server.faults.add(Fault("error", status=403, path=".*/raw/.*"))
+        assert run("get", GRAY, "all.h5").code == 5
+        assert list(Path().iterdir()) == []
+
+    def test_a_file_is_not_replaced_by_accident(self, run: Run) -> None:
+        Path("cut.npy").write_text("precious")
+        assert run("get", GRAY, "cut.npy").code == 5
+        assert Path("cut.npy").read_text() == "precious"
+        assert run("get", GRAY, "cut.npy", "--force").code == 0
+
+    def test_one_voxel_is_no_file(self, run: Run) -> None:
+        assert run("get", f"{GRAY}[0, 1, 2, 3]", "voxel.npy").code == 2
+
+
+class TestPut:
+    @pytest.mark.parametrize("suffix", ["npz", "h5", "tif", "ome.tif", "nii.gz", "zarr"])
+    def test_voxels_go_where_they_came_from(
+        self, run: Run, server: MockServer, voxels: NDArray[Any], suffix: str
+    ) -> None:
+        run("get", f"{GRAY}[:, 10:50, 5:20]", f"cut.{suffix}")
+        assert run("put", f"cut.{suffix}", ":master/other").code == 0
+        expected = np.zeros_like(voxels)
+        expected[:, 10:50, 5:20] = voxels[:, 10:50, 5:20]
+        same(server.voxels("other"), expected)
+
+    def test_a_plane_goes_back_through_a_picture(self, run: Run, server: MockServer, voxels: NDArray[Any]) -> None:
+        run("get", f"{GRAY}[:, 10:50, :, 12:13]", "plane.png")
+        run("put", "plane.png", ":master/other")
+        expected = np.zeros_like(voxels)
+        expected[:, 10:50, :, 12] = voxels[:, 10:50, :, 12]
+        same(server.voxels("other"), expected)
+
+    def test_steps_go_back(self, run: Run, server: MockServer, voxels: NDArray[Any]) -> None:
+        run("get", f"{GRAY}[0, 60:3:-7, ::5, 3]", "cut.h5")
+        run("put", "cut.h5", ":master/other")
+        expected = np.zeros_like(voxels)
+        expected[0, 60:3:-7, ::5, 3] = voxels[0, 60:3:-7, ::5, 3]
+        same(server.voxels("other"), expected)
+
+    def test_slices_say_another_place(self, run: Run, server: MockServer, voxels: NDArray[Any]) -> None:
+        np.save("part.npy", voxels[0, :5, :6, 3])
+        assert run("put", "part.npy", ":master/other[0, 20:25, 10:16, 31]").code == 0
+        same(server.voxels("other")[0, 20:25, 10:16, 31], voxels[0, :5, :6, 3])
+
+    def test_the_volume_grows(self, run: Run, server: MockServer, voxels: NDArray[Any]) -> None:
+        np.save("all.npy", voxels)
+        assert run("put", "all.npy", ":master/other[:, 64:128]").code == 0
+        same(server.voxels("other")[:, 64:128], voxels)
+
+    @pytest.mark.parametrize(("slices", "code"), [("[:, :6]", 1), ("[0, 0]", 1), ("", 2)])
+    def test_another_shape_is_refused(self, run: Run, server: MockServer, slices: str, code: int) -> None:
+        np.save("part.npy", np.ones((7, 1, 1, 1), "uint16"))
+        assert run("put", "part.npy", f":master/other{slices}").code == code
+        assert not server.voxels("other").any()
+
+    def test_values_change_only_if_that_is_said(self, run: Run, server: MockServer) -> None:
+        np.save("part.npy", np.full((1, 2, 2, 2), -1))
+        assert run("put", "part.npy", ":master/other").code == 1
+        assert run("put", "part.npy", ":master/other", "--casting", "unsafe").code == 0
+        assert server.voxels("other")[0, 1, 1, 1] == 65535
+
+    def test_a_committed_version_is_refused(self, run: Run) -> None:
+        run("get", GRAY, "all.h5")
+        run("commit", ":master")
+        assert run("put", "all.h5", ":master/other").code == 5
+
+
+class TestCp:
+    def test_a_volume_is_copied(self, run: Run, server: MockServer, voxels: NDArray[Any]) -> None:
+        assert run("cp", GRAY, ":master/other", "--verify").code == 0
+        same(server.voxels("other"), voxels)
+
+    def test_a_box_is_copied(self, run: Run, server: MockServer, voxels: NDArray[Any]) -> None:
+        run("cp", f"{GRAY}[:, 10:20, 3]", ":master/other", "--json")
+        expected = np.zeros_like(voxels)
+        expected[:, 10:20, 3] = voxels[:, 10:20, 3]
+        same(server.voxels("other"), expected)
+
+    def test_a_copy_continues(self, run: Run, server: MockServer, voxels: NDArray[Any]) -> None:
+        server.faults.add(Fault("error", method="POST", status=403))
+        assert run("cp", GRAY, ":master/other", "--resume", "journal").code == 5
+        assert run("cp", GRAY, ":master/other", "--resume", "journal").code == 0
+        same(server.voxels("other"), voxels)
+
+    def test_a_step_is_refused(self, run: Run) -> None:
+        assert run("cp", f"{GRAY}[:, ::2]", ":master/other").code == 2
+
+
+class TestErrors:
+    """Each is one line on stderr, and an exit code."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "code"),
+        [
+            (["nonsense"], 2),
+            (["get", GRAY], 2),
+            (["get", f"{GRAY}[0, x]", "a.npy"], 2),
+            (["get", f"{GRAY}[0, 99]", "a.npy"], 2),
+            (["get", ":master", "a.npy"], 2),
+            (["get", GRAY, "a.doc"], 5),
+            (["get", ":nobranch/gray", "a.npy"], 4),
+            (["get", ":master/nothing", "a.npy"], 4),
+            (["put", "missing.npy", GRAY], 2),
+            (["info", "http://127.0.0.1:1/"], 1),
+            (["branch", ":master", "early"], 5),
+            (["ls", "--nonsense"], 2),
+        ],
+    )
+    def test_what_goes_wrong_has_its_code(self, run: Run, arguments: list[str], code: int) -> None:
+        done = run(*arguments)
+        assert done.code == code
+        assert done.err.startswith("pyvolume: ")
+        assert done.err.count("\n") == 1
+        assert done.out == ""
+
+    def test_a_server_that_stays_busy_has_a_code_of_its_own(self, run: Run, server: MockServer) -> None:
+        server.faults.add(Fault("busy", times=100))
+        done = run("--patience", "0", "ls")
+        assert done.code == 3
+
+    def test_a_broken_file_is_one_line(self, run: Run) -> None:
+        Path("broken.h5").write_bytes(b"nonsense")
+        done = run("put", "broken.h5", GRAY)
+        assert (done.code, done.err.count("\n")) == (1, 1)
+
+    def test_debug_shows_the_traceback(self, run: Run) -> None:
+        done = run("--debug", "get", ":nobranch/gray", "a.npy")
+        assert done.code == 4
+        assert "Traceback" in done.err
+
+    def test_a_token_is_sent_and_never_shown(
+        self, run: Run, server: MockServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PYVOLUME_TOKEN", "open-sesame")
+        server.faults.add(Fault("error", status=403, path=".*/info"))
+        done = run("--debug", "info", GRAY)
+        assert server.requests[-1].headers["Authorization"] == "Bearer open-sesame"
+        assert "sesame" not in done.out + done.err
+
+    def test_a_missing_library_is_a_sentence(self) -> None:
+        code = "import sys; sys.modules['click'] = None; from pyvolume.cli import main; main()"
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (1, 'The command needs click: pip install "pyvolume-sdk[cli]"\n')
+
+    def test_a_missing_format_names_the_extra(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delitem(sys.modules, "pyvolume.files.hdf5", raising=False)
+        monkeypatch.setitem(sys.modules, "h5py", None)
+        done = run("get", GRAY, "a.h5")
+        assert done.code == 1
+        assert "pip install 'pyvolume-sdk[files]'" in done.err
+
+
+def test_the_server_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pyvolume.cli", "serve", "--port", "0", "--folder", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        with pyvolume.Server(url) as server:
+            assert "DVID Version" in server.info
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
+
+
+class TestHelp:
+    """Help is worth reading: a summary, what the arguments are, an example."""
+
+    def test_the_command_lists_its_commands(self, run: Run) -> None:
+        listed = run("--help").out
+        assert "Read voxels into a file." in listed
+        assert "PYVOLUME_URL" in listed
+
+    @pytest.mark.parametrize(
+        "command",
+        ["branch", "commit", "cp", "create", "demo", "get", "info", "log", "ls", "put", "serve", "tag", "tree", "view"],
+    )
+    def test_each_command_has_an_example(self, run: Run, command: str) -> None:
+        help_text = run(command, "--help").out
+        assert f"pyvolume {command}" in help_text.partition("Example")[2]
+        assert max(map(len, help_text.splitlines())) <= 100
+
+    def test_a_shell_completes(self, run: Run) -> None:
+        done = run("", env={"_PYVOLUME_COMPLETE": "bash_complete", "COMP_WORDS": "pyvolume c", "COMP_CWORD": "1"})
+        assert done.out.split() == ["plain,commit", "plain,cp", "plain,create"]

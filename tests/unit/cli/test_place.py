@@ -1,0 +1,102 @@
+"""What arguments of the command name, and the slices behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("click", reason="click comes with the extra 'cli'")
+
+from pyvolume.cli.place import Place, parse_place
+from pyvolume.cli.slices import parse_slices
+from pyvolume.errors import AddressError, SelectionError
+
+HOST = "http://localhost:8000"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (":, 10:110, 20:120", np.s_[:, 10:110, 20:120]),
+        ("0,::2,-5:,:-1:-3", np.s_[0, ::2, -5:, :-1:-3]),
+        ("..., 3", np.s_[..., 3]),
+        ("5", (5,)),
+        ("[1, -2], [3]", np.s_[[1, -2], [3]]),
+        ("+1:0x10,", np.s_[1:16,]),
+        ("[]", ([],)),
+    ],
+)
+def test_slices_mean_what_numpy_writes(text: str, key: Any) -> None:
+    assert parse_slices(text) == (key if isinstance(key, tuple) else (key,))
+
+
+@pytest.mark.parametrize(
+    ("text", "stops_at"),
+    [
+        ("1:2, foo", "foo"),
+        ("True", "True"),
+        ("1.5", "1.5"),
+        ("'a'", "'a'"),
+        ("None", "None"),
+        ("0] + v[1", "] + v"),
+        ("0][1", "]"),
+        ("__import__('os').system('false')", "__import__"),
+        ("1, [2, x]", "x]"),
+        ("1 2", "1 2"),
+        ("", ""),
+        ("1:2:3:4", ":4"),
+    ],
+)
+def test_everything_else_is_refused_and_shown(text: str, stops_at: str) -> None:
+    with pytest.raises(SelectionError) as caught:
+        parse_slices(text)
+    assert f">>>{stops_at}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"dvid://{HOST}/:master/gray", Place(HOST, ":master", "gray")),
+        (f"dvid://{HOST}/ab:dev~1/gray[0, 5:]", Place(HOST, "ab:dev~1", "gray", (0, slice(5, None)))),
+        (f"dvid://{HOST}/ab12", Place(HOST, "ab12")),
+        (f"dvid://{HOST}", Place(HOST)),
+        (f"{HOST}/", Place(HOST)),
+        ("localhost:8000", Place(HOST)),
+        ("localhost:8000/:master/gray", Place(HOST, ":master", "gray")),
+        (f"{HOST}/api/node/ab12/gray", Place(HOST, "ab12", "gray")),
+        ("https://example.org/dvid/api/repo/ab12", Place("https://example.org/dvid", "ab12")),
+        ("dvid://https://example.org/dvid/ab12/gray", Place("https://example.org/dvid", "ab12", "gray")),
+        ("dvid://http://[::1]:8000/ab12/gray", Place("http://[::1]:8000", "ab12", "gray")),
+        ("dvid://http://[::1]:8000", Place("http://[::1]:8000")),
+        (f"dvid://{HOST}/ab12/gr%20ay", Place(HOST, "ab12", "gr ay")),
+    ],
+)
+def test_an_argument_names_a_place(text: str, expected: Place) -> None:
+    assert parse_place(text) == expected
+
+
+@pytest.mark.parametrize("default", [HOST, f"{HOST}/", f"dvid://{HOST}"])
+def test_the_environment_completes_it(default: str) -> None:
+    assert parse_place(":master/gray[0]", default) == Place(HOST, ":master", "gray", (0,))
+    assert parse_place("", default) == Place(HOST)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":master/gray", f"dvid://{HOST}[0]", f"dvid://{HOST}/ab12/gray[0", "ftp://host/a/b", f"{HOST}?a=b"]
+)
+def test_what_names_nothing_is_refused(text: str) -> None:
+    with pytest.raises((AddressError, SelectionError)):
+        parse_place(text)
+
+
+def test_a_secret_in_a_url_is_not_repeated() -> None:
+    with pytest.raises(AddressError) as caught:
+        parse_place("dvid://http://me:secret@host/ab12/gray")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_link_of_neuroglancer_names_a_volume() -> None:
+    link = "https://neuroglancer-demo.appspot.com/#!%7B%22layers%22:%5B%7B%22source%22:%22dvid://http://h:1/ab/g%22%7D%5D%7D"
+    assert parse_place(link) == Place("http://h:1", "ab", "g")

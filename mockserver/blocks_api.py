@@ -12,6 +12,7 @@ from .frames import check_compression, frames, stored_blocks
 from .geometry import Box, Point, parse_box, parse_integer, show, wrapped
 from .messages import Answer, Bytes, Panic, Refused, Request, octets
 from .place import Place
+from .volumes import Volume
 from .voxels import as_bytes
 
 
@@ -22,7 +23,7 @@ def check_words(words: Sequence[str]) -> None:
         raise Panic(f"runtime error: index out of range [{index}] with length {index}")
 
 
-def subvolume_blocks(request: Request, place: Place, words: Sequence[str]) -> Answer:
+def subvolume_blocks(request: Request, place: Place[Volume], words: Sequence[str]) -> Answer:
     """Send the stored blocks of an aligned box, a frame each."""
     size, offset, *_ = words
     box = parse_box(offset, size)
@@ -39,12 +40,12 @@ def subvolume_blocks(request: Request, place: Place, words: Sequence[str]) -> An
         and place.instance.jpeg_width is None
         and any(True for _ in stored_blocks(place, box.cells(grid)))
     ):
-        stored_as = place.instance.compression.partition(",")[0]
+        stored_as = place.instance.base.compression.partition(",")[0]
         raise Refused(f"can't encode JPEG: expected internal block data to be JPEG, was {stored_as} instead")
     return octets(frames(place, box.cells(grid), compression), None)
 
 
-def specific_blocks(request: Request, place: Place, _: Sequence[str]) -> Answer:
+def specific_blocks(request: Request, place: Place[Volume], _: Sequence[str]) -> Answer:
     """Send those of the listed blocks that are stored, a frame each."""
     if request.method != "GET":
         raise Refused("DVID does not accept the post action on the 'specificblocks' endpoint")
@@ -62,7 +63,7 @@ def specific_blocks(request: Request, place: Place, _: Sequence[str]) -> Answer:
     return octets(frames(place, cells, compression), None)
 
 
-def read_span(place: Place, words: Sequence[str]) -> Answer:
+def read_span(place: Place[Volume], words: Sequence[str]) -> Answer:
     """Send a row of blocks along x, those that are not stored filled with the background."""
     cell, span = _parse_span(words)
     size = place.instance.voxels.voxel_bytes * math.prod(place.instance.block_size)
@@ -79,12 +80,14 @@ def read_span(place: Place, words: Sequence[str]) -> Answer:
     return octets(rows(), size * span)
 
 
-def write_span(request: Request, place: Place, words: Sequence[str], changes: Changes) -> Answer:
+def write_span(request: Request, place: Place[Volume], words: Sequence[str], changes: Changes) -> Answer:
     """Store a row of blocks along x; the extents stay as they are."""
     cell, span = _parse_span(words)
     instance = place.instance
     if instance.voxels.voxel_bytes != 1:
-        raise Panic(f"POST blocks to {instance.kind.name}: a real server stores short blocks, whose reading kills it")
+        raise Panic(
+            f"POST blocks to {instance.kind.type.name}: a real server stores short blocks, whose reading kills it"
+        )
     grid = instance.block_size
     size = math.prod(grid)
     data = bytearray(size * max(span, 0))
@@ -102,7 +105,7 @@ def write_span(request: Request, place: Place, words: Sequence[str], changes: Ch
         view[:] = wire[given : given + len(view)]
         given += len(view)
 
-    changes.write(Where(place.version.uuid, instance.name, box.start, box.shape, grow=False), fill)
+    changes.write(Where(place.version.uuid, instance.base.name, box.start, box.shape, grow=False), fill)
     return Answer()
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import gojson
-from .instances import Config
 from .messages import Refused, Request
+from .settings import Config
 
 Fields = dict[str, type]
 

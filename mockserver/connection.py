@@ -122,7 +122,9 @@ class Connection(BaseHTTPRequestHandler):
     def wire(self, answer: Answer) -> Iterator[Bytes]:
         """Yield the bytes of an answer; a throttle slot is free again before the last of them."""
         parts, length = _gathered(answer.parts, answer.length)
-        if length is not None and length <= BUFFERED:
+        if length == 0 and (self.command == "HEAD" or answer.status == 204):
+            yield self._head(answer)
+        elif length is not None and (answer.sized or length <= BUFFERED):
             self.request_now.until_answered.close()
             body = b"" if self.command == "HEAD" else b"".join(map(bytes, parts))
             yield self._head(answer, ("Content-Length", str(length))) + body
@@ -174,7 +176,7 @@ class Connection(BaseHTTPRequestHandler):
 
     def _request(self, target: Target) -> Request:
         host, port = self.backend.server_address[:2]
-        token = self.backend.admin_token
+        token = self.backend.policy.admin_token
         return Request(
             self.command,
             target,
@@ -182,6 +184,7 @@ class Connection(BaseHTTPRequestHandler):
             host=f"{host!s}:{port}",
             client="{}:{}".format(*self.client_address[:2]),
             admin=token is not None and target.query.get("admintoken") == token,
+            headers=self.headers,
         )
 
     def _invite_body(self) -> None:

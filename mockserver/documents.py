@@ -9,27 +9,30 @@ from .geometry import Point, wrapped
 from .gojson import number
 from .instances import TYPES, Instance
 from .messages import Panic
+from .regions import Region
 from .repository import Repository, Version
+from .settings import Base, DataType
+from .volumes import Volume
 
 T = TypeVar("T")
 
 AXES = ("X", "Y", "Z", "T", "U")
 
 # What the real server was compiled with; those of another family are listed, but cannot be created here.
-OTHER_TYPES = ("annotation", "googlevoxels", "imagetile", "keyvalue", "labelarray", "labelblk", "labelmap",
-               "labelsz", "labelvol", "multichan16", "neuronjson", "roi", "tarsupervoxels")  # fmt: skip
+OTHER_TYPES = ("annotation", "googlevoxels", "imagetile", "labelarray", "labelblk", "labelmap", "labelsz",
+               "labelvol", "multichan16", "neuronjson", "tarsupervoxels")  # fmt: skip
 
 
 def compiled_types() -> dict[str, str]:
     """Return name and URL of every type of the real server."""
-    urls = {name: f"github.com/janelia-flyem/dvid/datatype/{name}" for name in OTHER_TYPES}
+    urls = {name: DataType(name, "0.1").url for name in OTHER_TYPES}
     urls |= {kind.name: kind.url for kind in TYPES.values()}
     return dict(sorted(urls.items()))
 
 
 def types_in_use(instances: Iterable[Instance]) -> dict[str, str]:
     """Return name and URL of the types of these instances."""
-    return dict(sorted((instance.kind.name, instance.kind.url) for instance in instances))
+    return dict(sorted((instance.base.type.name, instance.base.type.url) for instance in instances))
 
 
 def describe_repository(repository: Repository) -> dict[str, Any]:
@@ -75,31 +78,38 @@ def describe_version(version: Version) -> dict[str, Any]:
     }
 
 
-def describe_instance(instance: Instance, lineage: list[int]) -> dict[str, Any]:
+def describe_instance(instance: Instance, lineage: Sequence[int]) -> dict[str, Any]:
     """Return the ``info`` document of an instance as a version sees it."""
-    properties = describe_properties(instance, lineage)
+    described: dict[str, Any] = {"Base": _describe_base(instance.base), "Extended": {}}
+    if isinstance(instance, Volume):
+        properties = describe_properties(instance, lineage)
+        described["Extended"] = properties
+        described["Extents"] = {key: properties[key] for key in ("MinPoint", "MaxPoint")}
+    elif isinstance(instance, Region):
+        low, high = instance.z_range
+        described["Extended"] = {"BlockSize": instance.block_size, "MinZ": low, "MaxZ": high}
+    return described
+
+
+def _describe_base(base: Base) -> dict[str, Any]:
     return {
-        "Base": {
-            "TypeName": instance.kind.name,
-            "TypeURL": instance.kind.url,
-            "TypeVersion": instance.kind.version,
-            "DataUUID": instance.data_uuid,
-            "Name": instance.name,
-            "RepoUUID": instance.repo_uuid,
-            "Compression": instance.compression,
-            "Checksum": instance.checksum,
-            "Syncs": [],
-            "Versioned": instance.versioned,
-            "KVStore": "badger @ /data/db",
-            "LogStore": "write logs @ /data/log",
-            "Tags": instance.tags,
-        },
-        "Extended": properties,
-        "Extents": {key: properties[key] for key in ("MinPoint", "MaxPoint")},
+        "TypeName": base.type.name,
+        "TypeURL": base.type.url,
+        "TypeVersion": base.type.version,
+        "DataUUID": base.origin.data_uuid,
+        "Name": base.name,
+        "RepoUUID": base.origin.repo_uuid,
+        "Compression": base.compression,
+        "Checksum": base.checksum,
+        "Syncs": [],
+        "Versioned": base.versioned,
+        "KVStore": "badger @ /data/db",
+        "LogStore": "write logs @ /data/log",
+        "Tags": base.tags,
     }
 
 
-def describe_properties(instance: Instance, lineage: list[int]) -> dict[str, Any]:
+def describe_properties(instance: Volume, lineage: Sequence[int]) -> dict[str, Any]:
     """Return what ``info`` calls Extended and ``metadata`` calls Properties."""
     low, high = instance.extents_in(lineage) or (None, None)
     return {
@@ -118,7 +128,7 @@ def describe_properties(instance: Instance, lineage: list[int]) -> dict[str, Any
     }
 
 
-def describe_axes(instance: Instance, lineage: list[int]) -> dict[str, Any]:
+def describe_axes(instance: Volume, lineage: Sequence[int]) -> dict[str, Any]:
     """Return the ``metadata`` document: axes X, Y, Z and the properties; channels are no axis."""
     low, high = instance.extents_in(lineage) or ((0,) * instance.ndim, (-1,) * instance.ndim)
     return {

@@ -8,12 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from .changes import Changes
+from .instances import Instance
+from .keyvalues import KeyValues
+from .keyvalues_api import KeyValuesApi
 from .messages import Answer, Declined, Panic, Refused, Request, Unrouted, error, panic
 from .node_api import NodeApi
 from .place import Place
+from .policy import Policy
+from .regions import Region
+from .regions_api import RegionsApi
+from .repository import Repository, Version
 from .repository_api import RepositoryApi
 from .server_api import ServerApi
 from .throttle import Throttle
+from .volumes import Volume
 from .voxels_api import VoxelsApi
 
 Step = Callable[..., Answer]
@@ -28,16 +36,19 @@ class DvidApi:
         The repositories and how to change them.
     throttle : Throttle
         Slots of this server.
-    admin_token : str, optional
-        Without one, anybody may create repositories, as on DVID 1.0.0.
+    policy : Policy
+        Who may do what.
     """
 
-    def __init__(self, changes: Changes, throttle: Throttle, admin_token: str | None) -> None:
+    def __init__(self, changes: Changes, throttle: Throttle, policy: Policy) -> None:
         self._repositories = changes.repositories
-        self._server = ServerApi(changes, throttle, open_to_all=admin_token is None)
+        self._policy = policy
+        self._server = ServerApi(changes, throttle, policy)
         self._repository = RepositoryApi(changes)
         self._node = NodeApi(changes)
         self._voxels = VoxelsApi(changes, throttle)
+        self._regions = RegionsApi(changes)
+        self._keyvalues = KeyValuesApi(changes)
         # The first pattern that matches decides, as in DVID's own multiplexer.
         self._routes: tuple[tuple[re.Pattern[str], Step], ...] = (
             (re.compile(r"(/api/(?!repo/|node/).*|/interface.*)"), self._server.answer),
@@ -50,6 +61,9 @@ class DvidApi:
         """Return the answer to a request; refusals become answers, too."""
         if request.target.clean_path != request.target.raw_path:
             return _redirect(request)
+        return self._policy.preflight(request) or self._policy.for_origin(request, self._routed(request))
+
+    def _routed(self, request: Request) -> Answer:
         try:
             for pattern, step in self._routes:
                 if match := pattern.fullmatch(request.path):
@@ -64,22 +78,43 @@ class DvidApi:
         except Panic as problem:
             return panic(request, str(problem))
 
+    def _enter(self, request: Request, specifier: str) -> tuple[Repository, Version]:
+        self._policy.check_writable(request)
+        found = self._repositories.find(specifier)
+        self._policy.check_user(request)
+        return found
+
     def _in_repository(self, request: Request, specifier: str, action: str | None, name: str | None) -> Answer:
-        repository, version = self._repositories.find(specifier)
+        repository, version = self._enter(request, specifier)
         return self._repository.answer(request, repository, version, action=action, name=name)
 
     def _on_node(self, request: Request, specifier: str, action: str | None) -> Answer:
-        repository, version = self._repositories.find(specifier)
+        repository, version = self._enter(request, specifier)
         return self._node.answer(request, repository, version, action=action)
 
     def _on_instance(self, request: Request, specifier: str, name: str, keyword: str) -> Answer:
-        repository, version = self._repositories.find(specifier)
+        repository, version = self._enter(request, specifier)
         instance = repository.instance(name)
-        mutates = request.method.lower() in {"post", "put", "delete"}
-        if instance.versioned and version.locked and mutates and not request.admin:
-            words = f'Cannot do {request.method} on endpoint "{keyword}" of locked node {version.uuid}'
-            raise Refused(words)
-        return self._voxels.answer(request, Place(repository, version, instance), keyword)
+        if instance.base.versioned and version.locked and _mutates(request, instance, keyword) and not request.admin:
+            complaint = f'Cannot do {request.method} on endpoint "{keyword}" of locked node {version.uuid}'
+            raise Refused(complaint)
+        words = request.path.split("/")[6:]
+        words = words[:-1] if words[-1:] == [""] else words
+        match instance:
+            case KeyValues():
+                return self._keyvalues.answer(request, Place(repository, version, instance), keyword, words)
+            case Region():
+                return self._regions.answer(request, Place(repository, version, instance), keyword, words)
+            case Volume():
+                return self._voxels.answer(request, Place(repository, version, instance), keyword, words)
+
+
+def _mutates(request: Request, instance: Instance, keyword: str) -> bool:
+    """Return whether a request counts as a change; questions about points do not."""
+    method = request.method.lower()
+    if isinstance(instance, Region) and keyword == "ptquery" and method == "post":
+        return False
+    return method in {"post", "put", "delete"}
 
 
 def _redirect(request: Request) -> Answer:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from .geometry import Point
 from .images import jpeg_of
-from .instances import Instance
 from .messages import Bytes, Refused
 from .place import Place
+from .volumes import Volume
 from .voxels import as_bytes
 
 KNOWN = frozenset({"", "uncompressed", "jpeg"})
@@ -27,7 +27,7 @@ def check_compression(compression: str) -> None:
         raise Refused(f"don't understand 'compression' query string value: {compression}")
 
 
-def stored_blocks(place: Place, cells: Iterable[Point]) -> Iterator[tuple[Point, NDArray[Any]]]:
+def stored_blocks(place: Place[Volume], cells: Iterable[Point]) -> Iterator[tuple[Point, NDArray[Any]]]:
     """Yield those of the blocks that are stored."""
     lineage = place.lineage
     for cell in cells:
@@ -36,7 +36,7 @@ def stored_blocks(place: Place, cells: Iterable[Point]) -> Iterator[tuple[Point,
             yield cell, block
 
 
-def frames(place: Place, cells: Iterable[Point], compression: str) -> Iterator[Bytes]:
+def frames(place: Place[Volume], cells: Iterable[Point], compression: str) -> Iterator[Bytes]:
     """Yield a header and the bytes of every stored block: int32 x, y, z, length."""
     for cell, block in stored_blocks(place, cells):
         data = as_bytes(block) if compression == "uncompressed" else stored_form(block, place.instance)
@@ -44,15 +44,15 @@ def frames(place: Place, cells: Iterable[Point], compression: str) -> Iterator[B
         yield data
 
 
-def stored_form(block: NDArray[Any], instance: Instance) -> Bytes:
+def stored_form(block: NDArray[Any], volume: Volume) -> Bytes:
     """Return a block as the instance stores it; LZ4 comes behind the uncompressed size."""
     data = as_bytes(np.asfortranarray(block))
-    if (width := instance.jpeg_width) is not None:
+    if (width := volume.jpeg_width) is not None:
         return jpeg_of(block, width)
-    if instance.compression.startswith("LZ4"):
+    if volume.base.compression.startswith("LZ4"):
         compressed: bytes = lz4.block.compress(bytes(data), store_size=True)
         return compressed
-    if instance.compression.startswith("gzip"):
+    if volume.base.compression.startswith("gzip"):
         packer = zlib.compressobj(wbits=31)
         return packer.compress(data) + packer.flush()
     return data

@@ -13,6 +13,7 @@ Point = tuple[int, ...]
 
 MAX_REQUEST_BYTES = 3 * 2**30
 SLAB_BYTES = 8 * 2**20
+VOLUMES = frozenset({"vol", "0_1_2", "0,1,2"})
 PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2), "0_1": (0, 1), "0_2": (0, 2), "1_2": (1, 2)}
 
 

@@ -27,8 +27,9 @@ _KINDS = {dict: "object", list: "array", str: "string", bool: "bool", int: "numb
 
 
 def encode(value: Any) -> str:
-    """Return compact JSON, with the characters escaped that Go escapes."""
+    """Return compact JSON, with the characters escaped that Go escapes; bytes that are no UTF-8 are lost."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = re.sub("[\udc80-\udcff]", "\\\\ufffd", text)
     return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

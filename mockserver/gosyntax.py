@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _WORDS = {"t": "true", "f": "false", "n": "null"}
+_ESCAPES = dict(zip('\a\b\f\n\r\t\v\\"', (rf"\{letter}" for letter in 'abfnrtv\\"'), strict=True))
 _SPACE = " \t\r\n"
 
 
@@ -45,6 +46,22 @@ def _quoted(character: str) -> str:
     if character in _SPACE or character == "\\":
         return {"\t": r"\t", "\r": r"\r", "\n": r"\n", "\\": r"\\"}.get(character, character)
     return character if character.isprintable() else f"\\x{ord(character):02x}"
+
+
+def quoted(text: str) -> str:
+    """Return a text as Go's ``%q`` prints it; a surrogate stands for a byte that is no UTF-8."""
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if code < 0x80 or 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code & 0xFF:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _skip(text: str, at: int) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,73 +29,98 @@ def plane_box(plane: tuple[int, int], start: Point, size: Point) -> Box:
     return Box(start, tuple(shape))
 
 
-def plane_image(voxels: NDArray[Any], plane: tuple[int, int], image_format: str) -> Answer:
-    """Return the voxels of a plane, channel first, as a picture of the format asked for."""
+def rows_of(voxels: NDArray[Any], plane: tuple[int, int]) -> NDArray[Any]:
+    """Return the voxels of a plane, given channel first, as rows of pixels."""
     (across,) = {0, 1, 2} - set(plane)
-    rows = voxels.squeeze(axis=across + 1).transpose(2, 1, 0)
+    return voxels.squeeze(axis=across + 1).transpose(2, 1, 0)
+
+
+def picture(rows: NDArray[Any], image_format: str) -> Answer:
+    """Return rows of pixels as a picture of the format asked for."""
     name, _, quality = image_format.partition(":")
     jpeg_quality = parse_integer(quality, function="Atoi", bits=64) if ":" in image_format else 80
     if name not in FORMATS:
         raise Refused(f"Illegal image format requested: {name}")
-    return _encoded(_picture(rows), FORMATS[name], jpeg_quality)
+    return _encoded(rows, FORMATS[name], jpeg_quality)
 
 
 def volume_image(voxels: NDArray[Any]) -> Answer:
     """Return a volume as one JPEG: the xy planes below each other."""
     rows = voxels.transpose(3, 2, 1, 0).reshape((-1, voxels.shape[1], voxels.shape[0]))
-    return _encoded(_picture(rows), "jpeg", 80)
+    return _encoded(rows, "jpeg", 80)
 
 
 def jpeg_of(block: NDArray[Any], width: int) -> bytes:
     """Return a block's bytes as a gray JPEG, as DVID stores them on demand."""
     rows = np.frombuffer(as_bytes(np.asfortranarray(block)), np.uint8).reshape((-1, width))
-    return _jpeg(_pillow().fromarray(rows), 80)
+    return _saved(_pillow().fromarray(rows), "jpeg", 80)
 
 
 def through_jpeg(block: NDArray[Any], width: int) -> NDArray[Any]:
     """Return what is left of a block that is stored as a JPEG."""
-    with _pillow().open(io.BytesIO(jpeg_of(block, width))) as picture:
-        return np.asarray(picture).reshape(-1).view(block.dtype).reshape(block.shape, order="F")
+    with _pillow().open(io.BytesIO(jpeg_of(block, width))) as opened:
+        return np.asarray(opened).reshape(-1).view(block.dtype).reshape(block.shape, order="F")
 
 
 def _pillow() -> ModuleType:
     try:
         from PIL import Image
     except ImportError:
-        raise Declined(501, "images need Pillow, which this mock server does not find: pip install pillow") from None
+        words = 'images need Pillow, which this mock server does not find: pip install "pyvolume-sdk[images]"'
+        raise Declined(501, words) from None
     return Image
 
 
-def _picture(rows: NDArray[Any]) -> Image:
-    """Make a picture of rows of voxels: 8 and 16 bits gray, wider voxels as the bytes they are."""
-    image = _pillow()
-    height, width, channels = rows.shape
-    bits = rows.dtype.itemsize * 8
-    if bits * channels == 8:
-        return cast("Image", image.fromarray(np.ascontiguousarray(rows[..., 0]).view(np.uint8)))
-    if bits * channels == 16 and channels == 1:
-        return cast("Image", image.fromarray(np.ascontiguousarray(rows[..., 0]).view(np.uint16).astype("=u2")))
-    if bits * channels == 32:
-        colours = np.ascontiguousarray(rows).view(np.uint8).reshape((height, width, 4))
-        return cast("Image", image.fromarray(colours, "RGBA"))
-    raise Declined(501, f"this mock server makes no images of {channels} x {bits} bits")
-
-
-def _encoded(picture: Image, image_format: str, quality: int) -> Answer:
-    if image_format == "jpeg":
-        data = _jpeg(picture, quality)
+def _encoded(rows: NDArray[Any], image_format: str, quality: int) -> Answer:
+    pillow, pixels = _pillow(), _pixels(rows)
+    if pixels.shape[2:] == (4,) and pixels.dtype.itemsize == 2 and image_format in {"png", "tiff"}:
+        data = _deep_png(pixels, image_format)
+    elif image_format in {"jpeg", "bmp"} and not (pixels.ndim == 2 and pixels.dtype == np.uint8):
+        data = _saved(pillow.fromarray(_plain(pixels), "RGB"), image_format, quality)
     else:
-        file = io.BytesIO()
-        picture.save(file, image_format)
-        data = file.getvalue()
+        data = _saved(pillow.fromarray(pixels.astype(pixels.dtype.newbyteorder("="))), image_format, quality)
     return octets((data,), len(data), f"image/{image_format}")
 
 
-def _jpeg(picture: Image, quality: int) -> bytes:
-    if picture.mode != "L":
-        # Go's encoder makes a coloured JPEG of everything but 8-bit gray.
-        gray = picture if picture.mode == "RGBA" else picture.point(lambda value: value / 256).convert("L")
-        picture = gray.convert("RGB")
+def _pixels(rows: NDArray[Any]) -> NDArray[Any]:
+    """Return pixels as Go's images hold them: 8 and 16 bits gray, wider ones as four colours of their bytes."""
+    height, width, channels = rows.shape
+    bits = rows.dtype.itemsize * 8 * channels
+    rows = np.ascontiguousarray(rows)
+    if channels == 1 and bits in {8, 16}:
+        return rows[..., 0].view(f"<u{bits // 8}")
+    if bits in {32, 64}:
+        return rows.view(f">u{bits // 32}").reshape((height, width, 4))
+    raise Declined(501, f"this mock server makes no images of {channels} x {rows.dtype.itemsize * 8} bits")
+
+
+def _plain(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return colours of eight bits for a format without transparency: Go multiplies them by it."""
+    if pixels.ndim == 2:
+        return np.repeat((pixels >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    colours, opacity = pixels[..., :3].astype(np.uint64), pixels[..., 3:].astype(np.uint64)
+    if pixels.dtype.itemsize == 1:
+        return (colours * 257 * opacity // 255 >> 8).astype(np.uint8)
+    return (colours * opacity // 65535 >> 8).astype(np.uint8)
+
+
+def _saved(image: Image, image_format: str, quality: int) -> bytes:
     file = io.BytesIO()
-    picture.save(file, "jpeg", quality=quality)
+    options = {"quality": min(max(quality, 1), 100)} if image_format == "jpeg" else {}
+    image.save(file, image_format, **options)
     return file.getvalue()
+
+
+def _deep_png(pixels: NDArray[Any], image_format: str) -> bytes:
+    """Return a PNG of four colours of sixteen bits, which Pillow cannot write."""
+    if image_format != "png":
+        raise Declined(501, f"this mock server makes no {image_format} of 4 x 16 bits")
+    height, width, _ = pixels.shape
+    lines = np.zeros((height, 1 + 8 * width), np.uint8)  # each begins with the number of its filter: none
+    lines[:, 1:] = pixels.view(np.uint8).reshape((height, 8 * width))
+    header = struct.pack(">IIBBBBB", width, height, 16, 6, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes())), (b"IEND", b""))
+    packed = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from email.message import Message
 from typing import Protocol
 
 from .targets import Target
@@ -74,6 +75,8 @@ class Request:
         ``host:port`` of the other side.
     admin : bool
         Whether the request carries the admin token.
+    headers : Message
+        As sent; names in any case.
     until_answered : ExitStack
         Closed when the last byte of the answer is about to be sent.
     """
@@ -84,6 +87,7 @@ class Request:
     host: str
     client: str
     admin: bool = False
+    headers: Message = field(default_factory=Message)
     until_answered: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -99,13 +103,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; `parts` are its body, `length` bytes in all, or None if that shows only at the end."""
+    """One answer; `parts` are its body, `length` bytes in all, or None if that shows only at the end.
+
+    `sized` says whether a long body comes with its length, too; DVID nearly always sends those in chunks.
+    """
 
     status: int = 200
     content_type: str = ""
     parts: Iterable[Bytes] = ()
     length: int | None = 0
     headers: tuple[tuple[str, str], ...] = ()
+    sized: bool = False
 
 
 Handler = Callable[[Request], Answer]
@@ -118,7 +126,7 @@ def panic(request: Request, problem: str) -> Answer:
 
 def document(text: str, content_type: str = JSON) -> Answer:
     """Answer 200 with a text."""
-    data = text.encode()
+    data = text.encode(errors="surrogateescape")
     return Answer(content_type=content_type, parts=(data,), length=len(data))
 
 
@@ -129,5 +137,11 @@ def octets(parts: Iterable[Bytes], length: int | None, content_type: str = OCTET
 
 def error(status: int, text: str) -> Answer:
     """Answer with an error text, ended by a newline, as Go's ``http.Error``."""
-    data = f"{text}\n".encode()
+    data = f"{text}\n".encode(errors="surrogateescape")
     return Answer(status, TEXT, (data,), len(data), (("X-Content-Type-Options", "nosniff"),))
+
+
+def bad_call(request: Request, name: str, typename: str) -> Answer:
+    """Refuse an endpoint that the instance of that name does not have."""
+    help_url = f"http://{request.host}/api/help/{typename}"
+    return error(400, f'Bad API call ({request.path}) for data "{name}".  See API help at {help_url}')

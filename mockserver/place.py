@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from .instances import Instance
+from .lineage import Lineage
 from .repository import Repository, Version
+
+T = TypeVar("T", bound=Instance, covariant=True)
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(Generic[T]):
     """An instance as one version sees it."""
 
     repository: Repository
     version: Version
-    instance: Instance
+    instance: T
 
     @property
-    def lineage(self) -> list[int]:
+    def lineage(self) -> Lineage:
         """Numbers of the versions whose blocks are seen, the nearest first."""
         return self.repository.lineage(self.version, self.instance)

@@ -7,10 +7,14 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from .geometry import parse_integer
 from .instances import Instance
+from .lineage import Lineage
 from .messages import Panic, Refused
+
+T = TypeVar("T", bound=Instance)
 
 FIRST_MUTATION = 1_000_000_000
 MUTATION_STRIDE = 100
@@ -75,20 +79,11 @@ class Repository:
             raise Refused("invalid data instance name")
         return self.instances[name]
 
-    def lineage(self, version: Version, instance: Instance) -> list[int]:
-        """Return the numbers of the versions whose blocks `version` sees, the nearest first.
-
-        A child has a higher number than its parents, so sorting also settles merges.
-        """
-        if not instance.versioned:
-            return [self.root.number]
-        seen, to_visit = set[int](), [version.number]
-        while to_visit:
-            number = to_visit.pop()
-            if number not in seen:
-                seen.add(number)
-                to_visit += self.versions[number].parents
-        return sorted(seen, reverse=True)
+    def lineage(self, version: Version, instance: Instance) -> Lineage:
+        """Return the numbers of the versions of whose data `version` sees something, the nearest first."""
+        if not instance.base.versioned:
+            version = self.root
+        return Lineage({number: node.parents for number, node in list(self.versions.items())}, version.number)
 
     def branch_for_child(self, parent: Version, branch: str) -> str:
         """Return the branch of a new child: a new one, or the parent's, which may have only one such child."""
@@ -196,6 +191,14 @@ class Repositories:
     def of(self, uuid: str) -> tuple[Repository, Version]:
         """Return the version of exactly that uuid, and its repository."""
         return self._owners[uuid]
+
+    def at(self, uuid: str, name: str, kind: type[T]) -> tuple[T, Lineage]:
+        """Return an instance of a kind, and the numbers of the versions whose layers a version sees."""
+        repository, version = self.of(uuid)
+        instance = repository.instance(name)
+        if not isinstance(instance, kind):
+            raise TypeError(f"{name!r}: expected a {kind.__name__}, found a {type(instance).__name__}")
+        return instance, repository.lineage(version, instance)
 
     def find(self, text: str) -> tuple[Repository, Version]:
         """Return what a version specifier of a URL names: ``3f``, ``3f:dev``, ``:master~1``, a tag."""

@@ -8,9 +8,10 @@ from . import gojson
 from .bodies import read_config, read_fields, read_map
 from .changes import Changes
 from .documents import describe_repository
-from .instances import TYPES, text_setting
+from .instances import TYPES
 from .messages import Answer, Refused, Request, Unrouted, document
 from .repository import Repository, Version, new_uuid, timestamp
+from .settings import text_setting
 
 Handler = Callable[[Request, Repository, Version], Answer]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import re
+import secrets
 import socket
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,10 +24,13 @@ from .connection import Connection
 from .dvid_api import DvidApi
 from .faults import Fault, Faults
 from .geometry import Box
-from .instances import RESERVED_NAMES
 from .journal import Journal
+from .jwt import make_token
+from .policy import Policy
 from .repository import new_uuid, timestamp
+from .settings import RESERVED_NAMES
 from .throttle import Throttle
+from .volumes import Volume
 
 MAX_AXES = 5
 
@@ -62,10 +67,10 @@ class Backend(ThreadingHTTPServer):
 
     request_queue_size = 128
 
-    def __init__(self, port: int, api: DvidApi, faults: Faults, admin_token: str | None) -> None:
+    def __init__(self, port: int, api: DvidApi, faults: Faults, policy: Policy) -> None:
         self.api = api
         self.faults = faults
-        self.admin_token = admin_token
+        self.policy = policy
         self.closing = threading.Event()
         self.records: list[RequestRecord] = []
         self._lock = threading.Lock()
@@ -155,6 +160,14 @@ class MockServer:
         How many throttled operations may run at a time.
     admin_token : str, optional
         Without one anybody may create repositories, as on DVID 1.0.0; with one only who sends it.
+    auth : str
+        ``"token"`` wants a token of `token` for everything in repositories, ``"none"`` wants nothing.
+    jwt_secret : str, optional
+        What tokens are signed with; a random one by default.
+    read_only : bool
+        Whether only who sends the admin token may change anything.
+    cors : iterable of str
+        Origins whose pages may ask, ``*`` for all; with ``auth="token"`` domains such as ``janelia.org``.
 
     Examples
     --------
@@ -174,17 +187,26 @@ class MockServer:
         faults: Iterable[Fault] = (),
         throttle_slots: int = 1,
         admin_token: str | None = None,
+        auth: str = "none",
+        jwt_secret: str | None = None,
+        read_only: bool = False,
+        cors: Iterable[str] = (),
     ) -> None:
         if root is not None and not re.fullmatch("[0-9a-f]{32}", root):
             raise ValueError(f"root: expected 32 hexadecimal digits, got {root!r}")
+        if auth not in {"none", "token"}:
+            raise ValueError(f"auth: expected 'none' or 'token', got {auth!r}")
+        self._jwt_secret = jwt_secret or secrets.token_hex()
+        secret = self._jwt_secret if auth == "token" else None
+        self._policy = Policy(admin_token, read_only, secret, tuple(cors))
         arrays = {name: _checked(name, volume) for name, volume in (volumes or {}).items()}
         self.faults = Faults(*faults)
         self._changes = Changes(Journal(folder) if folder is not None else None)
         if volumes is not None and not self._changes.repositories.by_root:
             self._adopt(arrays, root or new_uuid())
-        api = DvidApi(self._changes, Throttle(throttle_slots), admin_token)
+        api = DvidApi(self._changes, Throttle(throttle_slots), self._policy)
         try:
-            self._backend = Backend(port, api, self.faults, admin_token)
+            self._backend = Backend(port, api, self.faults, self._policy)
         except OSError:
             self._changes.close()
             raise
@@ -213,6 +235,18 @@ class MockServer:
         """What the server was asked so far, in order."""
         return self._backend.noted()
 
+    def token(self, user: str = "somebody", *, lifetime: float = 3600) -> str:
+        """Return a token for ``Authorization: Bearer``, for servers with ``auth="token"``.
+
+        Parameters
+        ----------
+        user : str
+            Whom it names.
+        lifetime : float
+            Seconds until it expires; if negative it has.
+        """
+        return make_token(self._jwt_secret, {"user": user, "exp": time.time() + lifetime})
+
     def voxels(self, name: str, version: str | None = None) -> NDArray[Any]:
         """Return a copy of the voxels of an instance, from 0 to the upper end of its extents.
 
@@ -228,9 +262,8 @@ class MockServer:
         ndarray
             Channel first, Fortran order; zeros where nothing is stored.
         """
-        repository, node = self._changes.repositories.find(version or self.uuid)
-        instance = repository.instance(name)
-        lineage = repository.lineage(node, instance)
+        _, node = self._changes.repositories.find(version or self.uuid)
+        instance, lineage = self._changes.repositories.at(node.uuid, name, Volume)
         _, high = instance.extents_in(lineage) or (None, (-1,) * instance.ndim)
         box = Box((0,) * instance.ndim, tuple(max(0, last + 1) for last in high))
         return instance.voxels.array(lineage, box)

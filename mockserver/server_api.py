@@ -10,9 +10,10 @@ from .bodies import read_config
 from .changes import Changes
 from .documents import compiled_types, describe_repository, types_in_use
 from .geometry import parse_integer
-from .instances import Config, text_setting
 from .messages import TEXT, Answer, Handler, Refused, Request, Unrouted, document
+from .policy import Policy
 from .repository import new_uuid, timestamp
+from .settings import Config, text_setting
 from .throttle import Throttle
 
 LOAD = ("GET requests", "PUT requests", "active CGo writes", "file bytes read", "file bytes written", "goroutines",
@@ -20,6 +21,7 @@ LOAD = ("GET requests", "PUT requests", "active CGo writes", "file bytes read", 
         "value bytes written")  # fmt: skip
 
 HELP = "/api/help/"
+WITHOUT_OPTIONS = frozenset({"/api/heartbeat", "/api/load", "/api/user-latencies"})
 
 
 class ServerApi:
@@ -31,14 +33,15 @@ class ServerApi:
         The repositories and how to change them.
     throttle : Throttle
         Whose slots the settings change.
-    open_to_all : bool
-        Whether nobody needs the admin token.
+    policy : Policy
+        Who may do what.
     """
 
-    def __init__(self, changes: Changes, throttle: Throttle, *, open_to_all: bool) -> None:
+    def __init__(self, changes: Changes, throttle: Throttle, policy: Policy) -> None:
         self._changes = changes
         self._throttle = throttle
-        self._open_to_all = open_to_all
+        self._policy = policy
+        self._open_to_all = policy.admin_token is None
         self._started = time.monotonic()
         self._collection = 100
         self._handlers: dict[tuple[str, str], Handler] = {
@@ -65,6 +68,8 @@ class ServerApi:
             return _help(path.removeprefix(HELP))
         handler = self._handlers.get((method, path))
         if handler is None:
+            if path in WITHOUT_OPTIONS:
+                raise Unrouted
             # Whatever else there is might be a page of the web client, so it can be asked for.
             pages = [] if path.startswith("/api/server/") else ["GET"]
             raise Unrouted(*pages, *(known for known, place in self._handlers if place == path))
@@ -79,6 +84,7 @@ class ServerApi:
             "Host": request.host,
             "Max Open Files": "20000",
             "Maximum Cores": str(os.cpu_count()),
+            **({"Mode": "read only"} if self._policy.read_only else {}),
             "Note": "mock server",
             "RPC Address": "",
             "Server time": f"{timestamp()[:19].replace('T', ' ')} +0000 UTC m=+{uptime:.9f}",
@@ -93,12 +99,14 @@ class ServerApi:
         instances = [instance for repository in repositories for instance in list(repository.instances.values())]
         return document(gojson.encode(types_in_use(instances)))
 
-    def _repositories(self, _: Request) -> Answer:
+    def _repositories(self, request: Request) -> Answer:
+        if not self._policy.shows_all(request):
+            return document("{}")
         repositories = sorted(self._changes.repositories.by_root.items())
         return document(gojson.encode({root: describe_repository(each) for root, each in repositories}))
 
     def _create(self, request: Request) -> Answer:
-        if not (self._open_to_all or request.admin):
+        if self._policy.read_only or not (self._open_to_all or request.admin):
             raise Refused(
                 "Creating a repo requires admin privileges (admintoken or DSG admin) on a server that is not read-only"
             )

@@ -46,4 +46,4 @@ def parse_target(text: str) -> Target | None:
     pairs = [pair for pair in raw_query.split("&") if ";" not in pair]  # Go leaves these out
     for key, value in parse_qsl("&".join(pairs), keep_blank_values=True):
         query.setdefault(key, value)
-    return Target(path, raw_query, unquote(path), query)
+    return Target(path, raw_query, unquote(path, errors="surrogateescape"), query)

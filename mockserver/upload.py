@@ -8,9 +8,10 @@ from .changes import Changes, Where
 from .geometry import Box
 from .messages import Refused, Request
 from .place import Place
+from .volumes import Volume
 
 
-def receive(request: Request, place: Place, box: Box, accept: Callable[[], None], changes: Changes) -> None:
+def receive(request: Request, place: Place[Volume], box: Box, accept: Callable[[], None], changes: Changes) -> None:
     """Read the voxels of `box` and store them.
 
     Parameters
@@ -34,7 +35,10 @@ def receive(request: Request, place: Place, box: Box, accept: Callable[[], None]
     upload = _Upload(request, place.instance.voxels.voxel_bytes * box.size, str(box), accept)
     if min(box.shape) <= 0 or place.instance.unusable or request.body.length not in {None, upload.expected}:
         upload.finish()
-    changes.write(Where(place.version.uuid, place.instance.name, box.start, box.shape), upload.fill)
+    where = Where(
+        place.version.uuid, place.instance.base.name, box.start, box.shape, region=request.query.get("roi", "")
+    )
+    changes.write(where, upload.fill)
 
 
 class _Upload:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .geometry import Box, Point
+from .lineage import Lineage
 
 Block = NDArray[Any]
 Layer = dict[Point, Block]
+See = Callable[[Point, Block], Block]
 
 # Volumes of other than three axes take any box; these are the pieces they are kept in.
 PIECES = {1: (65536,), 2: (256, 256), 4: (32, 32, 8, 4), 5: (16, 16, 8, 4, 4)}
@@ -48,28 +50,29 @@ class Voxels:
         """Bytes of one voxel on the wire."""
         return self.dtype.itemsize * self.channels
 
-    def block(self, lineage: Sequence[int], cell: Point) -> Block | None:
+    def block(self, lineage: Lineage, cell: Point) -> Block | None:
         """Return the block that a version sees at a grid cell, its own or the nearest ancestor's."""
-        for version in lineage:
-            found = self._layers.get(version, {}).get(cell)
-            if found is not None:
-                return found
-        return None
+        return lineage.first(
+            (version, layer[cell]) for version in lineage if cell in (layer := self._layers.get(version, {}))
+        )
 
-    def array(self, lineage: Sequence[int], box: Box) -> NDArray[Any]:
-        """Return a copy of the voxels in `box`, channel first, Fortran order, zeros where nothing is stored."""
+    def array(self, lineage: Lineage, box: Box, see: See | None = None) -> NDArray[Any]:
+        """Return a copy of the voxels in `box`, channel first, Fortran order, zeros where nothing is stored.
+
+        `see` may put another block in the place of a stored one.
+        """
         out = np.zeros((self.channels, *box.shape), self.dtype, order="F")
         for cell in box.cells(self.grid):
             block = self.block(lineage, cell)
             if block is not None:
                 inside, outside = _overlap(box, cell, self.grid)
-                out[outside] = block[inside]
+                out[outside] = (see(cell, block) if see else block)[inside]
         return out
 
-    def read(self, lineage: Sequence[int], box: Box) -> Iterator[memoryview]:
+    def read(self, lineage: Lineage, box: Box, see: See | None = None) -> Iterator[memoryview]:
         """Yield the bytes of `box` in wire order, some MiB at a time."""
         for slab in box.slabs(self.voxel_bytes, self.grid):
-            yield as_bytes(self.array(lineage, slab))
+            yield as_bytes(self.array(lineage, slab, see))
 
     def stage(self, box: Box, fill: Callable[[memoryview], None]) -> Layer:
         """Make blocks of what `fill` delivers for `box`, in wire order; nothing is stored yet."""
@@ -84,7 +87,7 @@ class Voxels:
                 staged[cell][inside] = values[outside]
         return staged
 
-    def store(self, lineage: Sequence[int], box: Box, staged: Layer) -> None:
+    def store(self, lineage: Lineage, box: Box, staged: Layer) -> None:
         """Put staged blocks into the layer of the first version of `lineage`."""
         with self._writing:
             layer = self._layers.setdefault(lineage[0], {})

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from . import blocks_api, documents, gojson, images
+from . import blocks_api, documents, gojson, images, masks, pixels
 from .changes import Changes
-from .geometry import MAX_REQUEST_BYTES, PLANES, Box, parse_box, parse_integer, parse_point, show, wrapped
-from .messages import Answer, Declined, Panic, Refused, Request, document, error, octets
+from .geometry import MAX_REQUEST_BYTES, PLANES, VOLUMES, Box, parse_box, parse_integer, parse_point, show, wrapped
+from .messages import Answer, Panic, Refused, Request, bad_call, document, octets
 from .place import Place
 from .throttle import Throttle
 from .upload import receive
+from .volumes import Volume
 
-VOLUMES = frozenset({"vol", "0_1_2", "0,1,2"})
 DOCUMENT_TYPE = "application/vnd.dvid-nd-data+json"
 
 _FITS: dict[str, Callable[[float], bool]] = {
@@ -24,7 +24,7 @@ _FITS: dict[str, Callable[[float], bool]] = {
     "float32": lambda number: abs(number) <= float(np.finfo(np.float32).max),
 }
 
-Handler = Callable[[Request, Place, list[str]], Answer]
+Handler = Callable[[Request, Place[Volume], list[str]], Answer]
 
 
 class VoxelsApi:
@@ -53,34 +53,33 @@ class VoxelsApi:
             "blocks": self._blocks,
             "raw": self._raw,
             "isotropic": self._raw,
-            "arb": _oblique,
+            "arb": self._oblique,
         }
 
-    def answer(self, request: Request, place: Place, keyword: str) -> Answer:
+    def answer(self, request: Request, place: Place[Volume], keyword: str, words: list[str]) -> Answer:
         """Return the answer to a request."""
         if request.method.lower() not in {"get", "post"}:
-            raise Refused(f'Data "{place.instance.name}" can only handle GET or POST HTTP verbs')
+            raise Refused(f'Data "{place.instance.base.name}" can only handle GET or POST HTTP verbs')
         _check_attenuation(request)
         handler = self._handlers.get(keyword)
         if handler is None:
-            return _unknown_endpoint(request, place)
-        words = request.path.removeprefix("/api/node/").split("/")[3:]
+            return bad_call(request, place.instance.base.name, place.instance.base.type.name)
         request = replace(request, method=request.method.upper())  # DVID takes "post", too
-        return handler(request, place, words[:-1] if words[-1:] == [""] else words)
+        return handler(request, place, words)
 
-    def _set_extents(self, request: Request, place: Place, _: list[str]) -> Answer:
+    def _set_extents(self, request: Request, place: Place[Volume], _: list[str]) -> Answer:
         _only_post(request, "extents")
         low, high = _parse_extents(request.body.read(), place.instance.ndim)
-        self._changes.make("set_extents", uuid=place.version.uuid, name=place.instance.name, low=low, high=high)
+        self._changes.make("set_extents", uuid=place.version.uuid, name=place.instance.base.name, low=low, high=high)
         return Answer()
 
-    def _set_resolution(self, request: Request, place: Place, _: list[str]) -> Answer:
+    def _set_resolution(self, request: Request, place: Place[Volume], _: list[str]) -> Answer:
         _only_post(request, "resolution")
         size = _numbers(gojson.decode(request.body.read()), "float32")
-        self._changes.make("set_resolution", uuid=place.version.uuid, name=place.instance.name, size=size)
+        self._changes.make("set_resolution", uuid=place.version.uuid, name=place.instance.base.name, size=size)
         return Answer()
 
-    def _raw(self, request: Request, place: Place, words: list[str]) -> Answer:
+    def _raw(self, request: Request, place: Place[Volume], words: list[str]) -> Answer:
         keyword = request.path.split("/")[5]
         if len(words) < 3:
             raise Refused(f'"{keyword}" must be followed by shape/size/offset')
@@ -101,7 +100,7 @@ class VoxelsApi:
             raise Refused("can only POST 'raw' not 'isotropic' images")
         return self._write(request, place, box)
 
-    def _any_box(self, request: Request, place: Place, words: list[str]) -> Answer:
+    def _any_box(self, request: Request, place: Place[Volume], words: list[str]) -> Answer:
         axes, size, offset, *_ = words
         ndim = place.instance.ndim
         if axes != "_".join(map(str, range(ndim))):
@@ -110,7 +109,7 @@ class VoxelsApi:
         box = parse_box(offset, size, ndim)
         return self._write(request, place, box) if request.method == "POST" else _volume(request, place, box, [])
 
-    def _plane(self, request: Request, place: Place, words: list[str]) -> Answer:
+    def _plane(self, request: Request, place: Place[Volume], words: list[str]) -> Answer:
         axes, size, offset, *image_format = words
         start, shape = parse_point(offset), _parse_plane_size(size)
         if len(start) != 3:
@@ -118,17 +117,29 @@ class VoxelsApi:
         if request.method != "GET":
             raise Refused("DVID does not permit 2d mutations, only 3d block-aligned stores")
         plane = PLANES[axes.lower().replace(",", "_")]
+        wanted, isotropic = shape, request.path.split("/")[5] == "isotropic"
+        if isotropic:
+            shape = pixels.square_size(place.instance.voxel_size, plane, shape)
         box = images.plane_box(plane, start, shape)
         label = "".join("XYZ"[axis] for axis in plane)
         _check_size(place, box, f"{label} slice @ offset {show(start)}, size ({shape[0]}, {shape[1]})")
-        _check_roi(request)
-        voxels = place.instance.voxels.array(place.lineage, box)
-        return images.plane_image(voxels, plane, image_format[0] if image_format else "")
+        masked = masks.find(request, place)
+        rows = images.rows_of(masks.array(place, box, masked), plane)
+        if isotropic:
+            rows = pixels.stretched(rows, wanted)
+        return images.picture(rows, image_format[0] if image_format else "")
 
-    def _write(self, request: Request, place: Place, box: Box) -> Answer:
+    def _oblique(self, request: Request, place: Place[Volume], words: list[str]) -> Answer:
+        if len(words) < 4:
+            raise Refused('"arb" must be followed by top-left/top-right/bottom-left/res')
+        self._throttle.enter(request)
+        rows = pixels.cut_rows(place, pixels.Cut.parse(*words[:4]))
+        return images.picture(rows, words[4] if len(words) > 4 else "")
+
+    def _write(self, request: Request, place: Place[Volume], box: Box) -> Answer:
         def accept() -> None:
             place.repository.count_mutation()
-            _check_roi(request)
+            masks.find(request, place)
             if not (place.instance.any_box or box.aligned_to(place.instance.block_size)):
                 corners = f"{show(box.start)} -> {show(box.last)}"
                 raise Refused(f"cannot store voxels in non-block aligned geometry {corners}")
@@ -136,70 +147,55 @@ class VoxelsApi:
         receive(request, place, box, accept, self._changes)
         return Answer()
 
-    def _subvolume_blocks(self, request: Request, place: Place, words: list[str]) -> Answer:
+    def _subvolume_blocks(self, request: Request, place: Place[Volume], words: list[str]) -> Answer:
         blocks_api.check_words(words)
         self._throttle.enter(request)
         return blocks_api.subvolume_blocks(request, place, words)
 
-    def _blocks(self, request: Request, place: Place, words: list[str]) -> Answer:
+    def _blocks(self, request: Request, place: Place[Volume], words: list[str]) -> Answer:
         if request.method == "GET":
             return blocks_api.read_span(place, words)
         return blocks_api.write_span(request, place, words, self._changes)
 
 
-def _metadata(_: Request, place: Place, __: list[str]) -> Answer:
+def _metadata(_: Request, place: Place[Volume], __: list[str]) -> Answer:
     described = documents.describe_axes(place.instance, place.lineage)
     return document(f"{gojson.encode(described)}\n", DOCUMENT_TYPE)
 
 
-def _info(request: Request, place: Place, _: list[str]) -> Answer:
+def _info(request: Request, place: Place[Volume], _: list[str]) -> Answer:
     if request.method != "GET":
         raise Refused("info endpoint only supports GET HTTP verb")
     return document(gojson.encode(documents.describe_instance(place.instance, place.lineage)))
 
 
-def _rawkey(_: Request, __: Place, words: list[str]) -> Answer:
+def _rawkey(_: Request, __: Place[Volume], words: list[str]) -> Answer:
     if words:
         raise Refused("rawkey endpoint should be followed by query strings (x, y, and z) giving block coord")
     return Answer()
 
 
-def _oblique(*_: Any) -> Answer:
-    raise Declined(501, "oblique images are not part of this mock server")
-
-
-def _unknown_endpoint(request: Request, place: Place) -> Answer:
-    help_url = f"http://{request.host}/api/help/{place.instance.kind.name}"
-    return error(400, f'Bad API call ({request.path}) for data "{place.instance.name}".  See API help at {help_url}')
-
-
-def _volume(request: Request, place: Place, box: Box, image_format: list[str]) -> Answer:
+def _volume(request: Request, place: Place[Volume], box: Box, image_format: list[str]) -> Answer:
     _check_size(place, box, str(box))
-    _check_roi(request)
-    voxels, size = place.instance.voxels, place.instance.voxels.voxel_bytes * box.size
+    region = masks.find(request, place)
+    size = place.instance.voxels.voxel_bytes * box.size
     if place.instance.ndim < len(box.shape):
         raise Panic(f"runtime error: index out of range [2] with length {place.instance.ndim}")
     if min(box.shape) < 0 or place.instance.unusable:
         # Two negative sizes have a positive product, and DVID sends that many zeros.
         return octets((bytes(size),), size)
     if image_format and image_format[0] in {"jpg", "jpeg"}:
-        return images.volume_image(voxels.array(place.lineage, box))
-    return octets(voxels.read(place.lineage, box), size)
+        return images.volume_image(masks.array(place, box, region))
+    return octets(masks.read(place, box, region), size)
 
 
-def _check_size(place: Place, box: Box, words: str) -> None:
+def _check_size(place: Place[Volume], box: Box, words: str) -> None:
     if box.size <= 0:
         raise Refused(f"Illegal geometry requested: {words}")
     size = place.instance.voxels.voxel_bytes * box.size
     if size > MAX_REQUEST_BYTES:
         limit = f"this DVID server's set limit ({MAX_REQUEST_BYTES})"
         raise Refused(f"Requested payload ({size} bytes) exceeds {limit}")
-
-
-def _check_roi(request: Request) -> None:
-    """Refuse every ROI, as this server holds none."""
-    if name := request.query.get("roi"):
-        raise Refused(f'Can\'t get ROI with name "{name}": invalid data instance name')
 
 
 def _check_attenuation(request: Request) -> None:

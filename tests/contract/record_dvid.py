@@ -1,14 +1,14 @@
 """Record what a real DVID server answers, exchange by exchange, as golden data for tests.
 
-Usage: record_dvid.py URL ADMIN_TOKEN OUT.jsonl [extra]     (a fresh server, numpy only)
+Usage: record_dvid.py URL ADMIN_TOKEN OUT.jsonl [extra | objects]     (a fresh server, numpy only)
 
 The exchanges form one story that starts on an empty server and is replayed in order. Version uuids are chosen by
 the client, so that they are the same in every recording. With ``extra`` another story is told, of odd requests and
-what becomes of them. One JSON object a line:
+what becomes of them, with ``objects`` one of keys, regions and pictures. One JSON object a line:
 
   name      what this exchange shows
   section   core, roi, keyvalue or labels: which part of a server it needs
-  request   method, path (with query), body
+  request   method, path (with query), body; headers, if there are any of interest
   response  status, headers (only those a client may rely on), body
 
 A body is {"text": ...} or {"zlib64": ..., "bytes": N, "sha256": ...}.
@@ -39,6 +39,7 @@ CHILD = "b" * 32
 GRANDCHILD = "c" * 32
 BRANCH = "d" * 32
 KEPT_HEADERS = ("content-type", "content-length", "transfer-encoding", "content-encoding", "connection")
+RANGE_HEADERS = ("accept-ranges", "content-range")
 REPOSITORY = f"/api/repo/{ROOT}"
 NODE = f"/api/node/{ROOT}"
 VOXELS = f"{NODE}/gray/raw/0_1_2"
@@ -87,6 +88,13 @@ class Recorder:
         connection.request(method, path.replace("TOKEN", self.token), body=body)
         return self._finish(name, connection, (method, path, body))
 
+    def part(self, name: str, path: str, wanted: str) -> None:
+        """Ask for a range of bytes."""
+        connection = http.client.HTTPConnection(*self.address, timeout=60)
+        connection.request("GET", path, headers={"Range": wanted})
+        self._finish(name, connection, ("GET", path, None), kept=KEPT_HEADERS + RANGE_HEADERS)
+        self.rows[-1]["request"]["headers"] = {"Range": wanted}
+
     def hold(self, name: str, path: str, body: bytes, meanwhile: Callable[[Recorder], object]) -> None:
         """Send half of a POST, make the exchanges of `meanwhile(self)`, then send the rest."""
         connection = http.client.HTTPConnection(*self.address, timeout=60)
@@ -104,12 +112,18 @@ class Recorder:
         self.rows += inside
 
     def _finish(
-        self, name: str, connection: http.client.HTTPConnection, asked: tuple[str, str, bytes | None], **extra: int
+        self,
+        name: str,
+        connection: http.client.HTTPConnection,
+        asked: tuple[str, str, bytes | None],
+        *,
+        kept: tuple[str, ...] = KEPT_HEADERS,
+        **extra: int,
     ) -> bytes:
         method, path, body = asked
         answer = connection.getresponse()
         data = answer.read()
-        headers = {k.lower(): v for k, v in answer.getheaders() if k.lower() in KEPT_HEADERS}
+        headers = {k.lower(): v for k, v in answer.getheaders() if k.lower() in kept}
         connection.close()
         self.rows.append({
             "name": name,
@@ -719,11 +733,302 @@ def extra_story(do: Recorder) -> None:
         part(do)
 
 
+KV = f"{NODE}/kv"
+REGION = f"{NODE}/region"
+
+# Every form of a key that HTTP can carry.
+KEYS = {
+    "a": b"one", "b": b'{"x": 1}', "c": b"{}", "empty": b"", "f": b"3", "%C3%A9t%C3%A9": "\u00e9".encode(),
+    "with%2Fslash": b"cut", "with%20blank": b"4", "quote%22": b"5", "line%0A": b"6", "percent%25": b"7",
+    "back%5C": b"8", "%3Ca%3E%26": b"9", "%E6%97%A5%E6%9C%AC": b"10", "long": bytes(range(256)) * 20,
+}  # fmt: skip
+
+
+def keys(do: Recorder) -> None:
+    """Single keys: names, verbs, ranges of bytes."""
+    do("create the repo", "POST", "/api/repos?admintoken=TOKEN", {"alias": "objects", "root": ROOT})
+    do("create kv", "POST", f"{REPOSITORY}/instance", {"typename": "keyvalue", "dataname": "kv", "Tags": "a=b"})
+    do("create kv without versions", "POST", f"{REPOSITORY}/instance",
+       {"typename": "keyvalue", "dataname": "kv-flat", "versioned": False, "Compression": "none"})  # fmt: skip
+    do("info of kv", "GET", f"{KV}/info")
+    do("info of kv-flat", "GET", f"{NODE}/kv-flat/info")
+    for key, value in KEYS.items():
+        do(f"put {key}", "POST", f"{KV}/key/{key}", value)
+        do(f"get {key}", "GET", f"{KV}/key/{key}")
+        do(f"head {key}", "HEAD", f"{KV}/key/{key}")
+    do("all keys", "GET", f"{KV}/keys")
+    for method, rest in (
+        ("GET", "key/with"), ("GET", "key/with/more/of/it"), ("GET", "key"), ("GET", "key/"), ("POST", "key/"),
+        ("PUT", "key/a"), ("OPTIONS", "key/a"), ("HEAD", "key/none"), ("GET", "key/no%0A%22%C3%A9%01ne"),
+        ("HEAD", "keys"), ("POST", "keys"), ("DELETE", "key/none"), ("GET", "nothing"),
+        ("GET", "raw/0_1_2/1_1_1/0_0_0"), ("HEAD", "info"), ("PUT", "keyvalues"), ("HEAD", "keyvalues"),
+        ("GET", "tags"), ("HEAD", "tags"),
+    ):  # fmt: skip
+        do(f"{method} {rest}", method, f"{KV}/{rest}")
+    for wanted in (
+        "bytes=0-2", "bytes=5100-", "bytes=-3", "bytes=-9999", "bytes=100-99999", "bytes=-0", "bytes=5120-",
+        "bytes=2-1", "bytes=0-0,2-2", "items=0-1", "bytes=-", "bytes=a-1", "bytes=1-a", "bytes= 1 - 2 ",
+    ):  # fmt: skip
+        do.part(f"range {wanted}", f"{KV}/key/long", wanted)
+    do.part("range of a missing key", f"{KV}/key/none", "bytes=0-1")
+    do.part("range twice", f"{KV}/key/a?byte_start=0&byte_end=1", "bytes=0-1")
+    for query in ("0&byte_end=1", "0", "0&byte_end=3", "3&byte_end=3", "2&byte_end=1", "x&byte_end=1", "0&byte_end="):
+        do(f"byte_start={query}", "GET", f"{KV}/key/a?byte_start={query}")
+    for body in ({"x": "y"}, {"x": "z", "w": "v"}, [1], {"r": 1}, ""):
+        do(f"tags of {body}", "POST", f"{KV}/tags", body)
+    do("replace tags", "POST", f"{KV}/tags?replace=true", {"only": "one"})
+    do("tags", "GET", f"{KV}/tags")
+
+
+def many_keys(do: Recorder) -> None:
+    """Ranges of keys, and lists of them."""
+    for rest in (
+        "keyrange/a/c", "keyrange/b/b", "keyrange/c/a", "keyrange/a", "keyrange/a/c/d", "keyrange/0/zzz",
+        "keyrange/%C3/%FF", "keyrangevalues/a/c", "keyrangevalues/a/f?json=true",
+        "keyrangevalues/a/c?json=true&check=true", "keyrangevalues/a", "keyrangevalues/b/f?json=true&check=true",
+        "keyrangevalues/a/c?tar=true", "keyrangevalues/a/z?jsontar=true", "keyrangevalues/a/c?json=true&tar=true",
+        "keyrangevalues/c/a?json=true", "keyrangevalues/a/zz", "keyrangevalues/a/c?json=1",
+    ):  # fmt: skip
+        do(f"GET {rest}", "GET", f"{KV}/{rest}")
+    lists: tuple[Body, ...] = (
+        ["b", "a"], ["b", "none", "empty", "f"], [], "", "nonsense", {"a": 1}, [1], "null", ["quote\""],
+        ["a/b", "", "\u00e9t\u00e9"], [{"key": "b", "byte_start": 6, "byte_end": 6}],
+        [{"key": "b", "byte_start": 0, "byte_end": 1}], [{"KEY": "c"}], [{"key": "a", "byte_start": 1}],
+        [{"key": "none", "byte_start": 1, "byte_end": 2}], [{"key": "b"}, "a"], [{"key": 1}],
+        [{"key": "b", "byte_start": 2, "byte_end": 1}], [{"key": "b", "byte_start": 5, "byte_end": 70}],
+        [{"key": "b", "byte_start": -1, "byte_end": 2}], [{"key": "b", "byte_start": "1", "byte_end": 2}],
+    )  # fmt: skip
+    for query in ("json=true", "tar=true", "json=true&check=true"):
+        for body in lists:
+            do(f"keyvalues?{query} of {json.dumps(body)}", "GET", f"{KV}/keyvalues?{query}", body)
+    messages = {
+        "two keys": b"\x0a\x01b\x0a\x04none", "a range": b"\x0a\x01b\x12\x07\x0a\x01a\x10\x01\x18\x02",
+        "nothing": b"", "a range beyond": b"\x12\x07\x0a\x01a\x10\x01\x18\x09",
+        "a range reversed": b"\x12\x07\x0a\x01a\x10\x02\x18\x01", "cut short": b"\x0a\x05p",
+        "no text": b"\x0a\x02\xff\xfe", "unknown fields": b"\x0a\x01b\x50\x96\x01\x5a\x01x", "JSON": b'["a"]',
+    }  # fmt: skip
+    for name, message in messages.items():
+        do(f"keyvalues of {name}", "GET", f"{KV}/keyvalues", message)
+    do("put two values", "POST", f"{KV}/keyvalues", b"\x0a\x08\x0a\x01p\x12\x03abc\x0a\x03\x0a\x01q")
+    do("put a key with a slash", "POST", f"{KV}/keyvalues", b"\x0a\x09\x0a\x03x/y\x12\x02zz")
+    for name in ("cut short", "no text", "nothing"):
+        do(f"put values of {name}", "POST", f"{KV}/keyvalues", messages[name])
+    do("keys put at once", "GET", f"{KV}/keyrange/p/y")
+    do("put an empty key", "POST", f"{NODE}/kv-flat/keyvalues", b"\x0a\x05\x0a\x00\x12\x01a")
+    do("an empty key spoils the list", "GET", f"{NODE}/kv-flat/keys")
+
+
+SPANS = [
+    [2, 1, 0, 0],
+    [1, -1, -5, -2],
+    [-3, 0, 0, 0],
+    [1, -1, -9, -7],
+    [2, 1, 0, 0],
+    [2, 1, 0, 5],
+    [2, 1, 3, 4],
+    [9, 0, 8, 9],
+]
+
+
+def regions(do: Recorder) -> None:
+    """Spans, good and bad, and what is asked of them."""
+    for name, size in (
+        ("region", None),
+        ("region-16", "16,32,8"),
+        ("region-x", "32,32"),
+        ("region-x", "32"),
+        ("region-x", "a,b,c"),
+    ):
+        settings = {"typename": "roi", "dataname": name} | ({"BlockSize": size} if size else {})
+        do(f"create {name} of blocks {size}", "POST", f"{REPOSITORY}/instance", settings)
+    do("info of a new region", "GET", f"{REGION}/info")
+    lists: tuple[Body, ...] = (
+        SPANS, [[5, 0, 0, 0], [7, 0, 3, 1], [9, 0, 0, 0]], SPANS, "", "nonsense", {"a": 1}, [1], [[1, 2, 3, "a"]],
+        [[1.5, 0, 0, 0]], [[1, 2, 3, 99999999999]], [[1, 2, 3]], [[1, 2, 3, 4, 5]], "[null]", "null",
+        [[0, 0, -2147483648, 2147483647]], [], SPANS,
+    )  # fmt: skip
+    for number, body in enumerate(lists):
+        do(f"spans, list {number}", "POST", f"{REGION}/roi", body)
+        do(f"after list {number}", "GET", f"{REGION}/roi")
+        do(f"info after list {number}", "GET", f"{REGION}/info")
+    for method, rest in (
+        ("HEAD", "roi"), ("PUT", "roi"), ("OPTIONS", "roi"), ("GET", "roi/x"), ("GET", "ptquery"),
+        ("HEAD", "ptquery"), ("POST", "mask/0_1_2/4_4_4/0_0_0"), ("HEAD", "mask/0_1_2/4_4_4/0_0_0"),
+        ("GET", "nothing"), ("GET", "tags"), ("HEAD", "info"),
+    ):  # fmt: skip
+        do(f"{method} {rest} of a region", method, f"{REGION}/{rest}")
+    rng = np.random.default_rng(8)
+    points: tuple[Body, ...] = (
+        rng.integers(-320, 320, (500, 3)).tolist(),
+        [[0, 32, 64], [31, 63, 95], [32, 32, 64], [-1, -1, 32], [0, 0, -96]], [], "", "nonsense", [[1, 2]],
+        [[1, 2, 3, 4]], [1], {"a": 1}, [["a", 1, 2]], [[1.5, 2, 3]], "null",
+    )  # fmt: skip
+    for number, body in enumerate(points):
+        do(f"points in a region, list {number}", "POST", f"{REGION}/ptquery", body)
+    for rest in (
+        "0_1_2/70_40_8/-3_20_60", "vol/2_2_2/62_30_30", "0_1_2/100_80_96/-150_-40_-100", "0_1_2/20_20_20/-60_-32_40",
+        "0_1_2/0_1_1/0_0_0", "0_1/2_2/0_0_0", "0_1_2/4_4/0_0_0", "0_1_2/4_4_4/0_0", "0_1_2/4_4_4", "foo/4_4_4/0_0_0",
+        "0_1_2/a_4_4/0_0_0", "arb/1/1",
+    ):  # fmt: skip
+        do(f"mask {rest}", "GET", f"{REGION}/mask/{rest}")
+    for query in (
+        "",
+        "batchsize=2",
+        "batchsize=2&optimized=true",
+        "batchsize=3",
+        "batchsize=3&optimized=on",
+        "batchsize=8",
+        "batchsize=x",
+    ):
+        do(f"partition {query}", "GET", f"{REGION}/partition?{query}")
+    dense = [[z, y, x, x + length] for z in range(7) for y in range(0, 9, 2) for x, length in ((y, z), (y + 9, 2))]
+    do("spans with gaps", "POST", f"{NODE}/region-16/roi", dense)
+    for query in ("batchsize=4", "batchsize=4&optimized=true", "batchsize=2&optimized=true"):
+        do(f"partition {query} of gaps", "GET", f"{NODE}/region-16/partition?{query}")
+    do("DELETE of spans", "DELETE", f"{NODE}/region-16/roi")
+    do("no spans", "GET", f"{NODE}/region-16/roi")
+    do("partition of no spans", "GET", f"{NODE}/region-16/partition?batchsize=2")
+
+
+def masked(do: Recorder) -> None:
+    """Voxels read and written through a region."""
+    do(
+        "create region-v",
+        "POST",
+        f"{REPOSITORY}/instance",
+        {"typename": "roi", "dataname": "region-v", "BlockSize": "16,16,16"},
+    )
+    do("spans for voxels", "POST", f"{NODE}/region-v/roi", [[0, 0, 0, 1], [0, 1, 0, 0], [1, -1, -1, 3]])
+    do("spans of other blocks", "POST", f"{REGION}/roi", [[0, 0, 0, 0]])
+    for name, kind, dtype in (("gray", "uint8blk", "u1"), ("deep", "uint16blk", "<u2"), ("colour", "rgba8blk", "u1")):
+        settings = {
+            "typename": kind,
+            "dataname": name,
+            "Background": "7",
+            "VoxelSize": "8,8,20",
+            "BlockSize": "16,16,16",
+        }
+        do(f"create {name}", "POST", f"{REPOSITORY}/instance", settings)
+        shape = (16, 32, 32, 4) if name == "colour" else (16, 32, 32)
+        do(f"write {name}", "POST", f"{NODE}/{name}/raw/0_1_2/32_32_16/0_0_0", ramp(shape, dtype, 31).tobytes())
+        for rest in (
+            "raw/0_1_2/9_9_3/12_12_0",
+            "raw/0_1_2/70_3_3/-3_0_14",
+            "isotropic/0_1_2/9_9_3/12_12_0",
+            "raw/xy/40_40/0_0_5",
+        ):
+            do(f"{name} {rest} in a region", "GET", f"{NODE}/{name}/{rest}?roi=region-v")
+    for query in (
+        "region",
+        f"region-v,{ROOT}",
+        "kv",
+        "nope",
+        "region-v&attenuation=2",
+        "region-v&attenuation=8",
+        "region-v&attenuation=x",
+    ):
+        do(f"read with roi={query}", "GET", f"{NODE}/gray/raw/0_1_2/4_2_2/14_14_0?roi={query}")
+    whole = ramp((16, 32, 32), "u1", 32).tobytes()
+    for query in ("kv", "nope", "region-v"):
+        do(f"write with roi={query}", "POST", f"{NODE}/gray/raw/0_1_2/32_32_16/0_0_0?roi={query}", whole)
+    do(
+        "unaligned write in an unknown region",
+        "POST",
+        f"{NODE}/gray/raw/0_1_2/32_32_15/0_0_0?roi=nope",
+        whole[: 32 * 32 * 15],
+    )
+    do("what a masked write has changed", "GET", f"{VOXELS}/32_32_2/0_0_3")
+    do("write outside of the region", "POST", f"{VOXELS}/16_16_16/320_320_320?roi=region-v", bytes(4096))
+    do("extents after a write outside of the region", "GET", f"{NODE}/gray/metadata")
+
+
+def pictures(do: Recorder) -> None:
+    """Planes of every type, planes of square pixels, oblique cuts."""
+    for name, kind, dtype, count in (
+        ("p8", "uint8blk", "u1", 1), ("p16", "uint16blk", "<u2", 1), ("p32", "uint32blk", "<u4", 1),
+        ("p64", "uint64blk", "<u8", 1), ("pfloat", "float32blk", "<f4", 1), ("pcolour", "rgba8blk", "u1", 4),
+    ):  # fmt: skip
+        settings = {
+            "typename": kind,
+            "dataname": name,
+            "Background": "9",
+            "VoxelSize": "8,10,20",
+            "BlockSize": "16,16,16",
+        }
+        do(f"create {name}", "POST", f"{REPOSITORY}/instance", settings)
+        voxels = ramp((16, 16, 16, count) if count > 1 else (16, 16, 16), dtype, 41).tobytes()
+        do(f"write {name}", "POST", f"{NODE}/{name}/raw/0_1_2/16_16_16/0_0_0", voxels)
+        for rest in (
+            "raw/xy/5_3/0_1_2", "raw/xz/20_18/-2_1_2", "raw/yz/5_3/0_1_2/png", "isotropic/xy/5_8/0_0_0",
+            "isotropic/xz/14_15/0_1_0", "isotropic/yz/11_16/3_0_0", "isotropic/yz/3_1/3_0_0",
+            "isotropic/xz/0_5/0_0_0", "arb/0_0_0/80_0_0/0_80_40/8", "arb/4_4_4/100_0_30/0_80_140/7.3",
+            "arb/-30.5_5_7/80_20_0/9_120_40/9", "arb/0_0_0/3_0_0/0_80_40/8",
+        ):  # fmt: skip
+            do(f"GET {rest} of {name}", "GET", f"{NODE}/{name}/{rest}")
+        for image_format in ("jpg", "jpeg:20", "bmp"):
+            do(f"{image_format} of {name}", "GET", f"{NODE}/{name}/raw/xy/16_16/0_0_1/{image_format}")
+    do("tiff of p8", "GET", f"{NODE}/p8/raw/xy/16_16/0_0_1/tif")
+    for rest in (
+        "arb/0_0_0/80_0_0/0_80_40", "arb/0_0_0/80_0_0/0_80_40/x", "arb/0_0/80_0_0/0_80_40/8",
+        "arb/a_0_0/80_0_0/0_80_40/8", "arb/0_0_0/80_0_0/0_80_40/8/gif", "arb/0_0_0/80_0_0/0_80_40/8/png",
+        "isotropic/xz/5_5/0_0", "isotropic/xz/5_5/0_0_0/jpg:x",
+    ):  # fmt: skip
+        do(f"GET {rest}", "GET", f"{NODE}/p8/{rest}")
+    do("POST arb", "POST", f"{NODE}/p8/arb/0_0_0/80_0_0/0_80_40/8", b"")
+
+
+def object_versions(do: Recorder) -> None:
+    """Keys and regions in versions."""
+    child, branch = f"/api/node/{CHILD}", f"/api/node/{BRANCH}"
+    do("commit", "POST", f"{NODE}/commit", {})
+    for method, rest in (
+        ("POST", "kv/key/a"), ("DELETE", "kv/key/a"), ("PUT", "kv/key/a"), ("POST", "kv/keyvalues"),
+        ("POST", "kv/keys"), ("POST", "kv/tags"), ("POST", "region/roi"), ("DELETE", "region/roi"),
+        ("PUT", "region/roi"), ("POST", "region/mask/x"), ("HEAD", "kv/key/a"),
+    ):  # fmt: skip
+        do(f"{method} {rest} of a locked version", method, f"{NODE}/{rest}", b"x" if method != "HEAD" else None)
+    do("points on a locked version", "POST", f"{REGION}/ptquery", [[0, 0, 0]])
+    do("unversioned kv ignores the lock", "POST", f"{NODE}/kv-flat/key/a", b"now")
+    do("token overrides the lock of kv", "POST", f"{KV}/key/f?admintoken=TOKEN", b"forced")
+    do("the child", "POST", f"{NODE}/newversion", {"uuid": CHILD})
+    do("the branch", "POST", f"{NODE}/branch", {"branch": "dev", "uuid": BRANCH})
+    do("child inherits a key", "GET", f"{child}/kv/key/f")
+    do("child deletes a key", "DELETE", f"{child}/kv/key/a")
+    do("child puts a key", "POST", f"{child}/kv/key/b", b"of the child")
+    do("child empties a key", "POST", f"{child}/kv/key/c", b"")
+    for name, node in (("parent", NODE), ("child", child), ("branch", branch)):
+        do(f"keys of the {name}", "GET", f"{node}/kv/keys")
+        do(f"values of the {name}", "GET", f"{node}/kv/keyvalues?json=true", ["a", "b", "c"])
+        do(f"deleted in the child, seen by {name}", "HEAD", f"{node}/kv/key/a")
+        do(f"emptied in the child, seen by {name}", "HEAD", f"{node}/kv/key/c")
+        do(f"range of the {name}", "GET", f"{node}/kv/keyrangevalues/a/c")
+    do("child puts it back", "POST", f"{child}/kv/key/a", b"back")
+    do("it is back", "GET", f"{child}/kv/key/a")
+    do("child inherits spans", "GET", f"{child}/region/roi")
+    do("child replaces spans", "POST", f"{child}/region/roi", [[0, 0, 0, 1], [7, 7, 7, 7]])
+    do("branch deletes spans", "DELETE", f"{branch}/region/roi")
+    for name, node in (("parent", NODE), ("child", child), ("branch", branch)):
+        do(f"spans of the {name}", "GET", f"{node}/region/roi")
+        do(f"region info of the {name}", "GET", f"{node}/region/info")
+        do(f"masked read of the {name}", "GET", f"{node}/gray/raw/0_1_2/9_9_3/12_12_0?roi=region")
+    do("bad spans in the child", "POST", f"{child}/region/roi", [[3, 0, 0, 0], [4, 0, 2, 1]])
+    do("no spans are left in the child", "GET", f"{child}/region/roi")
+    do("partition by the range of another version", "GET", f"{REGION}/partition?batchsize=2")
+    do("types in use", "GET", "/api/server/types")
+    do("repos info with kv and region", "GET", "/api/repos/info")
+
+
+def objects_story(do: Recorder) -> None:
+    """The story of dvid_objects.jsonl."""
+    for part in (keys, many_keys, regions, masked, pictures, object_versions):
+        part(do)
+
+
 def main() -> None:
     """Tell a story to a server and keep what it answered."""
     url, token, path, *which = sys.argv[1:]
     recorder = Recorder(url, token, Path(path))
-    (extra_story if which == ["extra"] else story)(recorder)
+    {"extra": extra_story, "objects": objects_story}.get("".join(which), story)(recorder)
     recorder.save()
     sys.stdout.write(f"{len(recorder.rows)} exchanges\n")
 

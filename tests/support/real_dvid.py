@@ -18,6 +18,7 @@ CONFIGURATION = """
 httpAddress = "localhost:{http}"
 rpcAddress = "localhost:{rpc}"
 shutdownDelay = 0
+{settings}
 [logging]
 logfile = "dvid.log"
 [store]
@@ -34,6 +35,7 @@ logfile = "dvid.log"
 """
 
 ADMIN_TOKEN = "a-token-of-the-tests"
+JWT_SECRET = "a-secret-of-the-tests"
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,16 @@ def why_missing() -> str | None:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[RealDvid]:
-    """Give the server named in the environment, or start one in `folder`."""
+def running(folder: Path, settings: str = "", sections: str = "") -> Iterator[RealDvid]:
+    """Give the server named in the environment, or start one in `folder`, with more of a configuration."""
     url = os.environ.get("PYVOLUME_DVID_URL")
     if url:
         yield RealDvid(url, os.environ.get("DVID_ADMIN_TOKEN"))
         return
     http, rpc = _free_ports(2)
     configuration = folder / "dvid.toml"
-    configuration.write_text(CONFIGURATION.format(http=http, rpc=rpc))
-    environment = os.environ | {"DVID_ADMIN_TOKEN": ADMIN_TOKEN}
+    configuration.write_text(CONFIGURATION.format(http=http, rpc=rpc, settings=settings) + sections)
+    environment = os.environ | {"DVID_ADMIN_TOKEN": ADMIN_TOKEN, "DVID_JWT_SECRET_KEY": JWT_SECRET}
     with (
         (folder / "output.log").open("wb") as output,
         subprocess.Popen(

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,28 @@ def write(client: PlainClient, uuid: str, value: int) -> None:
 def reopened(folder: Path) -> Iterator[tuple[MockServer, PlainClient]]:
     with MockServer(folder=folder) as server, talking_to(server) as client:
         yield server, client
+
+
+SPANS = [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+@pytest.fixture
+def objects(folder: Path) -> Path:
+    """Hold keys and a region besides, with something deleted in the child, a tag, notes and logs."""
+    with reopened(folder) as (_, client):
+        for typename in ("keyvalue", "roi"):
+            client.ask("POST", f"/api/repo/{CHILD}/instance", {"typename": typename, "dataname": typename})
+        for key in ("a", "%C3%A9%FF", "gone"):
+            client.ask("POST", f"/api/node/{CHILD}/keyvalue/key/{key}", f"value of {key}".encode())
+        client.ask("DELETE", f"/api/node/{CHILD}/keyvalue/key/gone")
+        client.ask("POST", f"/api/node/{CHILD}/keyvalue/tags", {"kind": "test"})
+        client.ask("POST", f"/api/node/{CHILD}/roi/roi", SPANS)
+        client.ask("POST", f"/api/node/{CHILD}/gray/raw/0_1_2/64_32_32/0_0_0?roi=roi", 2 * block(9))
+        client.ask("POST", f"/api/repo/{ROOT}/log", {"log": ["a line"]})
+        client.ask("POST", f"/api/node/{CHILD}/log", {"log": ["another line"]})
+        client.ask("POST", f"/api/node/{CHILD}/commit", {"note": "all of it"})
+        client.ask("POST", f"/api/node/{CHILD}/tag", {"tag": "v1"})
+    return folder
 
 
 @pytest.fixture
@@ -66,6 +89,39 @@ def test_documents_are_kept_to_the_byte(folder: Path) -> None:
         first = client.ask("GET", "/api/repos/info").body
     with reopened(folder) as (_, client):
         assert client.ask("GET", "/api/repos/info").body == first
+
+
+ASKED = (
+    "/api/repos/info", "/api/node/v1/keyvalue/keys", "/api/node/v1/keyvalue/keyrangevalues/a/%FF?json=true",
+    "/api/node/v1/note", "/api/node/v1/roi/roi", "/api/node/v1/roi/info",
+    "/api/node/v1/gray/raw/0_1_2/64_32_32/0_0_0", f"/api/repo/{ROOT}/log", f"/api/node/{CHILD}/log",
+)  # fmt: skip
+
+
+def test_keys_regions_tags_and_logs_are_kept_to_the_byte(objects: Path) -> None:
+    with reopened(objects) as (_, client):
+        first = [client.ask("GET", path) for path in ASKED]
+    with reopened(objects) as (_, client):
+        assert [(200, client.ask("GET", path).body) for path in ASKED] == [(each.status, each.body) for each in first]
+
+
+def test_a_masked_write_is_made_again_with_the_region_of_its_time(objects: Path) -> None:
+    with reopened(objects) as (server, client):
+        before = server.voxels("gray", "v1")
+        client.ask("POST", f"/api/node/{CHILD}/newversion", {"uuid": "c" * 32})
+        client.ask("DELETE", f"/api/node/{'c' * 32}/roi/roi")
+    with reopened(objects) as (server, _):
+        np.testing.assert_array_equal(server.voxels("gray", "v1"), before)
+
+
+def test_bad_spans_have_emptied_a_region_after_a_restart(objects: Path) -> None:
+    path = f"/api/node/{CHILD}/roi/roi?admintoken=x"
+    with MockServer(folder=objects, admin_token="x") as server, talking_to(server) as client:
+        assert client.ask("POST", path, [*SPANS, [7, 7, 3, 1]]).status == 400
+        before = client.ask("GET", f"/api/node/{CHILD}/roi/info").body
+    with reopened(objects) as (_, client):
+        after = [client.ask("GET", f"/api/node/{CHILD}/roi/{word}").body for word in ("roi", "info")]
+    assert after == [b"[]", before]
 
 
 def test_a_volume_with_other_axes_is_kept(tmp_path: Path) -> None:
@@ -113,16 +169,27 @@ def start(folder: Path) -> tuple[subprocess.Popen[str], str]:
     return process, process.stdout.readline().strip()
 
 
-def test_what_was_answered_survives_a_kill(folder: Path) -> None:
+WRITTEN = {
+    "gray/raw/0_1_2/32_32_32/32_0_0": block(42),
+    "keyvalue/key/last": b"just in time",
+    "roi/roi": b"[[9,9,9,9]]",
+    "note": b'{"note":"the last word"}',
+}
+
+
+@pytest.mark.parametrize("path", WRITTEN)
+def test_what_was_answered_survives_a_kill(folder: Path, path: str) -> None:
+    with reopened(folder) as (_, client):
+        for typename in ("keyvalue", "roi"):
+            client.ask("POST", f"/api/repo/{CHILD}/instance", {"typename": typename, "dataname": typename})
     process, url = start(folder)
     with process:
-        import urllib.request
-
-        path = f"{url}/api/node/{CHILD}/gray/raw/0_1_2/32_32_32/32_0_0"
-        urllib.request.urlopen(path, data=block(42), timeout=30).close()
-        process.kill()
-    with reopened(folder) as (server, _):
-        assert (server.voxels("gray", CHILD)[0, 32:64, :32, :32] == 42).all()
+        try:
+            urllib.request.urlopen(f"{url}/api/node/{CHILD}/{path}", data=WRITTEN[path], timeout=30).close()
+        finally:
+            process.kill()
+    with reopened(folder) as (_, client):
+        assert client.ask("GET", f"/api/node/{CHILD}/{path}").body == WRITTEN[path]
 
 
 def test_the_command_stops_when_told(folder: Path) -> None:

@@ -64,7 +64,7 @@ def test_a_volume_is_one_tall_jpeg() -> None:
 def test_without_pillow_the_answer_says_so(client: PlainClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     reply = client.at("GET", "gray/raw/xy/8_8/0_0_0")
-    assert (reply.status, b"pip install pillow" in reply.body) == (501, True)
+    assert (reply.status, b"pyvolume-sdk[images]" in reply.body) == (501, True)
 
 
 def test_an_instance_stored_as_jpeg_is_lossy() -> None:

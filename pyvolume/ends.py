@@ -108,9 +108,8 @@ class VolumeEnd:
         traits = volume.store.traits
         in_memory = isinstance(volume.store, MemoryStore)
         self._volume = volume
-        self._transfer = dataclasses.replace(volume._transfer, store=_OneAtATime(volume.store))
-        self._casting = volume._casting
-        self.call = Call(volume._retry)
+        self._access = dataclasses.replace(volume.access, store=_OneAtATime(volume.store))
+        self.call = volume.access.begin()
         self.bounds = volume.bounds
         self.dtype = volume.dtype
         self.name = f"memory {volume.dtype} {volume.axiskeys}" if in_memory else volume.store.address
@@ -128,24 +127,23 @@ class VolumeEnd:
 
     def check_write(self, box: Box) -> None:
         traits = self._volume.store.traits
-        if self._volume.mode == "r" or not traits.writable:
-            raise UnsupportedError(f"copy to {self.name}: opened for reading only")
+        self._access.check_writable("copy into voxels")
         check_inside(box, self._volume.metadata, traits, growing=True)
         whole = self.whole(box, traits.write_grid)
         if whole != box:
-            self._transfer._check_may_merge(Selection.of_box(box), whole)
+            self._access.transfer.check_may_merge(Selection.of_box(box), whole)
 
     def castable(self, voxels: NDArray[Any]) -> NDArray[Any]:
-        return castable(voxels, self.dtype, self._casting)
+        return castable(voxels, self.dtype, self._access.casting)
 
     def read(self, box: Box) -> NDArray[Any]:
         out = np.empty(box.shape, self.dtype, order="F")
-        self._transfer.read(Selection.of_box(box), out, self._volume.metadata, self._operation())
+        self._access.transfer.read(Selection.of_box(box), out, self._volume.metadata, self._operation())
         return out
 
     def write(self, box: Box, voxels: NDArray[Any]) -> None:
         voxels = self.castable(voxels)
-        self._transfer.write(Selection.of_box(box), voxels, self._volume.metadata, self._operation())
+        self._access.transfer.write(Selection.of_box(box), voxels, self._volume.metadata, self._operation())
 
     def flush(self) -> None:
         """Nothing is held back."""

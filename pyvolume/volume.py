@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex
 
@@ -11,17 +9,17 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from pyvolume import showing
-from pyvolume.border import check_inside, check_out, checked_box
+from pyvolume.access import Access
+from pyvolume.border import check_out, checked_box
 from pyvolume.box import Box
 from pyvolume.coordinates import Coordinates
-from pyvolume.errors import UnsupportedError, VoxelsMismatchError
 from pyvolume.locks import BoxLocks
 from pyvolume.metadata import VoxelsMetadata
 from pyvolume.progress import Progress
 from pyvolume.selection import Selection
 from pyvolume.store import VoxelStore
-from pyvolume.transfer.casting import ArrayLike, Casting, Source, broadcast, castable, check_casting, is_source
-from pyvolume.transfer.engine import Operation, Transfer
+from pyvolume.transfer.casting import ArrayLike, Casting
+from pyvolume.transfer.engine import Operation
 from pyvolume.transfer.many import run_ahead
 from pyvolume.transfer.plan import Plan
 from pyvolume.transport.call import Call
@@ -64,18 +62,20 @@ class Volume:
         partial_blocks: Literal["merge", "raise"] = "merge",
         casting: Casting = "checked",
     ) -> None:
-        if mode not in {"r", "r+"}:
-            raise ValueError(f"volume: mode is 'r' or 'r+', not {mode!r}")
-        if partial_blocks not in {"merge", "raise"}:
-            raise ValueError(f"volume: partial_blocks is 'merge' or 'raise', not {partial_blocks!r}")
-        check_casting(casting)
-        self.store = store
-        self.mode: Literal["r", "r+"] = mode
+        self.access = Access(
+            store, mode, retry or RetryPolicy(), locks or BoxLocks(), partial_blocks=partial_blocks, casting=casting
+        )
         self._metadata = metadata
-        self._retry = RetryPolicy() if retry is None else retry
-        self._casting = casting
-        self._partial_blocks: Literal["merge", "raise"] = partial_blocks
-        self._transfer = Transfer(store, BoxLocks() if locks is None else locks, partial_blocks == "merge")
+
+    @property
+    def store(self) -> VoxelStore:
+        """What serves the voxels."""
+        return self.access.store
+
+    @property
+    def mode(self) -> Literal["r", "r+"]:
+        """Whether the volume can be read only, or written too."""
+        return self.access.mode
 
     @property
     def metadata(self) -> VoxelsMetadata:
@@ -135,7 +135,7 @@ class Volume:
     @property
     def coords(self) -> Coordinates:
         """The same voxels by literal coordinates: ``vol.coords[:, -10:20, 30]`` is never wrapped or clipped."""
-        return Coordinates(self._read, lambda key, values: self._write(key, values, self._operation()), self.bounds)
+        return Coordinates(self._read, self._write, self.bounds)
 
     def __repr__(self) -> str:
         blocks = "×".join(map(str, self.store.traits.write_grid[1:]))
@@ -173,12 +173,9 @@ class Volume:
         """Give back what the store holds open; a connection that was handed over stays open."""
         self.store.close()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_retry": dataclasses.replace(self._retry, on_wait=None)}
-
     def refresh(self) -> None:
         """Ask the store for the present bounds."""
-        self._metadata = self.store.read_metadata(self._begin())
+        self._metadata = self.store.read_metadata(self.access.begin())
 
     def plan(self, key: object, *, write: bool = False) -> Plan:
         """Say what ``vol[key]`` or ``vol[key] = ...`` would ask of the store; nothing is asked.
@@ -206,9 +203,7 @@ class Volume:
         selection = (
             Selection.for_writing(key, self.shape, growable) if write else Selection.for_reading(key, self.shape)
         )
-        voxels = math.prod(selection.shape)
-        selection = Selection.of_box(selection.box) if selection.covers_box else selection
-        return self._transfer.plan(selection, self._metadata, voxels=voxels, write=write)
+        return self.access.plan(selection, self._metadata, write=write)
 
     def __getitem__(self, key: object) -> Any:
         """Read voxels: ``vol[0, 10:110, ..., ::2]``.
@@ -247,7 +242,7 @@ class Volume:
             If the store could not take them.
         """
         growable = self.store.traits.growable
-        self._write(Selection.for_writing(key, self.shape, growable), values, self._operation())
+        self._write(Selection.for_writing(key, self.shape, growable), values)
 
     def get_ndarray(
         self,
@@ -287,7 +282,7 @@ class Volume:
             out = np.empty(box.shape, self.dtype, order="F")
         else:
             check_out(out, box, self.dtype)
-        self._read_into(Selection.of_box(box), out, self._operation(progress))
+        self.access.read_into(Selection.of_box(box), out, self._metadata, self.access.operation(progress))
         return out
 
     def post_ndarray(
@@ -324,7 +319,8 @@ class Volume:
         UnsupportedError, StoreError
             As for an assignment.
         """
-        self._post(checked_box(start, stop, self._metadata), array, self._operation(progress, confirm))
+        box = checked_box(start, stop, self._metadata)
+        self._post(box, array, self.access.operation(progress, confirm=confirm))
 
     def read_many(self, boxes: Iterable[Box], *, ordered: bool = True) -> Iterator[tuple[Box, NDArray[Any]]]:
         """Read many boxes, several at once, a few ahead of the caller.
@@ -349,10 +345,10 @@ class Volume:
 
         def read(box: Box, call: Call) -> NDArray[Any]:
             out = np.empty(checked_box(box.start, box.stop, self._metadata).shape, self.dtype, order="F")
-            self._read_into(Selection.of_box(box), out, Operation(call))
+            self.access.read_into(Selection.of_box(box), out, self._metadata, Operation(call))
             return out
 
-        return run_ahead(boxes, read, self._begin, self.store.traits.preferred_concurrency, ordered=ordered)
+        return run_ahead(boxes, read, self.access.begin, self.store.traits.preferred_concurrency, ordered=ordered)
 
     def write_many(self, pieces: Iterable[tuple[Box, NDArray[Any]]], *, confirm: bool = False) -> None:
         """Write many boxes, several at once; which one wins where they overlap is not said.
@@ -375,7 +371,7 @@ class Volume:
             self._post(box, piece[1], Operation(call, confirm=confirm))
 
         concurrency = self.store.traits.preferred_concurrency
-        for _ in run_ahead(pieces, write, self._begin, concurrency, ordered=False):
+        for _ in run_ahead(pieces, write, self.access.begin, concurrency, ordered=False):
             pass
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
@@ -384,49 +380,17 @@ class Volume:
         voxels = np.asarray(self[...])
         return voxels if dtype is None else voxels.astype(dtype, copy=False)
 
-    def _begin(self) -> Call:
-        return Call(self._retry)
-
-    def _operation(self, progress: Progress = None, confirm: bool = False) -> Operation:
-        return Operation(self._begin(), progress, confirm)
-
-    def _read_into(self, selection: Selection, out: NDArray[Any], operation: Operation) -> None:
-        check_inside(selection.box, self._metadata, self.store.traits, growing=False)
-        self._transfer.read(selection, out, self._metadata, operation)
-
     def _read(self, selection: Selection) -> Any:
-        result = np.empty(selection.shape, self.dtype, order="F")
-        if selection.covers_box:
-            self._read_into(Selection.of_box(selection.box), selection.in_box(result), self._operation())
-        else:
-            self._read_into(selection, result, self._operation())
-        return result if result.ndim else result[()]
+        return self.access.read(selection, self._metadata)
+
+    def _write(self, selection: Selection, values: object) -> None:
+        operation = self.access.operation()
+        self._grow(self.access.write(selection, values, self._metadata, operation), operation)
 
     def _post(self, box: Box, array: NDArray[Any] | ArrayLike, operation: Operation) -> None:
-        values = (
-            Source(array, self.dtype, self._casting) if is_source(array) else castable(array, self.dtype, self._casting)
-        )
-        if values.shape != box.shape:
-            raise VoxelsMismatchError(
-                f"write voxels: expected an array of shape {box.shape} for {box} and found {values.shape}"
-            )
-        self._write(Selection.of_box(box), values if isinstance(values, Source) else array, operation)
+        self._grow(self.access.post(box, array, self._metadata, operation), operation)
 
-    def _write(self, selection: Selection, values: object, operation: Operation) -> None:
-        if self.mode == "r" or not self.store.traits.writable:
-            raise UnsupportedError(f"write voxels of {self.store.address}: opened for reading only")
-        array = values if isinstance(values, Source) else castable(values, self.dtype, self._casting)
-        if self.bounds.size == 0 and 0 not in array.shape and 0 in selection.shape:
-            raise VoxelsMismatchError(
-                f"write voxels: the volume is still empty (shape {self.shape}), so this key selects nothing of it; "
-                "give explicit stops, or use post_ndarray"
-            )
-        array = array if isinstance(array, Source) else broadcast(array, selection.shape)
-        check_inside(selection.box, self._metadata, self.store.traits, growing=True)
-        if 0 in array.shape:
-            return
-        if selection.covers_box and not isinstance(array, Source):
-            array, selection = selection.in_box(array), Selection.of_box(selection.box)
-        sent = self._transfer.write(selection, array, self._metadata, operation)
+    def _grow(self, sent: Box, operation: Operation) -> None:
+        """Ask for the bounds, if blocks beyond them were sent."""
         if not self.bounds.contains(sent):
             self._metadata = self.store.read_metadata(operation.call)

@@ -73,8 +73,6 @@ class VoxelsAccessor(Volume):
         If the server could not answer.
     """
 
-    store: DvidStore
-
     def __init__(  # noqa: PLR0917 - the signature of pydvid
         self,
         connection: Connection,
@@ -120,6 +118,11 @@ class VoxelsAccessor(Volume):
         )
 
     @property
+    def store(self) -> DvidStore:
+        """The instance in its version."""
+        return cast("DvidStore", self.access.store)
+
+    @property
     def uuid(self) -> str:
         """The full uuid of the version."""
         return self.store.uuid
@@ -146,7 +149,7 @@ class VoxelsAccessor(Volume):
         StoreError
             If the server could not answer.
         """
-        stored = self._transfer.stored
+        stored = self.access.stored
         plain = self.store if stored is None else cast("DvidStore", stored)
         other = self._reopened(ref.uuid if isinstance(ref, Version) else within(self.uuid, ref), plain.query)
         return other if stored is None else other.masked(self.store.query["roi"])
@@ -191,18 +194,8 @@ class VoxelsAccessor(Volume):
 
     def _reopened(self, uuid: str, query: Mapping[str, str], stored: DvidStore | None = None) -> VoxelsAccessor:
         """Open the same instance with the same options; blocks are completed from `stored`."""
-        other = VoxelsAccessor(
-            self.store.connection,
-            uuid,
-            self.data_name,
-            query,
-            self.store.throttle,
-            partial_blocks=self._partial_blocks,
-            casting=self._casting,
-            mode=self.mode,
-        )
-        other._retry = self._retry
-        other._transfer = dataclasses.replace(other._transfer, stored=stored)
+        other = VoxelsAccessor(self.store.connection, uuid, self.data_name, query, self.store.throttle)
+        other.access = dataclasses.replace(self.access, store=other.store, stored=stored)
         return other
 
     # methods that are written beside their subject

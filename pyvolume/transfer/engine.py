@@ -117,7 +117,7 @@ class Transfer:
         whole = aligned(selection.box, traits.write_grid, traits, metadata.bounds)
         with self.locks.holding(self.store.address, whole):
             if plan.merged_bytes:
-                self._check_may_merge(selection, whole)
+                self.check_may_merge(selection, whole)
                 if operation.confirm and self.stored is not None:
                     raise UnsupportedError(
                         f"write voxels of {self.store.address}: what is left out by a mask cannot be confirmed"
@@ -171,7 +171,14 @@ class Transfer:
                 store.read_box(around, voxels, call)
                 out[piece.slices_from(box.start)] = voxels[piece.slices_from(around.start)]
 
-    def _check_may_merge(self, selection: Selection, nearest: Box) -> None:
+    def check_may_merge(self, selection: Selection, nearest: Box) -> None:
+        """Refuse to complete blocks where that may not be.
+
+        Raises
+        ------
+        AlignmentError
+            It names the nearest aligned box.
+        """
         if (self.stored or self.store).traits.lossy:
             why = "what is read from this store is not what is stored, so nothing can be merged"
         elif not self.merges:

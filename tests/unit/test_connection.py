@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from pyvolume import Connection, RetryPolicy
 from pyvolume.errors import AddressError, AnswerError, StoreError, TransportError
@@ -308,6 +309,26 @@ class TestSession:
             session.auth = ("me", "password")
             get(connect(session=session))
         assert web.last_headers["Authorization"].startswith("Basic ")
+
+    def test_the_hooks_of_a_given_session_are_called(self, connect: Callable[..., Connection]) -> None:
+        seen: list[int] = []
+        with self.Spied() as session:
+            session.hooks["response"].append(lambda response, **_: seen.append(response.status_code))
+            assert get(connect(session=session)) == b"voxels"
+        assert seen == [200]
+
+    def test_the_adapters_of_a_given_session_send(self, connect: Callable[..., Connection]) -> None:
+        class Counting(HTTPAdapter):
+            sent = 0
+
+            def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+                self.sent += 1
+                return super().send(*args, **kwargs)
+
+        with self.Spied() as session:
+            session.mount("http://", adapter := Counting())
+            get(connect(session=session))
+        assert adapter.sent == 1
 
     def test_a_given_session_is_not_closed(self, connect: Callable[..., Connection]) -> None:
         with self.Spied() as session:

@@ -1,6 +1,7 @@
 # demo and test need Python, its venv module and make, nothing else: each installs what it needs into .venv
 PYTHON ?= python3
-VENV := .venv
+# a Python that somebody has chosen gets an environment of its own
+VENV := .venv$(if $(filter file,$(origin PYTHON)),,-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
 RUN := $(VENV)/bin/python
 
 .PHONY: demo test lint docs bench coverage clean

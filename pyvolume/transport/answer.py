@@ -25,7 +25,7 @@ QUICK = 0.1
 
 
 @contextlib.contextmanager
-def translated(action: str) -> Iterator[None]:
+def translated(action: str, url: str = "the server") -> Iterator[None]:
     """Turn what goes wrong in requests, urllib3 and http.client into a TransportError.
 
     Its cause is the innermost error: those of the libraries around it hold urls.
@@ -36,7 +36,7 @@ def translated(action: str) -> Iterator[None]:
         cause = list(_chain(error))[-1]
         found = str(cause) or type(cause).__name__
         if _is_unreachable(error):
-            raise TransportError(f"{action}: cannot connect, is the server running? ({found})") from cause
+            raise TransportError(f"{action}: cannot connect to {url}, is the server running? ({found})") from cause
         raise TransportError(f"{action}: no usable answer arrived: {found}", retryable=True) from cause
 
 

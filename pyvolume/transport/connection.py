@@ -186,7 +186,7 @@ class Connection:
         body = None if request.upload is None else Body(request.upload, progress.sent)
         outgoing = Outgoing(request.method, self._target(request), body, request.byte_range)
         _log.debug("%s %s%s", request.method, self.url, request.path)
-        with translated(request.action):
+        with translated(request.action, self.url):
             received = self._open_sender().send(outgoing, timeout)
         answer = Answer(received, request.action, progress.received)
         try:

@@ -36,8 +36,8 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 def connected(server: MockServer, concurrency: int) -> pyvolume.Connection:
     """Make a connection with little patience."""
-    policy = pyvolume.RetryPolicy(timeout=0.4, interval=0.005, max_interval=0.01)
-    return pyvolume.Connection(server.url, retry=policy, timeout=(5, 0.2), concurrency=concurrency)
+    policy = pyvolume.RetryPolicy(timeout=0.8, interval=0.005, max_interval=0.01)
+    return pyvolume.Connection(server.url, retry=policy, timeout=(5, 0.4), concurrency=concurrency)
 
 
 @pytest.fixture

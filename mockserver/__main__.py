@@ -1,54 +1,105 @@
-"""``python -m mockserver``: run the server by hand."""
+"""``python -m mockserver``: run the server by hand; ``pyvolume serve`` is the same."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
+import sys
 import threading
+from collections.abc import Sequence
+from typing import NoReturn
 
 from .server import MockServer
 
+SECRET = "DVID_JWT_SECRET_KEY"
+"""The variable that DVID itself takes it from."""
 
-def main() -> None:
-    """Serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m mockserver", description="A mock of a DVID server.")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 takes a free one")
+EXAMPLE = """\
+Example:
+  {prog} --port 8000 --folder volumes
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m mockserver") -> None:
+    """Serve until interrupted.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process by default.
+    prog : str
+        What the command is called.
+    """
+    parser = _parser(prog)
+    options = _parse(parser, arguments)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        server = MockServer(
+            port=options.port,
+            folder=options.folder,
+            admin_token=options.admin_token,
+            throttle_slots=options.throttle_slots,
+            auth=options.auth,
+            jwt_secret=os.environ.get(SECRET) or None,
+            read_only=options.read_only,
+            cors=options.cors,
+        )
+    except OSError as error:
+        parser.exit(1, f"{prog}: cannot serve: {error}\n")
+    with server:
+        print(json.dumps({"url": server.url}) if options.json else server.url, flush=True)
+        stopped.wait()
+
+
+def _parse(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    options = parser.parse_args(arguments)
+    if not 0 <= options.port <= 65535:
+        parser.error(f"--port: expected 0 to 65535 and found {options.port}")
+    if options.throttle_slots < 1:
+        parser.error(f"--throttle-slots: expected at least 1 and found {options.throttle_slots}")
+    if options.auth == "token" and not os.environ.get(SECRET):
+        parser.error(f"--auth token: put the secret of tokens into the environment variable {SECRET}")
+    return options
+
+
+def _parser(prog: str) -> Parser:
+    parser = Parser(
+        prog=prog,
+        description="Run a mock of a DVID server on this machine until Ctrl-C; its url is printed.\n"
+        "It is as strict as the real one.",
+        epilog=EXAMPLE.format(prog=prog),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 takes a free one; default: 8000")
     parser.add_argument("--folder", help="keep everything there between runs")
     parser.add_argument(
         "--admin-token",
         default=os.environ.get("DVID_ADMIN_TOKEN") or None,
         help="needed to create repositories; default: environment variable DVID_ADMIN_TOKEN",
     )
-    parser.add_argument("--throttle-slots", type=int, default=1, help="throttled operations at a time")
+    parser.add_argument("--throttle-slots", type=int, default=1, help="throttled operations at a time; default: 1")
     parser.add_argument(
         "--auth",
         choices=["none", "token"],
         default="none",
-        help="what repositories ask for: nothing, or a token signed with environment variable DVID_JWT_SECRET_KEY",
+        help=f"what repositories ask for: nothing, or a token signed with environment variable {SECRET}",
     )
     parser.add_argument("--read-only", action="store_true", help="only the admin token allows changes")
     parser.add_argument("--cors", action="append", default=[], help="origin whose pages may ask, * for all; repeatable")
-    options = parser.parse_args()
-    secret = os.environ.get("DVID_JWT_SECRET_KEY") or None
-    if options.auth == "token" and secret is None:
-        parser.error("--auth token: put the secret of tokens into the environment variable DVID_JWT_SECRET_KEY")
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    with MockServer(
-        port=options.port,
-        folder=options.folder,
-        admin_token=options.admin_token,
-        throttle_slots=options.throttle_slots,
-        auth=options.auth,
-        jwt_secret=secret,
-        read_only=options.read_only,
-        cors=options.cors,
-    ) as server:
-        print(server.url, flush=True)
-        stopped.wait()
+    parser.add_argument("--json", action="store_true", help="print the url as JSON")
+    return parser
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import threading
@@ -18,6 +19,11 @@ class Journal:
     ----------
     folder : str or path
         Made if it does not exist.
+
+    Raises
+    ------
+    OSError
+        If another server has the folder: what one of them adds, the other would take for left over.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -27,6 +33,11 @@ class Journal:
         self._numbers = threading.Lock()
         self._next = 0
         self._file: BinaryIO = self._path.open("ab")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise BlockingIOError(f"another server has the folder {folder}") from None
         _sync_folder(Path(folder))
 
     def changes(self) -> Iterator[tuple[str, dict[str, Any]]]:

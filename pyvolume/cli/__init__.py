@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from typing import NoReturn
 
 
 def main() -> None:
@@ -13,4 +15,10 @@ def main() -> None:
         if error.name not in {"click", "rich"}:
             raise
         sys.exit(f'The command needs {error.name}: pip install "pyvolume-sdk[cli]"')
+    signal.signal(signal.SIGTERM, _end)
     pyvolume(prog_name="pyvolume")
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    """End by an exception, so that no half of a file stays behind."""
+    sys.exit(128 + number)

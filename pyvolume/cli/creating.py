@@ -95,8 +95,13 @@ def create(url: Place, name: str | None, repo: str | None, as_json: bool, **opti
             uuid = resolve(connection, url.version)
         if metadata is not None and name is not None:
             create_new(connection, uuid, name, metadata, **wishes)
-    made = Place(url.server, uuid, name or "")
-    show({"url": f"dvid://{made}", "version": uuid, "name": name}, f"dvid://{made}", as_json=as_json)
+    show_made(Place(url.server, uuid, name or ""), as_json=as_json)
+
+
+def show_made(made: Place, *, as_json: bool) -> None:
+    """Print where something new is."""
+    document = {"url": f"dvid://{made}", "version": made.version, "name": made.name or None}
+    show(document, f"dvid://{made}", as_json=as_json)
 
 
 def _metadata(options: dict[str, Any]) -> VoxelsMetadata:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyvolume.cli.visible import visible
 from pyvolume.errors import (
     AddressError,
     BusyError,
@@ -29,6 +30,7 @@ def exit_code(error: Exception) -> int:
 
 def sentence(error: Exception) -> str:
     """Return an error as one line."""
-    text = " ".join(str(error).split())
-    is_told = text and type(error).__module__.startswith(("pyvolume", "click", "builtins"))
-    return text if is_told and not isinstance(error, KeyError) else f"{type(error).__name__}: {text}"
+    text = visible(" ".join(str(error).split()))
+    tells_all = type(error).__module__.startswith(("pyvolume", "click"))
+    tells_all = tells_all or (type(error).__module__ == "builtins" and not isinstance(error, KeyError))
+    return text if text and tells_all else f"{type(error).__name__}: {text}"

@@ -52,6 +52,9 @@ class Commands(click.Group):
         extra["standalone_mode"] = False
         try:
             status = super().main(args, *rest, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(2)
         except click.UsageError as error:
             way_out = f" (see {error.ctx.command_path} --help)" if error.ctx is not None else ""
             click.echo(f"pyvolume: {error.format_message()}{way_out}", err=True)

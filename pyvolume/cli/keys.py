@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from pyvolume.cli.creating import show_made
 from pyvolume.cli.place import Place, place
 from pyvolume.cli.printing import as_json, show, table
 from pyvolume.dvid.keys import KeyValue
 from pyvolume.dvid.keyvalue import create_new
-from pyvolume.errors import AddressError, ExistsError
+from pyvolume.errors import AddressError
+from pyvolume.files.appearing import appearing
+
+PIECE_BYTES = 1 << 20
+"""What is in memory of a value."""
 
 
 @click.group(short_help="Read and write keys and their values.")
@@ -34,7 +41,8 @@ def _opened(url: Place) -> Iterator[KeyValue]:
 @click.argument("url", type=place)
 @click.argument("name")
 @click.option("--unversioned", is_flag=True, help="Let all versions share the values.")
-def create(url: Place, name: str, unversioned: bool) -> None:
+@as_json
+def create(url: Place, name: str, unversioned: bool, as_json: bool) -> None:
     """Create an instance called NAME in a version, which must be open.
 
     \b
@@ -43,7 +51,7 @@ def create(url: Place, name: str, unversioned: bool) -> None:
     """
     with url.at_version() as version:
         create_new(version.connection, version.uuid, name, versioned=not unversioned)
-        click.echo(f"dvid://{url.server}/{version.uuid}/{name}")
+        show_made(Place(url.server, version.uuid, name), as_json=as_json)
 
 
 @keys.command(short_help="List the keys.")
@@ -75,17 +83,11 @@ def get(url: Place, key: str, file: Path | None, force: bool) -> None:
     """
     with _opened(url) as values:
         if file is None:
-            sys.stdout.buffer.write(values[key])
+            with values.open(key) as source:
+                shutil.copyfileobj(source, sys.stdout.buffer, PIECE_BYTES)
             return
-        if file.exists() and not force:
-            raise ExistsError(f"write {file}: it exists; --force replaces it")
-        part = file.with_name(f".{file.name}.part")
-        try:
-            with part.open("wb") as target:
-                values.read_into(key, target)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
+        with appearing(file, force=force) as part, part.open("wb") as target:
+            values.read_into(key, target)
 
 
 @keys.command(short_help="Write a value.")
@@ -100,11 +102,14 @@ def put(url: Place, key: str, file: Path) -> None:
       echo -n Ada | pyvolume keys put dvid://http://localhost:8000/:master/notes who -
     """
     with _opened(url) as values:
-        if str(file) == "-":
-            values[key] = sys.stdin.buffer.read()
-        else:
+        if str(file) != "-":
             with file.open("rb") as source:
                 values.write_from(key, source)
+            return
+        with tempfile.TemporaryFile() as whole:  # the length is sent first, and a pipe does not know it
+            shutil.copyfileobj(sys.stdin.buffer, whole, PIECE_BYTES)
+            whole.seek(0)
+            values.write_from(key, whole)
 
 
 @keys.command(short_help="Delete a key.")

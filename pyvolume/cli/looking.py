@@ -11,6 +11,7 @@ from rich.tree import Tree
 import pyvolume
 from pyvolume.cli.place import Place, place
 from pyvolume.cli.printing import as_json, pairs, show, table
+from pyvolume.cli.visible import visible
 from pyvolume.dvid import nodes
 from pyvolume.dvid.graph import Graph, Node
 from pyvolume.dvid.repo import Repo
@@ -138,7 +139,7 @@ def tree(url: Place, as_json: bool) -> None:
         graphs = {repo: repo.dag for repo in found}
         drawn = Tree(connection.url)
         for repo, graph in graphs.items():
-            _grow(drawn.add(Text(f"{repo.alias or '(no alias)'}")), graph, graph.root)
+            _grow(drawn.add(Text(visible(repo.alias or "(no alias)"))), graph, graph.root)
     document = {repo.uuid: [_document(node) for node in graph.nodes.values()] for repo, graph in graphs.items()}
     show(document, drawn, as_json=as_json)
 
@@ -149,7 +150,7 @@ def _grow(branch: Tree, graph: Graph, root: str) -> None:
     while waiting:
         above, uuid = waiting.pop()
         node = graph.node(uuid)
-        here = above.add(Text(_line(node)))
+        here = above.add(Text(visible(_line(node))))
         children = (child for child in node.children if graph.node(child).parents[0] == uuid)
         waiting.extend((here, child) for child in reversed(list(children)))
 

@@ -12,6 +12,8 @@ from pyvolume.cli.printing import as_json, corners, show
 from pyvolume.cli.progress import progress_bar
 from pyvolume.errors import SelectionError
 from pyvolume.files import formats, transfer
+from pyvolume.files.description import Description
+from pyvolume.files.units import agree
 from pyvolume.selection import Selection
 from pyvolume.transfer.casting import Casting
 
@@ -68,12 +70,15 @@ def get(url: Place, file: Path, force: bool, as_json: bool) -> None:
 def put(file: Path, url: Place, casting: Casting, as_json: bool) -> None:
     """Write FILE to URL[slices]. Without slices the voxels go where the file says they come from, or else to 0.
 
+    A warning says if the voxels have another size in the file than in the volume; the volume keeps its own.
+
     \b
     Examples:
       pyvolume put cut.h5 dvid://http://localhost:8000/:trial/gray
       pyvolume put scan.nii.gz "dvid://http://localhost:8000/:master/gray[:, 100:228, 50:146, 0:24]"
     """
     with url.volume("r+", casting=casting) as volume, formats.read(file) as stored:
+        _warn_of_sizes(file, stored.description, volume)
         growable = volume.store.traits.growable
         if url.key is not None:
             selection = Selection.for_writing(url.key, volume.shape, growable)
@@ -84,6 +89,16 @@ def put(file: Path, url: Place, casting: Casting, as_json: bool) -> None:
             transfer.store(volume, selection, stored.array, progress)
     found = {"file": str(file), "shape": list(stored.array.shape), "box": corners(selection.box)}
     show(found, f"{file}: {tuple(stored.array.shape)} to {selection.box}", as_json=as_json)
+
+
+def _warn_of_sizes(file: Path, description: Description, volume: pyvolume.Volume) -> None:
+    """Say that a file has voxels of another size: nothing changes that of the volume, but it may be the wrong one."""
+    found, expected = ((each.resolution, each.units) for each in (description, volume))
+    if not agree(*found, *expected):
+        told = " and the volume has ".join(
+            f"{' × '.join(f'{n:g}' for n in sizes)} {units[0]}" for sizes, units in (found, expected)
+        )
+        click.echo(f"pyvolume: warning: the voxels of {file} have a size of {told}", err=True)
 
 
 @click.command(short_help="Copy voxels between two volumes.")

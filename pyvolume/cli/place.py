@@ -57,8 +57,9 @@ class Place:
     def connected(self) -> Iterator[pyvolume.Connection]:
         """Connect to the server, with the tokens of the environment."""
         policy = pyvolume.RetryPolicy(timeout=_patience())
-        token = os.environ.get("PYVOLUME_TOKEN") or None
-        admin_token = os.environ.get("DVID_ADMIN_TOKEN") or None
+        token, admin_token = (
+            os.environ.get(name, "").strip() or None for name in ("PYVOLUME_TOKEN", "DVID_ADMIN_TOKEN")
+        )
         with pyvolume.Connection(self.server, retry=policy, token=token, admin_token=admin_token) as connection:
             yield connection
 

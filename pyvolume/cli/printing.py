@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pyvolume.box import Box
+from pyvolume.cli.visible import visible
 
 WIDE = 100_000
 """Columns of what is no terminal: nothing is folded, so that programs can read lines."""
@@ -44,7 +45,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     for heading in headings:
         made.add_column(heading, overflow="fold")
     for row in rows:
-        made.add_row(*(Text(str(cell)) for cell in row))
+        made.add_row(*(Text(visible(str(cell))) for cell in row))
     return made
 
 
@@ -54,5 +55,5 @@ def pairs(values: Mapping[str, object]) -> Table:
     made.add_column(style="bold")
     made.add_column(overflow="fold")
     for name, value in values.items():
-        made.add_row(name, Text(str(value)))
+        made.add_row(Text(visible(name)), Text(visible(str(value))))
     return made

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, TextIO
 
 from pyvolume.progress import Status
@@ -16,7 +19,11 @@ PATIENCE = 1.0
 
 @contextlib.contextmanager
 def progress_bar(
-    title: str, *, stream: TextIO | None = None, now: Callable[[], float] = time.monotonic
+    title: str,
+    *,
+    stream: TextIO | None = None,
+    now: Callable[[], float] = time.monotonic,
+    patience: float = PATIENCE,
 ) -> Iterator[Callable[[Status], None]]:
     """Give a function of a Status that draws a bar: rate, remaining time; nothing where stderr is no terminal.
 
@@ -28,52 +35,80 @@ def progress_bar(
         Instead of stderr.
     now : callable
         The time in seconds.
+    patience : float
+        Seconds before a bar appears, whether anything has moved or not.
     """
     target = sys.stderr if stream is None else stream
     if not target.isatty():
         yield lambda _status: None
         return
-    bar = _Bar(title, target, now)
+    bar = _Bar(title, target, now, patience)
+    timer = threading.Timer(patience, bar.draw)
+    timer.daemon = True
+    timer.start()
     try:
         yield bar
     finally:
+        timer.cancel()
         bar.close()
 
 
 class _Bar:
-    def __init__(self, title: str, stream: TextIO, now: Callable[[], float]) -> None:
+    """A bar that is drawn when it is time; told of progress by any thread."""
+
+    def __init__(self, title: str, stream: TextIO, now: Callable[[], float], patience: float) -> None:
         self._title = title
         self._stream = stream
         self._now = now
         self._began = now()
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._drawn: Any = None
         self._task: Any = None
 
     def __call__(self, status: Status) -> None:
-        if self._drawn is None:
-            if self._now() - self._began < PATIENCE:
-                return
-            self._draw(status.bytes_total)
-        retries = f"{status.retries} retries" if status.retries else ""
-        self._drawn.update(self._task, completed=status.bytes_done, retries=retries)
+        seconds = self._now() - self._began
+        if seconds >= self._patience:
+            self.draw()
+        with self._lock:
+            if self._drawn is not None:
+                self._drawn.update(self._task, completed=status.bytes_done, total=status.bytes_total)
+                self._drawn.update(self._task, text=_text(status, seconds))
 
-    def close(self) -> None:
-        if self._drawn is not None:
-            self._drawn.stop()
-
-    def _draw(self, total: int) -> None:
+    def draw(self) -> None:
+        """Show the bar, if it is not shown yet."""
         from rich import progress
         from rich.console import Console
 
-        self._drawn = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
-            progress.DownloadColumn(binary_units=True),
-            progress.TransferSpeedColumn(),
-            progress.TimeRemainingColumn(),
-            progress.TextColumn("{task.fields[retries]}"),
-            console=Console(file=self._stream),
-            get_time=self._now,
-        )
-        self._task = self._drawn.add_task(self._title, total=total, retries="")
-        self._drawn.start()
+        with self._lock:
+            if self._is_closed or self._drawn is not None:
+                return
+            self._drawn = progress.Progress(
+                progress.TextColumn("{task.description}", markup=False),
+                progress.BarColumn(),
+                progress.DownloadColumn(binary_units=True),
+                progress.TextColumn("{task.fields[text]}"),
+                console=Console(file=self._stream),
+                get_time=self._now,
+            )
+            self._task = self._drawn.add_task(self._title, total=None, text="")
+            self._drawn.start()
+
+    def close(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            if self._drawn is not None:
+                self._drawn.stop()
+
+
+def _text(status: Status, seconds: float) -> str:
+    """Return the rate since the beginning, the remaining time, and what went wrong meanwhile."""
+    from rich.filesize import decimal
+
+    if not status.bytes_done or seconds <= 0:
+        return ""
+    rate = status.bytes_done / seconds
+    remaining = timedelta(seconds=math.ceil((status.bytes_total - status.bytes_done) / rate))
+    retries = f", {status.retries} retries" if status.retries else ""
+    return f"{decimal(int(rate))}/s, {remaining} left{retries}"

@@ -11,7 +11,7 @@ from typing import Literal
 import click
 import numpy as np
 
-from pyvolume.cli.creating import whole_numbers
+from pyvolume.cli.creating import show_made, whole_numbers
 from pyvolume.cli.place import Place, place
 from pyvolume.cli.printing import as_json, pairs, show
 from pyvolume.dvid.roi import Roi, create_new
@@ -44,7 +44,8 @@ def _opened(url: Place) -> Iterator[Roi]:
     show_default=True,
     help="Of its blocks; those of the volumes that it is to mask.",
 )
-def create(url: Place, name: str, block_shape: tuple[int, ...]) -> None:
+@as_json
+def create(url: Place, name: str, block_shape: tuple[int, ...], as_json: bool) -> None:
     """Create an empty region called NAME in a version, which must be open.
 
     \b
@@ -53,7 +54,7 @@ def create(url: Place, name: str, block_shape: tuple[int, ...]) -> None:
     """
     with url.at_version() as version:
         create_new(version.connection, version.uuid, name, block_shape=block_shape)
-        click.echo(f"dvid://{url.server}/{version.uuid}/{name}")
+        show_made(Place(url.server, version.uuid, name), as_json=as_json)
 
 
 @roi.command(short_help="Say how large a region is.")
@@ -80,6 +81,7 @@ def info(url: Place, as_json: bool) -> None:
 
 @roi.command(short_help="Print the spans of a region.")
 @click.argument("url", type=place)
+@click.option("--json", is_flag=True, expose_value=False, help="Print JSON, which it does anyway.")
 def get(url: Place) -> None:
     """Print a region as JSON: rows of z, y, first x, last x, in blocks.
 

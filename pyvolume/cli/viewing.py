@@ -7,8 +7,10 @@ import threading
 import webbrowser
 
 import click
+from rich.text import Text
 
 from pyvolume.cli.place import Place, place
+from pyvolume.cli.printing import as_json, show
 from pyvolume.dvid import nodes
 from pyvolume.errors import SelectionError
 from pyvolume.neuroglancer import link_of
@@ -19,7 +21,8 @@ from pyvolume.viewer.server import Viewer
 @click.argument("url", type=place)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the page; a free one if not given.")
 @click.option("--no-browser", is_flag=True, help="Only print where the page is.")
-def view(url: Place, port: int, no_browser: bool) -> None:
+@as_json
+def view(url: Place, port: int, no_browser: bool, as_json: bool) -> None:
     """Show three planes of a volume in the browser, until Ctrl-C.
 
     There is a slider per axis, contrast, the list of versions, and the voxel under the pointer.
@@ -41,8 +44,10 @@ def view(url: Place, port: int, no_browser: bool) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
         with Viewer(volume, labels, port=port) as viewer:
-            click.echo(viewer.url)
-            click.echo(f"Neuroglancer: {link_of(volume.store.address, volume.data_name)}")
+            link = link_of(volume.store.address, volume.data_name)
+            show(
+                {"url": viewer.url, "neuroglancer": link}, Text(f"{viewer.url}\nNeuroglancer: {link}"), as_json=as_json
+            )
             if not no_browser:
                 webbrowser.open(viewer.url)
             stopped.wait()

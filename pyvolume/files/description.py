@@ -107,8 +107,12 @@ class Description:
         Raises
         ------
         MetadataError
-            If the volume lacks an axis of the array.
+            If the volume lacks an axis of the array, or the voxels were taken by a list of indices.
         """
+        if self.source and not self.offset:
+            raise MetadataError(
+                "place voxels: they were taken by a list of indices, which the file does not know; give slices"
+            )
         lengths = dict(zip(self.axes, shape, strict=True))
         if not set(lengths) <= set(axiskeys) or (self.offset and self.volume_axes != axiskeys):
             raise MetadataError(

@@ -1,11 +1,9 @@
-"""Which module knows a file, by its suffix; files appear when they are complete."""
+"""Which module knows a file, by its suffix."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import shutil
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pyvolume.errors import ExistsError, UnsupportedError
+from pyvolume.errors import MetadataError, PyVolumeError, UnsupportedError
+from pyvolume.files.appearing import appearing
 from pyvolume.files.description import Description
 
 FORMATS = {
@@ -76,17 +75,8 @@ def create(
         If the library is missing; the message names the extra.
     """
     module = _module_of(path)
-    if path.exists() and (path.is_dir() or not force):
-        raise ExistsError(f"write {path}: it exists{'' if path.is_dir() else '; --force replaces it'}")
-    part = path.with_name(f".{uuid.uuid4().hex[:8]}-{path.name}")
-    try:
-        with module.create(part, tuple(shape), dtype, description) as target:
-            yield target
-        part.replace(path)
-    finally:
-        if part.is_dir():
-            shutil.rmtree(part)
-        part.unlink(missing_ok=True)
+    with appearing(path, force=force) as part, module.create(part, tuple(shape), dtype, description) as target:
+        yield target
 
 
 @contextlib.contextmanager
@@ -98,11 +88,18 @@ def read(path: Path) -> Iterator[Stored]:
     UnsupportedError
         For an unknown suffix, or content that is no volume.
     MetadataError
-        If the metadata of pyvolume in it is broken.
+        If the file is broken, or the metadata of pyvolume in it.
     ImportError
         If the library is missing; the message names the extra.
     """
-    with _module_of(path).read(path) as (array, description):
+    module = _module_of(path)
+    with contextlib.ExitStack() as stack:
+        try:
+            array, description = stack.enter_context(module.read(path))
+        except PyVolumeError:
+            raise
+        except Exception as error:  # each library has its own for a file that it does not understand
+            raise MetadataError(f"read {path}: expected a file as its suffix says: {error}") from error
         yield Stored(array, description)
 
 

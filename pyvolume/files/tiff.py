@@ -33,27 +33,30 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
     """Give an array in a new file; an OME-TIFF, one of ImageJ's, or a plain one where ImageJ has no such voxels."""
     axes = description.axes
     stored = laid_out(axes, shape, PLANES, f"write {path.name}")
-    mapped = tifffile.memmap(path, shape=stored, **_options(path, math.prod(stored), dtype, description))
-    yield viewed(mapped, PLANES, axes, f"write {path.name}")
+    mapped = tifffile.memmap(path, **_options(path, stored, dtype, description))
+    yield viewed(mapped.reshape(stored), PLANES, axes, f"write {path.name}")
     mapped.flush()
 
 
-def _options(path: Path, voxels: int, dtype: np.dtype[Any], description: Description) -> dict[str, Any]:
+def _options(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> dict[str, Any]:
+    is_large = math.prod(shape) * dtype.itemsize > IMAGEJ_BYTES
     sizes = {axis: description.size_of(axis) for axis in "xyz"}
     symbols = {axis: SYMBOLS.get(description.unit_of(axis), "") for axis in "xyz"}
-    options: dict[str, Any] = {"dtype": dtype, "photometric": "minisblack"}
+    options: dict[str, Any] = {"shape": shape, "dtype": dtype, "photometric": "minisblack"}
     if path.name.lower().endswith((".ome.tif", ".ome.tiff")):
         if dtype.name == "uint64":
             raise UnsupportedError(f"write {path.name}: OME has no voxels of {dtype}; a plain .tif, .h5 or .zarr has")
         physical = {f"PhysicalSize{axis.upper()}": size for axis, size in sizes.items()}
         units = {f"PhysicalSize{axis.upper()}Unit": symbol for axis, symbol in symbols.items() if symbol}
         ome = {"axes": PLANES.upper(), "Description": description.to_json(), **physical, **units}
-        return {**options, "ome": True, "metadata": ome, "bigtiff": voxels * dtype.itemsize > IMAGEJ_BYTES}
+        return {**options, "ome": True, "metadata": ome, "bigtiff": is_large}
     options["resolution"] = (1 / sizes["x"], 1 / sizes["y"])
     metadata: dict[str, Any] = {"axes": PLANES.upper(), OURS: description.to_json()}
-    if dtype.name not in IMAGEJ_DTYPES or voxels * dtype.itemsize > IMAGEJ_BYTES:
-        return {**options, "metadata": metadata, "bigtiff": voxels * dtype.itemsize > IMAGEJ_BYTES}
-    metadata |= {"spacing": sizes["z"], "unit": symbols["x"].replace("µ", "u") or "pixel"}
+    if dtype.name not in IMAGEJ_DTYPES or is_large:
+        return {**options, "metadata": metadata, "bigtiff": is_large}
+    # the samples are said, or else tifffile takes the only voxel of a row for them
+    options["shape"] = (*shape, 1)
+    metadata |= {"axes": f"{PLANES}s".upper(), "spacing": sizes["z"], "unit": symbols["x"].replace("µ", "u") or "pixel"}
     return {**options, "dtype": dtype.newbyteorder(">"), "imagej": True, "metadata": metadata}
 
 
@@ -90,10 +93,20 @@ def _description(file: tifffile.TiffFile, path: Path) -> Description | None:
 
 
 def _calibration(file: tifffile.TiffFile) -> dict[str, Any]:
-    """Return the size of the voxels where OME says it."""
-    if not file.ome_metadata:
+    """Return the size of the voxels where OME or ImageJ says it."""
+    if file.ome_metadata:
+        return _of_ome(file.ome_metadata)
+    unit = NAMES.get(str((file.imagej_metadata or {}).get("unit", "")).encode().decode("unicode_escape"), "")
+    densities = [file.pages.first.tags.get(f"{axis}Resolution") for axis in "XY"]
+    if not unit or not all(tag is not None and tag.value[0] for tag in densities):
         return {}
-    pixels = ET.fromstring(file.ome_metadata).find("{*}Image/{*}Pixels")
+    across = (tag.value[1] / tag.value[0] for tag in densities if tag is not None)
+    spacing = float((file.imagej_metadata or {}).get("spacing", 1.0))
+    return {"resolution": (*across, spacing), "units": (unit,) * 3}
+
+
+def _of_ome(text: str) -> dict[str, Any]:
+    pixels = ET.fromstring(text).find("{*}Image/{*}Pixels")
     if pixels is None or "PhysicalSizeX" not in pixels.attrib:
         return {}
     sizes = tuple(float(pixels.get(f"PhysicalSize{axis}", 1.0)) for axis in "XYZ")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 _WORDS = {
     "nm": ("nanometers", "nanometer", "nanometre", "nanometres"),
     "µm": ("micrometers", "micrometer", "microns", "micron", "um", "\u03bcm"),
@@ -17,3 +20,21 @@ NAMES = {word: _WORDS[symbol][0] for word, symbol in SYMBOLS.items()}
 
 MILLIMETERS = {"nm": 1e-6, "µm": 1e-3, "mm": 1.0, "m": 1e3}
 """How many millimetres a symbol stands for."""
+
+
+def agree(sizes: Sequence[float], units: Sequence[str], others: Sequence[float], other_units: Sequence[str]) -> bool:
+    """Whether voxels have the same size, as far as both are known; some formats round it.
+
+    Examples
+    --------
+    >>> agree([8.0, 8.0], ["nanometers"] * 2, [0.008, 0.008], ["microns"] * 2)
+    True
+    """
+    lengths = (_millimeters(sizes, units), _millimeters(others, other_units))
+    return all(
+        math.isclose(a, b, rel_tol=1e-4) for a, b in zip(*lengths, strict=False) if not math.isnan(a) | math.isnan(b)
+    )
+
+
+def _millimeters(sizes: Sequence[float], units: Sequence[str]) -> list[float]:
+    return [size * MILLIMETERS.get(SYMBOLS.get(unit, ""), math.nan) for size, unit in zip(sizes, units, strict=False)]

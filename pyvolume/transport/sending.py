@@ -149,6 +149,8 @@ class Bearer(AuthBase):
     """A token as authentication: as a mere header it would give way to a netrc file."""
 
     def __init__(self, token: str) -> None:
+        if not token.isprintable():
+            raise ValueError("connect: expected a token of printable characters")  # requests would show the token
         self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

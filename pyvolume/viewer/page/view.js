@@ -136,7 +136,12 @@ function draw() {
     drawPlane(axis, scale);
   });
   if (!contrast) return;
-  for (const id of ["low", "high"]) byId(id + "Value").textContent = Number(contrast[id].toPrecision(6));
+  for (const id of ["low", "high"]) byId(id + "Value").textContent = short(contrast[id]);
+}
+
+function short(value) {
+  const fits = value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e7);
+  return fits ? String(Number(value.toPrecision(7))).slice(0, 9) : value.toExponential(2);
 }
 
 function displayScale() {

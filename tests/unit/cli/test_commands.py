@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +220,31 @@ class TestPut:
         expected[0, 60:3:-7, ::5, 3] = voxels[0, 60:3:-7, ::5, 3]
         same(server.voxels("other"), expected)
 
+    @pytest.mark.parametrize("suffix", ["h5", "tif", "ome.tif", "nii.gz", "png"])
+    def test_one_plane_of_x_goes_back(self, run: Run, server: MockServer, voxels: NDArray[Any], suffix: str) -> None:
+        run("get", f"{GRAY}[:, 7, 8:20]", f"plane.{suffix}")
+        assert run("put", f"plane.{suffix}", ":master/other").code == 0
+        expected = np.zeros_like(voxels)
+        expected[:, 7, 8:20] = voxels[:, 7, 8:20]
+        same(server.voxels("other"), expected)
+
+    def test_what_a_list_has_taken_needs_slices(self, run: Run, server: MockServer, voxels: NDArray[Any]) -> None:
+        run("get", f"{GRAY}[..., [5, 9]]", "some.h5")
+        assert run("put", "some.h5", ":master/other").code == 1
+        assert not server.voxels("other").any()
+        assert run("put", "some.h5", ":master/other[..., [5, 9]]").code == 0
+        same(server.voxels("other")[..., [5, 9]], voxels[..., [5, 9]])
+
+    def test_another_size_of_the_voxels_is_told(self, run: Run) -> None:
+        run("get", GRAY, "all.h5")
+        run("create", ":master", "large", "--dtype", "uint16", "--resolution", "1,1,2", "--units", "millimeters")
+        done = run("put", "all.h5", ":master/large", "--json")
+        assert done.code == 0
+        assert done.err.startswith("pyvolume: warning: the voxels of all.h5 have a size of ")
+        assert done.err.count("\n") == 1
+        run("get", ":master/large", "large.nii.gz")
+        assert run("put", "large.nii.gz", ":master/large").err == ""
+
     def test_slices_say_another_place(self, run: Run, server: MockServer, voxels: NDArray[Any]) -> None:
         np.save("part.npy", voxels[0, :5, :6, 3])
         assert run("put", "part.npy", ":master/other[0, 20:25, 10:16, 31]").code == 0
@@ -317,6 +345,29 @@ class TestErrors:
         assert server.requests[-1].headers["Authorization"] == "Bearer open-sesame"
         assert "sesame" not in done.out + done.err
 
+    def test_a_token_that_no_header_holds_is_not_shown(
+        self, run: Run, server: MockServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PYVOLUME_TOKEN", "open\nsesame")
+        done = run("--debug", "info", GRAY)
+        assert done.code == 1
+        assert "sesame" not in done.out + done.err
+        monkeypatch.setenv("PYVOLUME_TOKEN", "open-sesame\r\n")  # of a file from Windows
+        assert run("info", GRAY).code == 0
+
+    def test_what_a_server_says_cannot_command_the_terminal(self, run: Run, server: MockServer) -> None:
+        run("commit", ":master", "--note", "raw\x1b]0;owned\x07")
+        server.faults.add(Fault("error", status=403, text="no\x1b[2J", path=".*/gray/info"))
+        said = [run("tree").out, run("log", ":master").out, run("info", ":master").out, run("info", GRAY).err]
+        assert not any(character in "".join(said) for character in "\x1b\x07")
+        assert r"raw\x1b]0;owned\x07" in said[0]
+
+    def test_without_a_command_there_is_help(self, run: Run) -> None:
+        for arguments in ([], ["keys"]):
+            done = run(*arguments)
+            assert done.code == 2
+            assert done.err.startswith("Usage: pyvolume")
+
     def test_a_missing_library_is_a_sentence(self) -> None:
         code = "import sys; sys.modules['click'] = None; from pyvolume.cli import main; main()"
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -339,6 +390,37 @@ def test_the_server_serves_until_it_is_interrupted(tmp_path: Path) -> None:
             assert "DVID Version" in server.info
         process.send_signal(signal.SIGINT)
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--help"], 0), (["--nonsense"], 2), (["--auth", "token"], 2), (["--port", "-1"], 2)]
+)
+def test_serve_is_the_mock_server(arguments: list[str], code: int) -> None:
+    said = []
+    for module in (["pyvolume.cli", "serve"], ["mockserver"]):
+        command = [sys.executable, "-m", *module, *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "90"}
+        )
+        assert done.returncode == code
+        said.append((done.stdout + done.stderr).replace("python -m mockserver", "pyvolume serve"))
+    assert said[0].split() == said[1].split()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_nothing_is_left_when_it_is_stopped(
+    tmp_path: Path, server: MockServer, number: signal.Signals, code: int
+) -> None:
+    server.faults.add(Fault("stall", path=".*/raw/.*", times=None))
+    url = f"dvid://{server.url}/:master/gray"
+    command = [sys.executable, "-m", "pyvolume.cli", "get", url, str(tmp_path / "all.h5")]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 30
+        while not list(tmp_path.glob(".*/all.*")) and time.monotonic() < deadline:
+            select.select([], [], [], 0.02)  # nothing tells that another process has made a file
+        process.send_signal(number)
+        assert process.wait(30) == code
+    assert list(tmp_path.iterdir()) == []
 
 
 class TestHelp:

@@ -154,6 +154,14 @@ class TestForeignFiles:
         with formats.read(tmp_path / "stack.tif") as stored:
             same(np.asarray(stored.array).astype("uint16"), planes.T[np.newaxis])
 
+    @pytest.mark.parametrize("unit", ["um", "micron", "\\u00B5m"])
+    def test_a_calibrated_stack_of_imagej(self, tmp_path: Path, unit: str) -> None:
+        metadata = {"axes": "ZYX", "spacing": 1.5, "unit": unit}
+        tifffile.imwrite(tmp_path / "stack.tif", ramp((7, 6, 5)), imagej=True, resolution=(4, 2), metadata=metadata)
+        with formats.read(tmp_path / "stack.tif") as stored:
+            assert stored.description.resolution == (0.25, 0.5, 1.5)
+            assert stored.description.units == ("micrometers",) * 3
+
     def test_a_compressed_tiff(self, tmp_path: Path) -> None:
         planes = ramp((7, 6, 5), "uint16")
         tifffile.imwrite(tmp_path / "stack.tif", planes, compression="zlib")
@@ -262,6 +270,16 @@ class TestAppearing:
         ):
             pass
 
+    def test_a_folder_that_is_missing_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match=r"there is no folder .*missing"):
+            write(tmp_path / "missing" / "cut.h5", ramp((1, 2, 3, 4)))
+
+    @pytest.mark.parametrize("suffix", ["npy", *SUFFIXES, "png", "jpg"])
+    def test_a_broken_file_is_named(self, tmp_path: Path, suffix: str) -> None:
+        (tmp_path / f"broken.{suffix}").write_text("neither this nor that")
+        with pytest.raises(MetadataError, match=f"broken.{suffix}"), formats.read(tmp_path / f"broken.{suffix}"):
+            pass
+
     def test_an_unknown_suffix_names_those_that_are_known(self, tmp_path: Path) -> None:
         with pytest.raises(UnsupportedError, match=r"\.ome\.tif"), formats.read(tmp_path / "cut.doc"):
             pass
@@ -270,6 +288,10 @@ class TestAppearing:
 class TestDescription:
     def test_an_array_without_a_place_belongs_at_0(self) -> None:
         assert Description("xyz").key("cxyz", (5, 6, 7)) == (0, slice(0, 5, 1), slice(0, 6, 1), slice(0, 7, 1))
+
+    def test_voxels_taken_by_a_list_have_no_place(self) -> None:
+        with pytest.raises(MetadataError, match="give slices"):
+            Description("xyz", "cxyz", source="dvid://http://h/ab/gray").key("cxyz", (5, 6, 7))
 
     def test_steps_and_lost_axes_are_found_again(self) -> None:
         described = Description("xz", "cxyz", (0, 10, 20, 30), (1, 2, 1, -1))

@@ -55,6 +55,12 @@ class TestKeys:
         assert run("keys", "get", ":master/notes", "blob", "copy").code == 0
         assert Path("copy").read_bytes() == bytes(range(256))
 
+    def test_a_large_value_flows_through(self, run: Run) -> None:
+        value = np.random.default_rng(0).bytes((3 << 20) + 1)
+        assert run("keys", "put", ":master/notes", "blob", "-", input=value).code == 0
+        assert run("keys", "get", ":master/notes", "blob", "copy").code == 0
+        assert Path("copy").read_bytes() == value
+
     def test_a_file_is_not_replaced_by_accident(self, run: Run) -> None:
         run("keys", "put", ":master/notes", "who", "-", input="Ada")
         Path("copy").write_text("precious")
@@ -105,6 +111,17 @@ class TestRoi:
     def test_a_broken_file_changes_nothing(self, run: Run) -> None:
         Path("spans.json").write_text("[[0, 0")
         assert run("roi", "put", "spans.json", ":master/brain").code == 1
+
+
+@pytest.mark.parametrize("command", ["keys create", "roi create"])
+def test_what_is_made_is_said_in_json(run: Run, server: MockServer, command: str) -> None:
+    made = run(*command.split(), ":master", "made", "--json").document
+    assert made == {"url": f"dvid://{server.url}/{server.uuid}/made", "version": server.uuid, "name": "made"}
+
+
+def test_a_region_is_json_in_any_case(run: Run) -> None:
+    run("roi", "create", ":master", "made")
+    assert run("roi", "get", ":master/made", "--json").document == []
 
 
 @pytest.mark.parametrize("command", ["diff", "keys get", "keys put", "keys ls", "keys rm", "roi get", "roi put"])

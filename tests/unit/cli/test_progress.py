@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 
@@ -14,8 +15,16 @@ from pyvolume.cli.progress import progress_bar
 
 
 class Terminal(io.StringIO):
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = threading.Event()
+
     def isatty(self) -> bool:
         return True
+
+    def write(self, text: str) -> int:
+        self.written.set()
+        return super().write(text)
 
 
 def drawn(stream: io.StringIO, *seconds: float) -> str:
@@ -35,9 +44,16 @@ def test_a_bar_with_a_rate_follows() -> None:
     text = drawn(Terminal(), 0.5, 1.5, 2.5, 3.5)
     assert "get cut.h5" in text
     assert "MiB" in text
-    assert "1.0 MB/s" in text
-    assert "0:00:04" in text
+    assert "1.2 MB/s" in text
+    assert "0:00:04 left" in text
 
 
 def test_nothing_is_drawn_where_nobody_looks() -> None:
     assert drawn(io.StringIO(), 0.5, 5.0) == ""
+
+
+def test_a_bar_appears_before_anything_has_come() -> None:
+    terminal = Terminal()
+    with progress_bar("get cut.h5", stream=terminal, patience=0):
+        assert terminal.written.wait(30)
+    assert "get cut.h5" in terminal.getvalue()

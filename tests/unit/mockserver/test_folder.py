@@ -197,3 +197,10 @@ def test_the_command_stops_when_told(folder: Path) -> None:
     with process:
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_a_folder_belongs_to_one_server(folder: Path) -> None:
+    with reopened(folder), pytest.raises(BlockingIOError, match="another server has the folder"):
+        MockServer(folder=folder)
+    with reopened(folder) as (server, _):
+        assert server.voxels("gray", CHILD).any()

@@ -15,7 +15,7 @@
         └── RefusedError                         an error status
             ├── NotFoundError (LookupError)      no such server path, version or instance
             │   ├── AmbiguousError               several are called so
-            │   └── KeyNotFoundError (KeyError)  no such key, in a version
+            │   └── KeyNotFoundError (KeyError)  a mapping has no such key
             ├── ExistsError (FileExistsError)    the name or the place is taken
             ├── LockedError (PermissionError)    the version is committed
             ├── ForbiddenError (PermissionError) 401, 403, a missing token, a blocked user, a read-only server
@@ -145,7 +145,7 @@ class AmbiguousError(NotFoundError):
 
 
 class KeyNotFoundError(NotFoundError, KeyError):
-    """No such key in this version."""
+    """A mapping has no such key: no value in this version, no repository on this server."""
 
     __str__ = Exception.__str__  # a KeyError shows the repr of its message
 

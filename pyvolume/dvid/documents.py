@@ -176,6 +176,8 @@ def creation_document(
         raise MetadataError(f"create volume: a resolution is finite and above 0, not {metadata.resolution}")
     if any("," in unit for unit in metadata.units):
         raise MetadataError(f"create volume: a unit must hold no comma: {metadata.units}")
+    if compression == "jpeg":
+        _check_jpeg(typename, blocks)
     document = {
         "typename": typename,
         "dataname": name,
@@ -189,6 +191,16 @@ def creation_document(
         "versioned": None if versioned else "false",
     }
     return document | {key: value for key, value in given.items() if value is not None}
+
+
+def _check_jpeg(typename: str, blocks: Sequence[int]) -> None:
+    """Refuse what the server would take as JPEG and give back as noise or zeros."""
+    if typename not in {"uint8blk", "rgba8blk"}:
+        raise UnsupportedError(f"create volume: JPEG is for uint8, not for {typename}; 'lz4' and 'gzip' keep all")
+    if any(side % 8 for side in blocks) or blocks[0] >= 128:
+        raise MetadataError(
+            f"create volume: JPEG takes blocks with sides of a multiple of 8, below 128 along x, not {tuple(blocks)}"
+        )
 
 
 def _tags_text(tags: Mapping[str, str]) -> str:

@@ -28,11 +28,6 @@ from pyvolume.transport.request import Request, Upload, default_refusal
 MEANINGS: tuple[tuple[str, type[RefusedError], str], ...] = (
     (r"could not find UUID", NotFoundError, "no such version"),
     (r"more than one UUID matches", AmbiguousError, "several versions begin so; give more of the uuid"),
-    (
-        r"UUID must be specified",
-        AmbiguousError,
-        "the server holds several repositories; name one by its uuid, as in 'ab12:master'",
-    ),
     (r"branch .* has more than 1 child", AmbiguousError, "the branch has several ends; give the uuid of one"),
     (r"branch .* not found in repo", NotFoundError, "no such branch in this repository"),
     (r"bad UUID specification|is out of range for branch", NotFoundError, "no such version"),
@@ -55,16 +50,22 @@ MEANINGS: tuple[tuple[str, type[RefusedError], str], ...] = (
         ForbiddenError,
         "the server wants its admin token, Connection(admin_token=...)",
     ),
-    (r"JWT", ForbiddenError, "the server wants a valid token, Connection(token=...)"),
+    (
+        r"JWT|bearer not in proper format|failed authorization|is not a simple string",
+        ForbiddenError,
+        "the server wants a valid token, Connection(token=...)",
+    ),
+    (r"user .* is not authorized", ForbiddenError, "the user of this token may not do that"),
 )
 
 
 def refusal(request: Request, status: int, headers: Mapping[str, str], text: str) -> RefusedError:
     """Tell what an error status of DVID means."""
     kind, meaning = _meaning(status, text)
-    reason = re.sub(r" \(/api/[^)]*\)\.?$", "", text)
     if kind is None:
+        reason = " ".join(_without_path(text).split())
         return default_refusal(request, status, headers, reason).with_facts(detail=text)
+    reason = _without_path(text.partition("\n")[0])  # some texts go on with what went wrong afterwards
     facts: dict[str, object] = {"action": request.action, "status": status, "reason": reason, "detail": text}
     if kind is LockedError:
         found = re.search(r"locked node (\w+)", text)
@@ -72,6 +73,10 @@ def refusal(request: Request, status: int, headers: Mapping[str, str], text: str
         facts["version"] = version
         meaning += f"; write to a child of it, which Version.new_version() makes (POST /api/node/{version}/newversion)"
     return kind(f"{request.action}: {meaning} ({reason})", **facts)
+
+
+def _without_path(text: str) -> str:
+    return re.sub(r" \(/api/[^)]*\)\.?$", "", text)
 
 
 def _meaning(status: int, text: str) -> tuple[type[RefusedError] | None, str]:

@@ -28,11 +28,14 @@ def get_server_types(connection: Connection) -> dict[str, str]:
 
 
 def get_repos_info(connection: Connection) -> dict[str, dict[str, Any]]:
-    """Return the server's document about each repository, by the uuid of its root."""
-    repos: dict[str, dict[str, Any]] = get_document(
-        connection, "ask for repositories", "/api/repos/info", "dvid-repos-1"
-    )
-    return repos
+    """Return the server's document about each repository, by the uuid of its root.
+
+    Raises
+    ------
+    ForbiddenError
+        If the server shows none without a valid token, and instances are there.
+    """
+    return nodes.read_repos(connection)
 
 
 def create_repo(connection: Connection, alias: str, description: str = "", root: str | None = None) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
-from pyvolume.dvid import instances, pairs
+from pyvolume.dvid import instances, pairs, value_file
 from pyvolume.dvid.endpoints import expect_nothing, get_document, refusal, segment
 from pyvolume.dvid.json_view import JsonValues
-from pyvolume.dvid.value_file import ValueFile, part
+from pyvolume.dvid.value_file import PIECE_BYTES, VALUE_TYPE
 from pyvolume.dvid.versions import resolve
-from pyvolume.errors import AnswerError, KeyNotFoundError, RefusedError, UnsupportedError
+from pyvolume.errors import AnswerError, KeyNotFoundError, RefusedError
 from pyvolume.transfer.many import run_ahead
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.call import Call
@@ -23,13 +22,8 @@ __all__ = ["KeyValue"]
 
 _T = TypeVar("_T")
 
-PIECE_BYTES = 1 << 20
-"""Bytes of a value that are in memory at once, where it goes to a file or comes from one."""
-
 BATCH_KEYS, BATCH_BYTES = 500, 4 << 20
 """Keys and bytes of one request for many values; a larger value goes by itself."""
-
-VALUE_TYPE = "application/octet-stream"
 
 RANGE_BEGINS_BEHIND_END = 416
 
@@ -191,99 +185,11 @@ class KeyValue(MutableMapping[str, bytes]):
         if batch:
             self._put_batch(action, batch)
 
-    def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
-        """Return the bytes from `start` to `stop` of a value, as ``value[start:stop]``; no others are sent.
-
-        Parameters
-        ----------
-        key : str
-        start, stop : int
-            Not below 0; None for the end.
-        """
-        if start < 0 or (stop is not None and stop < 0):
-            raise ValueError(f"{self._action('read', key)}: bytes are counted from 0, not {start}:{stop}")
-        if stop is not None and stop <= start:
-            if key not in self:
-                raise _missing(self._action("read", key))
-            return b""
-        action = self._action("read", key)
-
-        def receive(answer: Answer) -> bytes:
-            nbytes, _ = part(action, answer, start)
-            answer.expect(nbytes, VALUE_TYPE)
-            data = bytearray(nbytes)
-            answer.read_into(memoryview(data))
-            answer.finish()
-            return bytes(data)
-
-        return self._get(key, receive, b"", (start, None if stop is None else stop - 1))
-
-    def read_into(self, key: str, file: BinaryIO) -> int:
-        """Write a value into a file, piece by piece, and return how many bytes that were.
-
-        It is one request: the value is as it was at one moment. After an interruption it begins anew, at the same
-        position of the file.
-
-        Parameters
-        ----------
-        key : str
-        file : binary file
-            That can seek; use `open` for others.
-        """
-        if not file.seekable():
-            raise UnsupportedError(f"{self._action('read', key)}: expected a file that can seek; open(key) needs none")
-        begin = file.tell()
-
-        def receive(answer: Answer) -> int:
-            file.seek(begin)
-            file.truncate()
-            answer.expect(None, VALUE_TYPE)
-            return sum(file.write(piece) for piece in iter(lambda: answer.read(PIECE_BYTES), b""))
-
-        return self._get(key, receive, 0)
-
-    def write_from(self, key: str, file: BinaryIO) -> None:
-        """Write what a file holds from its present position on, piece by piece.
-
-        Parameters
-        ----------
-        key : str
-        file : binary file
-            That can seek, because the server wants to know the length first.
-        """
-        action = self._action("write", key)
-        if not file.seekable():
-            raise UnsupportedError(f"{action}: expected a file that can seek, because its length is sent first")
-        begin = file.tell()
-        nbytes = file.seek(0, io.SEEK_END) - begin
-
-        def chunks() -> Iterator[memoryview]:
-            file.seek(begin)
-            left = nbytes
-            while left:
-                piece = file.read(min(left, PIECE_BYTES))
-                if not piece:
-                    raise ValueError(f"{action}: the file has become shorter by {left} bytes")
-                left -= len(piece)
-                yield memoryview(piece)
-
-        self._put(key, Upload(nbytes, chunks))
-
-    def open(self, key: str) -> io.BufferedReader:
-        """Return a value as a file to read from, which asks for pieces when they are needed and can seek.
-
-        If somebody writes the value meanwhile, the pieces do not belong together; another length is an error.
-        """
-        action = self._action("read", key)
-
-        def length(answer: Answer) -> int:
-            answer.read()
-            return part(action, answer, 0)[1]
-
-        def ask(first: int, last: int, receive: Callable[[Answer], int]) -> int:
-            return self._get(key, receive, 0, (first, last))
-
-        return io.BufferedReader(ValueFile(action, self._get(key, length, 0, (0, 0)), ask), PIECE_BYTES)
+    # methods that are written beside their subject
+    read = value_file.read
+    read_into = value_file.read_into
+    write_from = value_file.write_from
+    open = value_file.open_value
 
     def _get(
         self, key: str, receive: Callable[[Answer], _T], empty: _T, byte_range: tuple[int, int | None] | None = None

@@ -15,6 +15,7 @@ from pyvolume.errors import (
     AmbiguousError,
     AnswerError,
     ExistsError,
+    ForbiddenError,
     LockedError,
     MetadataError,
     NotFoundError,
@@ -22,6 +23,7 @@ from pyvolume.errors import (
     StoreError,
     TransportError,
 )
+from pyvolume.transport.call import Call
 from pyvolume.transport.connection import Connection
 
 T = TypeVar("T")
@@ -31,6 +33,25 @@ def read_repo(connection: Connection, ref: str, action: str = "read versions") -
     """Return the server's document about the repository that a version belongs to."""
     document: dict[str, Any] = get_document(connection, action, f"/api/repo/{segment(ref)}/info", "dvid-graph-1")
     return document
+
+
+def read_repos(
+    connection: Connection, action: str = "ask for repositories", *, call: Call | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the server's document about each repository, by the uuid of its root.
+
+    Raises
+    ------
+    ForbiddenError
+        If the server shows none without a valid token, and instances are there.
+    """
+    repos: dict[str, dict[str, Any]] = get_document(connection, action, "/api/repos/info", "dvid-repos-1", call=call)
+    if not repos and get_document(connection, action, "/api/server/types", "dvid-server-types-1", call=call):
+        raise ForbiddenError(
+            f"{action}: the server shows none, although it holds some; it wants a valid token, Connection(token=...)",
+            action=action,
+        )
+    return repos
 
 
 def read_graph(connection: Connection, ref: str, action: str = "read versions") -> Graph:
@@ -224,7 +245,7 @@ def _check_free(connection: Connection, action: str, name: str) -> None:
         pass
     else:
         raise ExistsError(taken, action=action)
-    repos = get_document(connection, action, "/api/repos/info", "dvid-repos-1")
+    repos = read_repos(connection, action)
     hidden = [uuid for repo in repos.values() for uuid in repo["DAG"]["Nodes"] if name.startswith(uuid)]
     if hidden:
         raise ExistsError(

@@ -174,17 +174,23 @@ class Repo:
         create_new(self.connection, uuid, name, metadata, block_shape=block_shape, **options)
         return VoxelsAccessor(self.connection, uuid, name)
 
-    def delete_volume(self, name: str) -> NoReturn:
-        """Refuse: DVID deletes instances on the machine of the server only, not over HTTP.
+    def delete(self, name: str | None = None) -> NoReturn:
+        """Refuse: DVID deletes instances and repositories on the machine of the server only, not over HTTP.
+
+        Parameters
+        ----------
+        name : str, optional
+            Of an instance; the repository itself if not given.
 
         Raises
         ------
         UnsupportedError
             It tells the command.
         """
+        command = f"dvid repos delete {self.uuid}" if name is None else f"dvid repo {self.uuid} delete {name}"
         raise UnsupportedError(
-            f"delete {name}: DVID has no HTTP call for it; on the machine of the server run "
-            f"'dvid repo {self.uuid} delete {name}'"
+            f"delete {name or f'repository {self.uuid[:8]}'}: DVID has no HTTP call for it; on the machine of the "
+            f"server run '{command}'"
         )
 
     def rename(self, alias: str) -> None:
@@ -206,7 +212,7 @@ class Repo:
         """
         settings.write_repo_log(self.connection, self.uuid, lines)
 
-    def create_roi(self, name: str, block_shape: Sequence[int] = (32, 32, 32)) -> Roi:
+    def create_roi(self, name: str, *, block_shape: Sequence[int] = (64, 64, 64)) -> Roi:
         """Create a region, which is empty, and return it in an open version, as `create_volume` does.
 
         Parameters

@@ -288,7 +288,7 @@ def _read_spans(connection: Connection, name: str, path: str, call: Call) -> NDA
         raise AnswerError(f"{error}, in the answer of the server") from None
 
 
-def create_new(connection: Connection, uuid: str, data_name: str, *, block_shape: Sequence[int] = (32, 32, 32)) -> None:
+def create_new(connection: Connection, uuid: str, data_name: str, *, block_shape: Sequence[int] = (64, 64, 64)) -> None:
     """Create a region, which is empty.
 
     Parameters

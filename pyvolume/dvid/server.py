@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
-from pyvolume.dvid import general, nodes
+from pyvolume.dvid import general
 from pyvolume.dvid.endpoints import get_document
 from pyvolume.dvid.repo import Repo
-from pyvolume.errors import AmbiguousError, NotFoundError
+from pyvolume.errors import AmbiguousError, KeyNotFoundError
 from pyvolume.transport.connection import Connection
 
 __all__ = ["Repos", "Server"]
@@ -80,7 +80,7 @@ class Server:
     def create_repo(self, alias: str, description: str = "", root: str | None = None) -> Repo:
         """Create a repository, see `pyvolume.dvid.general.create_repo`."""
         uuid = general.create_repo(self.connection, alias, description, root)
-        return Repo(self.connection, nodes.read_repo(self.connection, uuid, f"look at repository {uuid[:8]}"))
+        return Repo(self.connection, {"Root": uuid, "Alias": alias})
 
 
 class Repos(Mapping[str, Repo]):
@@ -91,10 +91,12 @@ class Repos(Mapping[str, Repo]):
 
     Raises
     ------
-    NotFoundError
+    KeyNotFoundError
         From ``repos[key]``, if there is none.
     AmbiguousError
-        From ``repos[key]``, if there are several; `candidates` holds the uuids.
+        From these, ``repos.get(key)`` and ``key in repos``, if there are several; `candidates` holds the uuids.
+    ForbiddenError
+        If the server wants a valid token.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -108,7 +110,7 @@ class Repos(Mapping[str, Repo]):
         found = [key] if key in documents else [uuid for uuid, each in documents.items() if _is_called(key, each)]
         action = f"find repository {key!r}"
         if not found:
-            raise NotFoundError(f"{action}: none of {len(documents)} has such an alias or uuid", action=action)
+            raise KeyNotFoundError(f"{action}: none of {len(documents)} has such an alias or uuid", action=action)
         if len(found) > 1:
             names = ", ".join(f"{uuid[:8]} ({documents[uuid].get('Alias', '')})" for uuid in sorted(found))
             raise AmbiguousError(
@@ -116,7 +118,7 @@ class Repos(Mapping[str, Repo]):
                 action=action,
                 candidates=tuple(sorted(found)),
             )
-        return Repo(self._connection, nodes.read_repo(self._connection, found[0], action))
+        return Repo(self._connection, {"Root": found[0], "Alias": documents[found[0]].get("Alias", "")})
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(general.get_repos_info(self._connection)))
@@ -124,20 +126,9 @@ class Repos(Mapping[str, Repo]):
     def __len__(self) -> int:
         return len(general.get_repos_info(self._connection))
 
-    def __contains__(self, key: object) -> bool:
-        """Whether ``repos[key]`` would give one."""
-        return isinstance(key, str) and self.get(key) is not None
 
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return the repository of that name, or `default` if there is none or more than one."""
-        try:
-            return self[key]
-        except NotFoundError:
-            return default
-
-
-def _is_called(key: str, document: Mapping[str, Any]) -> bool:
+def _is_called(key: object, document: Mapping[str, Any]) -> bool:
     """Whether a repository has such an alias, or a version whose uuid begins so."""
-    if not key:
+    if not isinstance(key, str) or not key:
         return False
     return document.get("Alias") == key or any(uuid.startswith(key) for uuid in document["DAG"]["Nodes"])

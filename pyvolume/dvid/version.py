@@ -12,6 +12,7 @@ from pyvolume.dvid.documents import TYPENAMES
 from pyvolume.dvid.endpoints import segment
 from pyvolume.dvid.graph import Graph, Node
 from pyvolume.dvid.keys import KeyValue
+from pyvolume.dvid.merging import lost_blocks, lost_keys
 from pyvolume.dvid.roi import Roi
 from pyvolume.dvid.versions import resolve, within
 from pyvolume.transport.connection import Connection
@@ -193,10 +194,14 @@ class Version:
         return find_version(self.connection, nodes.tag(self.connection, self.uuid, name, note))
 
     def merge(self, others: Sequence[Version | str] | Version | str, note: str = "") -> Version:
-        """Make a child of this version and others, which have changed different blocks.
+        """Make a child of this version and others, which have changed different blocks and keys.
 
-        The server puts the child on the branch master. Where both sides have written the same block, that of the
-        version that was made last wins.
+        **What several sides have written is lost in the child**, although the server calls the merge free of conflicts:
+        such blocks read as 0 there, such keys are missing, also where all sides have written the same. The parents
+        keep everything. `lost_blocks` and `lost_keys` of the child tell, and the child is open, so what is lost can be
+        written again. Of a region the child has the spans of all sides.
+
+        The server puts the child on the branch master.
 
         Parameters
         ----------
@@ -289,6 +294,10 @@ class Version:
             If it is of another type.
         """
         return KeyValue(self.connection, self.uuid, name)
+
+    # methods that are written beside their subject
+    lost_blocks = lost_blocks
+    lost_keys = lost_keys
 
     def _look(self) -> tuple[Graph, Node]:
         graph = nodes.read_graph(self.connection, self.uuid)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from pyvolume import schemas
+from pyvolume.dvid import nodes
 from pyvolume.dvid.endpoints import get_document, segment
 from pyvolume.dvid.graph import MASTER, Graph
 from pyvolume.errors import AmbiguousError, NotFoundError
@@ -35,11 +37,35 @@ def resolve(connection: Connection, ref: str, call: Call | None = None) -> str:
         raise NotFoundError(f"{action}: expected a uuid, a prefix of one, or a branch as in ':master'", action=action)
     prefix, _, branch = ref.partition(":")
     name, steps = _branch_and_steps(branch)
-    path = f"/api/repo/{segment(prefix or ':' + name)}/info"
-    graph = Graph.of(get_document(connection, action, path, "dvid-graph-1", call=call))
+    if prefix:
+        graph = Graph.of(
+            get_document(connection, action, f"/api/repo/{segment(prefix)}/info", "dvid-graph-1", call=call)
+        )
+    else:
+        graph = _only_graph(connection, action, call)
     if branch:
         return _before(graph, _end(graph, name, action), steps, action)
     return _single([prefix] if prefix in graph.nodes else [u for u in graph.nodes if u.startswith(prefix)], action)
+
+
+def _only_graph(connection: Connection, action: str, call: Call | None) -> Graph:
+    """Return the graph of a server's only repository.
+
+    A server that holds none must not be asked for a branch: it panics, and creates no repository any more until it is
+    restarted.
+    """
+    repos = nodes.read_repos(connection, action, call=call)
+    if not repos:
+        raise NotFoundError(f"{action}: the server holds no repository; Server.create_repo makes one", action=action)
+    if len(repos) > 1:
+        raise AmbiguousError(
+            f"{action}: the server holds several repositories; name one by its uuid, as in 'ab12:master'",
+            action=action,
+            candidates=tuple(sorted(repos)),
+        )
+    (document,) = repos.values()
+    schemas.validate("dvid-graph-1", document, action)
+    return Graph.of(document)
 
 
 def within(uuid: str, ref: str) -> str:

@@ -269,7 +269,7 @@ def create_new(
         Of the blocks on the server, in voxels (x, y, z).
     compression : str, optional
         Of the blocks on the server: ``"none"``, ``"lz4"`` (the server's default), ``"snappy"``, ``"gzip"``,
-        ``"gzip:6"``, or ``"jpeg"``, which loses information.
+        ``"gzip:6"``, or ``"jpeg"``, which loses information and is for uint8.
     versioned : bool
         Whether each version has voxels of its own; if not, all share them, and a committed version can be written.
     tags : mapping, optional

@@ -340,3 +340,26 @@ def test_an_error_names_the_box(dvid: DvidBackend) -> None:
     volume = pyvolume.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, {"roi": "nowhere"})
     with pytest.raises(RefusedError, match=r"read voxels \(0:1, 1:2, 0:32, 0:32\) of volume"):
         volume[:, 1:2]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "blocks", "error"),
+    [("uint16", (32, 32, 32), UnsupportedError), ("float32", (32, 32, 32), UnsupportedError),
+     ("uint8", (128, 32, 32), MetadataError), ("uint8", (60, 32, 32), MetadataError)],
+)  # fmt: skip
+def test_jpeg_that_the_server_would_take_and_spoil(
+    dvid: DvidBackend, fresh_repo: str, dtype: str, blocks: tuple[int, ...], error: type[Exception]
+) -> None:
+    metadata = pyvolume.VoxelsMetadata.create_default_metadata((1, 0, 0, 0), dtype, "cxyz", 1.0, "")
+    with pytest.raises(error, match="JPEG"):
+        voxels.create_new(dvid.connection, fresh_repo, "lossy", metadata, block_shape=blocks, compression="jpeg")
+    assert not general.get_repos_info(dvid.connection)[fresh_repo]["DataInstances"]
+
+
+@pytest.mark.parametrize("blocks", [(120, 16, 8), (64, 64, 64)])
+def test_jpeg_is_about_what_was_written(dvid: DvidBackend, fresh_repo: str, blocks: tuple[int, ...]) -> None:
+    voxels.create_new(dvid.connection, fresh_repo, "lossy", default(), block_shape=blocks, compression="jpeg")
+    volume = pyvolume.VoxelsAccessor(dvid.connection, fresh_repo, "lossy")
+    smooth = np.broadcast_to(np.linspace(0, 250, blocks[0]).astype("uint8")[None, :, None, None], (1, *blocks))
+    volume.post_ndarray((0,) * 4, smooth.shape, smooth)
+    assert np.abs(volume[...].astype(int) - smooth).max() < 8

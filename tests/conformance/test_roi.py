@@ -53,7 +53,7 @@ def repo(dvid: DvidBackend) -> Repo:
 
 @pytest.fixture
 def roi(repo: Repo) -> Roi:
-    return repo.create_roi("nose").from_spans(SPANS)
+    return repo.create_roi("nose", block_shape=(SIDE,) * 3).from_spans(SPANS)
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ class TestMask:
             roi.mask[...] = 1
 
     def test_a_mask_makes_the_same_region(self, repo: Repo, roi: Roi) -> None:
-        other = repo.create_roi("copy")
+        other = repo.create_roi("copy", block_shape=(SIDE,) * 3)
         same(other.from_mask(roi.mask.get_ndarray(*FULL), START).spans, np.array(SPANS))
 
     def test_under_the_name_of_pydvid(self, roi: Roi) -> None:
@@ -357,7 +357,7 @@ class TestRefused:
     @pytest.mark.parametrize("blocks", [(32, 32), (32, 32, 0), (32, 32, 1.5), (-1, 32, 32)])
     def test_blocks_that_could_not_be_served(self, repo: Repo, blocks: Any) -> None:
         with pytest.raises(MetadataError, match="create nose"):
-            repo.create_roi("nose", blocks)
+            repo.create_roi("nose", block_shape=blocks)
         assert repo.instances == {}
 
     def test_a_committed_version(self, repo: Repo) -> None:

@@ -133,7 +133,9 @@ class TestCreation:
 
     def test_there_is_no_deleting_over_http(self, repo: Repo, volume: pyvolume.VoxelsAccessor) -> None:
         with pytest.raises(UnsupportedError, match=f"dvid repo {repo.uuid} delete gray"):
-            repo.delete_volume("gray")
+            repo.delete("gray")
+        with pytest.raises(UnsupportedError, match=f"dvid repos delete {repo.uuid}"):
+            repo.delete()
         assert repo.instances == {"gray": "uint8blk"}
 
 

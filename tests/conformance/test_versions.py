@@ -96,15 +96,23 @@ class TestServer:
         assert len(server.repos) == len(list(server.repos))
 
     def test_an_unknown_repository_is_not_found(self, server: pyvolume.Server) -> None:
-        with pytest.raises(NotFoundError, match="none of"):
-            server.repos["nobody has this"]
+        for error in (KeyError, NotFoundError):
+            with pytest.raises(error, match="none of"):
+                server.repos["nobody has this"]
         assert "nobody has this" not in server.repos
+        assert server.repos.get("nobody has this", "default") == "default"
+
+    @pytest.mark.parametrize("key", ["", 3, None])
+    def test_what_is_no_name_is_no_key(self, server: pyvolume.Server, repo: Repo, key: object) -> None:
+        assert key not in server.repos
 
     def test_an_alias_of_two_is_ambiguous(self, server: pyvolume.Server, repo: Repo) -> None:
         other = server.create_repo(repo.alias)
         with pytest.raises(AmbiguousError, match="give more of the uuid") as caught:
             server.repos[repo.alias]
         assert caught.value.candidates == tuple(sorted([repo.uuid, other.uuid]))
+        with pytest.raises(AmbiguousError):
+            server.repos.get(repo.alias)
 
     def test_a_uuid_is_taken_once(self, server: pyvolume.Server, repo: Repo) -> None:
         with pytest.raises(ExistsError, match="taken"):
@@ -314,7 +322,7 @@ class TestRefusals:
     @pytest.mark.parametrize("way", ["new_version", "branch", "tag"])
     def test_an_open_version_has_no_children(self, repo: Repo, way: str) -> None:
         arguments = () if way == "new_version" else (fresh("name"),)
-        with pytest.raises(RefusedError, match="commit it first"):
+        with pytest.raises(RefusedError, match=r"commit it first \(can't branch an unlocked node\)$"):
             getattr(repo.root, way)(*arguments)
         assert repo.root.children == ()
 

@@ -10,8 +10,16 @@ import pytest
 import pyvolume
 from mockserver import Fault, MockServer
 from pyvolume.dvid.repo import Repo
-from pyvolume.dvid.version import Version
-from pyvolume.errors import AnswerError, BusyTimeoutError, LockedError, RefusedError, StoreError, TransportError
+from pyvolume.dvid.version import Version, find_version
+from pyvolume.errors import (
+    AnswerError,
+    BusyTimeoutError,
+    LockedError,
+    NotFoundError,
+    RefusedError,
+    StoreError,
+    TransportError,
+)
 
 Change = Callable[[Repo], Any]
 
@@ -59,6 +67,18 @@ CHANGES: dict[str, Change] = {
     "commit": commit, "newversion": new_version, "branch": branch, "tag": tag, "merge": merge, "repos": create,
     "log": write_log,
 }  # fmt: skip
+
+
+def test_a_server_without_repositories_is_not_asked_for_a_branch() -> None:
+    """A real one panics, and creates no repository any more."""
+    with MockServer() as server, pyvolume.Connection(server.url) as connection:
+        with pytest.raises(NotFoundError, match="holds no repository"):
+            find_version(connection, ":master")
+        assert [request.path.partition("?")[0] for request in server.requests] == [
+            "/api/repos/info",
+            "/api/server/types",
+        ]
+
 
 each_change = pytest.mark.parametrize("endpoint", CHANGES)
 

@@ -303,7 +303,6 @@ PATH = f"(/api/node/{UUID}/gray/raw/0_1_2/64_64_64/0_0_0)."
     [
         (400, f"could not find UUID with partial match to zzz {PATH}", NotFoundError),
         (400, f"more than one UUID matches fd {PATH}", AmbiguousError),
-        (400, f"UUID must be specified if more than one repo exists {PATH}", AmbiguousError),
         (400, f"bad UUID specification: a:b:c {PATH}", NotFoundError),
         (400, f'parent 9 is out of range for branch "master" {PATH}', NotFoundError),
         (400, f"invalid data instance name {PATH}", NotFoundError),

@@ -12,8 +12,9 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmarks.contenders.base import Contender, Corner, Voxels
-from benchmarks.layout import EDGE, noise
+from benchmarks.layout import noise
 from benchmarks.rows import Row
+from benchmarks.servers.files import EDGE
 
 RANDOM_READS = 1000
 

@@ -18,8 +18,9 @@ import pyvolume
 from benchmarks.contenders.base import Place
 from benchmarks.contenders.peers import fill_hsds, fill_tiled
 from benchmarks.entrants import ENTRANTS
-from benchmarks.layout import CHUNKS, EDGE, VOLUMES, Voxels, noise, prepare
+from benchmarks.layout import CHUNKS, VOLUMES, Voxels, noise, prepare
 from benchmarks.rows import PLAIN, Row
+from benchmarks.servers.files import EDGE
 from benchmarks.servers.start import Server, proxy_to, running
 from pyvolume.dvid import general, voxels
 

@@ -11,12 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.servers.files import NOISE
+from benchmarks.servers.files import EDGE, NOISE
 
 Voxels = NDArray[np.uint8]
-
-EDGE = 512
-"""Of the volume."""
 
 DEEP = (EDGE, EDGE, 2 * EDGE)
 """Shape of the file of noise, 256 MiB; its first half is the volume."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from benchmarks.contenders.base import Corner
-from benchmarks.layout import EDGE
+from benchmarks.servers.files import EDGE
 from benchmarks.servers.shaping import Line
 
 Action: TypeAlias = Literal["read", "random reads", "read into", "read into, busy", "write", "write C", "write slice"]

@@ -51,7 +51,8 @@ def open(  # noqa: A001 - as in pyvolume.open
     url : str
         ``dvid://http://host:port/UUID/NAME`` (the form that Neuroglancer uses; https too) or
         ``http://host:port/api/node/UUID/NAME``, or a link to a Neuroglancer that shows such a volume. UUID is a full
-        uuid, a prefix of one, a tag, or a branch as in ``:master``, ``ab:dev``, ``:master~1``; it is looked up once.
+        uuid, a prefix of one, a tag, or a branch as in ``:master``, ``ab:dev``, ``brain:dev``, ``:master~1``; it is
+        looked up once.
     mode : "r" or "r+"
         Read only, or read and write.
     connection : Connection, optional

@@ -1,7 +1,8 @@
 """A server of files that costs next to nothing, so that what is measured is the client.
 
 It answers GET (with Range) and HEAD by sendfile, and stores what is PUT. A path of DVID's raw voxels is answered
-with the bytes of one file of noise, as if that held a volume as wide as the box; what is POSTed there is dropped.
+with the bytes of one file of noise, as if that held a volume as wide as the box, or as the cube where a box spans that
+in x; what is POSTed there is dropped.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.servers.shaping import PACED_BYTES, Line, Pace
 from benchmarks.servers.until_closed import accept, address_of, converse, listener
 
-RAW = re.compile(r"/api/node/\w+/\w+/raw/0_1_2/(\d+)_(\d+)_(\d+)/\d+_\d+_(\d+)")
+RAW = re.compile(r"/api/node/\w+/\w+/raw/0_1_2/(\d+)_(\d+)_(\d+)/\d+_(\d+)_(\d+)")
 HEAD_LIMIT = 1 << 16
 NOISE = "noise.raw"
+EDGE = 512
+"""Of the volume, in voxels along each axis."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,24 @@ class Request:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a file, as an answer."""
+    """A part of a file, as an answer: runs of bytes, each with its start and its length."""
 
     path: Path
-    start: int
-    nbytes: int
+    runs: Sequence[tuple[int, int]]
     size: int
     status: str = "200 OK"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the body."""
+        return sum(nbytes for _, nbytes in self.runs)
+
+
+def _runs(x: int, y: int, z: int, first_y: int, first_z: int) -> list[tuple[int, int]]:
+    """Return where the voxels of a box are in the file of noise."""
+    if x < EDGE or y == EDGE:
+        return [(first_z * x * y, x * y * z)]
+    return [((plane * EDGE + first_y) * x, x * y) for plane in range(first_z, first_z + z)]
 
 
 @dataclass
@@ -96,37 +110,36 @@ class FileServer:
     def _part(self, request: Request) -> Part | None:
         raw = RAW.match(request.path)
         if raw is not None:
-            x, y, z, first = map(int, raw.groups())
             path = self.root / NOISE
-            return Part(path, first * x * y, x * y * z, path.stat().st_size)
+            return Part(path, _runs(*map(int, raw.groups())), path.stat().st_size)
         path = self.root / request.path.partition("?")[0].lstrip("/")
         if ".." in request.path or not path.is_file():
             return None
         size = path.stat().st_size
         span = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
         if span is None:
-            return Part(path, 0, size, size)
+            return Part(path, [(0, size)], size)
         start, last = int(span[1]), min(int(span[2] or size - 1), size - 1)
-        return Part(path, start, last - start + 1, size, "206 Partial Content")
+        return Part(path, [(start, last - start + 1)], size, "206 Partial Content")
 
     def _send(self, connection: socket.socket, part: Part, pace: Pace, *, with_body: bool) -> None:
         head = f"HTTP/1.1 {part.status}\r\nContent-Type: application/octet-stream\r\nContent-Length: {part.nbytes}\r\n"
         if part.status.startswith("206"):
-            head += f"Content-Range: bytes {part.start}-{part.start + part.nbytes - 1}/{part.size}\r\n"
+            ((start, nbytes),) = part.runs
+            head += f"Content-Range: bytes {start}-{start + nbytes - 1}/{part.size}\r\n"
         more = getattr(socket, "MSG_MORE", 0) if with_body and part.nbytes else 0
         connection.send(f"{head}Accept-Ranges: bytes\r\n\r\n".encode(), more)
         if not with_body:
             return
-        most = PACED_BYTES if self.line.per_connection or self.line.shared else part.nbytes
+        most = PACED_BYTES if self.line.per_connection or self.line.shared else part.size
         with part.path.open("rb", buffering=0) as file:
-            sent = 0
-            while sent < part.nbytes:
-                count = os.sendfile(
-                    connection.fileno(), file.fileno(), part.start + sent, min(most, part.nbytes - sent)
-                )
-                pace.wait(count)
-                self._shared.wait(count)
-                sent += count
+            for start, nbytes in part.runs:
+                sent = 0
+                while sent < nbytes:
+                    count = os.sendfile(connection.fileno(), file.fileno(), start + sent, min(most, nbytes - sent))
+                    pace.wait(count)
+                    self._shared.wait(count)
+                    sent += count
 
     def _store(self, connection: socket.socket, request: Request, received: bytes) -> None:
         path = self.root / request.path.partition("?")[0].lstrip("/")

@@ -6,6 +6,8 @@ from pyvolume.cli.visible import visible
 from pyvolume.errors import (
     AddressError,
     BusyError,
+    ForbiddenError,
+    LockedError,
     NotFoundError,
     RefusedError,
     SelectionError,
@@ -22,6 +24,12 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
 )
 """The first class that fits counts; everything else is 1."""
 
+WAYS_OUT: tuple[tuple[type[Exception], str], ...] = (
+    (LockedError, "pyvolume branch"),
+    (ForbiddenError, "PYVOLUME_TOKEN, DVID_ADMIN_TOKEN"),
+)
+"""What a shell has for what the message tells a script to do."""
+
 
 def exit_code(error: Exception) -> int:
     """Return the exit code of an error."""
@@ -33,4 +41,5 @@ def sentence(error: Exception) -> str:
     text = visible(" ".join(str(error).split()))
     tells_all = type(error).__module__.startswith(("pyvolume", "click"))
     tells_all = tells_all or (type(error).__module__ == "builtins" and not isinstance(error, KeyError))
-    return text if text and tells_all else f"{type(error).__name__}: {text}"
+    way_out = next((f" (in a shell: {way})" for kind, way in WAYS_OUT if isinstance(error, kind)), "")
+    return (text if text and tells_all else f"{type(error).__name__}: {text}") + way_out

@@ -16,7 +16,7 @@ from pyvolume.dvid.roi import Roi
 from pyvolume.dvid.version import Version, find_version
 from pyvolume.dvid.versions import within
 from pyvolume.dvid.voxels import VoxelsAccessor, create_new
-from pyvolume.errors import LockedError, NotFoundError, UnsupportedError
+from pyvolume.errors import LockedError, MetadataError, NotFoundError, UnsupportedError
 from pyvolume.metadata import VoxelsMetadata
 from pyvolume.transport.connection import Connection
 
@@ -166,9 +166,10 @@ class Repo:
         UnsupportedError, MetadataError, SelectionError, RefusedError, TransportError
             As for `pyvolume.dvid.voxels.create_new`.
         """
-        metadata = VoxelsMetadata.create_default_metadata(
-            (channels, *((0, 0, 0) if shape is None else shape)), dtype, "cxyz", resolution, units
-        )
+        lengths = (0, 0, 0) if shape is None else tuple(shape)
+        if len(lengths) != 3:
+            raise MetadataError(f"create {name}: shape is (x, y, z), without the channels, not {lengths}")
+        metadata = VoxelsMetadata.create_default_metadata((channels, *lengths), dtype, "cxyz", resolution, units)
         uuid = self._open_version(f"create {name}")
         options: dict[str, Any] = {"compression": compression, "versioned": versioned, "tags": tags}
         create_new(self.connection, uuid, name, metadata, block_shape=block_shape, **options)

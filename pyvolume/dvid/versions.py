@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pyvolume import schemas
 from pyvolume.dvid import nodes
@@ -12,6 +13,9 @@ from pyvolume.dvid.graph import MASTER, Graph
 from pyvolume.errors import AmbiguousError, NotFoundError
 from pyvolume.transport.call import Call
 from pyvolume.transport.connection import Connection
+
+LISTED = 5
+"""So many repositories are named by an error at most."""
 
 
 def resolve(connection: Connection, ref: str, call: Call | None = None) -> str:
@@ -22,7 +26,8 @@ def resolve(connection: Connection, ref: str, call: Call | None = None) -> str:
     connection : Connection
     ref : str
         In any form that the server knows: a prefix of a uuid, a tag, ``"ab:dev"`` for the leaf of a branch,
-        ``":master"`` where the server holds one repository, ``":master~1"`` for the version before it.
+        ``":master"`` where the server holds one repository, ``":master~1"`` for the version before it; or, beyond that,
+        ``"brain:dev"`` with the alias of a repository, and ``"brain"`` for the leaf of its branch master.
     call : Call, optional
 
     Raises
@@ -37,15 +42,26 @@ def resolve(connection: Connection, ref: str, call: Call | None = None) -> str:
         raise NotFoundError(f"{action}: expected a uuid, a prefix of one, or a branch as in ':master'", action=action)
     prefix, _, branch = ref.partition(":")
     name, steps = _branch_and_steps(branch)
-    if prefix:
-        graph = Graph.of(
-            get_document(connection, action, f"/api/repo/{segment(prefix)}/info", "dvid-graph-1", call=call)
-        )
-    else:
-        graph = _only_graph(connection, action, call)
-    if branch:
+    graph = _graph_of(connection, prefix, action, call) if prefix else _only_graph(connection, action, call)
+    found = [prefix] if prefix in graph.nodes else [uuid for uuid in graph.nodes if uuid.startswith(prefix)]
+    if branch or not found:
         return _before(graph, _end(graph, name, action), steps, action)
-    return _single([prefix] if prefix in graph.nodes else [u for u in graph.nodes if u.startswith(prefix)], action)
+    return _single(found, action)
+
+
+def _graph_of(connection: Connection, prefix: str, action: str, call: Call | None) -> Graph:
+    """Return the graph of the repository that a uuid or a tag begins so, or else that has this alias."""
+    try:
+        document = get_document(connection, action, f"/api/repo/{segment(prefix)}/info", "dvid-graph-1", call=call)
+    except AmbiguousError:
+        raise
+    except NotFoundError as error:
+        repos = nodes.read_repos(connection, action, call=call)
+        named = {uuid: each for uuid, each in repos.items() if each["Alias"] == prefix}
+        if not named:
+            raise error from None
+        document = _only(named, action)
+    return Graph.of(document)
 
 
 def _only_graph(connection: Connection, action: str, call: Call | None) -> Graph:
@@ -57,15 +73,22 @@ def _only_graph(connection: Connection, action: str, call: Call | None) -> Graph
     repos = nodes.read_repos(connection, action, call=call)
     if not repos:
         raise NotFoundError(f"{action}: the server holds no repository; Server.create_repo makes one", action=action)
+    return Graph.of(_only(repos, action))
+
+
+def _only(repos: Mapping[str, dict[str, Any]], action: str) -> dict[str, Any]:
     if len(repos) > 1:
+        listed = [f"{uuid[:8]} {repo['Alias']!r}" for uuid, repo in sorted(repos.items())]
+        more = f" and {len(listed) - LISTED} more" if len(listed) > LISTED else ""
         raise AmbiguousError(
-            f"{action}: the server holds several repositories; name one by its uuid, as in 'ab12:master'",
+            f"{action}: the server holds several such repositories, {', '.join(listed[:LISTED])}{more}; "
+            "put a uuid or an alias in front, as in 'ab12:master'",
             action=action,
             candidates=tuple(sorted(repos)),
         )
     (document,) = repos.values()
     schemas.validate("dvid-graph-1", document, action)
-    return Graph.of(document)
+    return document
 
 
 def within(uuid: str, ref: str) -> str:

@@ -15,6 +15,7 @@ from conformance_stores import DvidBackend, ramp
 import pyvolume
 from pyvolume.dvid.repo import Repo
 from pyvolume.dvid.version import Version
+from pyvolume.dvid.versions import resolve
 from pyvolume.errors import (
     AmbiguousError,
     ExistsError,
@@ -158,6 +159,26 @@ class TestRepo:
     def test_a_dtype_that_the_server_lacks_names_those_that_it_has(self, repo: Repo) -> None:
         with pytest.raises(UnsupportedError, match="uint8 × 4"):
             repo.create_volume("gray", None, "int16")
+
+    def test_a_branch_is_found_by_the_alias_of_its_repository(self, server: pyvolume.Server) -> None:
+        alias = fresh("alias")
+        repo = server.create_repo(alias)
+        repo.root.commit()
+        dev = repo.root.branch("dev")
+        assert resolve(server.connection, f"{alias}:dev") == dev.uuid
+        assert resolve(server.connection, f"{alias}:dev~1") == resolve(server.connection, alias) == repo.root.uuid
+
+    def test_several_repositories_are_told_apart(self, server: pyvolume.Server) -> None:
+        alias = fresh("alias")
+        twins = [server.create_repo(alias) for _ in range(2)]
+        for ref in (f"{alias}:master", alias, ":master"):
+            with pytest.raises(AmbiguousError, match="several such repositories") as caught:
+                resolve(server.connection, ref)
+            assert {twin.uuid for twin in twins} <= set(caught.value.candidates)
+
+    def test_a_shape_has_no_channels(self, repo: Repo) -> None:
+        with pytest.raises(MetadataError, match=r"shape is \(x, y, z\), without the channels, not \(1, 8, 8, 8\)"):
+            repo.create_volume("gray", (1, 8, 8, 8), "uint8")
 
     def test_a_name_is_taken_once(self, repo: Repo) -> None:
         repo.create_volume("gray", None, "uint8")

@@ -96,6 +96,7 @@ class TestVersions:
         done = run("commit", ":master")
         assert done.code == 5
         assert "committed already" in done.err
+        assert "(in a shell: pyvolume branch)" in done.err
 
 
 class TestCreate:
@@ -138,7 +139,8 @@ class TestCreate:
 
     def test_the_admin_token_comes_from_the_environment(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         with MockServer(admin_token="open sesame") as strict:
-            assert run("create", strict.url, "--repo", "fly").code == 5
+            refused = run("create", strict.url, "--repo", "fly")
+            assert (refused.code, "DVID_ADMIN_TOKEN" in refused.err) == (5, True)
             monkeypatch.setenv("DVID_ADMIN_TOKEN", "open sesame")
             done = run("create", strict.url, "--repo", "fly")
         assert done.code == 0

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
@@ -16,7 +15,6 @@ from pyvolume.cli.place import Place, place
 from pyvolume.cli.printing import as_json, show, table
 from pyvolume.dvid.keys import KeyValue
 from pyvolume.dvid.keyvalue import create_new
-from pyvolume.errors import AddressError
 from pyvolume.files.appearing import appearing
 
 PIECE_BYTES = 1 << 20
@@ -28,13 +26,8 @@ def keys() -> None:
     """Read and write the values of a keyvalue instance; URL names it, as in dvid://http://HOST:PORT/VERSION/NAME."""
 
 
-@contextmanager
-def _opened(url: Place) -> Iterator[KeyValue]:
-    url.refuse_slices()
-    if not url.name:
-        raise AddressError(f"keys: expected an instance, as in dvid://{url.server}/:master/NAME, and found {url}")
-    with url.connected() as connection:
-        yield KeyValue(connection, url.version, url.name)
+def _opened(url: Place) -> AbstractContextManager[KeyValue]:
+    return url.opened(KeyValue, "keys: expected an instance")
 
 
 @keys.command(short_help="Create an instance for keys.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 from urllib.parse import unquote
 
 import click
@@ -20,6 +20,8 @@ from pyvolume.errors import AddressError, PyVolumeError
 from pyvolume.neuroglancer import is_link, url_of
 from pyvolume.transfer.casting import Casting
 from pyvolume.transport.address import normalised_url, without_secrets
+
+Opened = TypeVar("Opened")
 
 API = r"(https?://.+?)/api/(?:node|repo)/([^/]+)(?:/([^/]+))?"
 """A url of DVID's own; the only form for a version of a server behind a path."""
@@ -72,6 +74,15 @@ class Place:
             raise AddressError(f"open: expected a volume, as in dvid://{self.server}/:master/gray, and found {self}")
         with self.connected() as connection:
             yield cast("pyvolume.VoxelsAccessor", pyvolume.open(self.url, mode, connection=connection, casting=casting))
+
+    @contextmanager
+    def opened(self, make: Callable[[pyvolume.Connection, str, str], Opened], expected: str) -> Iterator[Opened]:
+        """Open an instance that is no volume; `expected` says what, where the url names none."""
+        self.refuse_slices()
+        if not self.name:
+            raise AddressError(f"{expected}, as in dvid://{self.server}/:master/NAME, and found {self}")
+        with self.connected() as connection:
+            yield make(connection, self.version, self.name)
 
     @contextmanager
     def at_version(self) -> Iterator[Version]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +14,7 @@ from pyvolume.cli.creating import show_made, whole_numbers
 from pyvolume.cli.place import Place, place
 from pyvolume.cli.printing import as_json, pairs, show
 from pyvolume.dvid.roi import Roi, create_new
-from pyvolume.errors import AddressError, MetadataError
+from pyvolume.errors import MetadataError
 from pyvolume.files import formats
 
 
@@ -24,13 +23,8 @@ def roi() -> None:
     """Read and write regions of whole blocks; URL names one, as in dvid://http://HOST:PORT/VERSION/NAME."""
 
 
-@contextmanager
-def _opened(url: Place) -> Iterator[Roi]:
-    url.refuse_slices()
-    if not url.name:
-        raise AddressError(f"roi: expected a region, as in dvid://{url.server}/:master/NAME, and found {url}")
-    with url.connected() as connection:
-        yield Roi(connection, url.version, url.name)
+def _opened(url: Place) -> AbstractContextManager[Roi]:
+    return url.opened(Roi, "roi: expected a region")
 
 
 @roi.command(short_help="Create an empty region.")

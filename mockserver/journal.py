@@ -11,6 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+HEADER = b'{"mockserver journal": 1}\n'
+"""The first line; it tells a journal from any other file of its name."""
+
 
 class Journal:
     """An append-only file of changes, one JSON object a line, and one file for each body of voxels.
@@ -18,44 +21,44 @@ class Journal:
     Parameters
     ----------
     folder : str or path
-        Made if it does not exist.
+        Made if it does not exist. Its files are only changed if it is empty, or if a journal made it.
 
     Raises
     ------
     OSError
-        If another server has the folder: what one of them adds, the other would take for left over.
+        If another server uses the folder, or the folder holds files that no journal made.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._voxels = Path(folder) / "voxels"
-        self._voxels.mkdir(parents=True, exist_ok=True)
         self._path = Path(folder) / "journal.jsonl"
         self._numbers = threading.Lock()
-        self._next = 0
+        _refuse_foreign(Path(folder), self._path, self._voxels)
+        self._voxels.mkdir(parents=True, exist_ok=True)
         self._file: BinaryIO = self._path.open("ab")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
-            raise BlockingIOError(f"another server has the folder {folder}") from None
+            raise BlockingIOError(f"another server uses the folder {folder}") from None
+        # the rest of a header that a crash has cut short; nothing where it is whole
+        self._file.write(HEADER[self._path.stat().st_size :])
+        self._file.flush()
+        self._next = max((int(path.stem) + 1 for path in self._voxels.glob("*.raw") if path.stem.isdigit()), default=0)
         _sync_folder(Path(folder))
 
     def changes(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield operation and arguments of every change so far, and forget what was never completed."""
-        kept, used = 0, set[str]()
+        kept = len(HEADER)
         with self._path.open("rb") as file:
+            file.seek(kept)
             for line in file:
                 if not line.endswith(b"\n"):
                     break  # a crash cut it short, so it was never answered
                 change = json.loads(line)
                 kept += len(line)
-                used.add(change["arguments"].get("body", ""))
                 yield change["operation"], change["arguments"]
         os.truncate(self._path, kept)
-        for path in self._voxels.iterdir():
-            self._next = max(self._next, int(path.stem) + 1)
-            if path.name not in used:
-                path.unlink()
 
     def append(self, operation: str, arguments: dict[str, Any]) -> None:
         """Write a change; it is on disk when this returns."""
@@ -74,11 +77,13 @@ class Journal:
             name, self._next = f"{self._next}.raw", self._next + 1
         path = self._voxels / name
         try:
-            with path.open("wb") as file:
+            with path.open("xb") as file:
                 yield name, file
                 file.flush()
                 os.fsync(file.fileno())
             _sync_folder(self._voxels)
+        except FileExistsError:
+            raise
         except BaseException:
             with suppress(FileNotFoundError):
                 path.unlink()
@@ -87,6 +92,21 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _refuse_foreign(folder: Path, journal: Path, voxels: Path) -> None:
+    """Refuse a folder that is neither empty nor made by a journal."""
+    if not folder.exists():
+        return
+    begun = b""
+    if journal.is_file():
+        with journal.open("rb") as file:
+            begun = file.read(len(HEADER))
+        if begun == HEADER:
+            return
+    is_ours = HEADER.startswith(begun) and set(folder.iterdir()) <= {journal, voxels}
+    if not is_ours or (voxels.exists() and any(voxels.iterdir())):
+        raise FileExistsError(f"the folder {folder} holds files that are not of this server; choose an empty one")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ import requests
 
 from pyvolume.errors import AnswerError, BusyError, StoreError, TransportError
 from pyvolume.locks import BoxLocks
-from pyvolume.transport.adapter import POOL_SIZE, REDACTED, PatientAdapter
+from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
 from pyvolume.transport.address import normalised_url
 from pyvolume.transport.answer import Answer, translated
 from pyvolume.transport.call import Call, Progress
@@ -184,10 +184,11 @@ class Connection:
         left = call.remaining()
         timeout = self.timeout if left is None else (min(self.timeout[0], left), min(self.timeout[1], left))
         body = None if request.upload is None else Body(request.upload, progress.sent)
-        outgoing = Outgoing(request.method, self._target(request), body, request.byte_range)
         _log.debug("%s %s%s", request.method, self.url, request.path)
         with translated(request.action, self.url):
-            received = self._open_sender().send(outgoing, timeout)
+            sender = self._open_sender()
+            outgoing = Outgoing(request.method, self._target(request, sender), body, request.byte_range)
+            received = sender.send(outgoing, timeout)
         answer = Answer(received, request.action, progress.received)
         try:
             if answer.status == request.expected_status:
@@ -214,10 +215,10 @@ class Connection:
             first_bytes=text[:200],
         )
 
-    def _target(self, request: Request) -> str:
+    def _target(self, request: Request, sender: Sender) -> str:
         given = {"u": self.user, "app": self.app}
-        if request.wants_admin:
-            given["admintoken"] = REDACTED if self.session is None and self.admin_token else self.admin_token
+        if request.wants_admin and self.admin_token:
+            given["admintoken"] = sender.placeholder or self.admin_token
         query = {**request.query, **{name: value for name, value in given.items() if value}}
         return f"{request.path}?{urllib.parse.urlencode(query)}" if query else request.path
 

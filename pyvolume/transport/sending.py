@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,6 +51,9 @@ class Outgoing:
 class Sender(Protocol):
     """What sends requests to one server; safe to share between threads."""
 
+    placeholder: str
+    """Replaced by the admin token in the request line; empty where the sender cannot do that."""
+
     def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
         """Send a request, and receive the head of its answer."""
 
@@ -72,6 +76,7 @@ class OwnSender:
     """
 
     def __init__(self, url: str, adapter: PatientAdapter, auth: AuthBase | None, verify: bool | str) -> None:
+        self.placeholder = adapter.placeholder
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
@@ -118,6 +123,8 @@ class OwnSender:
 class GivenSender:
     """Sends through the session of a user: whatever is set there applies.
 
+    requests takes an interim answer (status 1xx) for the final one. It is refused here, with its connection closed.
+
     Parameters
     ----------
     url : str
@@ -127,6 +134,7 @@ class GivenSender:
     """
 
     def __init__(self, url: str, session: requests.Session, auth: AuthBase | None, verify: bool | str) -> None:
+        self.placeholder = ""
         self._url = url
         self._session = session
         self._auth = auth
@@ -139,6 +147,12 @@ class GivenSender:
         prepared.body = outgoing.body  # type: ignore[assignment]
         prepared.headers.update(outgoing.headers)
         response = self._session.send(prepared, stream=True, allow_redirects=False, timeout=timeout, **self._settings)
+        if 100 <= response.status_code < 200:
+            response.raw.close()
+            raise http.client.HTTPException(
+                f"interim answer {response.status_code}, which the given session takes for the final one; "
+                "a connection without session= skips it"
+            )
         return Received(response.status_code, response.headers, response.raw)
 
     def close(self) -> None:

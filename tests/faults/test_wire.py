@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 import urllib3
 from numpy.typing import NDArray
 from scripted import ScriptedServer, answer, chunked
@@ -17,7 +18,8 @@ from scripted import ScriptedServer, answer, chunked
 import pyvolume
 from pyvolume.codecs import raw
 from pyvolume.dvid import general
-from pyvolume.errors import AnswerError, StoreError, TransportError
+from pyvolume.errors import AnswerError, ForbiddenError, StoreError, TransportError
+from pyvolume.transport.adapter import PatientAdapter
 from pyvolume.transport.answer import Answer, Received
 from pyvolume.transport.call import Call
 from pyvolume.transport.request import Request, Upload
@@ -257,3 +259,91 @@ def test_another_http_library_behind_requests_is_read_by_its_public_interface() 
     raw.decode_into(received, out)
     received.finish()
     same(out, VOXELS)
+
+
+INTERIM = {
+    "continue": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "processing": b"HTTP/1.1 102 Processing\r\n\r\n",
+    "early hints": b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n",
+    "several": b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" * 3,
+}
+
+
+@pytest.mark.parametrize("interim", INTERIM)
+def test_interim_answers_are_skipped(interim: str) -> None:
+    answers = [INTERIM[interim] + answer(bytes([number]) * len(BODY), OCTETS) for number in range(1, 5)]
+    with ScriptedServer(answers) as server, pyvolume.Connection(server.url, retry=QUICK) as connection:
+        assert [np.unique(read(connection)).tolist() for _ in answers] == [[1], [2], [3], [4]]
+        assert server.connections == 1
+
+
+def test_an_error_behind_an_interim_answer_is_an_error() -> None:
+    refused = INTERIM["early hints"] + answer(b"no", status="403 Forbidden")
+    with (
+        ScriptedServer([refused]) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+        pytest.raises(ForbiddenError),
+    ):
+        connection.exchange(COMMIT, Answer.read, connection.new_call())
+
+
+def test_interim_answers_without_end_are_an_error() -> None:
+    with (
+        ScriptedServer([INTERIM["processing"] * 5000] * 1000, closing=range(1000)) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+        pytest.raises(TransportError, match="interim"),
+    ):
+        read(connection)
+
+
+def test_a_given_session_that_takes_an_interim_answer_for_the_final_one_is_told() -> None:
+    hinted = INTERIM["early hints"] + answer(BODY, OCTETS)
+    with (
+        requests.Session() as session,
+        ScriptedServer([hinted] * 1000) as server,
+        pyvolume.Connection(server.url, retry=QUICK, session=session) as connection,
+        pytest.raises(TransportError, match="interim"),
+    ):
+        read(connection)
+
+
+SURPLUS = {
+    "bytes": b"more",
+    "another answer": answer(b"\xff" * len(BODY), OCTETS),
+    "half an answer": answer(b"\xff" * len(BODY), OCTETS)[:-2000],
+}
+
+
+@pytest.mark.parametrize("surplus", SURPLUS)
+def test_a_connection_with_bytes_behind_the_answer_is_not_used_again(surplus: str) -> None:
+    answers = [answer(BODY, OCTETS) + SURPLUS[surplus], answer(BODY, OCTETS)]
+    with ScriptedServer(answers, closing=[0]) as server, pyvolume.Connection(server.url, retry=QUICK) as connection:
+        same(read(connection), VOXELS)
+        same(read(connection), VOXELS)
+        assert server.connections == 2
+
+
+def test_bytes_behind_an_answer_in_the_buffer_of_its_reader_end_the_connection() -> None:
+    small = answer(b"[]", "Content-Type: application/json")
+    with (
+        ScriptedServer([small + b"HTTP/1.1 200 OK\r\nContent-Le", small, small]) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+    ):
+        for _ in range(2):
+            request = Request("ask", "GET", "/document")
+            assert connection.exchange(request, Answer.read_json, connection.new_call()) == []
+        assert server.connections == 2
+
+
+def test_the_admin_token_cannot_be_drawn_out_by_a_name() -> None:
+    reply = answer(b"", "Content-Type: text/plain")
+    with (
+        ScriptedServer([reply] * 3) as server,
+        pyvolume.Connection(server.url, admin_token="a secret&", retry=QUICK) as connection,
+    ):
+        sender = connection._open_sender()
+        for name in ("REDACTED-BY-PYVOLUME", "REDACTED", "admintoken"):
+            connection.exchange(Request("ask", "GET", f"/{name}"), Answer.read, connection.new_call())
+        other = PatientAdapter(1, "a secret&")
+        assert sender.placeholder != other.placeholder
+    assert not any("secret" in head for head in server.heads)

@@ -200,7 +200,45 @@ def test_the_command_stops_when_told(folder: Path) -> None:
 
 
 def test_a_folder_belongs_to_one_server(folder: Path) -> None:
-    with reopened(folder), pytest.raises(BlockingIOError, match="another server has the folder"):
+    with reopened(folder), pytest.raises(BlockingIOError, match="another server"):
         MockServer(folder=folder)
     with reopened(folder) as (server, _):
         assert server.voxels("gray", CHILD).any()
+
+
+FOREIGN = {
+    "a file of the user": {"notes.txt": b"mine"},
+    "numbers among the voxels": {"voxels/7.raw": b"mine", "voxels/8": b"mine"},
+    "a journal of something else": {"journal.jsonl": b'{"event": "mine"}\n'},
+    "a journal without an end": {"journal.jsonl": b"mine"},
+    "a journal cut short, beside a file": {"journal.jsonl": b'{"mock', "notes.txt": b"mine"},
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_a_folder_of_the_user_is_refused_and_left_as_it_is(tmp_path: Path, case: str) -> None:
+    for name, content in FOREIGN[case].items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    with pytest.raises(FileExistsError, match="empty"):
+        MockServer(folder=tmp_path)
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_a_file_that_no_journal_names_stays(folder: Path) -> None:
+    for name in ("notes.txt", "voxels/12.txt", "voxels/0007.raw"):
+        (folder / name).write_bytes(b"mine")
+    with reopened(folder) as (_, client):
+        for value in range(3):
+            write(client, CHILD, value)
+    assert [(folder / name).read_bytes() for name in ("notes.txt", "voxels/12.txt", "voxels/0007.raw")] == [b"mine"] * 3
+
+
+def test_a_header_that_a_crash_cut_short_is_completed(tmp_path: Path, array: NDArray[Any]) -> None:
+    (tmp_path / "voxels").mkdir()
+    (tmp_path / "journal.jsonl").write_bytes(b'{"mock')
+    MockServer({"gray": array}, folder=tmp_path).close()
+    with reopened(tmp_path) as (server, _):
+        np.testing.assert_array_equal(server.voxels("gray"), array, strict=True)

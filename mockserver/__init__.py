@@ -6,7 +6,7 @@
 http://127.0.0.1:...
 """
 
-from .faults import Fault, Faults
-from .server import MockServer, RequestRecord
+from mockserver.dvid.server import MockServer, RequestRecord
+from mockserver.http.faults import Fault, Faults
 
 __all__ = ["Fault", "Faults", "MockServer", "RequestRecord"]

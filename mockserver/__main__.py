@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
-from .server import MockServer
+from mockserver.dvid.server import MockServer
 
 SECRET = "DVID_JWT_SECRET_KEY"
 """The variable that DVID itself takes it from."""

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyvolume import errors
-    from pyvolume.box import Box
+    from pyvolume.calls.progress import Status, options
+    from pyvolume.calls.retry import RetryPolicy, Wait
+    from pyvolume.calls.trace import Trace, trace
     from pyvolume.comparing import Difference, compare
     from pyvolume.copying import copy
     from pyvolume.dvid.server import Server
-    from pyvolume.dvid.voxels import VoxelsAccessor
-    from pyvolume.metadata import VoxelsMetadata
+    from pyvolume.dvid.voxels.accessor import VoxelsAccessor
+    from pyvolume.model.box import Box
+    from pyvolume.model.metadata import VoxelsMetadata
     from pyvolume.opening import from_array, open
-    from pyvolume.progress import Status, options
-    from pyvolume.tracing import Trace, trace
     from pyvolume.transfer.plan import Plan
     from pyvolume.transport.connection import Connection
-    from pyvolume.transport.retry import RetryPolicy, Wait
     from pyvolume.volume import Volume
 
 __all__ = [
@@ -54,24 +54,24 @@ __all__ = [
 
 # the pytest plugin lives in this package, and must not make every test run pay for numpy and requests
 _HOMES = {
-    "Box": "pyvolume.box",
+    "Box": "pyvolume.model.box",
     "Connection": "pyvolume.transport.connection",
     "Difference": "pyvolume.comparing",
     "Plan": "pyvolume.transfer.plan",
-    "RetryPolicy": "pyvolume.transport.retry",
+    "RetryPolicy": "pyvolume.calls.retry",
     "Server": "pyvolume.dvid.server",
-    "Status": "pyvolume.progress",
-    "Trace": "pyvolume.tracing",
+    "Status": "pyvolume.calls.progress",
+    "Trace": "pyvolume.calls.trace",
     "Volume": "pyvolume.volume",
     "VoxelsAccessor": "pyvolume.dvid.voxels",
-    "VoxelsMetadata": "pyvolume.metadata",
-    "Wait": "pyvolume.transport.retry",
+    "VoxelsMetadata": "pyvolume.model.metadata",
+    "Wait": "pyvolume.calls.retry",
     "compare": "pyvolume.comparing",
     "copy": "pyvolume.copying",
     "from_array": "pyvolume.opening",
     "open": "pyvolume.opening",
-    "options": "pyvolume.progress",
-    "trace": "pyvolume.tracing",
+    "options": "pyvolume.calls.progress",
+    "trace": "pyvolume.calls.trace",
 }
 
 

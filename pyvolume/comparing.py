@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyvolume.box import Box
+from pyvolume.calls.call import Call
+from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.ends import End, end_of
 from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
-from pyvolume.progress import Progress, Reporter
+from pyvolume.model.box import Box
 from pyvolume.transfer.casting import ArrayLike
 from pyvolume.transfer.grid import cut
 from pyvolume.transfer.many import run_ahead
 from pyvolume.transfer.plan import PIECE_BYTES
-from pyvolume.transport.call import Call
 from pyvolume.volume import Volume
 
 __all__ = ["Difference", "compare"]

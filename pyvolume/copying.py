@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pyvolume.box import Box
+from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.codecs import raw
 from pyvolume.ends import End, end_of
 from pyvolume.errors import AnswerError, SelectionError, UnsupportedError, VoxelsMismatchError
-from pyvolume.progress import Progress, Reporter
+from pyvolume.model.box import Box
 from pyvolume.transfer.casting import ArrayLike
 from pyvolume.transfer.grid import cut
 from pyvolume.transfer.journal import Journal

@@ -8,18 +8,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pyvolume.border import check_inside
-from pyvolume.box import Box
+from pyvolume.calls.call import Call
+from pyvolume.calls.retry import RetryPolicy
 from pyvolume.errors import SelectionError, UnsupportedError, VoxelsMismatchError
-from pyvolume.memory import MemoryStore
-from pyvolume.metadata import VoxelsMetadata
-from pyvolume.selection import Selection
-from pyvolume.store import StoreTraits, VoxelStore
+from pyvolume.indexing.selection import Selection
+from pyvolume.model.box import Box
+from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.stores.base import StoreTraits, VoxelStore
+from pyvolume.stores.memory import MemoryStore
 from pyvolume.transfer.casting import ArrayLike, castable
+from pyvolume.transfer.checks import check_inside
 from pyvolume.transfer.engine import Operation
 from pyvolume.transfer.grid import aligned
-from pyvolume.transport.call import Call
-from pyvolume.transport.retry import RetryPolicy
 from pyvolume.volume import Volume
 
 Grid = tuple[int, ...]

@@ -31,7 +31,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from pyvolume.box import Box
+    from pyvolume.model.box import Box
 
 
 def _rebuild(kind: type[PyVolumeError], args: tuple[Any, ...], facts: dict[str, Any]) -> PyVolumeError:

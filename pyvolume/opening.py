@@ -11,14 +11,14 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyvolume.calls.retry import RetryPolicy
+from pyvolume.display.neuroglancer import is_link, url_of
 from pyvolume.errors import AddressError, MetadataError
-from pyvolume.memory import MemoryStore
-from pyvolume.metadata import AXES, VoxelsMetadata
-from pyvolume.neuroglancer import is_link, url_of
+from pyvolume.model.metadata import AXES, VoxelsMetadata
+from pyvolume.stores.memory import MemoryStore
 from pyvolume.transfer.casting import Casting
-from pyvolume.transport.address import normalised_url, without_secrets
 from pyvolume.transport.connection import Connection
-from pyvolume.transport.retry import RetryPolicy
+from pyvolume.transport.urls import normalised_url, without_secrets
 from pyvolume.volume import Volume
 
 DRIVERS = {

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from pyvolume import showing
-from pyvolume.access import Access
-from pyvolume.border import check_out, checked_box
-from pyvolume.box import Box
-from pyvolume.coordinates import Coordinates
-from pyvolume.locks import BoxLocks
-from pyvolume.metadata import VoxelsMetadata
-from pyvolume.progress import Progress
-from pyvolume.selection import Selection
-from pyvolume.store import VoxelStore
+from pyvolume.calls.call import Call
+from pyvolume.calls.progress import Progress
+from pyvolume.calls.retry import RetryPolicy
+from pyvolume.display import table
+from pyvolume.indexing.absolute import Coordinates
+from pyvolume.indexing.selection import Selection
+from pyvolume.model.box import Box
+from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.stores.base import VoxelStore
+from pyvolume.stores.locks import BoxLocks
+from pyvolume.transfer.access import Access
 from pyvolume.transfer.casting import ArrayLike, Casting
+from pyvolume.transfer.checks import check_out, checked_box
 from pyvolume.transfer.engine import Operation
 from pyvolume.transfer.many import run_ahead
 from pyvolume.transfer.plan import Plan
-from pyvolume.transport.call import Call
-from pyvolume.transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -145,11 +145,11 @@ class Volume:
         )
 
     def _repr_html_(self) -> str:
-        return showing.table_of(self)
+        return table.table_of(self)
 
     def thumbnail(self, size: int = 256) -> Image:
-        """Draw the three middle planes, see `pyvolume.showing.thumbnail_of`; needs the extra ``files``."""
-        return showing.thumbnail_of(self, size)
+        """Draw the three middle planes, see `pyvolume.display.table.thumbnail_of`; needs the extra ``files``."""
+        return table.thumbnail_of(self, size)
 
     def __len__(self) -> NoReturn:
         raise TypeError("a volume has no len(): use vol.shape, or np.asarray(vol) to read it all")

@@ -1,4 +1,4 @@
-"""``python -m pyvolume.cli``: the command, where its script is not installed."""
+"""``python -m pyvolume.cli``: the command."""
 
 from pyvolume.cli import main
 

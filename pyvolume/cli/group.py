@@ -10,26 +10,26 @@ from typing import Any, NoReturn
 
 import click
 
-from pyvolume.cli.failing import exit_code, sentence
+from pyvolume.cli.exit_codes import exit_code, sentence
 
 COMMANDS = {
-    "branch": "pyvolume.cli.versions",
-    "commit": "pyvolume.cli.versions",
-    "cp": "pyvolume.cli.moving",
-    "create": "pyvolume.cli.creating",
-    "demo": "pyvolume.cli.serving",
-    "diff": "pyvolume.cli.comparing",
-    "get": "pyvolume.cli.moving",
-    "info": "pyvolume.cli.looking",
-    "keys": "pyvolume.cli.keys",
-    "log": "pyvolume.cli.looking",
-    "ls": "pyvolume.cli.looking",
-    "put": "pyvolume.cli.moving",
-    "roi": "pyvolume.cli.regions",
-    "serve": "pyvolume.cli.serving",
-    "tag": "pyvolume.cli.versions",
-    "tree": "pyvolume.cli.looking",
-    "view": "pyvolume.cli.viewing",
+    "branch": "pyvolume.cli.dvid.versions",
+    "commit": "pyvolume.cli.dvid.versions",
+    "cp": "pyvolume.cli.commands.move",
+    "create": "pyvolume.cli.dvid.create",
+    "demo": "pyvolume.cli.commands.serve",
+    "diff": "pyvolume.cli.commands.compare",
+    "get": "pyvolume.cli.commands.move",
+    "info": "pyvolume.cli.commands.look",
+    "keys": "pyvolume.cli.dvid.keys",
+    "log": "pyvolume.cli.commands.look",
+    "ls": "pyvolume.cli.commands.look",
+    "put": "pyvolume.cli.commands.move",
+    "roi": "pyvolume.cli.dvid.regions",
+    "serve": "pyvolume.cli.commands.serve",
+    "tag": "pyvolume.cli.dvid.versions",
+    "tree": "pyvolume.cli.commands.look",
+    "view": "pyvolume.cli.commands.view",
 }
 """The module of each command; imported when it is used."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, TextIO
 
-from pyvolume.progress import Status
+from pyvolume.calls.progress import Status
 
 PATIENCE = 1.0
 """Seconds before a bar appears."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from pyvolume.box import Box
 from pyvolume.errors import MetadataError, SelectionError, UnsupportedError
-from pyvolume.metadata import VoxelsMetadata
+from pyvolume.model.box import Box
+from pyvolume.model.metadata import VoxelsMetadata
 
 TYPENAMES = {
     ("uint8", 1): "uint8blk",

@@ -6,9 +6,9 @@ import json
 import uuid as uuids
 from typing import Any
 
-from pyvolume import schemas
-from pyvolume.dvid import nodes
-from pyvolume.dvid.endpoints import get_document, post_document
+from pyvolume.dvid.client import get_document, post_document
+from pyvolume.dvid.schemas import SCHEMAS
+from pyvolume.dvid.versions import changes
 from pyvolume.errors import AnswerError, NotFoundError
 from pyvolume.transport.connection import Connection
 
@@ -35,7 +35,7 @@ def get_repos_info(connection: Connection) -> dict[str, dict[str, Any]]:
     ForbiddenError
         If the server shows none without a valid token, and instances are there.
     """
-    return nodes.read_repos(connection)
+    return changes.read_repos(connection)
 
 
 def create_repo(connection: Connection, alias: str, description: str = "", root: str | None = None) -> str:
@@ -67,13 +67,13 @@ def create_repo(connection: Connection, alias: str, description: str = "", root:
     uuid = uuids.uuid4().hex if root is None else root
     document = {"alias": alias, "description": description, "root": uuid}
     action = f"create repository {alias!r}"
-    schemas.validate("dvid-create-repo-1", document, action)
+    SCHEMAS.validate("dvid-create-repo-1", document, action)
 
     def create() -> str:
         return _root(action, post_document(connection, action, "/api/repos", document, wants_admin=True))
 
     # only a uuid that was drawn here tells whose repository is there
-    return nodes.once(create, lambda: uuid if root is None and _exists(connection, uuid) else None)
+    return changes.once(create, lambda: uuid if root is None and _exists(connection, uuid) else None)
 
 
 def _root(action: str, body: bytes) -> str:
@@ -86,7 +86,7 @@ def _root(action: str, body: bytes) -> str:
 
 def _exists(connection: Connection, uuid: str) -> bool:
     try:
-        nodes.read_repo(connection, uuid, "look for the new repository")
+        changes.read_repo(connection, uuid, "look for the new repository")
     except NotFoundError:
         return False
     return True

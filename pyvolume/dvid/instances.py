@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pyvolume import schemas
-from pyvolume.dvid import nodes
+from pyvolume.dvid.client import get_document, post_document, segment
 from pyvolume.dvid.documents import check_name
-from pyvolume.dvid.endpoints import get_document, post_document, segment
+from pyvolume.dvid.schemas import SCHEMAS
+from pyvolume.dvid.versions import changes
 from pyvolume.errors import AnswerError, ExistsError, NotFoundError, UnsupportedError
 from pyvolume.transport.connection import Connection
 
@@ -32,7 +32,7 @@ def create(connection: Connection, uuid: str, document: Mapping[str, str], schem
     name = document["dataname"]
     action = f"create {name}"
     check_name(name)
-    schemas.validate(schema, document, action)
+    SCHEMAS.validate(schema, document, action)
 
     def look() -> str | None:
         try:
@@ -49,7 +49,7 @@ def create(connection: Connection, uuid: str, document: Mapping[str, str], schem
 
     if look() is not None:
         raise ExistsError(f"{action}: the name is taken, the repository has an instance of this name", action=action)
-    nodes.once(ask, lambda: found if (found := look()) == document["typename"] else None)
+    changes.once(ask, lambda: found if (found := look()) == document["typename"] else None)
 
 
 def find(connection: Connection, uuid: str, name: str, typename: str, schema: str = "dvid-info-1") -> dict[str, Any]:
@@ -67,7 +67,7 @@ def find(connection: Connection, uuid: str, name: str, typename: str, schema: st
     found = document["Base"]["TypeName"]
     if found != typename:
         raise UnsupportedError(f"{action}: expected an instance of type {typename} and found {found}")
-    schemas.validate(schema, document, action)
+    SCHEMAS.validate(schema, document, action)
     return document
 
 

@@ -8,16 +8,18 @@ from typing import Any, NoReturn
 
 from numpy.typing import DTypeLike
 
-from pyvolume.dvid import keyvalue, nodes, roi, settings
+from pyvolume.dvid import keyvalue, roi
 from pyvolume.dvid.documents import moment
-from pyvolume.dvid.graph import Graph
-from pyvolume.dvid.keys import KeyValue
-from pyvolume.dvid.roi import Roi
+from pyvolume.dvid.keyvalue.mapping import KeyValue
+from pyvolume.dvid.roi.region import Roi
 from pyvolume.dvid.version import Version, find_version
-from pyvolume.dvid.versions import within
-from pyvolume.dvid.voxels import VoxelsAccessor, create_new
+from pyvolume.dvid.versions import changes
+from pyvolume.dvid.versions.graph import Graph
+from pyvolume.dvid.versions.lookup import within
+from pyvolume.dvid.voxels import settings
+from pyvolume.dvid.voxels.accessor import VoxelsAccessor, create_new
 from pyvolume.errors import LockedError, MetadataError, NotFoundError, UnsupportedError
-from pyvolume.metadata import VoxelsMetadata
+from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.transport.connection import Connection
 
 __all__ = ["Repo"]
@@ -263,4 +265,4 @@ class Repo:
         )
 
     def _read(self) -> dict[str, Any]:
-        return nodes.read_repo(self.connection, self.uuid, f"look at repository {self.uuid[:8]}")
+        return changes.read_repo(self.connection, self.uuid, f"look at repository {self.uuid[:8]}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pyvolume.dvid import general
-from pyvolume.dvid.endpoints import get_document
+from pyvolume.dvid.client import get_document
 from pyvolume.dvid.repo import Repo
 from pyvolume.errors import AmbiguousError, KeyNotFoundError
 from pyvolume.transport.connection import Connection

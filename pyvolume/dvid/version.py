@@ -7,18 +7,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from pyvolume import opening
-from pyvolume.dvid import nodes
+from pyvolume.dvid.client import segment
 from pyvolume.dvid.documents import TYPENAMES
-from pyvolume.dvid.endpoints import segment
-from pyvolume.dvid.graph import Graph, Node
-from pyvolume.dvid.keys import KeyValue
-from pyvolume.dvid.merging import lost_blocks, lost_keys
-from pyvolume.dvid.roi import Roi
-from pyvolume.dvid.versions import resolve, within
+from pyvolume.dvid.keyvalue.mapping import KeyValue
+from pyvolume.dvid.roi.region import Roi
+from pyvolume.dvid.versions import changes
+from pyvolume.dvid.versions.graph import Graph, Node
+from pyvolume.dvid.versions.lookup import resolve, within
+from pyvolume.dvid.versions.losses import lost_blocks, lost_keys
 from pyvolume.transport.connection import Connection
 
 if TYPE_CHECKING:
-    from pyvolume.dvid.voxels import VoxelsAccessor
+    from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 
 __all__ = ["Version", "find_version"]
 
@@ -128,7 +128,7 @@ class Version:
         TransportError
             If no answer arrived, and the version was open when looked at afterwards.
         """
-        nodes.commit(self.connection, self.uuid, note, log)
+        changes.commit(self.connection, self.uuid, note, log)
         self._look()
 
     def new_version(self, note: str = "") -> Version:
@@ -143,7 +143,7 @@ class Version:
         TransportError
             If no answer arrived, and no such version was there when looked for afterwards.
         """
-        return find_version(self.connection, nodes.new_version(self.connection, self.uuid, note))
+        return find_version(self.connection, changes.new_version(self.connection, self.uuid, note))
 
     def branch(self, name: str, note: str = "") -> Version:
         """Make the first version of a new branch.
@@ -165,7 +165,7 @@ class Version:
         TransportError
             As for `new_version`.
         """
-        return find_version(self.connection, nodes.branch(self.connection, self.uuid, name, note))
+        return find_version(self.connection, changes.branch(self.connection, self.uuid, name, note))
 
     def tag(self, name: str, note: str = "") -> Version:
         """Give the version a name, which any server-wide lookup then understands.
@@ -191,7 +191,7 @@ class Version:
         TransportError
             As for `new_version`.
         """
-        return find_version(self.connection, nodes.tag(self.connection, self.uuid, name, note))
+        return find_version(self.connection, changes.tag(self.connection, self.uuid, name, note))
 
     def merge(self, others: Sequence[Version | str] | Version | str, note: str = "") -> Version:
         """Make a child of this version and others, which have changed different blocks and keys.
@@ -224,7 +224,7 @@ class Version:
             other.uuid if isinstance(other, Version) else resolve(self.connection, within(own, other))
             for other in listed
         ]
-        return find_version(self.connection, nodes.merge(self.connection, [own, *uuids], note))
+        return find_version(self.connection, changes.merge(self.connection, [own, *uuids], note))
 
     def write_note(self, note: str) -> None:
         """Replace the note.
@@ -234,7 +234,7 @@ class Version:
         LockedError
             If the version is committed.
         """
-        nodes.write_note(self.connection, self.uuid, note)
+        changes.write_note(self.connection, self.uuid, note)
 
     def write_log(self, lines: Sequence[str]) -> None:
         """Append lines to the log.
@@ -246,7 +246,7 @@ class Version:
         TransportError
             If no answer arrived, and the lines were not there when looked for afterwards.
         """
-        nodes.write_log(self.connection, self.uuid, lines)
+        changes.write_log(self.connection, self.uuid, lines)
 
     def volume(self, name: str, **options: Any) -> VoxelsAccessor:
         """Open a volume in this version.
@@ -268,7 +268,7 @@ class Version:
 
     def volumes(self) -> list[str]:
         """Return the names of the instances with voxels; every version of a repository sees all of them."""
-        instances = nodes.read_repo(self.connection, self.uuid, "list volumes")["DataInstances"]
+        instances = changes.read_repo(self.connection, self.uuid, "list volumes")["DataInstances"]
         return sorted(name for name, each in instances.items() if each["Base"]["TypeName"] in TYPENAMES.values())
 
     def roi(self, name: str) -> Roi:
@@ -300,7 +300,7 @@ class Version:
     lost_keys = lost_keys
 
     def _look(self) -> tuple[Graph, Node]:
-        graph = nodes.read_graph(self.connection, self.uuid)
+        graph = changes.read_graph(self.connection, self.uuid)
         self._seen = graph.node(self._uuid)
         return graph, self._seen
 
@@ -327,4 +327,4 @@ def find_version(connection: Connection, ref: str, *, follow: bool = False) -> V
         If several are called so.
     """
     uuid = resolve(connection, ref)
-    return Version(connection, nodes.read_graph(connection, uuid).node(uuid), follows=ref if follow else "")
+    return Version(connection, changes.read_graph(connection, uuid).node(uuid), follows=ref if follow else "")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyvolume.errors import MetadataError, PyVolumeError, UnsupportedError
-from pyvolume.files.appearing import appearing
+from pyvolume.files.atomic import appearing
 from pyvolume.files.description import Description
 
 FORMATS = {
@@ -26,10 +26,10 @@ FORMATS = {
     ".tiff": ("tiff", "tifffile"),
     ".nii": ("nifti", "nibabel"),
     ".nii.gz": ("nifti", "nibabel"),
-    ".png": ("pictures", "Pillow"),
-    ".jpg": ("pictures", "Pillow"),
-    ".jpeg": ("pictures", "Pillow"),
-    ".zarr": ("zarrs", "zarr"),
+    ".png": ("png", "Pillow"),
+    ".jpg": ("png", "Pillow"),
+    ".jpeg": ("png", "Pillow"),
+    ".zarr": ("zarr", "zarr"),
 }
 """The module of each suffix, and the library that it needs."""
 

@@ -10,9 +10,9 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from pyvolume.files.arranging import laid_out, viewed
+from pyvolume.files.axes import laid_out, viewed
 from pyvolume.files.description import Description
-from pyvolume.files.units import MILLIMETERS, NAMES, SYMBOLS
+from pyvolume.model.units import MILLIMETERS, NAMES, SYMBOLS
 
 AXES = "xyztc"
 """What NIfTI's first five dimensions mean."""

@@ -13,9 +13,9 @@ import numpy as np
 import tifffile
 
 from pyvolume.errors import UnsupportedError
-from pyvolume.files.arranging import laid_out, viewed
+from pyvolume.files.axes import laid_out, viewed
 from pyvolume.files.description import Description
-from pyvolume.files.units import NAMES, SYMBOLS
+from pyvolume.model.units import NAMES, SYMBOLS
 
 PLANES = "zcyx"
 """The axes in a file, as ImageJ wants them."""

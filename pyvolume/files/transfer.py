@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyvolume.box import Box
+from pyvolume.calls.progress import Status
+from pyvolume.calls.trace import trace
 from pyvolume.errors import SelectionError, VoxelsMismatchError
 from pyvolume.files.description import Description
-from pyvolume.progress import Status
-from pyvolume.selection import Selection
-from pyvolume.tracing import trace
+from pyvolume.indexing.selection import Selection
+from pyvolume.model.box import Box
 from pyvolume.transfer.grid import cut, touched
 from pyvolume.volume import Volume
 

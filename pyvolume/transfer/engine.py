@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyvolume.box import Box
+from pyvolume.calls.call import Call
+from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.errors import AlignmentError, StoreError, UnsupportedError
-from pyvolume.locks import BoxLocks
-from pyvolume.metadata import VoxelsMetadata
-from pyvolume.progress import Progress, Reporter
-from pyvolume.selection import Selection
-from pyvolume.store import VoxelStore
+from pyvolume.indexing.selection import Selection
+from pyvolume.model.box import Box
+from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.stores.base import VoxelStore
+from pyvolume.stores.locks import BoxLocks
 from pyvolume.transfer.grid import aligned, cut
 from pyvolume.transfer.plan import Plan, Step, plan_read, plan_write
 from pyvolume.transfer.workers import Workers
-from pyvolume.transport.call import Call
 
 CONFIRMATIONS = 5
 """How often blocks are merged again where another process has overwritten them."""

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyvolume.box import Box
-from pyvolume.key import Where
-from pyvolume.selection import Selection
-from pyvolume.store import StoreTraits
+from pyvolume.indexing.keys import Where
+from pyvolume.indexing.selection import Selection
+from pyvolume.model.box import Box
+from pyvolume.stores.base import StoreTraits
 
 SKIP_BYTES = 1 << 20
 """A gap between selected voxels is worth a request of its own from here: what it saves costs more than asking."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pyvolume.box import Box
 from pyvolume.errors import MetadataError
+from pyvolume.model.box import Box
 
 FORM = 1
 """Goes up when the lines change their meaning."""

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from pyvolume.transport.call import Call
+from pyvolume.calls.call import Call
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

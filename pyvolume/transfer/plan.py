@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from pyvolume.box import Box
 from pyvolume.codecs.raw import SLAB_BYTES
-from pyvolume.metadata import VoxelsMetadata
-from pyvolume.selection import Selection
-from pyvolume.store import StoreTraits
+from pyvolume.indexing.selection import Selection
+from pyvolume.model.box import Box
+from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.stores.base import StoreTraits
 from pyvolume.transfer.grid import aligned, borders, cut, touched, whole_blocks_in
 
 MERGE_WHOLE_BYTES = 16 << 20

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from pyvolume.calls.call import Call
 from pyvolume.errors import StoreError
 from pyvolume.transfer.plan import Step
-from pyvolume.transport.call import Call
 
 LINGER = 0.5
 """Seconds to wait after Ctrl-C for pieces under way; the threads end by themselves."""

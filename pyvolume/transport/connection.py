@@ -12,15 +12,15 @@ from typing import Any, Self, TypeVar
 
 import requests
 
+from pyvolume.calls.call import Call, Progress
+from pyvolume.calls.retry import RetryPolicy
 from pyvolume.errors import AnswerError, BusyError, StoreError, TransportError
-from pyvolume.locks import BoxLocks
+from pyvolume.stores.locks import BoxLocks
 from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
-from pyvolume.transport.address import normalised_url
 from pyvolume.transport.answer import Answer, translated
-from pyvolume.transport.call import Call, Progress
 from pyvolume.transport.request import Body, Request
-from pyvolume.transport.retry import RetryPolicy
-from pyvolume.transport.sending import Bearer, GivenSender, Outgoing, OwnSender, Sender
+from pyvolume.transport.senders import Bearer, GivenSender, Outgoing, OwnSender, Sender
+from pyvolume.transport.urls import normalised_url
 
 _log = logging.getLogger(__name__)
 

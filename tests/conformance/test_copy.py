@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 import pyvolume
 from pyvolume import Box
+from pyvolume.calls.call import Call
 from pyvolume.errors import AlignmentError, SelectionError, UnsupportedError, VoxelsMismatchError
-from pyvolume.memory import MemoryStore
-from pyvolume.transport.call import Call
+from pyvolume.stores.memory import MemoryStore
 
 SHAPE = (1, 48, 32, 64)
 BOX = Box.of((0, 3, 7, 11), (1, 45, 30, 57))

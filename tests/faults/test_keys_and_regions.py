@@ -11,9 +11,9 @@ import pytest
 
 import pyvolume
 from mockserver import Fault, MockServer
-from pyvolume.dvid.keys import KeyValue
+from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.repo import Repo
-from pyvolume.dvid.roi import Roi
+from pyvolume.dvid.roi.region import Roi
 from pyvolume.errors import AnswerError, BusyTimeoutError, ExistsError, TransportError
 
 SPANS = [[0, 0, 0, 3], [1, 1, 2, 2]]

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from scripted import ScriptedServer, answer, chunked
 
 import pyvolume
+from pyvolume.calls.call import Call
 from pyvolume.codecs import raw
 from pyvolume.dvid import general
 from pyvolume.errors import AnswerError, ForbiddenError, StoreError, TransportError
 from pyvolume.transport.adapter import PatientAdapter
 from pyvolume.transport.answer import Answer, Received
-from pyvolume.transport.call import Call
 from pyvolume.transport.request import Request, Upload
 
 OCTETS = "Content-Type: application/octet-stream"

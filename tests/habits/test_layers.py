@@ -48,12 +48,6 @@ def test_every_layer_is_there(layer: str) -> None:
     assert path.is_dir() or path.with_suffix(".py").is_file()
 
 
-@pytest.mark.parametrize("package", ["transfer", "transport"])
-def test_every_module_of_a_package_with_layers_has_one(package: str) -> None:
-    layers = contract(package).replace("|", " ").split()
-    assert sorted(layers) == modules_of(f"pyvolume.{package}")
-
-
 def imported_by(path: Path) -> set[str]:
     """Return the top-level packages that a module imports anywhere, in functions too."""
     found: set[str] = set()

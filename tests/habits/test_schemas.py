@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from pyvolume import schemas
+from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.errors import MetadataError
 
 EXAMPLES: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("schema_examples.json").read_text("utf-8"))
 
-each_schema = pytest.mark.parametrize("name", schemas.names())
+each_schema = pytest.mark.parametrize("name", SCHEMAS.names())
 
 
 def cases(kind: str) -> list[Any]:
@@ -27,18 +27,18 @@ def cases(kind: str) -> list[Any]:
 
 @each_schema
 def test_every_schema_names_its_draft(name: str) -> None:
-    assert schemas.load(name)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert SCHEMAS.load(name)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
 @each_schema
 def test_every_schema_is_valid(name: str) -> None:
-    Draft202012Validator.check_schema(schemas.load(name))
+    Draft202012Validator.check_schema(SCHEMAS.load(name))
 
 
 @each_schema
 def test_every_schema_has_a_version_and_says_what_it_describes(name: str) -> None:
     assert name.rpartition("-")[2].isdigit()
-    assert schemas.load(name)["title"]
+    assert SCHEMAS.load(name)["title"]
 
 
 @each_schema
@@ -47,24 +47,24 @@ def test_every_schema_has_examples_of_both_kinds(name: str) -> None:
 
 
 def test_there_are_no_examples_of_schemas_that_are_gone() -> None:
-    assert sorted(EXAMPLES) == schemas.names()
+    assert sorted(EXAMPLES) == SCHEMAS.names()
 
 
 @pytest.mark.parametrize(("name", "document"), cases("keep"))
 def test_an_example_keeps_its_schema(name: str, document: Any) -> None:
-    assert list(Draft202012Validator(schemas.load(name)).iter_errors(document)) == []
-    schemas.validate(name, document, "read")
+    assert list(Draft202012Validator(SCHEMAS.load(name)).iter_errors(document)) == []
+    SCHEMAS.validate(name, document, "read")
 
 
 @pytest.mark.parametrize(("name", "example"), cases("break"))
 def test_an_example_breaks_its_schema_at_a_json_path(name: str, example: dict[str, Any]) -> None:
     with pytest.raises(MetadataError) as raised:
-        schemas.validate(name, example["document"], "read this")
+        SCHEMAS.validate(name, example["document"], "read this")
     assert raised.value.path == example["path"]
     assert str(raised.value).startswith(f"read this: the document breaks {name} at {example['path']}: ")
 
 
 def test_a_huge_document_does_not_become_a_huge_message() -> None:
     with pytest.raises(MetadataError) as raised:
-        schemas.validate("dvid-note-1", {f"key{i}": "x" * 100 for i in range(1000)}, "read this")
+        SCHEMAS.validate("dvid-note-1", {f"key{i}": "x" * 100 for i in range(1000)}, "read this")
     assert len(str(raised.value)) < 500

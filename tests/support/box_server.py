@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume import Box, Connection, RetryPolicy, Volume, VoxelsMetadata
+from pyvolume.calls.call import Call
 from pyvolume.codecs import raw
-from pyvolume.store import StoreTraits
+from pyvolume.stores.base import StoreTraits
 from pyvolume.transport.answer import Answer
-from pyvolume.transport.call import Call
 from pyvolume.transport.request import Request, Upload
 
 OCTETS = "application/octet-stream"

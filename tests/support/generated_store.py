@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume import Box, RetryPolicy, Volume, VoxelsMetadata
-from pyvolume.store import StoreTraits
-from pyvolume.transport.call import Call
+from pyvolume.calls.call import Call
+from pyvolume.stores.base import StoreTraits
 
 SIDE = 4096
 SHAPE = (1, SIDE, SIDE, SIDE)

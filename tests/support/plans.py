@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pyvolume import Box
-from pyvolume.store import StoreTraits
+from pyvolume.stores.base import StoreTraits
 
 MIB = 1 << 20
 

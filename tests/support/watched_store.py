@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume import Box, RetryPolicy, Volume, VoxelsMetadata
-from pyvolume.memory import MemoryStore
-from pyvolume.transport.call import Call
+from pyvolume.calls.call import Call
+from pyvolume.stores.memory import MemoryStore
 
 AXES = "cxyztu"
 

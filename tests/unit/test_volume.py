@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import pyvolume
 from pyvolume import Box, RetryPolicy, Volume, VoxelsMetadata
 from pyvolume.errors import AlignmentError, SelectionError, UnsupportedError, VoxelsMismatchError
-from pyvolume.memory import MemoryStore
+from pyvolume.stores.memory import MemoryStore
 
 SHAPE = (2, 9, 8, 7)
 

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("click", reason="click comes with the extra 'cli'")
 
-from pyvolume.cli.place import Place, parse_place
 from pyvolume.cli.slices import parse_slices
+from pyvolume.cli.target import Place, parse_place
 from pyvolume.errors import AddressError, SelectionError
 
 HOST = "http://localhost:8000"

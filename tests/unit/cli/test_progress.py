@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from pyvolume.progress import Status
+from pyvolume.calls.progress import Status
 
 pytest.importorskip("rich", reason="rich comes with the extra 'cli'")
 

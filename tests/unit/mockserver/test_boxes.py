@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.geometry import SLAB_BYTES, Box, parse_box, parse_integer, wrapped
-from mockserver.messages import Refused
+from mockserver.dvid.wire.geometry import SLAB_BYTES, Box, parse_box, parse_integer, wrapped
+from mockserver.http.messages import Refused
 
 AXES = st.lists(st.tuples(st.integers(-70, 70), st.integers(1, 14)), min_size=1, max_size=4)
 

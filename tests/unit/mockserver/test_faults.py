@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from plain_client import PlainClient, talking_to
 
 from mockserver import Fault, MockServer
-from mockserver.faults import KINDS
-from mockserver.misbehaviour import WAYS
+from mockserver.http.faults import KINDS
+from mockserver.http.misbehaviour import WAYS
 
 READ = "gray/raw/0_1_2/64_96_40/0_0_0"
 WRITE = "gray/raw/0_1_2/32_32_32/0_0_0"

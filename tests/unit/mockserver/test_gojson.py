@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from mockserver import gojson
-from mockserver.messages import Refused
+from mockserver.dvid.wire import gojson
+from mockserver.http.messages import Refused
 
 
 @pytest.mark.parametrize(

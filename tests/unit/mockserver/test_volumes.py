@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from plain_client import PlainClient, talking_to
 
 from mockserver import MockServer
-from mockserver.geometry import Box
-from mockserver.lineage import Lineage
-from mockserver.voxels import Voxels
+from mockserver.dvid.model.blocks import Voxels
+from mockserver.dvid.model.lineage import Lineage
+from mockserver.dvid.wire.geometry import Box
 
 SHAPES = [(1, 70), (2, 30, 300), (1, 33, 40, 35), (3, 9, 8, 7, 5), (1, 5, 6, 7, 3, 2)]
 

@@ -1,0 +1,135 @@
+"""DVID's HTTP interface: which path leads where, and what is checked on the way."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from mockserver.dvid.model.changes import Changes
+from mockserver.dvid.model.instances import Instance
+from mockserver.dvid.model.keyvalues import KeyValues
+from mockserver.dvid.model.place import Place
+from mockserver.dvid.model.regions import Region
+from mockserver.dvid.model.repository import Repository, Version
+from mockserver.dvid.model.volumes import Volume
+from mockserver.dvid.policy import Policy
+from mockserver.dvid.routes.keyvalues import KeyValuesApi
+from mockserver.dvid.routes.node import NodeApi
+from mockserver.dvid.routes.regions import RegionsApi
+from mockserver.dvid.routes.repository import RepositoryApi
+from mockserver.dvid.routes.server import ServerApi
+from mockserver.dvid.routes.voxels import VoxelsApi
+from mockserver.dvid.throttle import Throttle
+from mockserver.http.messages import Answer, Declined, Panic, Refused, Request, Unrouted, error, panic
+
+Step = Callable[..., Answer]
+
+
+class DvidApi:
+    """Answers requests as DVID does.
+
+    Parameters
+    ----------
+    changes : Changes
+        The repositories and how to change them.
+    throttle : Throttle
+        Slots of this server.
+    policy : Policy
+        Who may do what.
+    """
+
+    def __init__(self, changes: Changes, throttle: Throttle, policy: Policy) -> None:
+        self._repositories = changes.repositories
+        self._policy = policy
+        self._server = ServerApi(changes, throttle, policy)
+        self._repository = RepositoryApi(changes)
+        self._node = NodeApi(changes)
+        self._voxels = VoxelsApi(changes, throttle)
+        self._regions = RegionsApi(changes)
+        self._keyvalues = KeyValuesApi(changes)
+        # The first pattern that matches decides, as in DVID's own multiplexer.
+        self._routes: tuple[tuple[re.Pattern[str], Step], ...] = (
+            (re.compile(r"(/api/(?!repo/|node/).*|/interface.*)"), self._server.answer),
+            (re.compile(r"/api/repo/([^/]+)(?:/([^/]+)(?:/([^/]+))?)?"), self._in_repository),
+            (re.compile(r"/api/node/([^/]+)(?:/([^/]+))?"), self._on_node),
+            (re.compile(r"/api/node/([^/]+)/([^/]+)/([^/]+)(?:/.*)?", re.DOTALL), self._on_instance),
+        )
+
+    def answer(self, request: Request) -> Answer:
+        """Return the answer to a request; refusals become answers, too."""
+        if request.target.clean_path != request.target.raw_path:
+            return _redirect(request)
+        return self._policy.preflight(request) or self._policy.for_origin(request, self._routed(request))
+
+    def _routed(self, request: Request) -> Answer:
+        try:
+            for pattern, step in self._routes:
+                if match := pattern.fullmatch(request.path):
+                    return step(request, *match.groups())
+            return _unrouted(request, ())
+        except Refused as refused:
+            return error(400, f"{refused} ({request.path}).")
+        except Declined as declined:
+            return error(declined.status, declined.text)
+        except Unrouted as unrouted:
+            return _unrouted(request, unrouted.methods)
+        except Panic as problem:
+            return panic(request, str(problem))
+
+    def _enter(self, request: Request, specifier: str) -> tuple[Repository, Version]:
+        self._policy.check_writable(request)
+        found = self._repositories.find(specifier)
+        self._policy.check_user(request)
+        return found
+
+    def _in_repository(self, request: Request, specifier: str, action: str | None, name: str | None) -> Answer:
+        repository, version = self._enter(request, specifier)
+        return self._repository.answer(request, repository, version, action=action, name=name)
+
+    def _on_node(self, request: Request, specifier: str, action: str | None) -> Answer:
+        repository, version = self._enter(request, specifier)
+        return self._node.answer(request, repository, version, action=action)
+
+    def _on_instance(self, request: Request, specifier: str, name: str, keyword: str) -> Answer:
+        repository, version = self._enter(request, specifier)
+        instance = repository.instance(name)
+        if instance.base.versioned and version.locked and _mutates(request, instance, keyword) and not request.admin:
+            complaint = f'Cannot do {request.method} on endpoint "{keyword}" of locked node {version.uuid}'
+            raise Refused(complaint)
+        words = request.path.split("/")[6:]
+        words = words[:-1] if words[-1:] == [""] else words
+        match instance:
+            case KeyValues():
+                return self._keyvalues.answer(request, Place(repository, version, instance), keyword, words)
+            case Region():
+                return self._regions.answer(request, Place(repository, version, instance), keyword, words)
+            case Volume():
+                return self._voxels.answer(request, Place(repository, version, instance), keyword, words)
+
+
+def _mutates(request: Request, instance: Instance, keyword: str) -> bool:
+    """Return whether a request counts as a change; questions about points do not."""
+    method = request.method.lower()
+    if isinstance(instance, Region) and keyword == "ptquery" and method == "post":
+        return False
+    return method in {"post", "put", "delete"}
+
+
+def _redirect(request: Request) -> Answer:
+    """Point to the clean path, as Go's multiplexer does before anybody looks at it."""
+    query = request.target.raw_query
+    place = request.target.clean_path + (f"?{query}" if query else "")
+    page = f'<a href="{html.escape(place)}">Temporary Redirect</a>.\n\n'.encode() if request.method == "GET" else b""
+    kind = "text/html; charset=utf-8" if request.method in {"GET", "HEAD"} else ""
+    return Answer(307, kind, (page,), len(page), (("Location", place),))
+
+
+def _unrouted(request: Request, methods: Sequence[str]) -> Answer:
+    if request.method != "OPTIONS" or not methods:
+        return error(404, "404 page not found")
+    readable = ("GET", "HEAD") if "GET" in methods else ()
+    allowed = [*readable, *(method for method in methods if method not in readable), "OPTIONS"]
+    nothing = error(200, "")
+    return replace(nothing, headers=(*nothing.headers, ("Allow", ", ".join(allowed))), parts=(), length=0)

@@ -1,0 +1,149 @@
+"""Every change a server can make to its repositories, so that a journal can make them again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mockserver.dvid.model.blocks import Layer, as_bytes
+from mockserver.dvid.model.operations import OPERATIONS
+from mockserver.dvid.model.regions import Region
+from mockserver.dvid.model.repository import Repositories, new_uuid
+from mockserver.dvid.model.volumes import Volume
+from mockserver.dvid.wire.geometry import Box
+from mockserver.dvid.wire.images import through_jpeg
+from mockserver.http.messages import Refused
+from mockserver.journal import Journal
+
+Fill = Callable[[memoryview], None]
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where voxels go: a version, a volume, a box of it.
+
+    `grow` says whether the extents grow with them. Blocks outside of a `region`, if one is named, are left out.
+    """
+
+    uuid: str
+    name: str
+    start: Sequence[int]
+    shape: Sequence[int]
+    grow: bool = True
+    region: str = ""
+
+    @property
+    def box(self) -> Box:
+        """The region they fill."""
+        return Box(tuple(self.start), tuple(self.shape))
+
+
+class Changes:
+    """Carries out changes one at a time and writes them to the journal first, if there is one.
+
+    Parameters
+    ----------
+    journal : Journal, optional
+        Its changes are made again at once.
+    """
+
+    def __init__(self, journal: Journal | None = None) -> None:
+        self.repositories = Repositories()
+        self._journal = journal
+        self._lock = threading.RLock()
+        for operation, arguments in journal.changes() if journal else ():
+            self._replay(operation, arguments)
+
+    def make(self, operation: str, **arguments: Any) -> None:
+        """Carry out an operation of the table; the arguments are plain JSON values.
+
+        Raises
+        ------
+        Refused
+            If the operation is not possible; what it did until then stays, also after a restart.
+        """
+        with self._lock:
+            if self._journal:
+                self._journal.append(operation, arguments)
+            OPERATIONS[operation](self.repositories, **arguments)
+
+    def write(self, where: Where, fill: Fill) -> None:
+        """Store voxels, which `fill` delivers in wire order; all of them or none."""
+        if self._journal is None:
+            self._publish(where, self._stage(where, fill))
+            return
+        with self._journal.new_body() as (body, file):
+            staged = self._stage(where, _copying(fill, file))
+        with self._lock:
+            self._journal.append("write", {**asdict(where), "body": body})
+            self._publish(where, staged)
+
+    def adopt(self, uuid: str, name: str, array: NDArray[Any]) -> None:
+        """Make an instance of a channel-first array, with extents of exactly its shape."""
+        self.make("adopt", uuid=uuid, name=name, dtype=array.dtype.newbyteorder("<").str,
+                  shape=array.shape, data_uuid=new_uuid())  # fmt: skip
+        instance, _ = self.repositories.at(uuid, name, Volume)
+        box = Box((0,) * instance.ndim, array.shape[1:])
+        slabs = iter(box.slabs(instance.voxels.voxel_bytes, instance.voxels.grid))
+
+        def fill(view: memoryview) -> None:
+            slab = next(slabs)
+            part = tuple(slice(a, a + n) for a, n in zip(slab.start, slab.shape, strict=True))
+            values = np.asfortranarray(array[(slice(None), *part)], instance.voxels.dtype)
+            view[:] = as_bytes(values)
+
+        if array.size:
+            self.write(Where(uuid, name, box.start, box.shape), fill)
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self._journal:
+            self._journal.close()
+
+    def _stage(self, where: Where, fill: Fill) -> Layer:
+        volume, _ = self.repositories.at(where.uuid, where.name, Volume)
+        staged = volume.voxels.stage(where.box, fill) if min(where.shape) > 0 else {}
+        if (width := volume.jpeg_width) is not None:
+            return {cell: through_jpeg(block, width) for cell, block in staged.items()}
+        return staged
+
+    def _publish(self, where: Where, staged: Layer) -> None:
+        volume, lineage = self.repositories.at(where.uuid, where.name, Volume)
+        if where.region:
+            region, versions = self.repositories.at(where.uuid, where.region, Region)
+            blocks = region.blocks(versions)
+            staged = {cell: block for cell, block in staged.items() if cell in blocks}
+        volume.voxels.store(lineage, where.box, staged)
+        if where.grow:
+            volume.grow(lineage, where.box)
+
+    def _replay(self, operation: str, arguments: dict[str, Any]) -> None:
+        if operation == "write":
+            assert self._journal is not None
+            with self._journal.read_body(arguments.pop("body")) as file:
+                where = Where(**arguments)
+                self._publish(where, self._stage(where, _filling(file)))
+            return
+        with suppress(Refused):  # then it was refused the first time, too
+            OPERATIONS[operation](self.repositories, **arguments)
+
+
+def _copying(fill: Fill, file: BinaryIO) -> Fill:
+    def fill_and_copy(view: memoryview) -> None:
+        fill(view)
+        file.write(view)
+
+    return fill_and_copy
+
+
+def _filling(file: BinaryIO) -> Fill:
+    def fill(view: memoryview) -> None:
+        file.readinto(view)  # type: ignore[attr-defined]
+
+    return fill

@@ -1,0 +1,36 @@
+"""Data instances of every type that this server makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mockserver.dvid.model import keyvalues, regions, volumes
+from mockserver.dvid.model.keyvalues import KeyValues
+from mockserver.dvid.model.regions import Region
+from mockserver.dvid.model.settings import Config, DataType, Origin
+from mockserver.dvid.model.volumes import Volume
+
+Instance = Volume | Region | KeyValues
+
+TYPES: Mapping[str, DataType] = {
+    **{name: kind.type for name, kind in volumes.TYPES.items()},
+    keyvalues.TYPE.name: keyvalues.TYPE,
+    regions.TYPE.name: regions.TYPE,
+}
+
+_MAKERS: Mapping[str, Callable[[Config, Origin], Instance]] = {
+    **dict.fromkeys(volumes.TYPES, volumes.from_config),
+    keyvalues.TYPE.name: keyvalues.from_config,
+    regions.TYPE.name: regions.from_config,
+}
+
+
+def from_config(config: Config, origin: Origin) -> Instance:
+    """Make an instance of what a client asked for; the keys of `config` are in lower case.
+
+    Raises
+    ------
+    Refused
+        With DVID's words for the first setting it does not take.
+    """
+    return _MAKERS[config["typename"]](config, origin)

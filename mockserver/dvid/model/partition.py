@@ -1,0 +1,185 @@
+"""How DVID cuts a region into boxes of blocks, with all that is odd about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from mockserver.dvid.model.lineage import Lineage
+from mockserver.dvid.model.regions import Region, Span
+from mockserver.dvid.wire.geometry import Point, wrapped
+from mockserver.http.messages import Panic
+
+Document = dict[str, Any]
+Ends = tuple[int, int]
+
+
+def partition(region: Region, lineage: Lineage, size: int, *, optimized: bool) -> Document:
+    """Return boxes that cover a region, in layers along z, rows along y, and boxes along x.
+
+    Parameters
+    ----------
+    region : Region
+        Its range of z is that of the last write to any version, so layers may lie askew.
+    lineage : sequence of int
+        Versions whose spans count.
+    size : int
+        Blocks along each side of a box.
+    optimized : bool
+        Whether boxes may grow by a block, so that none is left over, and merge.
+
+    Raises
+    ------
+    Panic
+        Where the real server breaks down, or never comes to an end.
+    """
+    if size == 0:
+        raise Panic("runtime error: integer divide by zero")
+    if size < 0:
+        raise Panic("partition: a real server looks for boxes of a negative size for ever")
+    low, high = region.z_range
+    boxes = _Boxes(region.block_size, size, region.z_range)
+    left = wrapped(high - low + 1, 32) % size
+    begin = low if optimized else low - left // 2
+    add = boxes.add_merged if optimized else boxes.add_grid
+    for layer, ends in _layers(region.spans_in(lineage), begin, size, left if optimized else 0):
+        add(layer, ends)
+    return boxes.document
+
+
+def _layers(spans: Sequence[Span], begin: int, size: int, left: int) -> Iterator[tuple[list[Span], Ends]]:
+    """Yield the spans of each layer; a span beyond the next layer counts as part of that, as on the real server."""
+    end, layer = begin + size - 1, list[Span]()
+    for span in spans:
+        if span[0] > end:
+            yield layer, (begin, end)
+            begin, end, layer = end + 1, end + size + (left > 0), []
+            left -= left > 0
+        layer.append(span)
+    yield layer, (begin, end)
+
+
+class _Boxes:
+    def __init__(self, block_size: Point, size: int, z_range: Ends) -> None:
+        self._block_size = block_size
+        self._size = size
+        self._low, self._high = [0, 0, z_range[0]], [0, 0, z_range[1]]
+        self._boxes: list[Document] = []
+        self._total = self._active = 0
+
+    @property
+    def document(self) -> Document:
+        return {
+            "NumTotalBlocks": self._total,
+            "NumActiveBlocks": self._active,
+            "NumSubvolumes": len(self._boxes),
+            "ROI": {"MinChunk": self._low, "MaxChunk": self._high},
+            "Subvolumes": self._boxes,
+        }
+
+    def add_grid(self, layer: Sequence[Span], z: Ends) -> None:
+        """Add boxes of the same size, centred on the spans."""
+        for y, row in self._rows(layer, self._centred):
+            first, last = self._range_of(0, [span[2] for span in row], [span[3] for span in row])
+            for x in self._centred(first, last):
+                active = _count_active(row, x)
+                total = _volume(x, y, z)
+                if active:
+                    self._append(((x[0], y[0], z[0]), (x[1], y[1], z[1])), total, active)
+                self._total += total
+                self._active += active
+
+    def add_merged(self, layer: Sequence[Span], z: Ends) -> None:
+        """Add boxes that end where the spans end, and merge what lies before a gap into the box before."""
+        for y, row in self._rows(layer, self._stretched):
+            first, last = self._range_of(0, [span[2] for span in row], [span[3] for span in row])
+            left, begin = (last - first + 1) % self._size, first
+            while begin <= last:
+                x = (begin, begin + self._size - 1 + (left > 0))
+                left -= left > 0
+                gap = _largest_gap(row, x)
+                if gap is None:
+                    total, active, begin = _volume(x, y, z), _count_active(row, x), x[1] + 1
+                    self._append(((x[0], y[0], z[0]), (x[1], y[1], z[1])), total, active)
+                else:
+                    total, active = self._merge((begin, gap[0] - 1), y, z, row)
+                    begin = gap[1] + 1
+                self._total += total
+                self._active += active
+
+    def _rows(self, layer: Sequence[Span], cut: Callable[[int, int], list[Ends]]) -> Iterator[tuple[Ends, list[Span]]]:
+        if not layer:
+            return
+        low, high = self._range_of(1, [span[1] for span in layer], [span[1] for span in layer])
+        for y in cut(low, high):
+            if row := [span for span in layer if y[0] <= span[1] <= y[1]]:
+                yield y, row
+
+    def _range_of(self, axis: int, firsts: Sequence[int], lasts: Sequence[int]) -> Ends:
+        low, high = min(firsts), max(lasts)
+        self._low[axis] = min(self._low[axis], low)
+        self._high[axis] = max(self._high[axis], low, high)
+        return low, high
+
+    def _centred(self, low: int, high: int) -> list[Ends]:
+        left = (high - low + 1) % self._size
+        begin, end = low - left // 2, high + left - left // 2
+        return [(at, at + self._size - 1) for at in range(begin, end + 1, self._size)]
+
+    def _stretched(self, low: int, high: int) -> list[Ends]:
+        left, found = (high - low + 1) % self._size, list[Ends]()
+        while low <= high:
+            end = low + self._size - 1 + (left > 0)
+            left -= left > 0
+            found.append((low, end))
+            low = end + 1
+        return found
+
+    def _merge(self, x: Ends, y: Ends, z: Ends, row: Sequence[Span]) -> Ends:
+        if x[1] < x[0]:
+            return 0, 0
+        if not self._boxes:
+            raise Panic("runtime error: index out of range [-1]")
+        total, active, box = _volume(x, y, z), _count_active(row, x), self._boxes[-1]
+        last = [x[1], y[1], z[1]]
+        # The last point is that of the last block's first voxel, on the real server, too.
+        box["MaxPoint"] = [a * side for a, side in zip(last, self._block_size, strict=True)]
+        box["MaxChunk"] = last
+        box["TotalBlocks"] += total
+        box["ActiveBlocks"] += active
+        return total, active
+
+    def _append(self, corners: tuple[Point, Point], total: int, active: int) -> None:
+        low, high = corners
+        self._boxes.append({
+            "MinPoint": [a * side for a, side in zip(low, self._block_size, strict=True)],
+            "MaxPoint": [(a + 1) * side - 1 for a, side in zip(high, self._block_size, strict=True)],
+            "MinChunk": low,
+            "MaxChunk": high,
+            "TotalBlocks": total,
+            "ActiveBlocks": active,
+        })
+
+
+def _volume(*ends: Ends) -> int:
+    return math.prod(high - low + 1 for low, high in ends)
+
+
+def _count_active(row: Sequence[Span], x: Ends) -> int:
+    """Count blocks; those of overlapping spans count more than once."""
+    return sum(max(0, min(x[1], last) - max(x[0], first) + 1) for _, _, first, last in row)
+
+
+def _largest_gap(row: Sequence[Span], x: Ends) -> Ends | None:
+    """Return the first of the largest runs of blocks in no span."""
+    best: Ends | None = None
+    begin = None
+    for at in range(x[0], x[1] + 1):
+        if any(first <= at <= last for _, _, first, last in row):
+            begin = None
+            continue
+        begin = at if begin is None else begin
+        if best is None or at - begin > best[1] - best[0]:
+            best = (begin, at)
+    return best

@@ -1,0 +1,53 @@
+"""The few slots for requests that ask to be throttled."""
+
+from __future__ import annotations
+
+import threading
+
+from mockserver.http.messages import Declined, Request
+
+
+class Throttle:
+    """Counts throttled operations; it is no queue, one too many is refused.
+
+    Parameters
+    ----------
+    slots : int
+        How many may run at a time.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def enter(self, request: Request) -> None:
+        """Take a slot until the request is answered, if it asks for throttling.
+
+        Raises
+        ------
+        Declined
+            If all slots are taken.
+        """
+        if request.query.get("throttle") not in {"on", "true"}:
+            return
+        with self._lock:
+            if self._taken >= self._slots:
+                raise Declined(503, busy_text(self._taken, self._slots))
+            self._taken += 1
+        request.until_answered.callback(self._leave)
+
+    def resize(self, slots: int) -> int:
+        """Set the number of slots; return the old one."""
+        with self._lock:
+            old, self._slots = self._slots, slots
+        return old
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._taken -= 1
+
+
+def busy_text(taken: int = 1, slots: int = 1) -> str:
+    """Return DVID's words for a server that is busy; the newline is its own."""
+    return f"Server already running {taken} throttled operations (max = {slots})\n"

@@ -1,0 +1,1 @@
+"""Parsing and printing as Go does it."""

@@ -1,0 +1,91 @@
+"""JSON bodies of requests, read with DVID's tolerance and complaints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mockserver.dvid.model.settings import Config
+from mockserver.dvid.wire import gojson
+from mockserver.http.messages import Refused, Request
+
+Fields = dict[str, type]
+
+
+def read_config(request: Request) -> Config:
+    """Return an object whose keys count in any case; nothing at all counts as an empty one."""
+    try:
+        value = gojson.decode_first(request.body.read())
+        if value is not None and not isinstance(value, dict):
+            raise Refused(
+                f"json: cannot unmarshal {gojson.kind(value)} into Go value of type map[string]interface {{}}"
+            )
+    except Refused as refused:
+        raise Refused(f"Malformed JSON request in body: {refused}") from None
+    return {key.lower(): setting for key, setting in (value or {}).items()}
+
+
+def read_fields(request: Request, fields: Fields, *, needed: bool) -> dict[str, Any]:
+    """Return an object with the fields of a Go struct, absent ones empty.
+
+    Parameters
+    ----------
+    request : Request
+        Its body is read whole.
+    fields : dict
+        Type of each field.
+    needed : bool
+        Whether an empty body is refused.
+    """
+    data = request.body.read()
+    found = {name: kind() for name, kind in fields.items()}
+    if not data and not needed:
+        return found
+    try:
+        value = gojson.decode(data)
+        _fill(found, value, fields)
+    except Refused as refused:
+        raise Refused(f"Malformed JSON request in body: {refused}") from None
+    return found
+
+
+def read_map(request: Request, kind: type, go_type: str) -> dict[str, Any]:
+    """Return an object of which every value has the same type; nothing at all counts as an empty one."""
+    try:
+        value = gojson.decode_first(request.body.read())
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type map[string]{go_type}")
+        for setting in value.values():
+            if not isinstance(setting, kind | None):
+                raise Refused(f"json: cannot unmarshal {gojson.kind(setting)} into Go value of type {go_type}")
+            _check_texts(setting)
+    except Refused as refused:
+        raise Refused(f"Malformed JSON request in body: {refused}") from None
+    return {key: kind() if setting is None else setting for key, setting in value.items()}
+
+
+def _check_texts(lines: Any, where: str = "Go value of type string") -> None:
+    for line in lines if isinstance(lines, list) else ():
+        if not isinstance(line, str | None):
+            raise Refused(f"json: cannot unmarshal {gojson.kind(line)} into {where}")
+
+
+def _fill(found: dict[str, Any], value: Any, fields: Fields) -> None:
+    go_types: dict[type, str] = {str: "string", list: "[]string"}
+    struct = "; ".join(f'{_go_name(name)} {go_types[kind]} "json:\\"{name}\\""' for name, kind in fields.items())
+    if value is not None and not isinstance(value, dict):
+        raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type struct {{ {struct} }}")
+    for key, setting in (value or {}).items():
+        name = next((name for name in fields if name.lower() == key.lower()), None)
+        if name is None or setting is None:
+            continue
+        if not isinstance(setting, fields[name]):
+            where = f"Go struct field .{name} of type {go_types[fields[name]]}"
+            raise Refused(f"json: cannot unmarshal {gojson.kind(setting)} into {where}")
+        _check_texts(setting, f"Go struct field .{name} of type string")
+        found[name] = setting
+
+
+def _go_name(name: str) -> str:
+    return "UUID" if name == "uuid" else name[0].upper() + name[1:]

@@ -1,0 +1,137 @@
+"""Boxes and numbers in urls, parsed and complained about as DVID does."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mockserver.http.messages import Refused
+
+Point = tuple[int, ...]
+
+MAX_REQUEST_BYTES = 3 * 2**30
+SLAB_BYTES = 8 * 2**20
+VOLUMES = frozenset({"vol", "0_1_2", "0,1,2"})
+PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2), "0_1": (0, 1), "0_2": (0, 2), "1_2": (1, 2)}
+
+
+def wrapped(value: int, bits: int) -> int:
+    """Return `value` as a Go integer of that many bits holds it after overflow."""
+    half = 1 << (bits - 1)
+    return (value + half) % (2 * half) - half
+
+
+def show(point: Sequence[int]) -> str:
+    """Return a point as Go prints it: ``(0,32,64)``."""
+    return f"({','.join(map(str, point))})"
+
+
+def parse_integer(text: str, *, function: str = "ParseInt", bits: int = 32) -> int:
+    """Parse a signed decimal number, with Go's complaints."""
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        raise Refused(f'strconv.{function}: parsing "{text}": invalid syntax')
+    value = int(text)
+    if wrapped(value, bits) != value:
+        raise Refused(f'strconv.{function}: parsing "{text}": value out of range')
+    return value
+
+
+def parse_point(text: str, separator: str = "_") -> Point:
+    """Parse ``1_2_3``; a point has at least two numbers."""
+    words = text.split(separator)
+    if len(words) < 2:
+        raise Refused(f"cannot convert '{text}' into a Point.")
+    return tuple(parse_integer(word.strip()) for word in words)
+
+
+def parse_box(offset: str, size: str, ndim: int = 3) -> Box:
+    """Parse offset and size of a box with `ndim` axes, the offset first."""
+    start = parse_numbers(offset, ndim)
+    if len(start) != ndim:
+        raise Refused(f"Offset must be {ndim}d coordinate, not {len(start)}-d coordinate")
+    shape = parse_numbers(size, ndim)
+    if len(shape) != ndim:
+        raise Refused(f"Size must be {ndim} (not {len(shape)}) dimensions")
+    return Box(start, shape)
+
+
+def parse_numbers(text: str, ndim: int) -> Point:
+    """Parse a point, or a single number where there is a single axis."""
+    return (parse_integer(text),) if ndim == 1 and "_" not in text else parse_point(text)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A region in voxels: `start` and `shape`, in the order of the axes (X, Y, Z ...)."""
+
+    start: Point
+    shape: Point
+
+    @property
+    def last(self) -> Point:
+        """The last voxel, inclusive."""
+        return tuple(wrapped(a + n - 1, 32) for a, n in zip(self.start, self.shape, strict=True))
+
+    @property
+    def size(self) -> int:
+        """Number of voxels, overflowing as an int64 does."""
+        size = 1
+        for count in self.shape:
+            size = wrapped(size * count, 64)
+        return size
+
+    def __str__(self) -> str:
+        return f"{len(self.shape)}d volume {show(self.shape)} at offset {show(self.start)}"
+
+    def aligned_to(self, grid: Point) -> bool:
+        """Whether start and end lie on the grid."""
+        if len(grid) != len(self.start):
+            return False
+        return all(a % g == 0 and (b + 1) % g == 0 for a, b, g in zip(self.start, self.last, grid, strict=True))
+
+    def cells(self, grid: Point) -> Iterator[Point]:
+        """Yield coordinates of the grid cells it touches, the first axis fastest."""
+        ranges = [range(a // g, (a + n - 1) // g + 1) for a, n, g in zip(self.start, self.shape, grid, strict=True)]
+        yield from _fastest_first(ranges)
+
+    def slabs(self, voxel_bytes: int, grid: Point) -> Iterator[Box]:
+        """Cut it into boxes that follow each other on the wire, a few MiB each."""
+        axis, inner = _slab_axis(self.shape, voxel_bytes)
+        start, count = self.start[axis], self.shape[axis]
+        cuts = _cuts(start, start + count, max(1, SLAB_BYTES // inner), grid[axis])
+        outer = [range(a, a + n) for a, n in zip(self.start[axis + 1 :], self.shape[axis + 1 :], strict=True)]
+        for above in _fastest_first(outer):
+            for low, high in cuts:
+                yield Box(
+                    (*self.start[:axis], low, *above),
+                    (*self.shape[:axis], high - low, *(1 for _ in above)),
+                )
+
+
+def _fastest_first(ranges: Sequence[range]) -> Iterator[Point]:
+    if not ranges:
+        yield ()
+        return
+    for above in _fastest_first(ranges[1:]):
+        for value in ranges[0]:
+            yield (value, *above)
+
+
+def _slab_axis(shape: Point, voxel_bytes: int) -> tuple[int, int]:
+    """Return the slowest axis whose single planes are small enough, and the bytes of a plane."""
+    for axis in reversed(range(len(shape))):
+        inner = voxel_bytes * math.prod(shape[:axis])
+        if inner <= SLAB_BYTES or axis == 0:
+            return axis, inner
+    raise ValueError("a box has at least one axis")
+
+
+def _cuts(start: int, stop: int, thickness: int, grid: int) -> list[tuple[int, int]]:
+    """Cut a range into pieces of at most that thickness, on the grid where it allows."""
+    step = thickness - thickness % grid
+    if step == 0:
+        step = max(part for part in range(1, thickness + 1) if grid % part == 0)
+    edges = [start, *range(start - start % step + step, stop, step)]
+    return list(zip(edges, [*edges[1:], stop], strict=True))

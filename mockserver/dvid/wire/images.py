@@ -1,0 +1,126 @@
+"""Planes of voxels as pictures; Pillow is needed for these, and only for these."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mockserver.dvid.model.blocks import as_bytes
+from mockserver.dvid.wire.geometry import Box, Point, parse_integer
+from mockserver.http.messages import Answer, Declined, Refused, octets
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FORMATS = {"": "png", "png": "png", "jpg": "jpeg", "jpeg": "jpeg", "tif": "tiff", "tiff": "tiff", "bmp": "bmp"}
+
+
+def plane_box(plane: tuple[int, int], start: Point, size: Point) -> Box:
+    """Return the box of a plane: its first axis is the width, its second the height."""
+    shape = [1, 1, 1]
+    for axis, count in zip(plane, size, strict=True):
+        shape[axis] = count
+    return Box(start, tuple(shape))
+
+
+def rows_of(voxels: NDArray[Any], plane: tuple[int, int]) -> NDArray[Any]:
+    """Return the voxels of a plane, given channel first, as rows of pixels."""
+    (across,) = {0, 1, 2} - set(plane)
+    return voxels.squeeze(axis=across + 1).transpose(2, 1, 0)
+
+
+def picture(rows: NDArray[Any], image_format: str) -> Answer:
+    """Return rows of pixels as a picture of the format asked for."""
+    name, _, quality = image_format.partition(":")
+    jpeg_quality = parse_integer(quality, function="Atoi", bits=64) if ":" in image_format else 80
+    if name not in FORMATS:
+        raise Refused(f"Illegal image format requested: {name}")
+    return _encoded(rows, FORMATS[name], jpeg_quality)
+
+
+def volume_image(voxels: NDArray[Any]) -> Answer:
+    """Return a volume as one JPEG: the xy planes below each other."""
+    rows = voxels.transpose(3, 2, 1, 0).reshape((-1, voxels.shape[1], voxels.shape[0]))
+    return _encoded(rows, "jpeg", 80)
+
+
+def jpeg_of(block: NDArray[Any], width: int) -> bytes:
+    """Return a block's bytes as a gray JPEG, as DVID stores them on demand."""
+    rows = np.frombuffer(as_bytes(np.asfortranarray(block)), np.uint8).reshape((-1, width))
+    return _saved(_pillow().fromarray(rows), "jpeg", 80)
+
+
+def through_jpeg(block: NDArray[Any], width: int) -> NDArray[Any]:
+    """Return what is left of a block that is stored as a JPEG."""
+    with _pillow().open(io.BytesIO(jpeg_of(block, width))) as opened:
+        return np.asarray(opened).reshape(-1).view(block.dtype).reshape(block.shape, order="F")
+
+
+def _pillow() -> ModuleType:
+    try:
+        from PIL import Image
+    except ImportError:
+        words = 'images need Pillow, which this mock server does not find: pip install "pyvolume-sdk[images]"'
+        raise Declined(501, words) from None
+    return Image
+
+
+def _encoded(rows: NDArray[Any], image_format: str, quality: int) -> Answer:
+    pillow, pixels = _pillow(), _pixels(rows)
+    if pixels.shape[2:] == (4,) and pixels.dtype.itemsize == 2 and image_format in {"png", "tiff"}:
+        data = _deep_png(pixels, image_format)
+    elif image_format in {"jpeg", "bmp"} and not (pixels.ndim == 2 and pixels.dtype == np.uint8):
+        data = _saved(pillow.fromarray(_plain(pixels), "RGB"), image_format, quality)
+    else:
+        data = _saved(pillow.fromarray(pixels.astype(pixels.dtype.newbyteorder("="))), image_format, quality)
+    return octets((data,), len(data), f"image/{image_format}")
+
+
+def _pixels(rows: NDArray[Any]) -> NDArray[Any]:
+    """Return pixels as Go's images hold them: 8 and 16 bits gray, wider ones as four colours of their bytes."""
+    height, width, channels = rows.shape
+    bits = rows.dtype.itemsize * 8 * channels
+    rows = np.ascontiguousarray(rows)
+    if channels == 1 and bits in {8, 16}:
+        return rows[..., 0].view(f"<u{bits // 8}")
+    if bits in {32, 64}:
+        return rows.view(f">u{bits // 32}").reshape((height, width, 4))
+    raise Declined(501, f"this mock server makes no images of {channels} x {rows.dtype.itemsize * 8} bits")
+
+
+def _plain(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return colours of eight bits for a format without transparency: Go multiplies them by it."""
+    if pixels.ndim == 2:
+        return np.repeat((pixels >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    colours, opacity = pixels[..., :3].astype(np.uint64), pixels[..., 3:].astype(np.uint64)
+    if pixels.dtype.itemsize == 1:
+        return (colours * 257 * opacity // 255 >> 8).astype(np.uint8)
+    return (colours * opacity // 65535 >> 8).astype(np.uint8)
+
+
+def _saved(image: Image, image_format: str, quality: int) -> bytes:
+    file = io.BytesIO()
+    options = {"quality": min(max(quality, 1), 100)} if image_format == "jpeg" else {}
+    image.save(file, image_format, **options)
+    return file.getvalue()
+
+
+def _deep_png(pixels: NDArray[Any], image_format: str) -> bytes:
+    """Return a PNG of four colours of sixteen bits, which Pillow cannot write."""
+    if image_format != "png":
+        raise Declined(501, f"this mock server makes no {image_format} of 4 x 16 bits")
+    height, width, _ = pixels.shape
+    lines = np.zeros((height, 1 + 8 * width), np.uint8)  # each begins with the number of its filter: none
+    lines[:, 1:] = pixels.view(np.uint8).reshape((height, 8 * width))
+    header = struct.pack(">IIBBBBB", width, height, 16, 6, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes())), (b"IEND", b""))
+    packed = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)

@@ -1,0 +1,1 @@
+"""HTTP: connections, requests, answers, faults; no protocol above it."""

@@ -1,0 +1,114 @@
+"""Bodies of requests: of a given length or in chunks, read on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from email.message import Message
+from io import BufferedIOBase
+
+from mockserver.http.messages import Refused
+
+SCRATCH_BYTES = 1 << 20
+
+
+class IncomingBody:
+    """The body of one request, as far as it has arrived.
+
+    Parameters
+    ----------
+    stream : binary file
+        The connection.
+    length : int or None
+        Bytes; None if it comes in chunks.
+    invite : callable, optional
+        Called before the first byte is read, for a client that waits for it.
+    """
+
+    def __init__(self, stream: BufferedIOBase, length: int | None, invite: Callable[[], None] | None = None) -> None:
+        self.length = length
+        self.received = 0
+        self.finished = length == 0
+        self._stream = stream
+        self._left = length if length is not None else 0
+        self._invite = invite
+        self._broken = False
+
+    @classmethod
+    def of(cls, headers: Message, stream: BufferedIOBase, invite: Callable[[], None]) -> IncomingBody:
+        """Return the body that the headers announce."""
+        waits = invite if headers.get("Expect", "").lower() == "100-continue" else None
+        if "chunked" in headers.get("Transfer-Encoding", "").lower():
+            return cls(stream, None, waits)
+        text = headers.get("Content-Length", "0").strip()
+        return cls(stream, int(text) if text.isdigit() else 0, waits)
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill `view` as far as the body goes; return the number of bytes.
+
+        Raises
+        ------
+        ConnectionError
+            If the client goes away first.
+        Refused
+            If its chunks are malformed.
+        """
+        if self._invite and not self.finished:
+            self._invite()
+            self._invite = None
+        filled = 0
+        while filled < len(view) and not self.finished:
+            if self._left == 0:
+                self._next_chunk()
+                continue
+            filled += self._read_some(view[filled : filled + self._left])
+        return filled
+
+    def read(self) -> bytes:
+        """Return all that is left."""
+        found = bytearray()
+        scratch = memoryview(bytearray(SCRATCH_BYTES if self.length is None else min(self._left, SCRATCH_BYTES)))
+        while not self.finished:
+            found += scratch[: self.readinto(scratch)]
+        return bytes(found)
+
+    def drain(self) -> int:
+        """Read and forget all that is left; return the length of the whole body."""
+        scratch = memoryview(bytearray(SCRATCH_BYTES))
+        while not self.finished:
+            self.readinto(scratch)
+        return self.received
+
+    def skip(self, limit: int) -> bool:
+        """Read and forget what is left if it is less than `limit`; return whether it was."""
+        if self.finished:
+            return True
+        if self._invite or self._broken or (self.length is not None and self._left >= limit):
+            return False
+        with suppress(Refused):
+            self.readinto(memoryview(bytearray(limit)))
+        return self.finished
+
+    def _read_some(self, view: memoryview) -> int:
+        count: int = self._stream.readinto(view)
+        if count < len(view):
+            raise ConnectionResetError("the client went away in the middle of a body")
+        self.received += count
+        self._left -= count
+        if self._left == 0 and self.length is not None:
+            self.finished = True
+        return count
+
+    def _next_chunk(self) -> None:
+        if self.received:
+            self._stream.readline(3)
+        line = self._stream.readline(64).partition(b";")[0].strip()
+        try:
+            self._left = int(line, 16)
+        except ValueError:
+            self._broken = True
+            raise Refused("invalid byte in chunk length") from None
+        if self._left == 0:
+            while self._stream.readline(65537).strip():
+                pass
+            self.finished = True

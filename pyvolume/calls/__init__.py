@@ -1,0 +1,1 @@
+"""One operation of a user: patience, deadline, counters, progress."""

@@ -1,0 +1,53 @@
+"""``diff``: where two volumes hold other voxels."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from pyvolume.cli.output import as_json, corners, show
+from pyvolume.cli.progress import progress_bar
+from pyvolume.cli.target import Place, place
+from pyvolume.comparing import Difference, compare
+from pyvolume.files.transfer import box_of
+
+
+@click.command(short_help="Say where two volumes differ.")
+@click.argument("a", type=place)
+@click.argument("b", type=place)
+@click.option("--blocks", is_flag=True, help="List the blocks that differ too.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if something differs.")
+@as_json
+def diff(a: Place, b: Place, blocks: bool, exit_code: bool, as_json: bool) -> None:
+    """Compare the voxels of A[slices] with those of B at the same coordinates; without slices all that either has.
+
+    \b
+    Examples:
+      pyvolume diff dvid://http://localhost:8000/:master/gray dvid://http://localhost:8000/:trial/gray
+      pyvolume diff --blocks "dvid://http://a:8000/ab12/gray[:, :512]" dvid://http://b:8000/cd34/gray
+    """
+    b.refuse_slices()
+    with a.volume() as left, b.volume() as right:
+        box = None if a.key is None else box_of(left, a.key)
+        with progress_bar(f"diff {left.data_name}") as progress:
+            found = compare(left, right, box, progress=progress)
+    listed = [corners(each) | {"voxels": int(count)} for each, count in zip(found, found.counts, strict=True)]
+    document = {
+        "box": corners(found.box),
+        "voxels": found.voxels,
+        "blocks": listed,
+        "bounds": None if found.bounds is None else corners(found.bounds),
+    }
+    show(document, _lines(found, with_blocks=blocks), as_json=as_json)
+    if exit_code and found:
+        sys.exit(1)
+
+
+def _lines(found: Difference, *, with_blocks: bool) -> str:
+    if not found:
+        return f"no difference in {found.box}"
+    plural = "s" if len(found) > 1 else ""
+    first = f"{found.voxels} of {found.box.size} voxels differ, in {len(found)} block{plural}, within {found.bounds}"
+    listed = (f"  {box}: {count}" for box, count in zip(found, found.counts, strict=True))
+    return "\n".join([first, *listed] if with_blocks else [first])

@@ -1,0 +1,129 @@
+"""``get``, ``put`` and ``cp``: voxels between volumes and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+import pyvolume
+from pyvolume.cli.output import as_json, corners, show
+from pyvolume.cli.progress import progress_bar
+from pyvolume.cli.target import Place, place
+from pyvolume.errors import SelectionError
+from pyvolume.files import formats, transfer
+from pyvolume.files.description import Description
+from pyvolume.indexing.selection import Selection
+from pyvolume.model.units import agree
+from pyvolume.transfer.casting import Casting
+
+
+@click.command(short_help="Read voxels into a file.")
+@click.argument("url", type=place)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@as_json
+def get(url: Place, file: Path, force: bool, as_json: bool) -> None:
+    """Read URL[slices] into FILE; without slices all that is stored, from its first voxel on.
+
+    The suffix of FILE says which format: .npy .npz .h5 .tif .ome.tif .nii.gz .zarr, or .png .jpg for one plane. Where
+    the voxels come from goes into the file (but for .npy, which has no place for it), and `put` brings them back
+    there. The file appears when it is complete.
+
+    \b
+    Examples:
+      pyvolume get "dvid://http://localhost:8000/:master/gray[:, 10:110, 20:120]" cut.h5
+      pyvolume get "dvid://http://localhost:8000/:master/gray[0, :, :, 64]" plane.png
+    """
+    with url.volume() as volume:
+        stored = Selection.of_box(volume.bounds)
+        selection = stored if url.key is None else Selection.for_reading(url.key, volume.shape)
+        description = transfer.describe(volume, selection)
+        if not selection.box.size or not selection.shape:
+            raise SelectionError(
+                f"get: expected voxels for a file, and {url.key} of {volume.shape} selects none or one"
+            )
+        with (
+            formats.create(file, selection.shape, volume.dtype, description, force=force) as target,
+            progress_bar(f"get {file.name}") as progress,
+        ):
+            transfer.fetch(volume, selection, target, progress)
+        found = {
+            "file": str(file),
+            "shape": list(selection.shape),
+            "dtype": volume.dtype.name,
+        } | description.to_document()
+    show(found, f"{file}: {selection.shape} {volume.dtype.name} of {selection.box}", as_json=as_json)
+
+
+@click.command(short_help="Write voxels from a file.")
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.argument("url", type=place)
+@click.option(
+    "--casting",
+    type=click.Choice(["checked", "safe", "same_kind", "unsafe"]),
+    default="checked",
+    show_default=True,
+    help="Which values may change: none, or by numpy's rules.",
+)
+@as_json
+def put(file: Path, url: Place, casting: Casting, as_json: bool) -> None:
+    """Write FILE to URL[slices]. Without slices the voxels go where the file says they come from, or else to 0.
+
+    A warning says if the voxels have another size in the file than in the volume; the volume keeps its own.
+
+    \b
+    Examples:
+      pyvolume put cut.h5 dvid://http://localhost:8000/:trial/gray
+      pyvolume put scan.nii.gz "dvid://http://localhost:8000/:master/gray[:, 100:228, 50:146, 0:24]"
+    """
+    with url.volume("r+", casting=casting) as volume, formats.read(file) as stored:
+        _warn_of_sizes(file, stored.description, volume)
+        growable = volume.store.traits.growable
+        if url.key is not None:
+            selection = Selection.for_writing(url.key, volume.shape, growable)
+        else:
+            key = stored.description.key(volume.axiskeys, stored.array.shape)
+            selection = Selection.of_coordinates(key, volume.bounds)
+        with progress_bar(f"put {file.name}") as progress:
+            transfer.store(volume, selection, stored.array, progress)
+    found = {"file": str(file), "shape": list(stored.array.shape), "box": corners(selection.box)}
+    show(found, f"{file}: {tuple(stored.array.shape)} to {selection.box}", as_json=as_json)
+
+
+def _warn_of_sizes(file: Path, description: Description, volume: pyvolume.Volume) -> None:
+    """Say that a file has voxels of another size: nothing changes that of the volume, but it may be the wrong one."""
+    found, expected = ((each.resolution, each.units) for each in (description, volume))
+    if not agree(*found, *expected):
+        told = " and the volume has ".join(
+            f"{' × '.join(f'{n:g}' for n in sizes)} {units[0]}" for sizes, units in (found, expected)
+        )
+        click.echo(f"pyvolume: warning: the voxels of {file} have a size of {told}", err=True)
+
+
+@click.command(short_help="Copy voxels between two volumes.")
+@click.argument("src", type=place)
+@click.argument("dst", type=place)
+@click.option(
+    "--resume",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A journal: a copy that was killed continues with it.",
+)
+@click.option("--verify", is_flag=True, help="Read back each piece and compare.")
+@as_json
+def cp(src: Place, dst: Place, resume: Path | None, verify: bool, as_json: bool) -> None:
+    """Copy SRC[slices] to the same coordinates of DST; without slices all that is stored.
+
+    \b
+    Examples:
+      pyvolume cp --verify dvid://http://a:8000/:master/gray dvid://http://b:8000/:master/gray
+      pyvolume cp --resume log "dvid://http://a:8000/ab/gray[:, :512]" dvid://http://b:8000/cd/gray
+    """
+    dst.refuse_slices()
+    with src.volume() as source, dst.volume("r+") as destination:
+        box = source.bounds if src.key is None else transfer.box_of(source, src.key)
+        with progress_bar(f"copy {source.data_name}") as progress:
+            pyvolume.copy(source, destination, box, progress=progress, resume=resume, verify=verify)
+        found = {"source": source.store.address, "destination": destination.store.address, "box": corners(box)}
+    show(found, f"copied {box} to {found['destination']}", as_json=as_json)

@@ -1,0 +1,53 @@
+"""``view``: a page with three planes of a volume."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import webbrowser
+
+import click
+from rich.text import Text
+
+from pyvolume.cli.output import as_json, show
+from pyvolume.cli.target import Place, place
+from pyvolume.display.neuroglancer import link_of
+from pyvolume.display.viewer.server import Viewer
+from pyvolume.dvid.versions import changes
+from pyvolume.errors import SelectionError
+
+
+@click.command(short_help="Look at a volume in the browser.")
+@click.argument("url", type=place)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the page; a free one if not given.")
+@click.option("--no-browser", is_flag=True, help="Only print where the page is.")
+@as_json
+def view(url: Place, port: int, no_browser: bool, as_json: bool) -> None:
+    """Show three planes of a volume in the browser, until Ctrl-C.
+
+    There is a slider per axis, contrast, the list of versions, and the voxel under the pointer.
+
+    The page comes from this process and is for this machine only. A link for Neuroglancer is printed as well; that
+    page asks the volume's server itself, which must allow it (CORS).
+
+    \b
+    Example:
+      pyvolume view dvid://http://localhost:8000/:master/gray
+    """
+    url.refuse_slices()
+    stopped = threading.Event()
+    with url.volume() as volume:
+        if not volume.bounds.size:
+            raise SelectionError(f"view: expected voxels, and {volume.store.address} is empty")
+        graph = changes.read_graph(volume.store.connection, volume.uuid)
+        labels = {uuid: f"{uuid[:8]} {node.branch} {node.note}".rstrip() for uuid, node in graph.nodes.items()}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        with Viewer(volume, labels, port=port) as viewer:
+            link = link_of(volume.store.address, volume.data_name)
+            show(
+                {"url": viewer.url, "neuroglancer": link}, Text(f"{viewer.url}\nNeuroglancer: {link}"), as_json=as_json
+            )
+            if not no_browser:
+                webbrowser.open(viewer.url)
+            stopped.wait()

@@ -1,0 +1,1 @@
+"""Commands with DVID's own words."""

@@ -1,0 +1,1 @@
+"""What people look at: tables, planes, links, the viewer."""

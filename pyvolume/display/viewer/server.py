@@ -1,0 +1,185 @@
+"""The server behind the page: this machine only, for reading only."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import threading
+from collections.abc import Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from pyvolume.display.planes import read_plane
+from pyvolume.errors import PyVolumeError, SelectionError
+
+if TYPE_CHECKING:
+    from pyvolume.volume import Volume
+
+FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/view.css": ("view.css", "text/css; charset=utf-8"),
+    "/view.js": ("view.js", "text/javascript; charset=utf-8"),
+}
+
+LARGEST = 2048
+"""Voxels along a side of a plane at most, whatever the page asks for."""
+
+
+class Viewer:
+    """A page that shows a volume, served from this process until it is closed.
+
+    It listens on 127.0.0.1 only, and answers a browser only that has asked for this address or for localhost: a page
+    of somebody else, whose name was made to point here, learns nothing. There is nothing to write with.
+
+    Parameters
+    ----------
+    volume : Volume
+        Of the axes ``"cxyz"``. It stays open.
+    versions : mapping, optional
+        A label for each version by its uuid; the volume opens them with its method ``at``.
+    port : int
+        0 takes a free one.
+    """
+
+    def __init__(self, volume: Volume, versions: Mapping[str, str] | None = None, *, port: int = 0) -> None:
+        self._volumes = {str(getattr(volume, "uuid", "")): volume}
+        self._shown = next(iter(self._volumes))
+        self._versions = dict(versions or {})
+        self._lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server.viewer = self
+        serve = functools.partial(self._server.serve_forever, poll_interval=0.05)
+        self._thread = threading.Thread(target=serve, name="pyvolume view", daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self._server.server_port}/"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def volume(self, version: str) -> Volume:
+        """Return the volume in a version of the list.
+
+        Raises
+        ------
+        SelectionError
+            For any other version.
+        """
+        version = version or self._shown
+        with self._lock:
+            if version not in self._volumes:
+                if version not in self._versions:
+                    raise SelectionError(f"view: expected a version of the list and found {version!r}")
+                first: Any = self._volumes[self._shown]
+                self._volumes[version] = first.at(version)
+            return self._volumes[version]
+
+    def document(self, version: str) -> dict[str, Any]:
+        """Return what the page has to know of a version."""
+        volume = self.volume(version)
+        return {
+            "address": volume.store.address,
+            "version": version or self._shown,
+            "versions": self._versions,
+            "dtype": volume.dtype.name,
+            "channels": volume.bounds.shape[0],
+            "start": volume.bounds.start[1:],
+            "stop": volume.bounds.stop[1:],
+            "resolution": volume.resolution,
+            "units": volume.units,
+        }
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    viewer: Viewer
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Let a browser go that has changed its mind; anything else is told."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+
+    def do_GET(self) -> None:
+        """Answer with a file of the page, or with voxels."""
+        port = self.server.server_port
+        if self.headers.get("Host") not in {f"127.0.0.1:{port}", f"localhost:{port}"}:
+            self._send(HTTPStatus.FORBIDDEN, "text/plain", b"asked under another name than this server's own")
+            return
+        try:
+            self._answer()
+        except (SelectionError, KeyError, ValueError) as error:
+            self._send(HTTPStatus.BAD_REQUEST, "text/plain; charset=utf-8", str(error).encode())
+        except PyVolumeError as error:
+            self._send(HTTPStatus.BAD_GATEWAY, "text/plain; charset=utf-8", str(error).encode())
+
+    def _answer(self) -> None:
+        url = urlsplit(self.path)
+        if url.path in FILES:
+            name, content_type = FILES[url.path]
+            page = resources.files("pyvolume.display.viewer") / "page" / name
+            self._send(HTTPStatus.OK, content_type, page.read_bytes())
+            return
+        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        version = query.get("version", "")
+        if url.path == "/volume":
+            self._send_json(self.server.viewer.document(version))
+        elif url.path == "/plane":
+            self._send_plane(self.server.viewer.volume(version), query)
+        elif url.path == "/voxel":
+            at = tuple(int(query[axis]) for axis in "xyz")
+            values = self.server.viewer.volume(version).coords[(slice(None), *at)]
+            self._send_json([str(value) for value in values])  # JavaScript's numbers have 53 bits
+        else:
+            self._send(HTTPStatus.NOT_FOUND, "text/plain", b"no such page")
+
+    def _send_plane(self, volume: Volume, query: Mapping[str, str]) -> None:
+        if query["axis"] not in {"x", "y", "z"}:
+            raise SelectionError(f"view: expected the axis x, y or z and found {query['axis']!r}")
+        most = min(max(int(query.get("most", LARGEST)), 1), LARGEST)
+        plane = read_plane(volume, query["axis"], int(query["at"]), most)
+        _, width, height = plane.voxels.shape
+        headers = {"X-Width": width, "X-Height": height, "X-Step": plane.step}
+        self._send(HTTPStatus.OK, "application/octet-stream", plane.pixels, headers)
+
+    def _send_json(self, document: object) -> None:
+        self._send(HTTPStatus.OK, "application/json", json.dumps(document).encode())
+
+    def _send(self, status: HTTPStatus, content_type: str, body: bytes, headers: Mapping[str, object] = {}) -> None:
+        self.send_response(status)
+        fixed = {
+            "Content-Type": content_type,
+            "Content-Length": len(body),
+            "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        }
+        for name, value in (fixed | dict(headers)).items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
+        """Keep quiet: the terminal belongs to the user."""

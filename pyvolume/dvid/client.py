@@ -1,0 +1,150 @@
+"""DVID's endpoints: how documents are asked for, and what its refusals mean."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+from pyvolume.calls.call import Call
+from pyvolume.dvid.schemas import SCHEMAS
+from pyvolume.errors import (
+    AmbiguousError,
+    AnswerError,
+    ExistsError,
+    ForbiddenError,
+    LockedError,
+    NotFoundError,
+    RefusedError,
+    TooLargeError,
+)
+from pyvolume.transport.answer import Answer
+from pyvolume.transport.connection import Connection
+from pyvolume.transport.request import Request, Upload, default_refusal
+
+# DVID answers nearly everything with 400, the text tells what is meant
+MEANINGS: tuple[tuple[str, type[RefusedError], str], ...] = (
+    (r"could not find UUID", NotFoundError, "no such version"),
+    (r"more than one UUID matches", AmbiguousError, "several versions begin so; give more of the uuid"),
+    (r"branch .* has more than 1 child", AmbiguousError, "the branch has several ends; give the uuid of one"),
+    (r"branch .* not found in repo", NotFoundError, "no such branch in this repository"),
+    (r"bad UUID specification|is out of range for branch", NotFoundError, "no such version"),
+    (r"invalid data instance name", NotFoundError, "no such instance in this repository"),
+    (
+        r"branch already exists with given name .*/newversion\)",
+        ExistsError,
+        "the version has a child on its branch already; branch(name) makes one on another",
+    ),
+    (r"branch already exists with given name .*/tag\)", ExistsError, "the repository has a tag of this name"),
+    (r"branch already exists with given name", ExistsError, "the repository has a branch of this name"),
+    (r"UUID already exists|\balready exists in repo\b", ExistsError, "the name is taken"),
+    (r"can't branch an unlocked node", RefusedError, "the version is open; commit it first"),
+    (r"Cannot do post on locked node .*/commit\)", LockedError, "the version is committed already"),
+    (r"\blocked node", LockedError, "the version is committed"),
+    (r"exceeds this DVID server's set limit", TooLargeError, "more than the server gives at once"),
+    (r"read-only mode", ForbiddenError, "the server is read-only"),
+    (
+        r"requires admin privileges",
+        ForbiddenError,
+        "the server wants its admin token, Connection(admin_token=...)",
+    ),
+    (
+        r"JWT|bearer not in proper format|failed authorization|is not a simple string",
+        ForbiddenError,
+        "the server wants a valid token, Connection(token=...)",
+    ),
+    (r"user .* is not authorized", ForbiddenError, "the user of this token may not do that"),
+)
+
+
+def refusal(request: Request, status: int, headers: Mapping[str, str], text: str) -> RefusedError:
+    """Tell what an error status of DVID means."""
+    kind, meaning = _meaning(status, text)
+    if kind is None:
+        reason = " ".join(_without_path(text).split())
+        return default_refusal(request, status, headers, reason).with_facts(detail=text)
+    reason = _without_path(text.partition("\n")[0])  # some texts go on with what went wrong afterwards
+    facts: dict[str, object] = {"action": request.action, "status": status, "reason": reason, "detail": text}
+    if kind is LockedError:
+        found = re.search(r"locked node (\w+)", text)
+        version = found[1] if found else ""
+        facts["version"] = version
+        meaning += f"; write to a child of it, which Version.new_version() makes (POST /api/node/{version}/newversion)"
+    return kind(f"{request.action}: {meaning} ({reason})", **facts)
+
+
+def _without_path(text: str) -> str:
+    return re.sub(r" \(/api/[^)]*\)\.?$", "", text)
+
+
+def _meaning(status: int, text: str) -> tuple[type[RefusedError] | None, str]:
+    if status == 429:
+        return ForbiddenError, "the server has blocked this user"
+    if status == 400:
+        for pattern, kind, meaning in MEANINGS:
+            if re.search(pattern, text):
+                return kind, meaning
+    return None, ""
+
+
+def segment(text: str) -> str:
+    """Encode text as one segment of a path."""
+    return urllib.parse.quote(text, safe=":~")
+
+
+def get_document(
+    connection: Connection, action: str, path: str, schema: str | None = None, *, call: Call | None = None
+) -> Any:
+    """Ask for a JSON document, and check it against a schema if one is named.
+
+    Raises
+    ------
+    StoreError
+        If the server does not give it.
+    MetadataError
+        If it breaks the schema.
+    """
+    request = Request(action, "GET", path, refusal=refusal)
+    document = connection.exchange(request, Answer.read_json, call or connection.new_call())
+    if schema is not None:
+        SCHEMAS.validate(schema, document, action)
+    return document
+
+
+def post_document(
+    connection: Connection,
+    action: str,
+    path: str,
+    document: Any,
+    *,
+    repeatable: bool = False,
+    wants_admin: bool = False,
+) -> bytes:
+    """Send a JSON document and return the body of the answer."""
+    upload = Upload.of(json.dumps(document).encode())
+    request = Request(
+        action, "POST", path, upload=upload, repeatable=repeatable, wants_admin=wants_admin, refusal=refusal
+    )
+    return connection.exchange(request, Answer.read, connection.new_call())
+
+
+def expect_nothing(action: str, answer: Answer) -> None:
+    """Receive the empty answer with which DVID acknowledges a write.
+
+    Raises
+    ------
+    AnswerError
+        If there is something in it, such as the page of a proxy.
+    """
+    body = answer.read(200)
+    if body:
+        found = answer.headers.get("Content-Type", "no type")
+        raise AnswerError(
+            f"{action}: expected an empty answer and found {found}, beginning {body!r}; is a proxy in between?",
+            expected=0,
+            found=len(body),
+            content_type=found,
+            first_bytes=body,
+        )

@@ -1,0 +1,70 @@
+"""Keys and values of DVID, under the names that pydvid gave them."""
+
+from __future__ import annotations
+
+import io
+from typing import BinaryIO
+
+from pyvolume.dvid import instances
+from pyvolume.dvid.keyvalue.mapping import KeyValue
+from pyvolume.dvid.keyvalue.messages import Bytes
+from pyvolume.dvid.versions.lookup import resolve
+from pyvolume.transport.connection import Connection
+
+__all__ = ["create_new", "del_value", "get_keys", "get_value", "get_value_response", "put_value"]
+
+
+def create_new(connection: Connection, uuid: str, data_name: str, *, versioned: bool = True) -> None:
+    """Create an instance for keys and values.
+
+    Parameters
+    ----------
+    connection : Connection
+    uuid : str
+        An open version of the repository, in any form.
+    data_name : str
+    versioned : bool
+        Keep the values of each version. Otherwise all versions share them, and committed ones can be written too.
+
+    Raises
+    ------
+    MetadataError
+        For a name that could not be reached.
+    ExistsError
+        If the repository has an instance of this name.
+    LockedError
+        If the version is committed.
+    TransportError
+        If no answer arrived, and no such instance was there when looked for afterwards.
+    """
+    document = {"typename": "keyvalue", "dataname": data_name, "versioned": str(bool(versioned)).lower()}
+    instances.create(connection, resolve(connection, uuid), document, "dvid-create-keyvalue-1")
+
+
+def get_value(connection: Connection, uuid: str, data_name: str, key: str) -> bytes:
+    """Return the value of a key."""
+    return KeyValue(connection, uuid, data_name)[key]
+
+
+def get_value_response(connection: Connection, uuid: str, data_name: str, key: str) -> io.BufferedReader:
+    """Return the value of a key as a file to read from, see `KeyValue.open`."""
+    return KeyValue(connection, uuid, data_name).open(key)
+
+
+def put_value(connection: Connection, uuid: str, data_name: str, key: str, value: Bytes | BinaryIO) -> None:
+    """Write a value: bytes, or a binary file that can seek."""
+    keyvalue = KeyValue(connection, uuid, data_name)
+    if isinstance(value, bytes | bytearray | memoryview):
+        keyvalue[key] = value
+    else:
+        keyvalue.write_from(key, value)
+
+
+def del_value(connection: Connection, uuid: str, data_name: str, key: str) -> None:
+    """Delete a key."""
+    del KeyValue(connection, uuid, data_name)[key]
+
+
+def get_keys(connection: Connection, uuid: str, data_name: str) -> list[str]:
+    """Return all keys, sorted."""
+    return list(KeyValue(connection, uuid, data_name))

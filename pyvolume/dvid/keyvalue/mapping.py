@@ -1,0 +1,270 @@
+"""KeyValue: values of bytes by keys of text."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, TypeVar
+
+from pyvolume.calls.call import Call
+from pyvolume.dvid import instances
+from pyvolume.dvid.client import expect_nothing, get_document, refusal, segment
+from pyvolume.dvid.keyvalue import files, messages
+from pyvolume.dvid.keyvalue.files import PIECE_BYTES, VALUE_TYPE
+from pyvolume.dvid.keyvalue.json import JsonValues
+from pyvolume.dvid.versions.lookup import resolve
+from pyvolume.errors import AnswerError, KeyNotFoundError, RefusedError
+from pyvolume.transfer.many import run_ahead
+from pyvolume.transport.answer import Answer
+from pyvolume.transport.connection import Connection
+from pyvolume.transport.request import Request, Upload
+
+__all__ = ["KeyValue"]
+
+_T = TypeVar("_T")
+
+BATCH_KEYS, BATCH_BYTES = 500, 4 << 20
+"""Keys and bytes of one request for many values; a larger value goes by itself."""
+
+RANGE_BEGINS_BEHIND_END = 416
+
+
+class KeyValue(MutableMapping[str, bytes]):
+    """Values of bytes by keys of text, in one version; a mapping like any other.
+
+    `Version.keyvalue` gives such handles. What a handle is asked, it asks the server: each operation is a request. A
+    version inherits the keys of its ancestors, one by one. Keys are sorted by code points.
+
+    A key holds no slash and no NUL, is neither empty nor ``"."`` nor ``".."``, and has at most 60000 bytes in UTF-8.
+    The server would take some others, and give the value of another key for them.
+
+    Parameters
+    ----------
+    connection : Connection
+    uuid : str
+        The version, in any form; it is looked up once.
+    data_name : str
+        Of the instance.
+    check : bool
+        Look for version and instance at once. Without it `uuid` is the full one.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such version or instance.
+    UnsupportedError
+        If the instance is of another type.
+
+    Notes
+    -----
+    A missing key is a `KeyNotFoundError`, a key that cannot be a `MetadataError`, a write to a committed version a
+    `LockedError`.
+    """
+
+    def __init__(self, connection: Connection, uuid: str, data_name: str, *, check: bool = True) -> None:
+        self.connection = connection
+        self.uuid = resolve(connection, uuid) if check else uuid
+        self.name = data_name
+        self._path = f"/api/node/{segment(self.uuid)}/{segment(data_name)}"
+        if check:
+            instances.find(connection, self.uuid, data_name, "keyvalue")
+
+    def __repr__(self) -> str:
+        return f"<KeyValue {self.name!r} of version {self.uuid[:8]}, {self.connection.url}>"
+
+    @property
+    def json(self) -> JsonValues:
+        """The same keys with JSON values in place of bytes."""
+        return JsonValues(self)
+
+    def __getitem__(self, key: str) -> bytes:
+        """Return the value of a key."""
+        return self._get(key, _value, b"")
+
+    def __setitem__(self, key: str, value: messages.Bytes) -> None:
+        """Write a value: bytes, or what lies in memory as bytes do, such as an array in C order; it is not copied."""
+        view = messages.as_bytes(self._action("write", key), value)
+        starts = range(0, max(1, len(view)), PIECE_BYTES)
+        self._put(key, Upload(len(view), lambda: (view[start : start + PIECE_BYTES] for start in starts)))
+
+    def __delitem__(self, key: str) -> None:
+        """Delete a key; the versions before this one keep it."""
+        if key not in self:  # the server says nothing
+            raise _missing(self._action("delete", key))
+        self._delete(key)
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether there is such a key; no value is read."""
+        return isinstance(key, str) and messages.can_be(key) and self._is_there(key, self.connection.new_call())
+
+    def _is_there(self, key: str, call: Call) -> bool:
+        request = self._request(self._action("look for", key), "HEAD", key)
+        try:
+            self.connection.exchange(request, Answer.finish, call)
+        except KeyNotFoundError:
+            return False
+        except RefusedError as error:
+            if not error.detail:  # the answer to a HEAD has no text that tells why
+                self._get_batch(request.action, [key])
+            raise
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the keys, sorted, as of now; one request."""
+        return iter(self._list("keys"))
+
+    def __len__(self) -> int:
+        return len(self._list("keys"))
+
+    def clear(self) -> None:
+        """Delete every key."""
+        for key in self:
+            self._delete(key)
+
+    def update(self, *args: Any, **named: Any) -> None:
+        """Write many values, see `put_many`."""
+        self.put_many(dict(*args, **named))
+
+    def range(self, start: str, stop: str) -> list[str]:
+        """Return the keys from `start` to `stop`, which is not included, sorted.
+
+        Parameters
+        ----------
+        start, stop : str
+            Any text: what cannot be a key bounds as well, but every key is listed then.
+        """
+        if messages.can_be(start) and messages.can_be(stop):
+            listed = self._list(f"keyrange/{segment(start)}/{segment(stop)}")
+        else:
+            listed = self._list("keys")
+        return [key for key in listed if start <= key < stop]
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """Return the values of those of the keys that there are, with few requests.
+
+        Raises
+        ------
+        MetadataError
+            For a key that cannot be.
+        """
+        wanted = list(dict.fromkeys(keys))
+        action = f"read {len(wanted)} keys of {self.name}"
+        for key in wanted:
+            messages.check_key(action, key)
+        found: dict[str, bytes] = {}
+        for first in range(0, len(wanted), BATCH_KEYS):
+            found |= self._get_batch(action, wanted[first : first + BATCH_KEYS])
+        empty = [key for key, value in found.items() if not value]
+        # the server answers alike for an empty value and for none
+        new_call, concurrency = self.connection.new_call, self.connection.concurrency
+        for key, is_there in run_ahead(empty, self._is_there, new_call, concurrency, ordered=True):
+            if not is_there:
+                del found[key]
+        return found
+
+    def put_many(self, values: Mapping[str, bytes]) -> None:
+        """Write many values, with few requests; if it fails, some may be written, and it can be done again.
+
+        Raises
+        ------
+        MetadataError
+            For a key that cannot be; nothing has been sent then.
+        """
+        action = f"write {len(values)} keys of {self.name}"
+        checked = {key: messages.as_bytes(f"{action}: {key!r}", value) for key, value in values.items()}
+        for key in checked:
+            messages.check_key(action, key)
+        batch: dict[str, bytes] = {}
+        for key, view in checked.items():
+            if len(view) > BATCH_BYTES:
+                self[key] = view
+                continue
+            if len(batch) == BATCH_KEYS or sum(map(len, batch.values())) + len(view) > BATCH_BYTES:
+                self._put_batch(action, batch)
+                batch = {}
+            batch[key] = bytes(view)
+        if batch:
+            self._put_batch(action, batch)
+
+    # methods that are written beside their subject
+    read = files.read
+    read_into = files.read_into
+    write_from = files.write_from
+    open = files.open_value
+
+    def _get(
+        self, key: str, receive: Callable[[Answer], _T], empty: _T, byte_range: tuple[int, int | None] | None = None
+    ) -> _T:
+        """Ask for a value or a part of it; `empty` stands for no bytes."""
+        request = self._request(self._action("read", key), "GET", key, byte_range=byte_range)
+        try:
+            return self.connection.exchange(request, receive, self.connection.new_call())
+        except KeyNotFoundError:
+            if key not in self:  # the server says 404 to an empty value as well
+                raise
+        except RefusedError as error:
+            if error.status != RANGE_BEGINS_BEHIND_END:
+                raise
+        return empty
+
+    def _get_batch(self, action: str, keys: list[str]) -> dict[str, bytes]:
+        def receive(answer: Answer) -> dict[str, bytes]:
+            answer.expect(None, VALUE_TYPE)
+            message = answer.read(sys.maxsize)
+            try:
+                found = dict(messages.decode_pairs(message))
+            except ValueError as error:
+                raise AnswerError(f"{action}: {error}", first_bytes=message[:200]) from None
+            if list(found) != keys:
+                raise AnswerError(f"{action}: expected the values of {len(keys)} keys and found {len(found)}")
+            return found
+
+        upload = Upload.of(messages.encode_keys(keys))
+        request = Request(action, "GET", f"{self._path}/keyvalues", upload=upload, refusal=_refusal)
+        return self.connection.exchange(request, receive, self.connection.new_call())
+
+    def _put_batch(self, action: str, batch: Mapping[str, bytes]) -> None:
+        upload = Upload.of(messages.encode_pairs(batch.items()))
+        self._exchange(Request(action, "POST", f"{self._path}/keyvalues", upload=upload, refusal=_refusal))
+
+    def _put(self, key: str, upload: Upload) -> None:
+        self._exchange(self._request(self._action("write", key), "POST", key, upload=upload))
+
+    def _delete(self, key: str) -> None:
+        self._exchange(self._request(self._action("delete", key), "DELETE", key))
+
+    def _list(self, endpoint: str) -> list[str]:
+        action = f"list the keys of {self.name}"
+        keys = get_document(self.connection, action, f"{self._path}/{endpoint}")
+        # a schema would take longer than the request
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise AnswerError(f"{action}: expected a list of keys and found {type(keys).__name__}")
+        return keys
+
+    def _action(self, verb: str, key: str) -> str:
+        return f"{verb} {key!r:.80} of {self.name}"
+
+    def _request(self, action: str, method: str, key: str, **facts: Any) -> Request:
+        messages.check_key(action, key)
+        return Request(action, method, f"{self._path}/key/{segment(key)}", refusal=_refusal, **facts)
+
+    def _exchange(self, request: Request) -> None:
+        self.connection.exchange(
+            request, lambda answer: expect_nothing(request.action, answer), self.connection.new_call()
+        )
+
+
+def _value(answer: Answer) -> bytes:
+    answer.expect(None, VALUE_TYPE)
+    return answer.read(sys.maxsize)
+
+
+def _refusal(request: Request, status: int, headers: Mapping[str, str], text: str) -> RefusedError:
+    is_of_a_key = "/key/" in request.path and (request.method == "HEAD" or text.startswith("Key "))
+    return (
+        _missing(request.action, status) if status == 404 and is_of_a_key else refusal(request, status, headers, text)
+    )
+
+
+def _missing(action: str, status: int = 404) -> KeyNotFoundError:
+    return KeyNotFoundError(f"{action}: there is no such key in this version", action=action, status=status)

@@ -1,0 +1,1 @@
+"""Versions of a repository: the graph, names, changes, what a merge lost."""

@@ -1,0 +1,265 @@
+"""What changes the versions of a repository: each request once, and its outcome known although the answer is lost."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid as uuids
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from pyvolume.calls.call import Call
+from pyvolume.dvid.client import get_document, post_document, segment
+from pyvolume.dvid.schemas import SCHEMAS
+from pyvolume.dvid.versions.graph import MASTER, Graph, Node
+from pyvolume.errors import (
+    AmbiguousError,
+    AnswerError,
+    ExistsError,
+    ForbiddenError,
+    LockedError,
+    MetadataError,
+    NotFoundError,
+    RefusedError,
+    StoreError,
+    TransportError,
+)
+from pyvolume.transport.connection import Connection
+
+T = TypeVar("T")
+
+
+def read_repo(connection: Connection, ref: str, action: str = "read versions") -> dict[str, Any]:
+    """Return the server's document about the repository that a version belongs to."""
+    document: dict[str, Any] = get_document(connection, action, f"/api/repo/{segment(ref)}/info", "dvid-graph-1")
+    return document
+
+
+def read_repos(
+    connection: Connection, action: str = "ask for repositories", *, call: Call | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the server's document about each repository, by the uuid of its root.
+
+    Raises
+    ------
+    ForbiddenError
+        If the server shows none without a valid token, and instances are there.
+    """
+    repos: dict[str, dict[str, Any]] = get_document(connection, action, "/api/repos/info", "dvid-repos-1", call=call)
+    if not repos and get_document(connection, action, "/api/server/types", "dvid-server-types-1", call=call):
+        raise ForbiddenError(
+            f"{action}: the server shows none, although it holds some; it wants a valid token, Connection(token=...)",
+            action=action,
+        )
+    return repos
+
+
+def read_graph(connection: Connection, ref: str, action: str = "read versions") -> Graph:
+    """Return the versions of the repository that a version belongs to."""
+    return Graph.of(read_repo(connection, ref, action))
+
+
+def commit(connection: Connection, uuid: str, note: str, log: Sequence[str]) -> None:
+    """Commit a version, which locks it for good.
+
+    Raises
+    ------
+    LockedError
+        If it is committed already.
+    """
+    action = f"commit {uuid[:8]}"
+
+    def look() -> bool | None:
+        node = _node(connection, uuid, action)
+        if node.locked and note not in {"", node.note}:
+            raise LockedError(
+                f"{action}: the version was committed meanwhile, by somebody else, with the note {node.note!r}",
+                action=action,
+                version=uuid,
+            )
+        return node.locked or None
+
+    document = _checked("dvid-commit-1", {"note": note, "log": [log] if isinstance(log, str) else list(log)}, action)
+    once(lambda: post_document(connection, action, _path(uuid, "commit"), document), look)
+
+
+def new_version(connection: Connection, uuid: str, note: str) -> str:
+    """Make the next version on the branch of a committed one, and return its uuid."""
+    action = f"make a new version of {uuid[:8]}"
+    document = _checked("dvid-new-version-1", {"note": note, "uuid": uuids.uuid4().hex}, action)
+    return _make_child(connection, action, uuid, "newversion", document)
+
+
+def branch(connection: Connection, uuid: str, name: str, note: str) -> str:
+    """Make the first version of a new branch below a committed version, and return its uuid."""
+    action = f"make the branch {name!r} at {uuid[:8]}"
+    _check_word(action, name)
+    if name == MASTER:
+        raise ExistsError(f"{action}: every repository has a branch of this name; new_version() goes on with it")
+    # with the uuid of a version that exists the server would replace that one: this one is drawn at random
+    document = _checked("dvid-branch-1", {"branch": name, "note": note, "uuid": uuids.uuid4().hex}, action)
+    return _make_child(connection, action, uuid, "branch", document)
+
+
+def tag(connection: Connection, uuid: str, name: str, note: str) -> str:
+    """Give a committed version a name, which is a version of its own, and return it.
+
+    The server makes the name the uuid of a child. It takes any name: that of an existing version replaces or commits
+    that one, and one that another uuid begins with can never be looked up. So both are refused here.
+    """
+    action = f"tag {uuid[:8]} as {name!r}"
+    _check_word(action, name)
+    _check_free(connection, action, name)
+
+    def look() -> str | None:
+        made = read_graph(connection, uuid, action).nodes.get(name)
+        return name if made is not None and uuid in made.parents and made.locked else None
+
+    document = _checked("dvid-tag-1", {"tag": name, "note": note}, action)
+    return once(lambda: _child(action, post_document(connection, action, _path(uuid, "tag"), document)), look)
+
+
+def merge(connection: Connection, parents: Sequence[str], note: str) -> str:
+    """Make a child of several committed versions, and return its uuid, which the server draws."""
+    action = f"merge {', '.join(parent[:8] for parent in parents)}"
+    before = read_graph(connection, parents[0], action)
+    _check_parents(action, before, parents)
+
+    def look() -> str | None:
+        after = read_graph(connection, parents[0], action)
+        made = [
+            node.uuid
+            for node in after.nodes.values()
+            if node.uuid not in before.nodes and node.parents == tuple(parents) and node.note == note
+        ]
+        return made[0] if len(made) == 1 else None
+
+    fields = {"mergeType": "conflict-free", "parents": list(parents), "note": note}
+    document, path = _checked("dvid-merge-1", fields, action), f"/api/repo/{segment(parents[0])}/merge"
+    return once(lambda: _child(action, post_document(connection, action, path, document)), look)
+
+
+def write_note(connection: Connection, uuid: str, note: str) -> None:
+    """Replace the note of an open version."""
+    action = f"write the note of {uuid[:8]}"
+    document = _checked("dvid-note-1", {"note": note}, action)
+    post_document(connection, action, _path(uuid, "note"), document, repeatable=True)
+
+
+def write_log(connection: Connection, uuid: str, lines: Sequence[str]) -> None:
+    """Append lines to the log of an open version."""
+    action = f"write the log of {uuid[:8]}"
+    document = _checked("dvid-log-1", {"log": [lines] if isinstance(lines, str) else list(lines)}, action)
+    before = len(_node(connection, uuid, action).log)
+
+    def look() -> bool | None:
+        added = [line.partition("  ")[2] for line in _node(connection, uuid, action).log[before:]]
+        return added == document["log"] or None
+
+    once(lambda: post_document(connection, action, _path(uuid, "log"), document), look)
+
+
+def once(ask: Callable[[], T], look: Callable[[], T | None]) -> T:
+    """Ask; where no answer tells the outcome, look for it on the server.
+
+    Raises
+    ------
+    StoreError
+        What asking raised, if the server has not done what it was asked for, or cannot tell.
+    """
+    try:
+        return ask()
+    except StoreError as error:
+        if not _may_be_done(error):
+            raise
+        lost = error
+    try:
+        found = look()
+    except LockedError:
+        raise
+    except StoreError:  # the server cannot tell
+        found = None
+    if found is not None:
+        return found
+    if not isinstance(lost, TransportError):  # those say so themselves
+        lost.args = (f"{lost}; the request may have been carried out",)
+    raise lost
+
+
+def _may_be_done(error: StoreError) -> bool:
+    """Whether the server may have done what it was asked for: a 503, 400 or 404 says that it has not."""
+    if isinstance(error, RefusedError):
+        return error.status >= 500 and error.status != 503
+    return True
+
+
+def _make_child(connection: Connection, action: str, parent: str, endpoint: str, document: dict[str, str]) -> str:
+    child = document["uuid"]
+
+    def look() -> str | None:
+        made = read_graph(connection, parent, action).nodes.get(child)
+        return child if made is not None and parent in made.parents else None
+
+    path = _path(parent, endpoint)
+    return once(lambda: _child(action, post_document(connection, action, path, document)), look)
+
+
+def _child(action: str, body: bytes) -> str:
+    try:
+        child = json.loads(body)["child"]
+    except (ValueError, KeyError, TypeError):
+        child = None
+    if not isinstance(child, str) or not child:
+        raise AnswerError(
+            f"{action}: expected the uuid of a child and found {body[:200]!r}", first_bytes=body[:200]
+        ) from None
+    return child
+
+
+def _node(connection: Connection, uuid: str, action: str) -> Node:
+    return read_graph(connection, uuid, action).node(uuid)
+
+
+def _path(uuid: str, endpoint: str) -> str:
+    return f"/api/node/{segment(uuid)}/{endpoint}"
+
+
+def _checked(schema: str, document: dict[str, Any], action: str) -> dict[str, Any]:
+    SCHEMAS.validate(schema, document, action)
+    return document
+
+
+def _check_word(action: str, name: str) -> None:
+    """Refuse a name that the server takes and cannot find again."""
+    if name in {".", ".."} or not re.fullmatch(r"[^\s/\\?#%:~]+", name):
+        raise MetadataError(f"{action}: expected a name without spaces, slashes and ?#%:~, and found {name!r}")
+
+
+def _check_free(connection: Connection, action: str, name: str) -> None:
+    taken = f"{action}: a version has a uuid or a tag that begins with this name, which could not be looked up then"
+    try:
+        read_repo(connection, name, action)
+    except AmbiguousError:
+        raise ExistsError(taken, action=action) from None
+    except NotFoundError:
+        pass
+    else:
+        raise ExistsError(taken, action=action)
+    repos = read_repos(connection, action)
+    hidden = [uuid for repo in repos.values() for uuid in repo["DAG"]["Nodes"] if name.startswith(uuid)]
+    if hidden:
+        raise ExistsError(
+            f"{action}: the tag {hidden[0]!r} begins this name, and could not be looked up any more", action=action
+        )
+
+
+def _check_parents(action: str, graph: Graph, parents: Sequence[str]) -> None:
+    """Refuse what the server would refuse after it has made an open version below the first parent."""
+    if len(set(parents)) < len(parents) or len(parents) < 2:
+        raise MetadataError(f"{action}: expected two versions or more, each once, and found {len(parents)}")
+    unlocked = [parent[:8] for parent in parents if not graph.node(parent).locked]
+    if unlocked:
+        raise RefusedError(
+            f"{action}: every parent must be committed, and {', '.join(unlocked)} is open; commit it first",
+            action=action,
+        )

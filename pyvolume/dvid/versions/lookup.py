@@ -1,0 +1,128 @@
+"""From a name for a version to its full uuid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyvolume.calls.call import Call
+from pyvolume.dvid.client import get_document, segment
+from pyvolume.dvid.schemas import SCHEMAS
+from pyvolume.dvid.versions import changes
+from pyvolume.dvid.versions.graph import MASTER, Graph
+from pyvolume.errors import AmbiguousError, NotFoundError
+from pyvolume.transport.connection import Connection
+
+LISTED = 5
+"""So many repositories are named by an error at most."""
+
+
+def resolve(connection: Connection, ref: str, call: Call | None = None) -> str:
+    """Return the full uuid of a version, as of now: a handle that keeps it does not drift when a branch moves.
+
+    Parameters
+    ----------
+    connection : Connection
+    ref : str
+        In any form that the server knows: a prefix of a uuid, a tag, ``"ab:dev"`` for the leaf of a branch,
+        ``":master"`` where the server holds one repository, ``":master~1"`` for the version before it; or, beyond that,
+        ``"brain:dev"`` with the alias of a repository, and ``"brain"`` for the leaf of its branch master.
+    call : Call, optional
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such version.
+    AmbiguousError
+        If there are several. The server itself takes one of the ends of a branch, another one each time.
+    """
+    action = f"find version {ref!r}"
+    if not ref:
+        raise NotFoundError(f"{action}: expected a uuid, a prefix of one, or a branch as in ':master'", action=action)
+    prefix, _, branch = ref.partition(":")
+    name, steps = _branch_and_steps(branch)
+    graph = _graph_of(connection, prefix, action, call) if prefix else _only_graph(connection, action, call)
+    found = [prefix] if prefix in graph.nodes else [uuid for uuid in graph.nodes if uuid.startswith(prefix)]
+    if branch or not found:
+        return _before(graph, _end(graph, name, action), steps, action)
+    return _single(found, action)
+
+
+def _graph_of(connection: Connection, prefix: str, action: str, call: Call | None) -> Graph:
+    """Return the graph of the repository that a uuid or a tag begins so, or else that has this alias."""
+    try:
+        document = get_document(connection, action, f"/api/repo/{segment(prefix)}/info", "dvid-graph-1", call=call)
+    except AmbiguousError:
+        raise
+    except NotFoundError as error:
+        repos = changes.read_repos(connection, action, call=call)
+        named = {uuid: each for uuid, each in repos.items() if each["Alias"] == prefix}
+        if not named:
+            raise error from None
+        document = _only(named, action)
+    return Graph.of(document)
+
+
+def _only_graph(connection: Connection, action: str, call: Call | None) -> Graph:
+    """Return the graph of a server's only repository.
+
+    A server that holds none must not be asked for a branch: it panics, and creates no repository any more until it is
+    restarted.
+    """
+    repos = changes.read_repos(connection, action, call=call)
+    if not repos:
+        raise NotFoundError(f"{action}: the server holds no repository; Server.create_repo makes one", action=action)
+    return Graph.of(_only(repos, action))
+
+
+def _only(repos: Mapping[str, dict[str, Any]], action: str) -> dict[str, Any]:
+    if len(repos) > 1:
+        listed = [f"{uuid[:8]} {repo['Alias']!r}" for uuid, repo in sorted(repos.items())]
+        more = f" and {len(listed) - LISTED} more" if len(listed) > LISTED else ""
+        raise AmbiguousError(
+            f"{action}: the server holds several such repositories, {', '.join(listed[:LISTED])}{more}; "
+            "put a uuid or an alias in front, as in 'ab12:master'",
+            action=action,
+            candidates=tuple(sorted(repos)),
+        )
+    (document,) = repos.values()
+    SCHEMAS.validate("dvid-graph-1", document, action)
+    return document
+
+
+def within(uuid: str, ref: str) -> str:
+    """Return `ref` for the whole server, where ``":dev"`` means a branch of the repository that `uuid` belongs to."""
+    return f"{uuid}{ref}" if ref.startswith(":") else ref
+
+
+def _branch_and_steps(branch: str) -> tuple[str, int]:
+    found = re.fullmatch(r"(.*)~(\d+)", branch)
+    return (found[1], int(found[2])) if found else (branch, 0)
+
+
+def _end(graph: Graph, branch: str, action: str) -> str:
+    ends = graph.ends(branch or MASTER)
+    if not ends:
+        there_are = ", ".join(graph.branches)
+        raise NotFoundError(f"{action}: no such branch in this repository, which has {there_are}", action=action)
+    return _single(ends, action)
+
+
+def _before(graph: Graph, uuid: str, steps: int, action: str) -> str:
+    for step in range(steps):
+        parents = graph.node(uuid).parents
+        if not parents:
+            raise NotFoundError(f"{action}: {steps} is out of range, {step} versions come before", action=action)
+        uuid = _single(parents, action)
+    return uuid
+
+
+def _single(found: Sequence[str], action: str) -> str:
+    if len(found) != 1:
+        raise AmbiguousError(
+            f"{action}: it may be each of {', '.join(uuid[:8] for uuid in found)}; give the uuid of one",
+            action=action,
+            candidates=tuple(found),
+        )
+    return found[0]

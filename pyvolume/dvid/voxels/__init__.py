@@ -1,0 +1,23 @@
+"""Voxels of DVID, under the names that pydvid gave them."""
+
+from __future__ import annotations
+
+from pyvolume.dvid.roi.region import RoiMaskAccessor
+from pyvolume.dvid.voxels.accessor import (
+    VoxelsAccessor,
+    create_new,
+    get_metadata,
+    get_ndarray,
+    post_ndarray,
+)
+from pyvolume.model.metadata import VoxelsMetadata
+
+__all__ = [
+    "RoiMaskAccessor",
+    "VoxelsAccessor",
+    "VoxelsMetadata",
+    "create_new",
+    "get_metadata",
+    "get_ndarray",
+    "post_ndarray",
+]

@@ -1,0 +1,336 @@
+"""Voxels of DVID, under the names that pydvid gave them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, SupportsIndex, cast
+
+from numpy.typing import NDArray
+
+from pyvolume.dvid import instances
+from pyvolume.dvid.client import get_document, post_document, segment
+from pyvolume.dvid.documents import (
+    check_coordinates,
+    creation_document,
+    extents_document,
+    instance_info,
+    voxels_metadata,
+)
+from pyvolume.dvid.keyvalue.attributes import Attributes
+from pyvolume.dvid.roi.region import Roi
+from pyvolume.dvid.schemas import SCHEMAS
+from pyvolume.dvid.version import Version, find_version
+from pyvolume.dvid.versions.lookup import resolve, within
+from pyvolume.dvid.voxels import settings
+from pyvolume.dvid.voxels.history import history
+from pyvolume.dvid.voxels.images import arb, image, isotropic
+from pyvolume.dvid.voxels.store import DvidStore
+from pyvolume.errors import UnsupportedError
+from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.transfer.casting import Casting
+from pyvolume.transport.connection import Connection
+from pyvolume.volume import Volume
+
+__all__ = ["VoxelsAccessor", "create_new", "get_metadata", "get_ndarray", "post_ndarray"]
+
+
+class VoxelsAccessor(Volume):
+    """A volume of DVID: one instance, in one version.
+
+    The version is looked up once, here: the accessor stays with it when a branch moves on.
+
+    Parameters
+    ----------
+    connection : Connection
+        Stays open when the volume is closed.
+    uuid : str
+        The version: a uuid, a prefix of one, a tag, or a branch as in ``":master"``, ``"ab:dev"``, ``":master~1"``.
+    data_name : str
+        Of the instance.
+    query_args : mapping, optional
+        Sent along with each read and write of voxels, such as ``{"roi": "name"}``. Blocks are not merged then,
+        because what is read may not be what is stored.
+    throttle : bool, optional
+        Let the server answer that it is busy (one such request at a time, by default). Off if not given.
+    retry_timeout, retry_interval, warning_interval : float, optional
+        Seconds, see `RetryPolicy`; what is not given is as the connection has it.
+    partial_blocks : "merge" or "raise"
+        DVID stores whole blocks only. Other writes read the blocks at the border and complete them, or are refused.
+    casting : "checked", "safe", "same_kind" or "unsafe"
+        Which values may be written, see `Volume`.
+    mode : "r" or "r+"
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such version or instance.
+    UnsupportedError
+        If the instance holds no voxels.
+    MetadataError
+        If the server's documents contradict themselves.
+    StoreError
+        If the server could not answer.
+    """
+
+    def __init__(  # noqa: PLR0917 - the signature of pydvid
+        self,
+        connection: Connection,
+        uuid: str,
+        data_name: str,
+        query_args: Mapping[str, str] | None = None,
+        throttle: bool | None = None,
+        retry_timeout: float | None = None,
+        retry_interval: float | None = None,
+        warning_interval: float | None = None,
+        *,
+        partial_blocks: Literal["merge", "raise"] = "merge",
+        casting: Casting = "checked",
+        mode: Literal["r", "r+"] = "r+",
+    ) -> None:
+        if not isinstance(connection, Connection):
+            raise TypeError(
+                f"VoxelsAccessor: expected a Connection and found {connection!r}; pyvolume.open takes a url"
+            )
+        given = {"timeout": retry_timeout, "interval": retry_interval, "warning_interval": warning_interval}
+        changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        version = resolve(connection, uuid)
+        path = f"/api/node/{segment(version)}/{segment(data_name)}"
+        info = get_document(connection, f"open {data_name}", f"{path}/info", "dvid-info-1")
+        kind = instance_info(info, data_name)
+        document = get_document(connection, f"open {data_name}", f"{path}/metadata", "dvid-metadata-1")
+        super().__init__(
+            DvidStore(
+                connection,
+                version,
+                data_name,
+                kind,
+                document,
+                query=query_args or {},
+                throttle=bool(throttle),
+            ),
+            voxels_metadata(document, data_name),
+            mode=mode,
+            retry=dataclasses.replace(connection.retry, **changed),
+            locks=connection.locks,
+            partial_blocks=partial_blocks,
+            casting=casting,
+        )
+
+    @property
+    def store(self) -> DvidStore:
+        """The instance in its version."""
+        return cast("DvidStore", self.access.store)
+
+    @property
+    def uuid(self) -> str:
+        """The full uuid of the version."""
+        return self.store.uuid
+
+    @property
+    def version(self) -> Version:
+        """The version, which can be committed, branched and compared; a request."""
+        return find_version(self.store.connection, self.uuid)
+
+    def at(self, ref: Version | str) -> VoxelsAccessor:
+        """Open the same instance in another version, with the same options, on the same connection.
+
+        A connection that `pyvolume.open` has made is closed with the volume that was opened, not with this one.
+
+        Parameters
+        ----------
+        ref : Version or str
+            A handle, or any form; ``":dev"`` is a branch of the volume's own repository.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version, or the instance is not of its repository.
+        StoreError
+            If the server could not answer.
+        """
+        stored = self.access.stored
+        plain = self.store if stored is None else cast("DvidStore", stored)
+        other = self._reopened(ref.uuid if isinstance(ref, Version) else within(self.uuid, ref), plain.query)
+        return other if stored is None else other.masked(self.store.query["roi"])
+
+    def masked(self, roi: Roi | str) -> VoxelsAccessor:
+        """Open the same volume through a region: voxels outside of it read as 0, and are not written.
+
+        The server applies the mask (``?roi=``), as the region is at that time. With a background other than 0 its uint8
+        volumes give that outside. A write that does not fill whole blocks completes them with what is stored.
+
+        Parameters
+        ----------
+        roi : Roi or str
+            A region in the volume's version, or the name of one.
+
+        Raises
+        ------
+        UnsupportedError
+            If its blocks are not those of the volume, for which the server would answer wrongly, or it is of another
+            version; or if this volume is masked already.
+        NotFoundError
+            If there is no such region.
+        """
+        action = f"mask {self.data_name}"
+        if "roi" in self.store.query:
+            raise UnsupportedError(f"{action}: it is masked by {self.store.query['roi']!r} already")
+        region = Roi(self.store.connection, self.uuid, roi) if isinstance(roi, str) else roi
+        if (region.connection.url, region.uuid) != (self.store.connection.url, self.uuid):
+            raise UnsupportedError(f"{action}: expected a region in version {self.uuid[:8]} and found {region!r}")
+        if region.block_shape != self.block_shape:
+            raise UnsupportedError(
+                f"{action} by {region.name}: expected a region in blocks of {self.block_shape} and found "
+                f"{region.block_shape}; create one with create_roi(name, block_shape={self.block_shape})"
+            )
+        # blocks outside of the region would be read as 0, and it may grow before they are written
+        return self._reopened(self.uuid, self.store.query | {"roi": region.name}, stored=self.store)
+
+    @property
+    def attrs(self) -> Attributes:
+        """What is noted down about the volume in this version: a mapping of JSON values."""
+        return Attributes(self.store.connection, self.uuid, self.data_name, writable=self.mode == "r+")
+
+    def _reopened(self, uuid: str, query: Mapping[str, str], stored: DvidStore | None = None) -> VoxelsAccessor:
+        """Open the same instance with the same options; blocks are completed from `stored`."""
+        other = VoxelsAccessor(self.store.connection, uuid, self.data_name, query, self.store.throttle)
+        other.access = dataclasses.replace(self.access, store=other.store, stored=stored)
+        return other
+
+    # methods that are written beside their subject
+    history = history
+    image = image
+    isotropic = isotropic
+    arb = arb
+    set_resolution = settings.set_resolution
+    set_extents = settings.set_extents
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags that the instance was created with; a request. No call of the server changes them."""
+        return settings.read_tags(self.store.connection, self.uuid, self.data_name)
+
+    @property
+    def data_name(self) -> str:
+        """The name of the instance."""
+        return self.store.name
+
+    @property
+    def typename(self) -> str:
+        """The type of the instance, such as ``"uint8blk"``."""
+        return self.store.info.typename
+
+    @property
+    def block_shape(self) -> tuple[int, ...]:
+        """Shape of the blocks that the server stores, one entry per axis behind the channel."""
+        return self.store.blocks
+
+    @property
+    def voxels_metadata(self) -> VoxelsMetadata:
+        """What the volume is; the same as `metadata`."""
+        return self.metadata
+
+    def __repr__(self) -> str:
+        blocks = "×".join(map(str, self.block_shape))
+        mask = f", masked by {self.store.query['roi']!r}" if "roi" in self.store.query else ""
+        return (
+            f"<{type(self).__name__} {self.data_name!r} of version {self.uuid[:8]}: {self.shape} {self.dtype.name} "
+            f"{self.axiskeys}, {self.typename} in blocks of {blocks}{mask}, mode {self.mode!r}, {self.store.address}>"
+        )
+
+
+def create_new(
+    connection: Connection,
+    uuid: str,
+    data_name: str,
+    voxels_metadata: VoxelsMetadata,
+    *,
+    block_shape: Sequence[int] = (64, 64, 64),
+    compression: str | None = None,
+    versioned: bool = True,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Create an instance for voxels.
+
+    The type follows from the dtype and the number of channels: uint8 × 4 is ``rgba8blk``; uint64 is ``uint64blk``,
+    never labels. Where the metadata has a shape, it is declared as the extents of the volume: extents given at the
+    creation itself would vanish with the first write.
+
+    Parameters
+    ----------
+    connection : Connection
+    uuid : str
+        A version of the repository, in any form; it must be open.
+    data_name : str
+    voxels_metadata : VoxelsMetadata
+        As from `VoxelsMetadata.create_default_metadata`.
+    block_shape : sequence of int
+        Of the blocks on the server, in voxels (x, y, z).
+    compression : str, optional
+        Of the blocks on the server: ``"none"``, ``"lz4"`` (the server's default), ``"snappy"``, ``"gzip"``,
+        ``"gzip:6"``, or ``"jpeg"``, which loses information and is for uint8.
+    versioned : bool
+        Whether each version has voxels of its own; if not, all share them, and a committed version can be written.
+    tags : mapping, optional
+        Kept with the instance for good; texts without commas and ``=``.
+
+    Raises
+    ------
+    UnsupportedError
+        If DVID has no type for such voxels; the message names those it has.
+    MetadataError
+        For a name or a block shape that would make an instance which cannot be reached, and which nothing over
+        HTTP can delete.
+    SelectionError
+        If the extents go beyond 32-bit coordinates.
+    ExistsError
+        If the repository has an instance of this name.
+    RefusedError
+        If the server refuses.
+    TransportError
+        If no answer arrived, and no such instance was there when looked for afterwards.
+    """
+    document = creation_document(voxels_metadata, data_name, block_shape, compression, versioned=versioned, tags=tags)
+    check_coordinates(f"create {data_name}", voxels_metadata.bounds)
+    version = resolve(connection, uuid)
+    instances.create(connection, version, document, "dvid-create-instance-1")
+    if voxels_metadata.bounds.size:
+        extents = extents_document(voxels_metadata.bounds)
+        SCHEMAS.validate("dvid-extents-1", extents, f"create {data_name}")
+        path = f"/api/node/{segment(version)}/{segment(data_name)}/extents"
+        post_document(connection, f"declare the extents of {data_name}", path, extents, repeatable=True)
+
+
+def get_metadata(connection: Connection, uuid: str, data_name: str) -> VoxelsMetadata:
+    """Return what a volume is.
+
+    Raises
+    ------
+    StoreError, UnsupportedError, MetadataError
+        As for `VoxelsAccessor`.
+    """
+    return VoxelsAccessor(connection, uuid, data_name).metadata
+
+
+def get_ndarray(
+    connection: Connection,
+    uuid: str,
+    data_name: str,
+    start: Sequence[SupportsIndex],
+    stop: Sequence[SupportsIndex],
+) -> NDArray[Any]:
+    """Read a box of a volume, see `Volume.get_ndarray`."""
+    return VoxelsAccessor(connection, uuid, data_name).get_ndarray(start, stop)
+
+
+def post_ndarray(  # noqa: PLR0917 - the signature of pydvid
+    connection: Connection,
+    uuid: str,
+    data_name: str,
+    start: Sequence[SupportsIndex],
+    stop: Sequence[SupportsIndex],
+    array: NDArray[Any],
+) -> None:
+    """Write a box of a volume, see `Volume.post_ndarray`."""
+    VoxelsAccessor(connection, uuid, data_name).post_ndarray(start, stop, array)

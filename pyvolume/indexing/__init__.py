@@ -1,0 +1,1 @@
+"""Which voxels: numpy's rules."""

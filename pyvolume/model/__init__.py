@@ -1,0 +1,1 @@
+"""What a volume is: values, without input and output."""

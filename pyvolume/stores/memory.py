@@ -1,0 +1,89 @@
+"""A numpy array as a store: the reference driver."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyvolume.calls.call import Call
+from pyvolume.model.box import Box
+from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.stores.base import StoreTraits
+
+
+class MemoryStore:
+    """The voxels of a channel-first numpy array.
+
+    Parameters
+    ----------
+    array : ndarray
+        Used as it is, not copied: a write through the store changes it, until the store has to grow.
+    metadata : VoxelsMetadata
+        Of the array, which begins at voxel 0.
+    block_shape : tuple of int
+        One entry per axis behind the channel: only whole blocks are written, as a block store would have it.
+    growable : bool
+        Whether a write beyond the array makes it larger, on any side.
+    """
+
+    def __init__(
+        self, array: NDArray[Any], metadata: VoxelsMetadata, *, block_shape: tuple[int, ...], growable: bool
+    ) -> None:
+        self._array = array
+        self._metadata = metadata
+        self._bounds = metadata.bounds
+        self._lock = threading.Lock()
+        self.address = f"memory://{id(self):x}"
+        self.traits = StoreTraits(
+            read_grid=(1,) * array.ndim,
+            write_grid=(1, *block_shape),
+            max_read_bytes=sys.maxsize,
+            max_write_bytes=sys.maxsize,
+            writable=array.flags.writeable,
+            growable=(False, *(growable,) * (array.ndim - 1)),
+            lossy=False,
+            outside="zeros" if growable else "error",
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in {"_lock", "address"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+        self.address = f"memory://{id(self):x}"
+
+    def read_metadata(self, call: Call) -> VoxelsMetadata:
+        return dataclasses.replace(self._metadata, bounds=self._bounds)
+
+    def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
+        with self._lock:
+            inside = box.intersection(self._bounds)
+            if inside != box:
+                out[...] = 0
+            if inside is not None:
+                out[inside.slices_from(box.start)] = self._array[inside.slices_from(self._bounds.start)]
+
+    def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
+        with self._lock:
+            if not self._bounds.contains(box):
+                self._grow(box)
+            np.copyto(self._array[box.slices_from(self._bounds.start)], voxels, casting="unsafe")
+
+    def _grow(self, box: Box) -> None:
+        old = self._bounds
+        start = box.start if old.size == 0 else tuple(map(min, old.start, box.start))
+        stop = box.stop if old.size == 0 else tuple(map(max, old.stop, box.stop))
+        new = Box((0, *start[1:]), (old.stop[0], *stop[1:]))
+        grown = np.zeros(new.shape, self._array.dtype, order="F")
+        if old.size:
+            grown[old.slices_from(new.start)] = self._array
+        self._array, self._bounds = grown, new
+
+    def close(self) -> None:
+        """Nothing is held open."""

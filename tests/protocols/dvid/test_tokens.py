@@ -1,0 +1,82 @@
+"""A server that wants a token: whoever has none, or a bad one, is told so, on the mock server and on a real DVID."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import real_dvid
+
+import pyvolume
+from mockserver import MockServer
+from mockserver.dvid.jwt import make_token
+from pyvolume.dvid import general
+from pyvolume.dvid.keyvalue.mapping import KeyValue
+from pyvolume.dvid.repo import Repo
+from pyvolume.dvid.versions import changes
+from pyvolume.errors import ForbiddenError
+
+
+@pytest.fixture(scope="module", params=["mock", "dvid"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if request.param == "mock":
+        with MockServer(admin_token=real_dvid.ADMIN_TOKEN, auth="token", jwt_secret=real_dvid.JWT_SECRET) as mock:
+            yield mock.url
+    elif shutil.which("dvid") is None or os.environ.get("PYVOLUME_DVID_URL"):
+        pytest.skip("it takes a server of its own: put `dvid` on PATH, and name no other server")
+    else:
+        with real_dvid.running(tmp_path_factory.mktemp("dvid"), sections='[auth]\nenforce = "token"\n') as server:
+            yield server.url
+
+
+def token(seconds: float = 600, secret: str = real_dvid.JWT_SECRET, **claims: Any) -> str:
+    return make_token(secret, {"user": "anna", "exp": time.time() + seconds} | claims)
+
+
+@pytest.fixture(scope="module")
+def repo(url: str) -> Iterator[Repo]:
+    with pyvolume.Connection(url, token=token(), admin_token=real_dvid.ADMIN_TOKEN) as connection:
+        repo = pyvolume.Server(connection).create_repo("guarded")
+        repo.create_volume("gray", (32, 32, 32), "uint8", block_shape=(16, 16, 16))
+        repo.create_keyvalue("notes")
+        yield repo
+
+
+BAD: dict[str, Callable[[], str | None]] = {
+    "none": lambda: None,
+    "expired": lambda: token(-60),
+    "of another secret": lambda: token(secret="another"),
+    "of nobody": lambda: token(user=7),
+    "garbage": lambda: "garbage",
+}
+
+ASKS: dict[str, Callable[[pyvolume.Connection, Repo], object]] = {
+    "list": lambda connection, _: list(pyvolume.Server(connection).repos),
+    "count": lambda connection, _: len(pyvolume.Server(connection).repos),
+    "look in": lambda connection, repo: repo.uuid in pyvolume.Server(connection).repos,
+    "find": lambda connection, repo: pyvolume.Server(connection).repos.get(repo.uuid),
+    "pydvid": lambda connection, _: general.get_repos_info(connection),
+    "open": lambda connection, repo: pyvolume.VoxelsAccessor(connection, repo.uuid, "gray"),
+    "commit": lambda connection, repo: changes.commit(connection, repo.uuid, "", ()),
+    "key": lambda connection, repo: "a" in KeyValue(connection, repo.uuid, "notes", check=False),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("ask", ASKS)
+def test_a_bad_token_is_an_error_that_tells_what_to_do(url: str, repo: Repo, bad: str, ask: str) -> None:
+    with (
+        pyvolume.Connection(url, token=BAD[bad]()) as connection,
+        pytest.raises(ForbiddenError, match=r"valid token, Connection\(token=\.\.\.\)"),
+    ):
+        ASKS[ask](connection, repo)
+
+
+def test_a_good_token_opens_everything(repo: Repo) -> None:
+    volume = repo.root.volume("gray")
+    volume[...] = 3
+    assert (volume[0, 1, 2, 3], "guarded" in pyvolume.Server(repo.connection).repos) == (3, True)

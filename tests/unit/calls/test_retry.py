@@ -1,0 +1,394 @@
+"""Retry: patience from the last progress, bounded and visible waits; time is injected, nothing waits for real."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyvolume import RetryPolicy, Wait
+from pyvolume.calls.call import Call, Progress
+from pyvolume.errors import (
+    AnswerError,
+    BusyError,
+    BusyTimeoutError,
+    ForbiddenError,
+    RefusedError,
+    StoreError,
+    TransportError,
+)
+
+
+class FakeClock:
+    """Time that passes when it is waited for."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+        self.waits: list[float] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def wait(self, seconds: float, cancelled: threading.Event) -> None:
+        self.waits.append(seconds)
+        self.time += seconds
+
+
+def longest(_low: float, high: float) -> float:
+    """Draw no random wait, but always the longest."""
+    return high
+
+
+def call_of(clock: FakeClock, jitter: Callable[[float, float], float] = longest, **policy: Any) -> Call:
+    return Call(RetryPolicy(**policy), clock=clock, jitter=jitter)
+
+
+def busy(retry_after: float | None = None) -> BusyError:
+    return BusyError("read voxels: 503", status=503, reason="throttled", retry_after=retry_after)
+
+
+def cut_off() -> TransportError:
+    return TransportError("read voxels: cut off", retryable=True)
+
+
+class Server:
+    """Attempts that fail as listed and then succeed; each may take time and move bytes first."""
+
+    def __init__(
+        self, clock: FakeClock, failures: Iterable[BaseException], *, takes: float = 0.0, moves: Iterable[int] = ()
+    ) -> None:
+        self._clock = clock
+        self._failures = iter(failures)
+        self._takes = takes
+        self._moves = iter(moves)
+        self.began: list[float] = []
+
+    def __call__(self, progress: Progress) -> str:
+        self.began.append(self._clock.now() - 1000)
+        moved = next(self._moves, 0)
+        if moved:
+            progress.received(moved)
+        self._clock.time += self._takes
+        failure = next(self._failures, None)
+        if failure is not None:
+            raise failure
+        return "voxels"
+
+
+def for_ever(make: Callable[[], BaseException]) -> Iterable[BaseException]:
+    while True:
+        yield make()
+
+
+@pytest.mark.parametrize("failure", [busy, cut_off])
+def test_recovers_from_failures_that_pass(failure: Callable[[], StoreError]) -> None:
+    clock = FakeClock()
+    server = Server(clock, [failure() for _ in range(4)])
+    result = call_of(clock).attempt(server, retry_answers=True)
+    assert (result, len(server.began)) == ("voxels", 5)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ForbiddenError("no", status=403),
+        RefusedError("no", status=500),
+        TransportError("cannot connect"),
+        BusyError("no", status=503).with_facts(retryable=False),
+        ValueError("closed"),
+        KeyboardInterrupt(),
+    ],
+    ids=repr,
+)
+def test_what_is_not_retryable_is_raised_after_one_attempt(failure: BaseException) -> None:
+    clock = FakeClock()
+    server = Server(clock, [failure])
+    with pytest.raises(type(failure)) as raised:
+        call_of(clock).attempt(server, retry_answers=True)
+    assert (raised.value, len(server.began)) == (failure, 1)
+
+
+def test_repeats_at_once_then_waits_double_up_to_the_longest() -> None:
+    clock = FakeClock()
+    call_of(clock, interval=1, max_interval=20, timeout=1000).attempt(
+        Server(clock, [busy() for _ in range(8)]), retry_answers=True
+    )
+    assert clock.waits == [0.004, 1, 2, 4, 8, 16, 20, 20]
+
+
+@given(st.floats(0, 50), st.floats(0, 50), st.integers(0, 2**32))
+def test_waits_are_drawn_between_zero_and_their_bound(interval: float, max_interval: float, seed: int) -> None:
+    clock = FakeClock()
+    call = call_of(clock, random.Random(seed).uniform, interval=interval, max_interval=max_interval, timeout=10_000)
+    call.attempt(Server(clock, [busy() for _ in range(9)]), retry_answers=True)
+    bounds = [min(0.004, interval, max_interval), *(min(max_interval, interval * 2**n) for n in range(8))]
+    assert all(0 <= wait <= bound for wait, bound in zip(clock.waits, bounds, strict=True))
+
+
+def test_waits_are_random_by_default() -> None:
+    clock = FakeClock()
+    Call(RetryPolicy(interval=1, max_interval=1), clock=clock).attempt(
+        Server(clock, [busy() for _ in range(20)]), retry_answers=True
+    )
+    assert len(set(clock.waits)) == 20
+
+
+def test_gives_up_when_the_patience_has_run_out() -> None:
+    clock = FakeClock()
+    server = Server(clock, for_ever(busy))
+    with pytest.raises(BusyTimeoutError, match=r"gave up after 9 attempts in 60\.0 s"):
+        call_of(clock, timeout=60).attempt(server, retry_answers=True)
+    assert server.began == pytest.approx([0, 0.004, 1.004, 3.004, 7.004, 15.004, 31.004, 51.004, 60])
+
+
+def test_a_busy_server_is_a_timeout_with_attempts_and_seconds() -> None:
+    clock = FakeClock()
+    with pytest.raises(BusyTimeoutError) as raised:
+        call_of(clock, timeout=10).attempt(Server(clock, for_ever(busy)), retry_answers=True)
+    facts = raised.value
+    assert (facts.status, facts.reason, facts.attempts, facts.seconds) == (503, "throttled", 6, 10.0)
+
+
+def test_a_bad_line_stays_a_transport_error() -> None:
+    clock = FakeClock()
+    with pytest.raises(TransportError, match=r"cut off \(gave up after \d+ attempts in 10\.0 s\)"):
+        call_of(clock, timeout=10).attempt(Server(clock, for_ever(cut_off)), retry_answers=True)
+
+
+def test_what_is_raised_in_the_end_is_not_retryable() -> None:
+    clock = FakeClock()
+    with pytest.raises(TransportError) as raised:
+        call_of(clock, timeout=10).attempt(Server(clock, for_ever(cut_off)), retry_answers=True)
+    assert not raised.value.retryable
+
+
+def test_no_attempt_begins_after_the_patience() -> None:
+    clock = FakeClock()
+    server = Server(clock, for_ever(cut_off))
+    with pytest.raises(TransportError):
+        call_of(clock, timeout=60).attempt(server, retry_answers=True)
+    assert max(server.began) <= 60
+
+
+def test_patience_counts_from_the_last_new_byte() -> None:
+    clock = FakeClock()
+    server = Server(clock, [cut_off() for _ in range(20)], takes=50, moves=range(10, 1000, 10))
+    call_of(clock, timeout=60, interval=1, max_interval=1).attempt(server, retry_answers=True)
+    assert len(server.began) == 21
+
+
+def test_bytes_that_an_earlier_attempt_has_reached_are_no_progress() -> None:
+    clock = FakeClock()
+    server = Server(clock, for_ever(cut_off), takes=25, moves=[10] * 20)
+    with pytest.raises(TransportError, match="gave up after 3 attempts"):
+        call_of(clock, timeout=60, interval=1, max_interval=1).attempt(server, retry_answers=True)
+
+
+def test_the_success_of_one_piece_renews_the_patience_of_the_next() -> None:
+    clock = FakeClock()
+    call = call_of(clock, timeout=60, interval=1, max_interval=1)
+    for _ in range(10):
+        call.attempt(Server(clock, [busy()], takes=25), retry_answers=True)
+    assert clock.now() - 1000 > 500
+
+
+def test_retry_after_is_waited_for_exactly() -> None:
+    clock = FakeClock()
+    call_of(clock, max_interval=5).attempt(Server(clock, [busy(retry_after=37)]), retry_answers=True)
+    assert clock.waits == [37]
+
+
+def test_a_retry_after_of_zero_is_a_wait_of_zero() -> None:
+    clock = FakeClock()
+    call_of(clock).attempt(Server(clock, [busy(retry_after=0)]), retry_answers=True)
+    assert clock.waits == [0]
+
+
+def test_a_retry_after_beyond_the_patience_is_given_up_at_once() -> None:
+    clock = FakeClock()
+    with pytest.raises(BusyTimeoutError) as raised:
+        call_of(clock, timeout=60).attempt(Server(clock, [busy(retry_after=61)]), retry_answers=True)
+    assert (raised.value.attempts, raised.value.retry_after, clock.waits) == (1, 61, [])
+
+
+def test_timeout_0_makes_one_attempt() -> None:
+    clock = FakeClock()
+    with pytest.raises(BusyTimeoutError) as raised:
+        call_of(clock, timeout=0).attempt(Server(clock, for_ever(busy)), retry_answers=True)
+    assert (raised.value.attempts, clock.waits) == (1, [])
+
+
+def test_on_wait_sees_every_wait() -> None:
+    clock, seen = FakeClock(), list[Wait]()
+    failures = [busy(retry_after=9), cut_off(), busy()]
+    call_of(clock, on_wait=seen.append).attempt(Server(clock, failures, takes=5), retry_answers=True)
+    assert seen == [
+        Wait(attempt=1, seconds=9, elapsed=5, error=failures[0]),
+        Wait(attempt=2, seconds=1, elapsed=19, error=failures[1]),
+        Wait(attempt=3, seconds=2, elapsed=25, error=failures[2]),
+    ]
+
+
+def test_on_wait_may_end_the_call() -> None:
+    def stop(_: Wait) -> None:
+        raise KeyboardInterrupt
+
+    clock = FakeClock()
+    server = Server(clock, for_ever(busy))
+    with pytest.raises(KeyboardInterrupt):
+        call_of(clock, on_wait=stop).attempt(server, retry_answers=True)
+    assert len(server.began) == 1
+
+
+def test_ctrl_c_ends_a_wait() -> None:
+    class Interrupted(FakeClock):
+        def wait(self, seconds: float, cancelled: threading.Event) -> None:
+            raise KeyboardInterrupt
+
+    clock = Interrupted()
+    server = Server(clock, for_ever(busy))
+    with pytest.raises(KeyboardInterrupt):
+        call_of(clock).attempt(server, retry_answers=True)
+    assert len(server.began) == 1
+
+
+def test_the_log_gets_a_warning_after_the_warning_interval(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    with caplog.at_level(logging.INFO, "pyvolume"):
+        call_of(clock, warning_interval=6, timeout=100).attempt(
+            Server(clock, [busy() for _ in range(6)]), retry_answers=True
+        )
+    assert [record.levelname for record in caplog.records] == ["INFO"] * 4 + ["WARNING"] * 2
+
+
+def test_the_log_says_how_long_and_why(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    with caplog.at_level(logging.INFO, "pyvolume"):
+        call_of(clock).attempt(Server(clock, [busy()], takes=5), retry_answers=True)
+    assert caplog.messages == ["attempt 1 failed, trying again in 0.004 s (5.0 s so far): read voxels: 503"]
+
+
+@pytest.mark.parametrize(("retry_answers", "attempts"), [(True, 2), (False, 1)])
+def test_an_odd_answer_is_asked_for_once_more_at_most(retry_answers: bool, attempts: int) -> None:
+    clock = FakeClock()
+    server = Server(clock, for_ever(lambda: AnswerError("html")))
+    with pytest.raises(AnswerError):
+        call_of(clock).attempt(server, retry_answers=retry_answers)
+    assert len(server.began) == attempts
+
+
+def test_one_odd_answer_among_busy_ones_is_forgiven() -> None:
+    clock = FakeClock()
+    server = Server(clock, [busy(), AnswerError("html"), busy(), cut_off()])
+    assert call_of(clock).attempt(server, retry_answers=True) == "voxels"
+
+
+def test_two_odd_answers_are_too_many_also_with_busy_ones_between() -> None:
+    clock = FakeClock()
+    server = Server(clock, [AnswerError("html"), busy(), AnswerError("html"), busy()])
+    with pytest.raises(AnswerError):
+        call_of(clock).attempt(server, retry_answers=True)
+    assert len(server.began) == 3
+
+
+def test_each_exchange_of_a_call_may_have_its_odd_answer() -> None:
+    clock = FakeClock()
+    call = call_of(clock)
+    results = [call.attempt(Server(clock, [AnswerError("html")]), retry_answers=True) for _ in range(3)]
+    assert results == ["voxels"] * 3
+
+
+def test_no_attempt_begins_after_the_deadline() -> None:
+    clock = FakeClock()
+    server = Server(clock, for_ever(busy), takes=3)
+    with pytest.raises(StoreError):
+        call_of(clock, deadline=20).attempt(server, retry_answers=True)
+    assert max(server.began) <= 20
+
+
+def test_the_deadline_ends_a_transfer_that_is_under_way() -> None:
+    clock = FakeClock()
+
+    def endless(progress: Progress) -> None:
+        while True:
+            clock.time += 1
+            progress.received(1000)
+
+    with pytest.raises(TransportError, match="the deadline of 20 s has passed"):
+        call_of(clock, deadline=20).attempt(endless, retry_answers=True)
+    assert clock.now() - 1000 == 20
+
+
+@pytest.mark.parametrize(("deadline", "passed", "left"), [(None, 1e9, None), (20, 5, 15)])
+def test_remaining_tells_the_seconds_until_the_deadline(
+    deadline: float | None, passed: float, left: float | None
+) -> None:
+    clock = FakeClock()
+    call = call_of(clock, deadline=deadline)
+    clock.time += passed
+    assert call.remaining() == left
+
+
+def test_counters_tell_what_the_call_has_cost() -> None:
+    clock = FakeClock()
+    call = call_of(clock)
+    for failures in ([busy(), busy()], [], [cut_off()]):
+        call.attempt(Server(clock, failures), retry_answers=True)
+    counted = call.counted
+    assert (counted.requests, counted.retries) == (6, 3)
+    assert counted.seconds_waited == pytest.approx(1.008)
+
+
+@pytest.mark.parametrize("name", ["timeout", "interval", "max_interval", "warning_interval", "deadline"])
+@pytest.mark.parametrize("value", [-1, float("nan")])
+def test_a_policy_takes_no_negative_number(name: str, value: float) -> None:
+    policy: dict[str, Any] = {name: value}
+    with pytest.raises(ValueError, match=f"retry policy: {name} is a number of seconds, 0 or more, not {value}"):
+        RetryPolicy(**policy)
+
+
+def test_a_wait_up_to_the_deadline_is_given_up_with_what_went_wrong() -> None:
+    clock = FakeClock()
+    call = call_of(clock, deadline=20, timeout=60)
+
+    def attempt(_: Progress) -> None:
+        call.remaining()
+        raise busy()
+
+    with pytest.raises(BusyTimeoutError):
+        call.attempt(attempt, retry_answers=True)
+
+
+class TestSlots:
+    def test_a_slot_is_given_back_at_the_end(self) -> None:
+        slots = threading.BoundedSemaphore(1)
+        with Call(RetryPolicy()).holding(slots):
+            assert not slots.acquire(blocking=False)
+        assert slots.acquire(blocking=False)
+
+    def test_a_slot_is_given_back_by_an_error(self) -> None:
+        slots = threading.BoundedSemaphore(1)
+        with contextlib.suppress(BusyError), Call(RetryPolicy()).holding(slots):
+            raise busy()
+        assert slots.acquire(blocking=False)
+
+    def test_a_cancelled_call_gives_its_slots_back_at_once_and_once_only(self) -> None:
+        slots = threading.BoundedSemaphore(2)
+        call = Call(RetryPolicy())
+        with call.holding(slots), call.holding(slots):
+            call.cancel()
+            assert [slots.acquire(blocking=False) for _ in range(3)] == [True, True, False]
+        assert not slots.acquire(blocking=False)
+
+    def test_a_cancelled_call_ends_at_its_next_step(self) -> None:
+        call = Call(RetryPolicy())
+        call.cancel()
+        with pytest.raises(TransportError, match="cancelled"):
+            call.remaining()

@@ -1,0 +1,144 @@
+"""The server behind the page of `pyvolume view`: planes, values, versions, and who may ask."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from conformance_stores import ramp
+from numpy.typing import NDArray
+
+import pyvolume
+from mockserver import Fault, MockServer
+from pyvolume.display.viewer.server import Viewer
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+def ask(viewer: Viewer, path: str, method: str = "GET", host: str | None = None) -> Answer:
+    port = int(viewer.url.split(":")[2].strip("/"))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, headers={"Host": host or f"127.0.0.1:{port}"})
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.headers, answer.read())
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def voxels() -> NDArray[Any]:
+    return ramp((1, 7, 6, 5), "uint16")
+
+
+@pytest.fixture
+def viewer(voxels: NDArray[Any]) -> Iterator[Viewer]:
+    with Viewer(pyvolume.from_array(voxels)) as viewer:
+        yield viewer
+
+
+def pixels(answer: Answer, dtype: str) -> NDArray[Any]:
+    """Read an answer as rows of pixels."""
+    shape = (int(answer.headers["X-Height"]), int(answer.headers["X-Width"]), -1)
+    return np.frombuffer(answer.body, np.dtype(dtype).newbyteorder("<")).reshape(shape)
+
+
+@pytest.mark.parametrize(
+    ("axis", "key"), [("z", np.s_[0, :, :, 3]), ("y", np.s_[0, :, 3, :]), ("x", np.s_[0, 3, :, :])]
+)
+def test_a_plane_is_rows_of_voxels(viewer: Viewer, voxels: NDArray[Any], axis: str, key: Any) -> None:
+    found = pixels(ask(viewer, f"/plane?axis={axis}&at=3"), "uint16")
+    np.testing.assert_array_equal(found[..., 0], voxels[key].T)
+
+
+def test_a_large_plane_is_thinned_out(viewer: Viewer, voxels: NDArray[Any]) -> None:
+    answer = ask(viewer, "/plane?axis=z&at=0&most=3")
+    assert answer.headers["X-Step"] == "3"
+    np.testing.assert_array_equal(pixels(answer, "uint16")[..., 0], voxels[0, ::3, ::3, 0].T)
+
+
+def test_colours_stand_together() -> None:
+    voxels = ramp((4, 7, 6, 5))
+    with Viewer(pyvolume.from_array(voxels)) as viewer:
+        found = pixels(ask(viewer, "/plane?axis=z&at=2"), "uint8")
+    np.testing.assert_array_equal(found, voxels[..., 2].transpose(2, 1, 0))
+
+
+def test_values_are_exact() -> None:
+    voxels = np.full((1, 2, 2, 2), 2**64 - 1, "uint64")
+    with Viewer(pyvolume.from_array(voxels)) as viewer:
+        assert json.loads(ask(viewer, "/voxel?x=1&y=0&z=1").body) == ["18446744073709551615"]
+
+
+def test_the_page_learns_what_the_volume_is(viewer: Viewer) -> None:
+    found = json.loads(ask(viewer, "/volume").body)
+    assert (found["dtype"], found["start"], found["stop"]) == ("uint16", [0, 0, 0], [7, 6, 5])
+
+
+@pytest.mark.parametrize("path", ["/", "/view.js", "/view.css"])
+def test_the_page_needs_nothing_from_outside(viewer: Viewer, path: str) -> None:
+    answer = ask(viewer, path)
+    assert answer.status == 200
+    assert b"http://" not in answer.body
+    assert b"https://" not in answer.body
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1", "127.0.0.1.evil.example"])
+def test_another_name_for_this_machine_is_refused(viewer: Viewer, host: str) -> None:
+    answer = ask(viewer, "/volume", host=host)
+    assert answer.status == 403
+    assert b"uint16" not in answer.body
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_nothing_is_written(viewer: Viewer, method: str) -> None:
+    assert ask(viewer, "/plane?axis=z&at=0", method).status == 501
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/plane", "/plane?axis=c&at=0", "/plane?axis=z&at=x", "/plane?axis=z&at=99", "/voxel?x=1", "/volume?version=ab"],
+)
+def test_a_bad_question_is_refused(viewer: Viewer, path: str) -> None:
+    assert ask(viewer, path).status == 400
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/../server.py", "/page/index.html"])
+def test_there_is_nothing_else(viewer: Viewer, path: str) -> None:
+    assert ask(viewer, path).status == 404
+
+
+def test_other_versions_are_opened(voxels: NDArray[Any]) -> None:
+    with MockServer({"gray": voxels}) as server, pyvolume.Server(server.url) as client:
+        root = client.repos[server.uuid].root
+        root.commit()
+        trial = root.branch("trial")
+        trial.volume("gray")[0, 1, 2, 3] = 9
+        versions = {root.uuid: "master", trial.uuid: "trial"}
+        with Viewer(root.volume("gray"), versions) as viewer:
+            before = json.loads(ask(viewer, "/voxel?x=1&y=2&z=3").body)
+            after = json.loads(ask(viewer, f"/voxel?x=1&y=2&z=3&version={trial.uuid}").body)
+    assert (before, after) == ([str(voxels[0, 1, 2, 3])], ["9"])
+
+
+def test_a_failure_of_the_server_is_told(voxels: NDArray[Any]) -> None:
+    with (
+        MockServer({"gray": voxels}) as server,
+        pyvolume.open(f"dvid://{server.url}/{server.uuid}/gray") as volume,
+        Viewer(volume) as viewer,
+    ):
+        server.faults.add(Fault("error", status=403, path=".*/raw/.*"))
+        answer = ask(viewer, "/plane?axis=z&at=0")
+    assert answer.status == 502
+    assert b"403" in answer.body

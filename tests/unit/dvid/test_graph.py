@@ -1,0 +1,82 @@
+"""The graph of versions as a value: what the server's document says, and what is not in it any more."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pyvolume.dvid.versions.graph import Graph
+from pyvolume.errors import NotFoundError
+
+
+def node(number: int, parents: list[int] | None, children: list[int] | None, branch: str = "", **facts: Any) -> Any:
+    time = "2026-11-20T20:41:33.172858425Z"
+    return {
+        "VersionID": number, "Parents": parents, "Children": children, "Branch": branch, "Note": "", "Log": None,
+        "Locked": True, "Created": time, "Updated": time, **facts,
+    }  # fmt: skip
+
+
+def graph(nodes: dict[str, Any]) -> Graph:
+    return Graph.of({"Root": "root", "DAG": {"Nodes": nodes}})
+
+
+@pytest.fixture
+def diamond() -> Graph:
+    """Give a root, two branches, their merge, and a version after it; the document has no order."""
+    return graph({
+        "after": node(9, [7], []),
+        "merge": node(7, [5, 3], [9]),
+        "left": node(3, [1], [7], "left"),
+        "right": node(5, [1], [7], "right"),
+        "root": node(1, None, [3, 5, 4]),
+    })  # fmt: skip
+
+
+def test_versions_stand_in_the_order_in_which_they_were_made(diamond: Graph) -> None:
+    assert list(diamond.nodes) == ["root", "left", "right", "merge", "after"]
+
+
+def test_relatives_are_named_in_the_order_of_the_document(diamond: Graph) -> None:
+    assert (diamond.node("merge").parents, diamond.node("root").parents) == (("right", "left"), ())
+
+
+def test_a_relative_whose_uuid_was_given_away_is_left_out(diamond: Graph) -> None:
+    assert diamond.node("root").children == ("left", "right")
+
+
+def test_a_parent_named_twice_is_one(diamond: Graph) -> None:
+    assert graph({"root": node(1, [], [2, 2]), "twin": node(2, [1, 1], [])}).node("twin").parents == ("root",)
+
+
+def test_ancestors_come_once_and_after_what_stems_from_them(diamond: Graph) -> None:
+    assert list(diamond.ancestors("after")) == ["merge", "right", "left", "root"]
+
+
+def test_a_branch_ends_where_nothing_on_it_follows_also_through_a_merge(diamond: Graph) -> None:
+    assert diamond.branches == {"master": "after", "left": "left", "right": "right"}
+
+
+def test_a_branch_may_have_two_ends() -> None:
+    found = graph({
+        "root": node(1, [], [2, 3]),
+        "next": node(2, [1], []),
+        "dev": node(3, [1], [4], "dev"),
+        "merge": node(4, [3], []),
+    })  # fmt: skip
+    assert (found.ends("master"), found.branches["master"]) == (["next", "merge"], "merge")
+
+
+def test_an_unknown_branch_has_no_end(diamond: Graph) -> None:
+    assert diamond.ends("nothing") == []
+
+
+def test_a_version_of_another_repository_is_not_found(diamond: Graph) -> None:
+    with pytest.raises(NotFoundError, match="has no such version"):
+        diamond.node("elsewhere")
+
+
+def test_times_keep_their_microseconds(diamond: Graph) -> None:
+    assert diamond.node("root").created == datetime(2026, 11, 20, 20, 41, 33, 172858, UTC)

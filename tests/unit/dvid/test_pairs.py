@@ -1,0 +1,37 @@
+"""Keys and values: what can be one, and the messages that hold several."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyvolume.dvid.keyvalue import messages
+
+SHORT = b"\x0a\x08\x0a\x01a\x12\x03one"
+
+
+@given(st.lists(st.tuples(st.text(), st.binary(max_size=300))))
+def test_pairs_come_back(given: list[tuple[str, bytes]]) -> None:
+    given = [(key.encode("utf-8", "replace").decode(), value) for key, value in given]
+    assert list(messages.decode_pairs(messages.encode_pairs(given))) == given
+
+
+def test_a_message_of_protobuf() -> None:
+    assert messages.encode_pairs([("a", b"one")]) == SHORT
+
+
+def test_lengths_of_several_bytes() -> None:
+    assert messages.encode_keys(["k" * 300]) == b"\x0a\xac\x02" + b"k" * 300
+
+
+def test_an_empty_value_may_be_left_out() -> None:
+    assert list(messages.decode_pairs(b"\x0a\x03\x0a\x01a")) == [("a", b"")]
+
+
+@pytest.mark.parametrize(
+    "message", [SHORT[:-1], SHORT[:1], b"\x0a", b"\x08\x01", b"<html>", b"\x0a" + b"\xff" * 6, SHORT + b"\n"]
+)
+def test_what_is_no_list_of_pairs(message: bytes) -> None:
+    with pytest.raises(ValueError, match="at byte"):
+        list(messages.decode_pairs(message))

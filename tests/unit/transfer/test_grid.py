@@ -1,0 +1,197 @@
+"""Boxes on a grid: pieces cover a box once, stay under a limit and on the grid; painted arrays are the oracle."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keys import keys
+from plans import boxes, grids, is_one_cell, on_grid, painted, traits_of
+
+from pyvolume import Box
+from pyvolume.indexing.selection import Selection
+from pyvolume.transfer.grid import SKIP_BYTES, aligned, borders, cut, touched, whole_blocks_in
+
+EXAMPLES = settings(max_examples=150, deadline=None)
+
+
+@EXAMPLES
+@given(st.data())
+def test_cut_covers_the_box_once(data: st.DataObject) -> None:
+    ndim = data.draw(st.integers(1, 4))
+    box, grid = data.draw(boxes(ndim)), data.draw(grids(ndim))
+    counts = painted(list(cut(box, grid, data.draw(st.integers(0, 500)))), box)
+    np.testing.assert_array_equal(counts, 1)
+
+
+@EXAMPLES
+@given(st.data())
+def test_a_piece_that_is_larger_than_allowed_is_a_single_cell(data: st.DataObject) -> None:
+    ndim = data.draw(st.integers(1, 4))
+    box, grid, most = data.draw(boxes(ndim)), data.draw(grids(ndim)), data.draw(st.integers(0, 500))
+    assert [piece for piece in cut(box, grid, most) if piece.size > most and not is_one_cell(piece, grid)] == []
+
+
+@EXAMPLES
+@given(st.data())
+def test_cuts_lie_on_the_grid(data: st.DataObject) -> None:
+    ndim = data.draw(st.integers(1, 4))
+    box, grid = data.draw(boxes(ndim)), data.draw(grids(ndim))
+    pieces = cut(box, grid, data.draw(st.integers(0, 500)))
+    off_grid = [
+        piece
+        for piece in pieces
+        for axis, cell in enumerate(grid)
+        if (piece.start[axis] % cell and piece.start[axis] != box.start[axis])
+        or (piece.stop[axis] % cell and piece.stop[axis] != box.stop[axis])
+    ]
+    assert off_grid == []
+
+
+@EXAMPLES
+@given(st.data())
+def test_pieces_that_may_be_cut_anywhere_are_contiguous(data: st.DataObject) -> None:
+    ndim = data.draw(st.integers(1, 4))
+    box, most = data.draw(boxes(ndim)), data.draw(st.integers(1, 500))
+    memory = np.empty(box.shape, bool, order="F")
+    assert all(memory[piece.slices_from(box.start)].flags.f_contiguous for piece in cut(box, (1,) * ndim, most))
+
+
+@EXAMPLES
+@given(st.data())
+def test_pieces_of_whole_layers_of_cells_are_contiguous(data: st.DataObject) -> None:
+    ndim = data.draw(st.integers(1, 4))
+    box, grid = data.draw(boxes(ndim)), data.draw(grids(ndim))
+    layer = box.size // box.shape[-1] * grid[-1]
+    memory = np.empty(box.shape, bool, order="F")
+    pieces = cut(box, grid, data.draw(st.integers(layer, 3 * layer)))
+    assert all(memory[piece.slices_from(box.start)].flags.f_contiguous for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("most", "stops"),
+    [
+        (100 * 100 * 10, [10]),
+        (100 * 100 * 9, [5, 10]),  # two halves rather than nine planes and one
+        (100 * 100 * 4, [4, 8, 10]),
+        (100 * 100, list(range(1, 11))),
+    ],
+)
+def test_pieces_are_of_about_equal_size_along_the_slowest_axis(most: int, stops: list[int]) -> None:
+    pieces = list(cut(Box((0, 0, 0), (100, 100, 10)), (1, 1, 1), most))
+    assert [piece.stop[2] for piece in pieces] == stops
+
+
+def test_an_axis_of_one_cell_is_left_whole_and_the_next_one_cut() -> None:
+    pieces = list(cut(Box((0, 0, 0), (1, 256, 64)), (1, 64, 64), 128 * 64))
+    assert pieces == [Box((0, 0, 0), (1, 128, 64)), Box((0, 128, 0), (1, 256, 64))]
+
+
+def faces(low: int, high: int, cell: int) -> list[int]:
+    """Return the coordinates of one axis where a box on the grid may begin or end; `low` and `high` are edges."""
+    return sorted({low, high, *(face for face in range(-40, 41) if face % cell == 0)})
+
+
+def around(box: Box, other: Box) -> Box:
+    """Return a box around both, as bounds that hold what is read."""
+    return Box(tuple(map(min, box.start, other.start)), tuple(map(max, box.stop, other.stop)))
+
+
+@EXAMPLES
+@given(st.data())
+def test_the_aligned_box_is_the_smallest_on_the_grid_around_a_box(data: st.DataObject) -> None:
+    ndim = data.draw(st.integers(1, 4))
+    box, grid = data.draw(boxes(ndim)), data.draw(grids(ndim))
+    growable = tuple(data.draw(st.booleans()) for _ in range(ndim))
+    bounds = around(box, data.draw(boxes(ndim)))
+    whole = aligned(box, grid, traits_of(grid, growable=growable), bounds)
+    edges = zip(bounds.start, bounds.stop, grid, growable, strict=True)
+    allowed = [faces(0, 0, cell) if free else faces(low, high, cell) for low, high, cell, free in edges]
+    starts = tuple(max(face for face in each if face <= low) for each, low in zip(allowed, box.start, strict=True))
+    stops = tuple(min(face for face in each if face >= high) for each, high in zip(allowed, box.stop, strict=True))
+    assert whole == Box(starts, stops)
+
+
+@EXAMPLES
+@given(st.data())
+def test_whole_blocks_are_those_inside_a_box(data: st.DataObject) -> None:
+    ndim = data.draw(st.integers(1, 4))
+    box, grid = data.draw(boxes(ndim)), data.draw(grids(ndim))
+    whole = aligned(box, grid, traits_of(grid, growable=tuple(data.draw(st.booleans()) for _ in range(ndim))), box)
+    axes = zip(box.start, box.stop, whole.start, whole.stop, grid, strict=True)
+    inside = [[face for face in faces(a, b, cell) if low <= face <= high and a <= face <= b]
+              for low, high, a, b, cell in axes]  # fmt: skip
+    has_none = any(len(each) < 2 for each in inside)
+    expected = None if has_none else Box(tuple(each[0] for each in inside), tuple(each[-1] for each in inside))
+    assert whole_blocks_in(box, whole, grid) == expected
+
+
+@EXAMPLES
+@given(st.data())
+def test_borders_make_up_what_is_around_a_box(data: st.DataObject) -> None:
+    ndim = data.draw(st.integers(1, 4))
+    inner = data.draw(boxes(ndim))
+    whole = around(inner, data.draw(boxes(ndim)))
+    np.testing.assert_array_equal(painted([inner, *borders(whole, inner)], whole), 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Touched:
+    """A selection of an array, which of its voxels numpy selects, and the boxes around those."""
+
+    mask: Any
+    grid: tuple[int, ...]
+    whole: Box
+    boxes: list[Box]
+    itemsize: int
+
+
+@st.composite
+def touched_cases(draw: st.DrawFn) -> Touched:
+    shape = tuple(draw(st.lists(st.integers(1, 9), min_size=2, max_size=4)))
+    key = draw(keys(shape))
+    mask = np.zeros(shape, bool)
+    mask[key] = True
+    grid = draw(grids(len(shape)))
+    selection = Selection.for_reading(key, shape)
+    itemsize = draw(st.sampled_from([1, 1 << 16, SKIP_BYTES // 4, SKIP_BYTES]))
+    if not mask.any():
+        return Touched(mask, grid, selection.box, [], itemsize)
+    whole = aligned(selection.box, grid, traits_of(grid), Box((0,) * len(shape), shape))
+    return Touched(mask, grid, whole, list(touched(selection, whole, grid, itemsize)), itemsize)
+
+
+@EXAMPLES
+@given(touched_cases())
+def test_what_is_touched_holds_every_selected_voxel_once(case: Touched) -> None:
+    counts = np.zeros(case.mask.shape, int)
+    for box in case.boxes:
+        counts[box.slices_from((0,) * box.ndim)] += 1
+    assert (counts <= 1).all()
+    assert (counts[case.mask] == 1).all()
+
+
+@EXAMPLES
+@given(touched_cases())
+def test_what_is_touched_lies_on_the_grid_inside_the_whole(case: Touched) -> None:
+    bounds = Box((0,) * case.mask.ndim, case.mask.shape)
+    assert all(case.whole.contains(box) for box in case.boxes)
+    assert all(on_grid(box, case.grid, traits_of(case.grid), bounds) for box in case.boxes)
+
+
+def test_large_gaps_are_left_out_and_small_ones_read() -> None:
+    plane = SKIP_BYTES // 4
+    selection = Selection.for_reading(np.s_[:, [0, 3, 9, 20], :], (1, 30, 4))
+    whole = Box((0, 0, 0), (1, 21, 4))
+    found = list(touched(selection, whole, (1, 1, 1), plane // 4))
+    assert [(box.start[1], box.stop[1]) for box in found] == [(0, 4), (9, 10), (20, 21)]
+
+
+def test_a_gap_is_not_worth_a_request_where_it_saves_little() -> None:
+    selection = Selection.for_reading(np.s_[:, ::64, ::64], (1, 1000, 1000))
+    whole = Box((0, 0, 0), (1, 961, 961))
+    assert list(touched(selection, whole, (1, 1, 1), 1)) == [whole]

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyvolume import errors
-    from pyvolume.calls.progress import Status, options
-    from pyvolume.calls.retry import RetryPolicy, Wait
+    from pyvolume.calls.progress import TransferStatus, set_options
+    from pyvolume.calls.retry import RetryPolicy, RetryWait
     from pyvolume.calls.trace import Trace, trace
     from pyvolume.comparing import Difference, compare
     from pyvolume.copying import copy
@@ -36,19 +36,19 @@ __all__ = [
     "Difference",
     "Plan",
     "RetryPolicy",
+    "RetryWait",
     "Server",
-    "Status",
     "Trace",
+    "TransferStatus",
     "Volume",
     "VoxelsAccessor",
     "VoxelsMetadata",
-    "Wait",
     "compare",
     "copy",
     "errors",
     "from_array",
     "open",
-    "options",
+    "set_options",
     "trace",
 ]
 
@@ -59,18 +59,18 @@ _HOMES = {
     "Difference": "pyvolume.comparing",
     "Plan": "pyvolume.transfer.plan",
     "RetryPolicy": "pyvolume.calls.retry",
+    "RetryWait": "pyvolume.calls.retry",
     "Server": "pyvolume.dvid.server",
-    "Status": "pyvolume.calls.progress",
     "Trace": "pyvolume.calls.trace",
+    "TransferStatus": "pyvolume.calls.progress",
     "Volume": "pyvolume.volume",
     "VoxelsAccessor": "pyvolume.dvid.voxels",
     "VoxelsMetadata": "pyvolume.model.metadata",
-    "Wait": "pyvolume.calls.retry",
     "compare": "pyvolume.comparing",
     "copy": "pyvolume.copying",
     "from_array": "pyvolume.opening",
     "open": "pyvolume.opening",
-    "options": "pyvolume.calls.progress",
+    "set_options": "pyvolume.calls.progress",
     "trace": "pyvolume.calls.trace",
 }
 

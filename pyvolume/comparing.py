@@ -138,7 +138,7 @@ def compare(
     concurrency : int, optional
         How many pieces to read at once; by default what the stores prefer.
     progress : bool or callable, optional
-        Show a bar, or call a function with a `Status`; see `options`.
+        Show a bar, or call a function with a `TransferStatus`; see `set_options`.
 
     Returns
     -------

@@ -64,7 +64,7 @@ def copy(
     concurrency : int, optional
         How many pieces to move at once; by default what the store of `dst` prefers, or else that of `src`.
     progress : bool or callable, optional
-        Show a bar, or call a function with a `Status`; see `options`. Bytes are those of `dst`.
+        Show a bar, or call a function with a `TransferStatus`; see `set_options`. Bytes are those of `dst`.
     resume : path, optional
         A journal. A copy that was killed continues where it stopped if it is begun again with the same journal; one
         that was finished does nothing.

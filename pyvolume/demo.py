@@ -204,7 +204,7 @@ def _be_patient(volume: pyvolume.VoxelsAccessor, server: MockServer | None) -> N
     _say(f"   then volume[0, 64, 48, 12] arrives: {voxel}")
 
 
-def _tell_wait(wait: pyvolume.Wait) -> None:
+def _tell_wait(wait: pyvolume.RetryWait) -> None:
     _say(f"   retry: attempt {wait.attempt} failed, the next one follows in {wait.seconds:.2f} s")
     _say(f"          ({wait.error})")
 

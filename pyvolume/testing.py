@@ -54,7 +54,7 @@ def voxel_volume(voxel_server: MockServer) -> Iterator[VoxelsAccessor]:
     """
     import pyvolume
 
-    retry = pyvolume.RetryPolicy(timeout=5, interval=0.01, max_interval=0.05)
+    retry = pyvolume.RetryPolicy(patience=5, interval=0.01, max_interval=0.05)
     with pyvolume.Connection(voxel_server.url, retry=retry, timeout=5) as connection:
         yield pyvolume.VoxelsAccessor(connection, voxel_server.uuid, VOLUME_NAME)
 

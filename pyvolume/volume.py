@@ -261,7 +261,7 @@ class Volume:
         out : ndarray, optional
             Filled and returned: of the box's shape and the volume's dtype. A Fortran-ordered one is the fastest.
         progress : bool or callable, optional
-            Show a bar, or call a function with a `Status`; see `options`.
+            Show a bar, or call a function with a `TransferStatus`; see `set_options`.
 
         Returns
         -------
@@ -305,7 +305,7 @@ class Volume:
             shape, a dtype and slices (a dataset in a file, a dask array, another volume) is fetched, checked and
             sent piece by piece.
         progress : bool or callable, optional
-            Show a bar, or call a function with a `Status`; see `options`.
+            Show a bar, or call a function with a `TransferStatus`; see `set_options`.
         confirm : bool
             Read merged blocks once more and merge them again where another process has overwritten them. It
             protects those who use it; a process that does not can still lose what it wrote.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar, cast
 
-from pyvolume.calls.retry import RetryPolicy, Wait
+from pyvolume.calls.retry import RetryPolicy, RetryWait
 from pyvolume.calls.trace import Trace, active
 from pyvolume.errors import AnswerError, BusyError, BusyTimeoutError, StoreError, TransportError
 
@@ -77,17 +77,17 @@ class Call:
         self._held: list[threading.Semaphore] = []
         self._began = self._last_progress = self._clock.now()
 
-    def attempt(self, once: Callable[[Progress], T], *, retry_answers: bool) -> T:
+    def attempt(self, once: Callable[[Exchange], T], *, retry_answers: bool) -> T:
         """Run `once` until it succeeds, fails for good, or the patience runs out.
 
         Parameters
         ----------
         once : callable
-            One attempt; it reports the bytes that it has moved to the `Progress` that it is given.
+            One attempt; it reports the bytes that it has moved to the `Exchange` that it is given.
         retry_answers : bool
             Whether an answer of the wrong length or type is asked for once more.
         """
-        progress = Progress(self)
+        progress = Exchange(self)
         exchange = _Exchange(self, retry_answers)
 
         def counted() -> T:
@@ -177,7 +177,7 @@ class Call:
 
     def patience_left(self) -> float:
         """Return the seconds for which the call may still wait."""
-        return min(self._last_progress + self.policy.timeout - self._clock.now(), self.deadline_left())
+        return min(self._last_progress + self.policy.patience - self._clock.now(), self.deadline_left())
 
     def deadline_left(self) -> float:
         """Return the seconds until the deadline, however far that is."""
@@ -193,11 +193,11 @@ class Call:
             highest = min(highest, FIRST_WAIT)
         return min(self._jitter(0, highest), max(0.0, self.patience_left()))
 
-    def report(self, wait: Wait) -> None:
+    def report(self, wait: RetryWait) -> None:
         """Tell the log, the counters and `on_wait` about a wait."""
         self.count(retries=1, seconds_waited=wait.seconds)
         _log.log(
-            logging.WARNING if wait.elapsed >= self.policy.warning_interval else logging.INFO,
+            logging.WARNING if wait.elapsed >= self.policy.warn_after else logging.INFO,
             "attempt %d failed, trying again in %.3g s (%.1f s so far): %s",
             wait.attempt,
             wait.seconds,
@@ -213,7 +213,7 @@ class Call:
         self.remaining()
 
 
-class Progress:
+class Exchange:
     """How far one exchange has come: only a byte that no earlier attempt has reached is progress."""
 
     def __init__(self, call: Call) -> None:
@@ -275,7 +275,7 @@ class _Exchange:
         return left <= 0 or too_late or (isinstance(error, BusyError) and (error.retry_after or 0) > left)
 
     def _report(self, state: tenacity.RetryCallState) -> None:
-        self._call.report(Wait(state.attempt_number, state.upcoming_sleep, self._call.elapsed, _error_of(state)))
+        self._call.report(RetryWait(state.attempt_number, state.upcoming_sleep, self._call.elapsed, _error_of(state)))
 
     def _give_up(self, state: tenacity.RetryCallState) -> NoReturn:
         error, seconds = _error_of(state), self._call.elapsed

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class TransferStatus:
     """How far a transfer has come.
 
     Parameters
@@ -27,26 +27,26 @@ class Status:
     retries: int
 
 
-Progress: TypeAlias = "bool | Callable[[Status], object] | None"
-"""True for a bar (needs the extra ``progress``), a function of a Status, False for none, None for the default."""
+Progress: TypeAlias = "bool | Callable[[TransferStatus], object] | None"
+"""True for a bar (needs the extra ``progress``), a function of a TransferStatus, False or None (the default)."""
 
 _default: contextvars.ContextVar[Progress] = contextvars.ContextVar("pyvolume progress", default=False)
 
 
 @contextlib.contextmanager
-def options(*, progress: Progress) -> Iterator[None]:
+def set_options(*, progress: Progress) -> Iterator[None]:
     """Set what operations do inside the block, where nothing else is said.
 
     Parameters
     ----------
     progress : bool or callable
-        True shows a bar for each transfer of several pieces; a function is called with a `Status`.
+        True shows a bar for each transfer of several pieces; a function is called with a `TransferStatus`.
 
     Examples
     --------
     >>> import numpy as np, pyvolume
     >>> seen = []
-    >>> with pyvolume.options(progress=seen.append):
+    >>> with pyvolume.set_options(progress=seen.append):
     ...     pyvolume.from_array(np.zeros((1, 2, 2, 2), "uint8"))[...] = 1
     >>> seen[-1].bytes_done
     8
@@ -94,7 +94,7 @@ class Reporter:
                 self._bar.set_postfix(retries=retries, refresh=False)
                 self._bar.update(nbytes)
             if self._tell is not None:
-                self._tell(Status(self._done, self._total, retries))
+                self._tell(TransferStatus(self._done, self._total, retries))
 
 
 def _bar(title: str, total: int) -> Any:

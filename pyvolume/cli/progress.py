@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, TextIO
 
-from pyvolume.calls.progress import Status
+from pyvolume.calls.progress import TransferStatus
 
 PATIENCE = 1.0
 """Seconds before a bar appears."""
@@ -24,8 +24,8 @@ def progress_bar(
     stream: TextIO | None = None,
     now: Callable[[], float] = time.monotonic,
     patience: float = PATIENCE,
-) -> Iterator[Callable[[Status], None]]:
-    """Give a function of a Status that draws a bar: rate, remaining time; nothing where stderr is no terminal.
+) -> Iterator[Callable[[TransferStatus], None]]:
+    """Give a function of a TransferStatus that draws a bar: rate, remaining time; nothing where stderr is no terminal.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class _Bar:
         self._drawn: Any = None
         self._task: Any = None
 
-    def __call__(self, status: Status) -> None:
+    def __call__(self, status: TransferStatus) -> None:
         seconds = self._now() - self._began
         if seconds >= self._patience:
             self.draw()
@@ -102,7 +102,7 @@ class _Bar:
                 self._drawn.stop()
 
 
-def _text(status: Status, seconds: float) -> str:
+def _text(status: TransferStatus, seconds: float) -> str:
     """Return the rate since the beginning, the remaining time, and what went wrong meanwhile."""
     from rich.filesize import decimal
 

@@ -58,7 +58,7 @@ class Place:
     @contextmanager
     def connected(self) -> Iterator[pyvolume.Connection]:
         """Connect to the server, with the tokens of the environment."""
-        policy = pyvolume.RetryPolicy(timeout=_patience())
+        policy = pyvolume.RetryPolicy(patience=_patience())
         token, admin_token = (
             os.environ.get(name, "").strip() or None for name in ("PYVOLUME_TOKEN", "DVID_ADMIN_TOKEN")
         )

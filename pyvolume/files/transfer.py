@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyvolume.calls.progress import Status
+from pyvolume.calls.progress import TransferStatus
 from pyvolume.calls.trace import trace
 from pyvolume.errors import SelectionError, VoxelsMismatchError
 from pyvolume.files.description import Description
@@ -21,7 +21,7 @@ from pyvolume.volume import Volume
 PIECE_BYTES = 16 << 20
 """What is asked for at once; some of these are in memory."""
 
-Tell = Callable[[Status], object]
+Tell = Callable[[TransferStatus], object]
 
 
 def describe(volume: Volume, selection: Selection) -> Description:
@@ -66,7 +66,7 @@ def fetch(volume: Volume, selection: Selection, target: Any, tell: Tell) -> None
     target : array-like
         Assigned to by slices; by one thread.
     tell : callable
-        Called with a `Status`.
+        Called with a `TransferStatus`.
     """
     if any(isinstance(each, np.ndarray) for each in selection.by_axis):
         # an array in a file is not assigned to by indices everywhere
@@ -80,7 +80,7 @@ def fetch(volume: Volume, selection: Selection, target: Any, tell: Tell) -> None
             if part is not None:
                 target[part.place] = voxels[part.local]
             done += voxels.nbytes
-            tell(Status(done, total, counted.retries))
+            tell(TransferStatus(done, total, counted.retries))
 
 
 def _pieces(volume: Volume, selection: Selection) -> Iterator[Box]:
@@ -103,7 +103,7 @@ def store(volume: Volume, selection: Selection, source: Any, tell: Tell) -> None
     source : array-like
         Of the shape of the selection, but for axes of length 1.
     tell : callable
-        Called with a `Status`.
+        Called with a `TransferStatus`.
 
     Raises
     ------

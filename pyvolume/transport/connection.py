@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import requests
 
-from pyvolume.calls.call import Call, Progress
+from pyvolume.calls.call import Call, Exchange
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.errors import AnswerError, BusyError, StoreError, TransportError
 from pyvolume.stores.locks import BoxLocks
@@ -171,7 +171,7 @@ class Connection:
             What the request makes of an error status; a TransportError or an AnswerError.
         """
 
-        def once(progress: Progress) -> T:
+        def once(progress: Exchange) -> T:
             try:
                 with call.holding(self._slots):
                     return self._once(request, receive, call, progress)
@@ -180,7 +180,7 @@ class Connection:
 
         return call.attempt(once, retry_answers=request.method == "GET")
 
-    def _once(self, request: Request, receive: Callable[[Answer], T], call: Call, progress: Progress) -> T:
+    def _once(self, request: Request, receive: Callable[[Answer], T], call: Call, progress: Exchange) -> T:
         left = call.remaining()
         timeout = self.timeout if left is None else (min(self.timeout[0], left), min(self.timeout[1], left))
         body = None if request.upload is None else Body(request.upload, progress.sent)

@@ -257,7 +257,7 @@ def test_a_concurrency_is_at_least_one(concurrency: int) -> None:
 
 
 def test_progress_counts_the_bytes_of_the_destination(backend: Backend) -> None:
-    seen: list[pyvolume.Status] = []
+    seen: list[pyvolume.TransferStatus] = []
     destination = small_pieces(backend.new(np.zeros(SHAPE, "uint16")))
     pyvolume.copy(ramp(SHAPE), destination, BOX, progress=seen.append)
     assert [status.bytes_total for status in seen] == [2 * BOX.size] * len(seen)

@@ -36,7 +36,7 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 def connected(server: MockServer, concurrency: int) -> pyvolume.Connection:
     """Make a connection with little patience."""
-    policy = pyvolume.RetryPolicy(timeout=0.8, interval=0.005, max_interval=0.01)
+    policy = pyvolume.RetryPolicy(patience=0.8, interval=0.005, max_interval=0.01)
     return pyvolume.Connection(server.url, retry=policy, timeout=(5, 0.4), concurrency=concurrency)
 
 

@@ -88,7 +88,7 @@ def test_documents_are_counted_too(server: MockServer, connection: pyvolume.Conn
 
 
 def test_seconds_waited_are_those_that_on_wait_is_told(server: MockServer) -> None:
-    waits: list[pyvolume.Wait] = []
+    waits: list[pyvolume.RetryWait] = []
     policy = pyvolume.RetryPolicy(interval=0.01, max_interval=0.01, on_wait=waits.append)
     with pyvolume.Connection(server.url, retry=policy, concurrency=8) as connection:
         volume = pyvolume.VoxelsAccessor(connection, server.uuid, "gray")
@@ -100,7 +100,7 @@ def test_seconds_waited_are_those_that_on_wait_is_told(server: MockServer) -> No
 
 
 def test_progress_tells_of_retries(server: MockServer, volume: pyvolume.VoxelsAccessor, array: NDArray[Any]) -> None:
-    seen: list[pyvolume.Status] = []
+    seen: list[pyvolume.TransferStatus] = []
     server.faults.add(Fault("busy", times=3, method="GET", path=".*/raw/.*"))
     volume.get_ndarray((0, 0, 0, 0), array.shape, progress=seen.append)
-    assert seen[-1] == pyvolume.Status(array.nbytes, array.nbytes, 3)
+    assert seen[-1] == pyvolume.TransferStatus(array.nbytes, array.nbytes, 3)

@@ -93,7 +93,7 @@ def test_another_connection_has_a_bound_of_its_own() -> None:
 
 
 def test_who_waits_for_a_busy_server_lets_others_pass() -> None:
-    def read_elsewhere(_: pyvolume.Wait) -> None:
+    def read_elsewhere(_: pyvolume.RetryWait) -> None:
         same(other[...], ARRAY)
 
     policy = pyvolume.RetryPolicy(interval=0, on_wait=read_elsewhere)

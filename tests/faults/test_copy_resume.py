@@ -146,7 +146,7 @@ def test_an_unaligned_box_continues_too(
 
 def test_resumed_pieces_count_as_done_at_once(server: MockServer, volumes: Copying, journal: Path) -> None:
     break_off(volumes, server, journal, after=5)
-    seen: list[pyvolume.Status] = []
+    seen: list[pyvolume.TransferStatus] = []
     pyvolume.copy(*volumes, resume=journal, progress=seen.append)
     assert [status.bytes_done for status in seen] == [n * BLOCK_BYTES for n in range(5, PIECES + 1)]
     assert {status.bytes_total for status in seen} == {PIECES * BLOCK_BYTES}
@@ -156,7 +156,7 @@ def test_resumed_pieces_count_as_done_at_once(server: MockServer, volumes: Copyi
 def test_an_interrupt_leaves_the_journal_good(
     server: MockServer, volumes: Copying, array: NDArray[Any], journal: Path, concurrency: int
 ) -> None:
-    def interrupt(status: pyvolume.Status) -> None:
+    def interrupt(status: pyvolume.TransferStatus) -> None:
         if status.bytes_done == 4 * BLOCK_BYTES:
             raise KeyboardInterrupt
 
@@ -242,7 +242,7 @@ def test_a_piece_that_changed_is_copied_again_if_verified(
     pyvolume.copy(*volumes, resume=journal)
     volumes[1][0, 40, 40, 40] ^= 1
     before = len(server.requests)
-    seen: list[pyvolume.Status] = []
+    seen: list[pyvolume.TransferStatus] = []
     pyvolume.copy(*volumes, resume=journal, verify=True, progress=seen.append)
     assert posted(server, before) == ["32_32_32/32_32_32"]
     assert seen[-1].bytes_done == array.nbytes

@@ -183,7 +183,7 @@ def test_nothing_is_asked_for_after_ctrl_c(
 def test_a_stalled_mock_server_is_left(concurrency: int) -> None:
     press = CtrlC()
 
-    def press_at_the_second_piece(status: pyvolume.Status) -> None:
+    def press_at_the_second_piece(status: pyvolume.TransferStatus) -> None:
         if status.bytes_done > status.bytes_total / 6:
             press()
 
@@ -201,7 +201,7 @@ def test_a_stalled_mock_server_is_left(concurrency: int) -> None:
 
 
 def test_ctrl_c_ends_a_wait_for_a_busy_server() -> None:
-    policy = pyvolume.RetryPolicy(timeout=2000, on_wait=lambda _: press())
+    policy = pyvolume.RetryPolicy(patience=2000, on_wait=lambda _: press())
     press = CtrlC()
     with (
         MockServer({"gray": ARRAY}, faults=[Fault("busy", path=".*/raw/.*", retry_after=1000)]) as server,

@@ -64,8 +64,8 @@ def test_an_authority_that_is_named_is_trusted_whatever_the_environment_says(
 
 @pytest.mark.parametrize("own", [True, False], ids=["own session", "given session"])
 def test_an_unknown_authority_is_refused_at_once(url: str, own: bool) -> None:
-    waits: list[pyvolume.Wait] = []
-    retry = pyvolume.RetryPolicy(timeout=1, on_wait=waits.append)
+    waits: list[pyvolume.RetryWait] = []
+    retry = pyvolume.RetryPolicy(patience=1, on_wait=waits.append)
     with (
         requests.Session() as session,
         pyvolume.Connection(url, retry=retry, session=None if own else session) as connection,

@@ -28,7 +28,7 @@ OCTETS = "Content-Type: application/octet-stream"
 VOXELS = np.asfortranarray(np.random.default_rng(0).integers(0, 256, (1, 30, 20, 50), "uint8"))
 BODY = VOXELS.tobytes("F")
 COMMIT = Request("commit", "POST", "/commit", upload=Upload.of(b"{}"), repeatable=False)
-QUICK = pyvolume.RetryPolicy(timeout=0.2, interval=0.001)
+QUICK = pyvolume.RetryPolicy(patience=0.2, interval=0.001)
 
 
 def read(connection: pyvolume.Connection, out: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -145,7 +145,7 @@ def test_a_page_instead_of_voxels_is_shown() -> None:
 def test_a_refused_port_fails_at_once() -> None:
     with ScriptedServer([]) as server:
         url = server.url
-    waits: list[pyvolume.Wait] = []
+    waits: list[pyvolume.RetryWait] = []
     with (
         pyvolume.Connection(url, retry=pyvolume.RetryPolicy(on_wait=waits.append)) as connection,
         pytest.raises(TransportError, match="is the server running"),
@@ -155,7 +155,7 @@ def test_a_refused_port_fails_at_once() -> None:
 
 
 def test_a_host_without_a_name_fails_at_once() -> None:
-    waits: list[pyvolume.Wait] = []
+    waits: list[pyvolume.RetryWait] = []
     with (
         pyvolume.Connection("nowhere.invalid:8000", retry=pyvolume.RetryPolicy(on_wait=waits.append)) as connection,
         pytest.raises(TransportError, match="cannot connect"),
@@ -171,7 +171,7 @@ def test_an_upload_may_take_longer_than_connecting() -> None:
     timer.start()
     with (
         ScriptedServer([answer(b"")], slow_start=go) as server,
-        pyvolume.Connection(server.url, timeout=(0.2, 10), retry=pyvolume.RetryPolicy(timeout=0)) as connection,
+        pyvolume.Connection(server.url, timeout=(0.2, 10), retry=pyvolume.RetryPolicy(patience=0)) as connection,
     ):
         upload = Upload(body.nbytes, lambda: raw.encode(body, body.dtype))
         connection.exchange(Request("write", "POST", "/voxels", upload=upload), Answer.read, connection.new_call())
@@ -211,7 +211,7 @@ def test_what_must_not_be_repeated_is_not_after_a_gateway_gave_up(status: str) -
 
 
 def test_an_interrupted_wait_leaves_the_connection_usable() -> None:
-    def interrupt(_: pyvolume.Wait) -> None:
+    def interrupt(_: pyvolume.RetryWait) -> None:
         raise KeyboardInterrupt
 
     busy = answer(b"come again", status="503 Service Unavailable")

@@ -77,4 +77,4 @@ class GeneratedStore:
         """Nothing is held open."""
 
     def volume(self) -> Volume:
-        return Volume(self, self.metadata, retry=RetryPolicy(timeout=0))
+        return Volume(self, self.metadata, retry=RetryPolicy(patience=0))

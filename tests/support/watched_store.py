@@ -73,7 +73,7 @@ class WatchedStore(MemoryStore):
         return [box for method, box in self.asked if method == "POST"]
 
     def volume(self, **options: Any) -> Volume:
-        return Volume(self, self.metadata, retry=RetryPolicy(timeout=0), **options)
+        return Volume(self, self.metadata, retry=RetryPolicy(patience=0), **options)
 
     def stored(self) -> NDArray[Any]:
         """Return what the store holds; this is not listed."""

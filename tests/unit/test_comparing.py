@@ -216,9 +216,9 @@ def test_memory_stays_within_a_few_pieces() -> None:
 
 
 def test_progress_counts_the_bytes_of_both() -> None:
-    seen: list[pyvolume.Status] = []
+    seen: list[pyvolume.TransferStatus] = []
     pyvolume.compare(np.zeros((1, 8, 8), "uint8"), np.zeros((1, 8, 8), "uint16"), progress=seen.append)
-    assert seen == [pyvolume.Status(192, 192, 0)]
+    assert seen == [pyvolume.TransferStatus(192, 192, 0)]
 
 
 def test_a_difference_says_what_it_found() -> None:

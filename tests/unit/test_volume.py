@@ -338,7 +338,7 @@ class TestModeAndBlocks:
 
 class TestLifetime:
     def test_a_pickled_volume_brings_its_voxels_and_its_options(self) -> None:
-        volume = with_options(ramp(), mode="r", retry=RetryPolicy(timeout=7))
+        volume = with_options(ramp(), mode="r", retry=RetryPolicy(patience=7))
         copy: Volume = pickle.loads(pickle.dumps(volume))
         assert (copy.mode, copy.shape, copy.metadata) == ("r", SHAPE, volume.metadata)
         np.testing.assert_array_equal(copy[...], ramp(), strict=True)

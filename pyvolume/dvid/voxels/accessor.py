@@ -92,7 +92,7 @@ class VoxelsAccessor(Volume):
             raise TypeError(
                 f"VoxelsAccessor: expected a Connection and found {connection!r}; pyvolume.open takes a url"
             )
-        given = {"timeout": retry_timeout, "interval": retry_interval, "warning_interval": warning_interval}
+        given = {"patience": retry_timeout, "interval": retry_interval, "warn_after": warning_interval}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         version = resolve(connection, uuid)
         path = f"/api/node/{segment(version)}/{segment(data_name)}"

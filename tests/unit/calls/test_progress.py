@@ -13,7 +13,7 @@ import pytest
 from watched_store import WatchedStore
 
 import pyvolume
-from pyvolume import Status
+from pyvolume import TransferStatus
 from pyvolume.calls.progress import Reporter
 from pyvolume.errors import StoreError
 
@@ -43,7 +43,7 @@ Operate = Callable[..., None]
 @both
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_a_function_sees_growing_numbers_up_to_the_total(operate: Operate, concurrency: int) -> None:
-    seen: list[Status] = []
+    seen: list[TransferStatus] = []
     operate(volume_of(concurrency), seen.append)
     assert [status.bytes_done for status in seen] == list(range(PLANE, 12 * PLANE + 1, PLANE))
     assert {status.bytes_total for status in seen} == {360}
@@ -54,8 +54,8 @@ def test_a_function_sees_growing_numbers_up_to_the_total(operate: Operate, concu
 )
 @pytest.mark.parametrize("blocks", [(1, 1, 1), (4, 2, 3)])
 def test_steps_and_points_and_merged_blocks_count_the_voxels_asked_for(key: Any, blocks: tuple[int, ...]) -> None:
-    seen: list[Status] = []
-    with pyvolume.options(progress=seen.append):
+    seen: list[TransferStatus] = []
+    with pyvolume.set_options(progress=seen.append):
         volume_of(blocks=blocks)[key]
         volume_of(blocks=blocks)[key] = 1
     total = ARRAY[key].size
@@ -66,7 +66,7 @@ def test_steps_and_points_and_merged_blocks_count_the_voxels_asked_for(key: Any,
 def test_one_thread_at_a_time_is_told() -> None:
     inside = threading.Lock()
 
-    def tell(_: Status) -> None:
+    def tell(_: TransferStatus) -> None:
         assert inside.acquire(blocking=False)
         inside.release()
 
@@ -74,7 +74,7 @@ def test_one_thread_at_a_time_is_told() -> None:
 
 
 def test_what_the_function_raises_ends_the_transfer() -> None:
-    def tell(status: Status) -> None:
+    def tell(status: TransferStatus) -> None:
         if status.bytes_done == 3 * PLANE:
             raise ValueError("seen enough")
 
@@ -83,17 +83,17 @@ def test_what_the_function_raises_ends_the_transfer() -> None:
 
 
 def test_an_empty_transfer_tells_nothing() -> None:
-    seen: list[Status] = []
-    with pyvolume.options(progress=seen.append):
+    seen: list[TransferStatus] = []
+    with pyvolume.set_options(progress=seen.append):
         volume_of()[:, 3:3]
     assert seen == []
 
 
 class TestOptions:
     def test_they_hold_for_everything_inside_the_block(self) -> None:
-        seen: list[Status] = []
+        seen: list[TransferStatus] = []
         volume = volume_of()
-        with pyvolume.options(progress=seen.append):
+        with pyvolume.set_options(progress=seen.append):
             volume[0, 0]
             volume[0, 0] = 1
             read(volume)
@@ -101,32 +101,32 @@ class TestOptions:
         assert [status.bytes_total for status in seen] == [60] * 2 + [60] * 2 + [360] * 12
 
     def test_inner_ones_win_and_outer_ones_come_back(self) -> None:
-        outer: list[Status] = []
-        inner: list[Status] = []
+        outer: list[TransferStatus] = []
+        inner: list[TransferStatus] = []
         volume = pyvolume.from_array(ARRAY)
-        with pyvolume.options(progress=outer.append):
+        with pyvolume.set_options(progress=outer.append):
             volume[...]
-            with pyvolume.options(progress=inner.append):
+            with pyvolume.set_options(progress=inner.append):
                 volume[...]
-            with pyvolume.options(progress=False):
+            with pyvolume.set_options(progress=False):
                 volume[...]
             volume[...]
         assert (len(outer), len(inner)) == (2, 1)
 
     def test_they_come_back_after_an_error(self) -> None:
-        seen: list[Status] = []
-        with pytest.raises(KeyError), pyvolume.options(progress=seen.append):
+        seen: list[TransferStatus] = []
+        with pytest.raises(KeyError), pyvolume.set_options(progress=seen.append):
             raise KeyError
         pyvolume.from_array(ARRAY)[...]
         assert seen == []
 
     @pytest.mark.parametrize("said", [False, print])
     def test_what_an_operation_is_told_itself_wins(self, said: Any, capsys: pytest.CaptureFixture[str]) -> None:
-        seen: list[Status] = []
-        with pyvolume.options(progress=seen.append):
+        seen: list[TransferStatus] = []
+        with pyvolume.set_options(progress=seen.append):
             read(volume_of(), said)
         assert seen == []
-        assert capsys.readouterr().out.count("Status(bytes_done=") == (0 if said is False else 12)
+        assert capsys.readouterr().out.count("TransferStatus(bytes_done=") == (0 if said is False else 12)
 
 
 class TestBars:
@@ -142,7 +142,7 @@ class TestBars:
         assert re.search(rf"{operate.__name__}: 100%.* 360/360 ", shown())
 
     def test_options_show_a_bar(self, shown: Callable[[], str]) -> None:
-        with pyvolume.options(progress=True):
+        with pyvolume.set_options(progress=True):
             volume_of(8)[...]
         assert "360/360" in shown()
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyvolume import RetryPolicy, Wait
-from pyvolume.calls.call import Call, Progress
+from pyvolume import RetryPolicy, RetryWait
+from pyvolume.calls.call import Call, Exchange
 from pyvolume.errors import (
     AnswerError,
     BusyError,
@@ -70,7 +70,7 @@ class Server:
         self._moves = iter(moves)
         self.began: list[float] = []
 
-    def __call__(self, progress: Progress) -> str:
+    def __call__(self, progress: Exchange) -> str:
         self.began.append(self._clock.now() - 1000)
         moved = next(self._moves, 0)
         if moved:
@@ -117,7 +117,7 @@ def test_what_is_not_retryable_is_raised_after_one_attempt(failure: BaseExceptio
 
 def test_repeats_at_once_then_waits_double_up_to_the_longest() -> None:
     clock = FakeClock()
-    call_of(clock, interval=1, max_interval=20, timeout=1000).attempt(
+    call_of(clock, interval=1, max_interval=20, patience=1000).attempt(
         Server(clock, [busy() for _ in range(8)]), retry_answers=True
     )
     assert clock.waits == [0.004, 1, 2, 4, 8, 16, 20, 20]
@@ -126,7 +126,7 @@ def test_repeats_at_once_then_waits_double_up_to_the_longest() -> None:
 @given(st.floats(0, 50), st.floats(0, 50), st.integers(0, 2**32))
 def test_waits_are_drawn_between_zero_and_their_bound(interval: float, max_interval: float, seed: int) -> None:
     clock = FakeClock()
-    call = call_of(clock, random.Random(seed).uniform, interval=interval, max_interval=max_interval, timeout=10_000)
+    call = call_of(clock, random.Random(seed).uniform, interval=interval, max_interval=max_interval, patience=10_000)
     call.attempt(Server(clock, [busy() for _ in range(9)]), retry_answers=True)
     bounds = [min(0.004, interval, max_interval), *(min(max_interval, interval * 2**n) for n in range(8))]
     assert all(0 <= wait <= bound for wait, bound in zip(clock.waits, bounds, strict=True))
@@ -144,14 +144,14 @@ def test_gives_up_when_the_patience_has_run_out() -> None:
     clock = FakeClock()
     server = Server(clock, for_ever(busy))
     with pytest.raises(BusyTimeoutError, match=r"gave up after 9 attempts in 60\.0 s"):
-        call_of(clock, timeout=60).attempt(server, retry_answers=True)
+        call_of(clock, patience=60).attempt(server, retry_answers=True)
     assert server.began == pytest.approx([0, 0.004, 1.004, 3.004, 7.004, 15.004, 31.004, 51.004, 60])
 
 
 def test_a_busy_server_is_a_timeout_with_attempts_and_seconds() -> None:
     clock = FakeClock()
     with pytest.raises(BusyTimeoutError) as raised:
-        call_of(clock, timeout=10).attempt(Server(clock, for_ever(busy)), retry_answers=True)
+        call_of(clock, patience=10).attempt(Server(clock, for_ever(busy)), retry_answers=True)
     facts = raised.value
     assert (facts.status, facts.reason, facts.attempts, facts.seconds) == (503, "throttled", 6, 10.0)
 
@@ -159,13 +159,13 @@ def test_a_busy_server_is_a_timeout_with_attempts_and_seconds() -> None:
 def test_a_bad_line_stays_a_transport_error() -> None:
     clock = FakeClock()
     with pytest.raises(TransportError, match=r"cut off \(gave up after \d+ attempts in 10\.0 s\)"):
-        call_of(clock, timeout=10).attempt(Server(clock, for_ever(cut_off)), retry_answers=True)
+        call_of(clock, patience=10).attempt(Server(clock, for_ever(cut_off)), retry_answers=True)
 
 
 def test_what_is_raised_in_the_end_is_not_retryable() -> None:
     clock = FakeClock()
     with pytest.raises(TransportError) as raised:
-        call_of(clock, timeout=10).attempt(Server(clock, for_ever(cut_off)), retry_answers=True)
+        call_of(clock, patience=10).attempt(Server(clock, for_ever(cut_off)), retry_answers=True)
     assert not raised.value.retryable
 
 
@@ -173,14 +173,14 @@ def test_no_attempt_begins_after_the_patience() -> None:
     clock = FakeClock()
     server = Server(clock, for_ever(cut_off))
     with pytest.raises(TransportError):
-        call_of(clock, timeout=60).attempt(server, retry_answers=True)
+        call_of(clock, patience=60).attempt(server, retry_answers=True)
     assert max(server.began) <= 60
 
 
 def test_patience_counts_from_the_last_new_byte() -> None:
     clock = FakeClock()
     server = Server(clock, [cut_off() for _ in range(20)], takes=50, moves=range(10, 1000, 10))
-    call_of(clock, timeout=60, interval=1, max_interval=1).attempt(server, retry_answers=True)
+    call_of(clock, patience=60, interval=1, max_interval=1).attempt(server, retry_answers=True)
     assert len(server.began) == 21
 
 
@@ -188,12 +188,12 @@ def test_bytes_that_an_earlier_attempt_has_reached_are_no_progress() -> None:
     clock = FakeClock()
     server = Server(clock, for_ever(cut_off), takes=25, moves=[10] * 20)
     with pytest.raises(TransportError, match="gave up after 3 attempts"):
-        call_of(clock, timeout=60, interval=1, max_interval=1).attempt(server, retry_answers=True)
+        call_of(clock, patience=60, interval=1, max_interval=1).attempt(server, retry_answers=True)
 
 
 def test_the_success_of_one_piece_renews_the_patience_of_the_next() -> None:
     clock = FakeClock()
-    call = call_of(clock, timeout=60, interval=1, max_interval=1)
+    call = call_of(clock, patience=60, interval=1, max_interval=1)
     for _ in range(10):
         call.attempt(Server(clock, [busy()], takes=25), retry_answers=True)
     assert clock.now() - 1000 > 500
@@ -214,30 +214,30 @@ def test_a_retry_after_of_zero_is_a_wait_of_zero() -> None:
 def test_a_retry_after_beyond_the_patience_is_given_up_at_once() -> None:
     clock = FakeClock()
     with pytest.raises(BusyTimeoutError) as raised:
-        call_of(clock, timeout=60).attempt(Server(clock, [busy(retry_after=61)]), retry_answers=True)
+        call_of(clock, patience=60).attempt(Server(clock, [busy(retry_after=61)]), retry_answers=True)
     assert (raised.value.attempts, raised.value.retry_after, clock.waits) == (1, 61, [])
 
 
 def test_timeout_0_makes_one_attempt() -> None:
     clock = FakeClock()
     with pytest.raises(BusyTimeoutError) as raised:
-        call_of(clock, timeout=0).attempt(Server(clock, for_ever(busy)), retry_answers=True)
+        call_of(clock, patience=0).attempt(Server(clock, for_ever(busy)), retry_answers=True)
     assert (raised.value.attempts, clock.waits) == (1, [])
 
 
 def test_on_wait_sees_every_wait() -> None:
-    clock, seen = FakeClock(), list[Wait]()
+    clock, seen = FakeClock(), list[RetryWait]()
     failures = [busy(retry_after=9), cut_off(), busy()]
     call_of(clock, on_wait=seen.append).attempt(Server(clock, failures, takes=5), retry_answers=True)
     assert seen == [
-        Wait(attempt=1, seconds=9, elapsed=5, error=failures[0]),
-        Wait(attempt=2, seconds=1, elapsed=19, error=failures[1]),
-        Wait(attempt=3, seconds=2, elapsed=25, error=failures[2]),
+        RetryWait(attempt=1, seconds=9, elapsed=5, error=failures[0]),
+        RetryWait(attempt=2, seconds=1, elapsed=19, error=failures[1]),
+        RetryWait(attempt=3, seconds=2, elapsed=25, error=failures[2]),
     ]
 
 
 def test_on_wait_may_end_the_call() -> None:
-    def stop(_: Wait) -> None:
+    def stop(_: RetryWait) -> None:
         raise KeyboardInterrupt
 
     clock = FakeClock()
@@ -259,10 +259,10 @@ def test_ctrl_c_ends_a_wait() -> None:
     assert len(server.began) == 1
 
 
-def test_the_log_gets_a_warning_after_the_warning_interval(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_gets_a_warning_after_the_warn_after(caplog: pytest.LogCaptureFixture) -> None:
     clock = FakeClock()
     with caplog.at_level(logging.INFO, "pyvolume"):
-        call_of(clock, warning_interval=6, timeout=100).attempt(
+        call_of(clock, warn_after=6, patience=100).attempt(
             Server(clock, [busy() for _ in range(6)]), retry_answers=True
         )
     assert [record.levelname for record in caplog.records] == ["INFO"] * 4 + ["WARNING"] * 2
@@ -316,7 +316,7 @@ def test_no_attempt_begins_after_the_deadline() -> None:
 def test_the_deadline_ends_a_transfer_that_is_under_way() -> None:
     clock = FakeClock()
 
-    def endless(progress: Progress) -> None:
+    def endless(progress: Exchange) -> None:
         while True:
             clock.time += 1
             progress.received(1000)
@@ -346,7 +346,7 @@ def test_counters_tell_what_the_call_has_cost() -> None:
     assert counted.seconds_waited == pytest.approx(1.008)
 
 
-@pytest.mark.parametrize("name", ["timeout", "interval", "max_interval", "warning_interval", "deadline"])
+@pytest.mark.parametrize("name", ["patience", "interval", "max_interval", "warn_after", "deadline"])
 @pytest.mark.parametrize("value", [-1, float("nan")])
 def test_a_policy_takes_no_negative_number(name: str, value: float) -> None:
     policy: dict[str, Any] = {name: value}
@@ -356,9 +356,9 @@ def test_a_policy_takes_no_negative_number(name: str, value: float) -> None:
 
 def test_a_wait_up_to_the_deadline_is_given_up_with_what_went_wrong() -> None:
     clock = FakeClock()
-    call = call_of(clock, deadline=20, timeout=60)
+    call = call_of(clock, deadline=20, patience=60)
 
-    def attempt(_: Progress) -> None:
+    def attempt(_: Exchange) -> None:
         call.remaining()
         raise busy()
 

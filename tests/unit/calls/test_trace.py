@@ -14,7 +14,7 @@ from watched_store import WatchedStore
 
 import pyvolume
 from pyvolume import RetryPolicy, Trace
-from pyvolume.calls.call import Call, Progress
+from pyvolume.calls.call import Call, Exchange
 from pyvolume.calls.trace import COUNTED
 from pyvolume.errors import BusyError
 
@@ -36,7 +36,7 @@ def exchange(failures: int = 0, sent: int = 0, received: int = 0) -> None:
     call = Call(RetryPolicy(), clock=NoClock())
     left = iter(range(failures))
 
-    def once(progress: Progress) -> None:
+    def once(progress: Exchange) -> None:
         progress.sent(sent)
         progress.received(received)
         if next(left, None) is not None:

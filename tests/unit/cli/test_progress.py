@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from pyvolume.calls.progress import Status
+from pyvolume.calls.progress import TransferStatus
 
 pytest.importorskip("rich", reason="rich comes with the extra 'cli'")
 
@@ -32,7 +32,7 @@ def drawn(stream: io.StringIO, *seconds: float) -> str:
     clock = [0.0]
     with progress_bar("get cut.h5", stream=stream, now=lambda: clock[0]) as tell:
         for i, clock[0] in enumerate(seconds):
-            tell(Status((i + 1) << 20, 8 << 20, 0))
+            tell(TransferStatus((i + 1) << 20, 8 << 20, 0))
     return stream.getvalue()
 
 

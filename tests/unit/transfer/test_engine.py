@@ -32,7 +32,7 @@ def read(store: WatchedStore, box: Box) -> NDArray[Any]:
 
 
 def write(store: WatchedStore, box: Box, voxels: NDArray[Any], *, merges: bool = True) -> Box:
-    operation = Operation(Call(RetryPolicy(timeout=0)))
+    operation = Operation(Call(RetryPolicy(patience=0)))
     return Transfer(store, BoxLocks(), merges).write(Selection.of_box(box), voxels, store.metadata, operation)
 
 

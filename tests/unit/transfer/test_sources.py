@@ -183,7 +183,7 @@ def test_a_memory_map_is_an_array(tmp_path: Any) -> None:
 
 
 def test_progress_counts_the_pieces_of_an_array_like() -> None:
-    seen: list[pyvolume.Status] = []
+    seen: list[pyvolume.TransferStatus] = []
     volume = WatchedStore(ZEROS, max_write_bytes=1000).volume()
     volume.post_ndarray((0,) * 4, SHAPE, Sliced(noise(SHAPE)), progress=seen.append)
     assert len(seen) > 1

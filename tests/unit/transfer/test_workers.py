@@ -22,7 +22,7 @@ STEPS = [Step(Box((0, n), (1, n + 1))) for n in range(40)]
 
 
 def new_call() -> Call:
-    return Call(RetryPolicy(timeout=0))
+    return Call(RetryPolicy(patience=0))
 
 
 def run(move: Callable[[Step], None], concurrency: int, *, steps: list[Step] = STEPS, call: Call | None = None) -> None:

@@ -23,7 +23,7 @@ from pyvolume.transport.answer import Answer
 from pyvolume.transport.request import Request, Upload
 from pyvolume.transport.urls import normalised_url
 
-ONCE = RetryPolicy(timeout=0)
+ONCE = RetryPolicy(patience=0)
 SECRETS = ("t0ken-of-mine", "adm1n-token")
 
 
@@ -174,7 +174,7 @@ def test_silence_ends_an_attempt(connect: Callable[..., Connection]) -> None:
 
 
 def test_the_deadline_ends_silence_too(connect: Callable[..., Connection]) -> None:
-    connection = connect(timeout=(5, 60), retry=RetryPolicy(timeout=0, deadline=0.1))
+    connection = connect(timeout=(5, 60), retry=RetryPolicy(patience=0, deadline=0.1))
     with pytest.raises(TransportError):
         get(connection, "/silent")
 
@@ -399,7 +399,7 @@ class TestClosing:
 
 class TestPickling:
     def test_the_configuration_travels(self) -> None:
-        retry = RetryPolicy(timeout=7, interval=2, deadline=100)
+        retry = RetryPolicy(patience=7, interval=2, deadline=100)
         connection = Connection("host/x", timeout=(1, 2), retry=retry, user="me", app="script", verify="ca.pem")
         copy = pickle.loads(pickle.dumps(connection))
         names = ("url", "timeout", "retry", "user", "app", "verify")

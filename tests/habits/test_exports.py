@@ -27,7 +27,7 @@ import pyvolume.dvid.voxels
 import pyvolume.dvid.voxels.history
 
 ROOT = Path(__file__).parents[2]
-API_PAGE = ROOT / "docs" / "api.rst"
+API_PAGE = ROOT / "docs" / "reference" / "api.rst"
 MODULES: list[ModuleType] = [
     pyvolume,
     pyvolume.dvid.voxels,
@@ -158,7 +158,7 @@ def documented() -> list[object]:
     return found
 
 
-needs_the_page = pytest.mark.skipif(not API_PAGE.exists(), reason="docs/api.rst is not written yet")
+needs_the_page = pytest.mark.skipif(not API_PAGE.exists(), reason="docs/reference/api.rst is not written yet")
 
 
 @needs_the_page

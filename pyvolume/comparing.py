@@ -19,7 +19,6 @@ from pyvolume.model.box import Box
 from pyvolume.transfer.casting import ArrayLike
 from pyvolume.transfer.grid import cut
 from pyvolume.transfer.many import run_ahead
-from pyvolume.transfer.plan import PIECE_BYTES
 from pyvolume.volume import Volume
 
 __all__ = ["Difference", "compare"]
@@ -168,7 +167,7 @@ def compare(
     found = _Found(box, grid)
     if box.size and not _is_same(a, b):
         itemsizes = [end.dtype.itemsize for end in ends]
-        pieces = found.pieces(max(1, PIECE_BYTES[0] // max(itemsizes)))
+        pieces = found.pieces(max(1, min(end.piece_bytes[0] for end in ends) // max(itemsizes)))
         reads = _read_both(pieces, ends, concurrency or _concurrency(ends))
         with Reporter(progress, "compare", box.size * sum(itemsizes)) as reporter, contextlib.closing(reads):
             for piece, left, right in reads:
@@ -183,7 +182,7 @@ def _is_same(a: object, b: object) -> bool:
         return True
     if not isinstance(a, Volume) or not isinstance(b, Volume) or a.store.address != b.store.address:
         return False
-    return not a.store.traits.lossy and not b.store.traits.lossy
+    return a.store.traits.faithful and b.store.traits.faithful
 
 
 def _checked_box(box: object, a: End, b: End) -> Box:
@@ -230,7 +229,7 @@ def _grid(a: End, b: End) -> tuple[int, ...]:
 
 def _concurrency(ends: Sequence[End]) -> int:
     """Return how many pieces to read at once: as few as the one wants that is asked for fewer."""
-    preferred = [end.concurrency for end in ends if end.concurrency is not None and not end.forgets]
+    preferred = [end.concurrency for end in ends if end.concurrency is not None and end.lasting]
     return min(preferred, default=1)
 
 

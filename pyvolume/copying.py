@@ -20,7 +20,7 @@ from pyvolume.model.box import Box
 from pyvolume.transfer.casting import ArrayLike
 from pyvolume.transfer.grid import cut
 from pyvolume.transfer.journal import Journal
-from pyvolume.transfer.plan import PIECE_BYTES, Step
+from pyvolume.transfer.plan import Step
 from pyvolume.transfer.workers import Workers
 from pyvolume.volume import Volume
 
@@ -79,7 +79,7 @@ def copy(
     VoxelsMismatchError
         If the numbers of axes differ, or values do not fit. What only values can tell is found piece by piece.
     UnsupportedError
-        If `dst` cannot be written, blocks may not be merged, or `verify` cannot work because `dst` is lossy.
+        If `dst` cannot be written, blocks may not be merged, or `verify` cannot work: reads of `dst` are not faithful.
     MetadataError
         If the journal is that of another copy.
     AnswerError
@@ -140,13 +140,13 @@ def _check(source: End, destination: End, box: Box, verify: bool) -> None:
     destination.check_write(box)
     # zeros fit everywhere: what is refused here is refused whatever the values are
     destination.castable(np.zeros(1, source.dtype))
-    if verify and destination.lossy:
+    if verify and not destination.faithful:
         raise UnsupportedError(f"verify copy: what is read from {destination.name} may differ from what is written")
 
 
 def _piece_voxels(source: End, destination: End, box: Box) -> int:
     itemsize = max(source.dtype.itemsize, destination.dtype.itemsize)
-    lowest, highest = PIECE_BYTES
+    lowest, highest = destination.piece_bytes
     piece = min(max(-(-box.size * itemsize // PIECES), lowest), destination.max_bytes or highest, highest)
     return max(1, piece // itemsize)
 
@@ -184,7 +184,7 @@ class _Copy:
     @property
     def _looks_again(self) -> bool:
         """Whether the journal's word is not enough: an array in memory is not the one of the process before."""
-        return self.verify or self.destination.forgets
+        return self.verify or not self.destination.lasting
 
     def _move(self, step: Step) -> None:
         box = step.box

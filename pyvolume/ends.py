@@ -15,7 +15,6 @@ from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import StoreTraits, VoxelStore
-from pyvolume.stores.memory import MemoryStore
 from pyvolume.transfer.casting import ArrayLike, castable
 from pyvolume.transfer.checks import check_inside
 from pyvolume.transfer.engine import Operation
@@ -40,10 +39,12 @@ class End(Protocol):
         The most that should be written at once.
     concurrency : int or None
         How many pieces it prefers to have under way.
-    lossy : bool
-        Whether what is read may differ from what was written.
-    forgets : bool
-        Whether it ends with the process.
+    piece_bytes : tuple of int
+        The lowest and the highest size of a piece.
+    faithful : bool
+        Whether a read returns what is stored.
+    lasting : bool
+        Whether the data outlives the process.
     call : Call
         Of this end's share in the copy.
     """
@@ -54,8 +55,9 @@ class End(Protocol):
     grid: Grid | None
     max_bytes: int | None
     concurrency: int | None
-    lossy: bool
-    forgets: bool
+    piece_bytes: tuple[int, int]
+    faithful: bool
+    lasting: bool
     call: Call
 
     def whole(self, box: Box, grid: Grid) -> Box:
@@ -106,18 +108,18 @@ class VolumeEnd:
 
     def __init__(self, volume: Volume) -> None:
         traits = volume.store.traits
-        in_memory = isinstance(volume.store, MemoryStore)
         self._volume = volume
         self._access = dataclasses.replace(volume.access, store=_OneAtATime(volume.store))
         self.call = volume.access.begin()
         self.bounds = volume.bounds
         self.dtype = volume.dtype
-        self.name = f"memory {volume.dtype} {volume.axiskeys}" if in_memory else volume.store.address
+        self.name = f"memory {volume.dtype} {volume.axiskeys}" if not traits.lasting else volume.store.address
         self.grid: Grid | None = traits.write_grid
         self.max_bytes: int | None = traits.max_write_bytes
         self.concurrency: int | None = traits.preferred_concurrency
-        self.lossy = traits.lossy
-        self.forgets = in_memory
+        self.piece_bytes = traits.piece_bytes
+        self.faithful = traits.faithful
+        self.lasting = traits.lasting
 
     def whole(self, box: Box, grid: Grid) -> Box:
         return aligned(box, grid, self._volume.store.traits, self.bounds)
@@ -168,8 +170,9 @@ class ArrayEnd:
         self.grid = _chunks_of(array)
         self.max_bytes: int | None = None
         self.concurrency: int | None = None
-        self.lossy = False
-        self.forgets = isinstance(array, np.ndarray) and not isinstance(array, np.memmap)
+        self.piece_bytes = (16 << 20, 64 << 20)
+        self.faithful = True
+        self.lasting = not isinstance(array, np.ndarray) or isinstance(array, np.memmap)
 
     def whole(self, box: Box, grid: Grid) -> Box:
         edges = zip(self.bounds.start, self.bounds.stop, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -12,37 +12,57 @@ from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreTraits:
     """What a store can and cannot do, as data.
 
     Parameters
     ----------
-    read_grid, write_grid : tuple of int
-        Boxes that can be read and written have their faces on this grid, or on the edge of an axis that cannot
-        grow; one entry per axis, channel first.
+    write_grid : tuple of int
+        Boxes that can be written have their faces on this grid, or on the edge of an axis that cannot grow; one entry
+        per axis, channel first.
+    read_grid : tuple of int, optional
+        The same for boxes that can be read; by default any box can be read.
     max_read_bytes, max_write_bytes : int
-        The most that one request should carry.
-    writable : bool
-    growable : tuple of bool
-        Which axes can grow by a write.
-    lossy : bool
-        Whether what is read may differ from what was written; then blocks are not merged.
-    outside : "zeros" or "error"
-        What a read outside the bounds gives.
+        The highest number of bytes in one request.
+    max_blocks : int, optional
+        The highest number of cells of the grid in one request.
+    piece_bytes : tuple of int
+        The lowest and the highest size of a piece when a transfer is cut into several requests, in bytes. With the
+        lowest, requests do not cost more than bytes; with the highest, a retry repeats little.
     preferred_concurrency : int
-        How many requests to have under way at once.
+        How many requests to run at once.
+    writable : bool
+        Whether voxels can be written.
+    growable : tuple of bool, optional
+        Which axes a write can make longer; by default none.
+    fill : float, optional
+        The value of voxels outside the bounds. None: reading them is an error.
+    faithful : bool
+        Whether a read returns what is stored. If not (JPEG, a mask), blocks are not merged from it.
+    lasting : bool
+        Whether the data outlives the process. An array in memory does not.
+    immutable : bool
+        Whether the voxels never change, as in a committed version.
     """
 
-    read_grid: tuple[int, ...]
     write_grid: tuple[int, ...]
-    max_read_bytes: int
-    max_write_bytes: int
-    writable: bool
-    growable: tuple[bool, ...]
-    lossy: bool
-    outside: Literal["zeros", "error"]
+    read_grid: tuple[int, ...] = ()
+    max_read_bytes: int = 256 << 20
+    max_write_bytes: int = 256 << 20
+    max_blocks: int | None = None
+    piece_bytes: tuple[int, int] = (16 << 20, 64 << 20)
     preferred_concurrency: int = 1
+    writable: bool = True
+    growable: tuple[bool, ...] = ()
+    fill: float | None = None
+    faithful: bool = True
+    lasting: bool = True
+    immutable: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "read_grid", self.read_grid or (1,) * len(self.write_grid))
+        object.__setattr__(self, "growable", self.growable or (False,) * len(self.write_grid))
 
 
 class VoxelStore(Protocol):
@@ -57,7 +77,11 @@ class VoxelStore(Protocol):
 
     @property
     def address(self) -> str:
-        """The canonical url; of a versioned store with the full version."""
+        """The canonical url. It names everything that decides about the voxels: the full version, the level, a mask.
+
+        Two stores with the same address serve the same voxels. What follows a ``?`` is a view of a volume: writes
+        through all views of one volume lock the same boxes.
+        """
 
     def read_metadata(self, call: Call) -> VoxelsMetadata:
         """Ask for the present metadata."""
@@ -98,3 +122,17 @@ class VoxelStore(Protocol):
 
     def close(self) -> None:
         """Give back what this store holds open."""
+
+
+@runtime_checkable
+class Masked(Protocol):
+    """A store whose reads leave out some voxels, and whose writes do not change them."""
+
+    @property
+    def unmasked(self) -> VoxelStore | None:
+        """The store of the same voxels without the mask, from which blocks are completed; None without a mask."""
+
+
+def unmasked(store: VoxelStore) -> VoxelStore | None:
+    """Return the store of the same voxels without a mask, if `store` has a mask."""
+    return store.unmasked if isinstance(store, Masked) else None

@@ -40,14 +40,13 @@ class MemoryStore:
         self._lock = threading.Lock()
         self.address = f"memory://{id(self):x}"
         self.traits = StoreTraits(
-            read_grid=(1,) * array.ndim,
             write_grid=(1, *block_shape),
             max_read_bytes=sys.maxsize,
             max_write_bytes=sys.maxsize,
             writable=array.flags.writeable,
             growable=(False, *(growable,) * (array.ndim - 1)),
-            lossy=False,
-            outside="zeros" if growable else "error",
+            fill=0 if growable else None,
+            lasting=False,
         )
 
     def __getstate__(self) -> dict[str, Any]:

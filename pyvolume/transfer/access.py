@@ -35,8 +35,6 @@ class Access:
     store : VoxelStore
     mode, retry, locks, partial_blocks, casting
         As for `Volume`.
-    stored : VoxelStore, optional
-        What blocks are completed from, where `store` does not give what is stored.
     """
 
     store: VoxelStore
@@ -45,7 +43,6 @@ class Access:
     locks: BoxLocks = dataclasses.field(default_factory=BoxLocks)
     partial_blocks: Literal["merge", "raise"] = "merge"
     casting: Casting = "checked"
-    stored: VoxelStore | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in {"r", "r+"}:
@@ -64,7 +61,7 @@ class Access:
     @cached_property
     def transfer(self) -> Transfer:
         """What moves the voxels."""
-        return Transfer(self.store, self.locks, self.partial_blocks == "merge", self.stored)
+        return Transfer(self.store, self.locks, self.partial_blocks == "merge")
 
     def begin(self) -> Call:
         """Begin an operation of the user."""

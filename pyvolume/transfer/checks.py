@@ -36,7 +36,7 @@ def check_inside(box: Box, metadata: VoxelsMetadata, traits: StoreTraits, *, gro
     ------
     SelectionError
     """
-    free = traits.growable if growing or traits.outside == "zeros" else (False,) * box.ndim
+    free = traits.growable if growing or traits.fill is not None else (False,) * box.ndim
     for axis, can_grow in enumerate(free):
         low, high = metadata.bounds.start[axis], metadata.bounds.stop[axis]
         if not can_grow and box.size and not low <= box.start[axis] <= box.stop[axis] <= high:

@@ -17,7 +17,7 @@ from pyvolume.errors import AlignmentError, StoreError, UnsupportedError
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
-from pyvolume.stores.base import VoxelStore
+from pyvolume.stores.base import VoxelStore, unmasked
 from pyvolume.stores.locks import BoxLocks
 from pyvolume.transfer.grid import aligned, cut
 from pyvolume.transfer.plan import Plan, Step, plan_read, plan_write
@@ -49,14 +49,11 @@ class Transfer:
         Shared by everything that writes through the same connection.
     merges : bool
         Whether blocks that are not written whole may be completed with what is stored.
-    stored : VoxelStore, optional
-        What the blocks to complete are read from, where `store` itself does not give what is stored.
     """
 
     store: VoxelStore
     locks: BoxLocks
     merges: bool
-    stored: VoxelStore | None = None
 
     def plan(self, selection: Selection, metadata: VoxelsMetadata, *, voxels: int, write: bool) -> Plan:
         """Plan a read or a write of the selected voxels."""
@@ -115,10 +112,11 @@ class Transfer:
         traits = self.store.traits
         plan = self.plan(selection, metadata, voxels=math.prod(values.shape), write=True)
         whole = aligned(selection.box, traits.write_grid, traits, metadata.bounds)
-        with self.locks.holding(self.store.address, whole):
+        volume, _, _ = self.store.address.partition("?")  # all views of a volume write the same blocks
+        with self.locks.holding(volume, whole):
             if plan.merged_bytes:
                 self.check_may_merge(selection, whole)
-                if operation.confirm and self.stored is not None:
+                if operation.confirm and unmasked(self.store) is not None:
                     raise UnsupportedError(
                         f"write voxels of {self.store.address}: what is left out by a mask cannot be confirmed"
                     )
@@ -160,7 +158,7 @@ class Transfer:
 
     def _read_blocks(self, box: Box, out: NDArray[Any], metadata: VoxelsMetadata, call: Call) -> None:
         """Read what is stored in whole blocks, in the thread that will write them."""
-        store = self.stored or self.store
+        store = unmasked(self.store) or self.store
         traits = store.traits
         for piece in cut(box, traits.read_grid, max(1, traits.max_read_bytes // out.dtype.itemsize)):
             around = aligned(piece, traits.read_grid, traits, metadata.bounds)
@@ -179,7 +177,7 @@ class Transfer:
         AlignmentError
             It names the nearest aligned box.
         """
-        if (self.stored or self.store).traits.lossy:
+        if not (unmasked(self.store) or self.store).traits.faithful:
             why = "what is read from this store is not what is stored, so nothing can be merged"
         elif not self.merges:
             why = "blocks are not merged here"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,13 +26,13 @@ def aligned(box: Box, grid: Sequence[int], traits: StoreTraits, bounds: Box) -> 
     return box.aligned_to(grid, [None if growable else (low, high) for low, high, growable in edges])
 
 
-def cut(box: Box, grid: Sequence[int], most: int) -> Iterator[Box]:
+def cut(box: Box, grid: Sequence[int], most: int, most_cells: int | None = None) -> Iterator[Box]:
     """Cut a box on a grid into boxes of about equal size, along the slowest axis first.
 
-    A box holds at most `most` voxels, or a single cell of the grid. In Fortran order a cut along the slowest axis
-    leaves contiguous pieces.
+    A box holds at most `most` voxels, and parts of at most `most_cells` cells of the grid; or a single cell. In Fortran
+    order a cut along the slowest axis leaves contiguous pieces.
     """
-    if box.size <= most:
+    if box.size <= most and (most_cells is None or cells_in(box, grid) <= most_cells):
         yield box
         return
     for axis in reversed(range(box.ndim)):
@@ -39,13 +40,21 @@ def cut(box: Box, grid: Sequence[int], most: int) -> Iterator[Box]:
         origin = box.start[axis] // cell * cell
         if box.stop[axis] - origin <= cell:
             continue
-        fitting = max(1, most // (box.size // length) // cell) * cell
-        pieces = -(-(box.stop[axis] - origin) // fitting)
+        layers = max(1, most // (box.size // length) // cell)
+        if most_cells is not None:
+            across = cells_in(box.replaced(axis, origin, origin + cell), grid)
+            layers = min(layers, max(1, most_cells // across))
+        pieces = -(-(box.stop[axis] - origin) // (layers * cell))
         even = -(-(box.stop[axis] - origin) // pieces)
         for piece in box.split(axis, -(-even // cell) * cell, origin):
-            yield from cut(piece, grid, most)
+            yield from cut(piece, grid, most, most_cells)
         return
     yield box
+
+
+def cells_in(box: Box, grid: Sequence[int]) -> int:
+    """Count the cells of the grid that a box touches."""
+    return math.prod(-(-b // cell) - a // cell for a, b, cell in zip(box.start, box.stop, grid, strict=True))
 
 
 def whole_blocks_in(box: Box, whole: Box, grid: Sequence[int]) -> Box | None:

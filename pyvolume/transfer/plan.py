@@ -16,11 +16,8 @@ from pyvolume.transfer.grid import aligned, borders, cut, touched, whole_blocks_
 MERGE_WHOLE_BYTES = 16 << 20
 """An unaligned box is merged as a whole up to here: fewer requests beat fewer bytes."""
 
-PIECE_BYTES = (16 << 20, 64 << 20)
-"""A piece is not smaller, so that requests do not cost more than bytes, nor larger, so that little is repeated."""
-
 TOGETHER_BYTES = 64 << 20
-"""Who wants more requests at once than usual has a line that limits each: pieces may be so small as to make this."""
+"""With a high concurrency the network is assumed to limit each request: pieces get as small as this divided by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +130,11 @@ def plan_read(
         whole = aligned(selection.box, traits.read_grid, traits, metadata.bounds)
         parts = [whole] if selection.covers_box else list(touched(selection, whole, traits.read_grid, itemsize))
         cropped = whole != selection.box or not selection.is_plain
-        most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency)
+        most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency, traits.piece_bytes)
         # a piece thinner than the blocks that are stored would make the server look each of them up several times
         blocks = [b if b % r == 0 else r for b, r in zip(traits.write_grid, traits.read_grid, strict=True)]
         layers = [layer for part in parts for layer in cut(part, blocks, most)]
-        boxes = [piece for layer in layers for piece in cut(layer, traits.read_grid, most)]
+        boxes = [piece for layer in layers for piece in cut(layer, traits.read_grid, most, traits.max_blocks)]
         boxes = boxes if selection.covers_box else [box for box in boxes if selection.within(box) is not None]
     steps = tuple(map(Step, boxes))
     return Plan(False, steps, voxels, itemsize, concurrency, cropped)
@@ -157,18 +154,19 @@ def plan_write(
         inner = None
     around = list(touched(selection, whole, grid, itemsize) if inner is None else borders(whole, inner))
     straight = [] if inner is None else [inner]
-    most = _piece_voxels([*straight, *around], traits.max_write_bytes, itemsize, concurrency)
+    cells = traits.max_blocks
+    most = _piece_voxels([*straight, *around], traits.max_write_bytes, itemsize, concurrency, traits.piece_bytes)
     merged_most = min(most, max(1, traits.max_read_bytes // itemsize))
-    steps = [Step(piece) for part in straight for piece in cut(part, grid, most)]
-    steps += [Step(piece, merged=True) for part in around for piece in cut(part, grid, merged_most)]
+    steps = [Step(piece) for part in straight for piece in cut(part, grid, most, cells)]
+    steps += [Step(piece, merged=True) for part in around for piece in cut(part, grid, merged_most, cells)]
     steps = steps if selection.covers_box else [step for step in steps if selection.within(step.box) is not None]
     return Plan(True, tuple(steps), voxels, itemsize, concurrency, False)
 
 
-def _piece_voxels(parts: list[Box], cap: int, itemsize: int, concurrency: int) -> int:
+def _piece_voxels(parts: list[Box], cap: int, itemsize: int, concurrency: int, limits: tuple[int, int]) -> int:
     """Return how many voxels a piece may hold: bytes divided by workers, within limits."""
     total = sum(part.size for part in parts) * itemsize
-    lowest, highest = min(PIECE_BYTES[0], TOGETHER_BYTES // concurrency), PIECE_BYTES[1]
+    lowest, highest = min(limits[0], TOGETHER_BYTES // concurrency), limits[1]
     # on a fast line more requests gain nothing
     piece = total if total <= 2 * lowest else min(max(-(-total // concurrency), lowest), highest)
     return max(1, min(piece, cap) // itemsize)

@@ -244,7 +244,7 @@ def test_what_cannot_be_is_refused_before_anything_moves(
 def test_a_lossy_destination_cannot_be_verified() -> None:
     destination = volume_of()
     store: Any = destination.store
-    store.traits = dataclasses.replace(store.traits, lossy=True)
+    store.traits = dataclasses.replace(store.traits, faithful=False)
     with pytest.raises(UnsupportedError, match="may differ"):
         pyvolume.copy(VOXELS, destination, verify=True)
     pyvolume.copy(VOXELS, destination)

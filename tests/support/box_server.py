@@ -129,14 +129,9 @@ class BoxStore:
             array.shape, array.dtype, "cxyztu"[: array.ndim], 1.0, ""
         )
         every = StoreTraits(
-            read_grid=(1,) * array.ndim,
             write_grid=(1,) * array.ndim,
             max_read_bytes=most,
             max_write_bytes=most,
-            writable=True,
-            growable=(False,) * array.ndim,
-            lossy=False,
-            outside="error",
             preferred_concurrency=connection.concurrency,
         )
         self.traits = dataclasses.replace(every, **traits)

@@ -38,14 +38,7 @@ class GeneratedStore:
 
     def __init__(self, concurrency: int = 1) -> None:
         self.traits = StoreTraits(
-            read_grid=(1, 1, 1, 1),
             write_grid=(1, 64, 64, 64),
-            max_read_bytes=256 << 20,
-            max_write_bytes=256 << 20,
-            writable=True,
-            growable=(False,) * 4,
-            lossy=False,
-            outside="error",
             preferred_concurrency=concurrency,
         )
         self.metadata = VoxelsMetadata.create_default_metadata(SHAPE, "uint8", "cxyz", 1.0, "")

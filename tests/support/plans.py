@@ -28,10 +28,8 @@ def traits_of(
         write_grid=grid,
         max_read_bytes=most_read,
         max_write_bytes=most_write,
-        writable=True,
         growable=(False,) * len(grid) if growable is None else growable,
-        lossy=False,
-        outside="zeros",
+        fill=0,
     )
 
 

@@ -173,7 +173,7 @@ def test_the_same_version_is_equal_without_a_request() -> None:
 
 
 def test_a_lossy_store_is_read_although_it_is_the_same() -> None:
-    store = WatchedStore(np.zeros(SHAPE, "uint8"), lossy=True)
+    store = WatchedStore(np.zeros(SHAPE, "uint8"), faithful=False)
     volume = store.volume()
     assert not pyvolume.compare(volume, pyvolume.Volume(store, volume.metadata))
     assert len(store.asked) == 2

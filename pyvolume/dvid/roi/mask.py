@@ -37,14 +37,11 @@ class MaskStore:
         self._read_spans = read_spans
         self._spans: Numbers = np.empty((0, 4), np.int64)
         self.traits = StoreTraits(
-            read_grid=(1, 1, 1, 1),
             write_grid=(1, *self._block_shape),
             max_read_bytes=MASK_BYTES,
-            max_write_bytes=MASK_BYTES,
             writable=False,
             growable=(False, True, True, True),
-            lossy=False,
-            outside="zeros",
+            fill=0,
         )
 
     def read_metadata(self, call: Call) -> VoxelsMetadata:

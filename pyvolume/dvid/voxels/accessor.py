@@ -149,10 +149,9 @@ class VoxelsAccessor(Volume):
         StoreError
             If the server could not answer.
         """
-        stored = self.access.stored
-        plain = self.store if stored is None else cast("DvidStore", stored)
+        plain = self.store.unmasked or self.store
         other = self._reopened(ref.uuid if isinstance(ref, Version) else within(self.uuid, ref), plain.query)
-        return other if stored is None else other.masked(self.store.query["roi"])
+        return other if plain is self.store else other.masked(self.store.query["roi"])
 
     def masked(self, roi: Roi | str) -> VoxelsAccessor:
         """Open the same volume through a region: voxels outside of it read as 0, and are not written.
@@ -185,17 +184,18 @@ class VoxelsAccessor(Volume):
                 f"{region.block_shape}; create one with create_roi(name, block_shape={self.block_shape})"
             )
         # blocks outside of the region would be read as 0, and it may grow before they are written
-        return self._reopened(self.uuid, self.store.query | {"roi": region.name}, stored=self.store)
+        return self._reopened(self.uuid, self.store.query | {"roi": region.name}, unmasked=self.store)
 
     @property
     def attrs(self) -> Attributes:
         """What is noted down about the volume in this version: a mapping of JSON values."""
         return Attributes(self.store.connection, self.uuid, self.data_name, writable=self.mode == "r+")
 
-    def _reopened(self, uuid: str, query: Mapping[str, str], stored: DvidStore | None = None) -> VoxelsAccessor:
-        """Open the same instance with the same options; blocks are completed from `stored`."""
+    def _reopened(self, uuid: str, query: Mapping[str, str], unmasked: DvidStore | None = None) -> VoxelsAccessor:
+        """Open the same instance with the same options; blocks are completed from `unmasked`."""
         other = VoxelsAccessor(self.store.connection, uuid, self.data_name, query, self.store.throttle)
-        other.access = dataclasses.replace(self.access, store=other.store, stored=stored)
+        other.store.unmasked = unmasked
+        other.access = dataclasses.replace(self.access, store=other.store)
         return other
 
     # methods that are written beside their subject

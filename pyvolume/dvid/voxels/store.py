@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from numpy.typing import NDArray
 
@@ -41,6 +42,8 @@ class DvidStore:
         Whether the server may answer that it is busy with other requests of this kind.
     owns_connection : bool
         Whether `close` closes the connection.
+    unmasked : DvidStore, optional
+        The same instance without the mask in `query`, from which blocks are completed.
     """
 
     def __init__(
@@ -54,13 +57,16 @@ class DvidStore:
         query: Mapping[str, str],
         throttle: bool,
         owns_connection: bool = False,
+        unmasked: DvidStore | None = None,
     ) -> None:
         self.connection = connection
         self.uuid = uuid
         self.name = name
         self.info = info
         self.owns_connection = owns_connection
-        self.address = f"dvid://{connection.url}/{uuid}/{segment(name)}"
+        seen = urlencode(sorted((key, value) for key, value in query.items() if key != "throttle"))
+        self.address = f"dvid://{connection.url}/{uuid}/{segment(name)}{'?' if seen else ''}{seen}"
+        self.unmasked = unmasked
         self.blocks = block_shape(document, name)
         self._path = f"/api/node/{segment(uuid)}/{segment(name)}"
         self.query = dict(query)
@@ -73,10 +79,9 @@ class DvidStore:
             write_grid=(channels, *self.blocks),
             max_read_bytes=MAX_REQUEST_BYTES,
             max_write_bytes=MAX_REQUEST_BYTES,
-            writable=True,
             growable=(False, *(True,) * len(self.blocks)),
-            lossy=info.lossy or bool(query.keys() - {"throttle"}),
-            outside="zeros",
+            fill=0,
+            faithful=not info.lossy and not seen,
             preferred_concurrency=1 if throttle else connection.concurrency,
         )
 

@@ -359,3 +359,9 @@ class TestRefused:
             repo.create_roi("nose")
         with pytest.raises(LockedError, match="committed"):
             rois.create_new(repo.connection, repo.uuid, "nose")
+
+
+def test_a_masked_volume_has_an_address_of_its_own(volume: pyvolume.VoxelsAccessor, roi: Roi) -> None:
+    masked = volume.masked(roi)
+    assert masked.store.address == f"{volume.store.address}?roi=nose"
+    assert masked.at(volume.uuid).store.address == masked.store.address

@@ -118,12 +118,10 @@ def test_a_store_of_a_read_only_array_is_not_writable() -> None:
     assert not store_of(array).traits.writable
 
 
-@pytest.mark.parametrize(
-    ("growable", "outside", "axes"), [(False, "error", (False,) * 3), (True, "zeros", (False, True, True))]
-)
-def test_only_a_growable_store_has_zeros_outside(growable: bool, outside: str, axes: tuple[bool, ...]) -> None:
+@pytest.mark.parametrize(("growable", "fill", "axes"), [(False, None, (False,) * 3), (True, 0, (False, True, True))])
+def test_only_a_growable_store_has_zeros_outside(growable: bool, fill: float | None, axes: tuple[bool, ...]) -> None:
     traits = store_of(ramp(1, 3, 4), growable=growable).traits
-    assert (traits.outside, traits.growable) == (outside, axes)
+    assert (traits.fill, traits.growable) == (fill, axes)
 
 
 def test_blocks_are_the_grid_of_writes_only() -> None:

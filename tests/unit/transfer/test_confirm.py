@@ -119,7 +119,7 @@ def test_many_boxes_are_confirmed_as_one_is(write: Callable[[WatchedStore], None
 
 
 def test_what_may_not_be_merged_is_not_confirmed_either() -> None:
-    store = WatchedStore(ONES, (8, 8, 8), lossy=True)
+    store = WatchedStore(ONES, (8, 8, 8), faithful=False)
     with pytest.raises(AlignmentError):
         post(store)
     assert store.asked == []

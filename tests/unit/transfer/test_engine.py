@@ -215,19 +215,19 @@ def test_a_failed_merge_says_which_boxes_are_not_stored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lossy", "merges", "why"),
+    ("faithful", "merges", "why"),
     [
-        (True, True, "what is read from this store is not what is stored, so nothing can be merged"),
-        (False, False, "blocks are not merged here"),
+        (False, True, "what is read from this store is not what is stored, so nothing can be merged"),
+        (True, False, "blocks are not merged here"),
     ],
 )
-def test_nothing_is_sent_where_blocks_cannot_be_merged(lossy: bool, merges: bool, why: str) -> None:
-    store = WatchedStore(noise((1, 8, 8)), (4, 4), lossy=lossy)
+def test_nothing_is_sent_where_blocks_cannot_be_merged(faithful: bool, merges: bool, why: str) -> None:
+    store = WatchedStore(noise((1, 8, 8)), (4, 4), faithful=faithful)
     with pytest.raises(AlignmentError, match=why):
         write(store, Box((0, 1, 0), (1, 8, 8)), noise((1, 7, 8)), merges=merges)
     assert store.asked == []
 
 
 def test_whole_blocks_are_sent_to_a_lossy_store() -> None:
-    store = WatchedStore(noise((1, 8, 8)), (4, 4), lossy=True)
+    store = WatchedStore(noise((1, 8, 8)), (4, 4), faithful=False)
     assert write(store, Box((0, 4, 0), (1, 8, 8)), noise((1, 4, 8))) == Box((0, 4, 0), (1, 8, 8))

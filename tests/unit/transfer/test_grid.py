@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -195,3 +196,15 @@ def test_a_gap_is_not_worth_a_request_where_it_saves_little() -> None:
     selection = Selection.for_reading(np.s_[:, ::64, ::64], (1, 1000, 1000))
     whole = Box((0, 0, 0), (1, 961, 961))
     assert list(touched(selection, whole, (1, 1, 1), 1)) == [whole]
+
+
+@EXAMPLES
+@given(boxes(3), grids(3), st.integers(1, 400), st.integers(1, 12))
+def test_a_piece_touches_no_more_cells_than_a_request_may(
+    box: Box, grid: tuple[int, ...], most: int, most_cells: int
+) -> None:
+    pieces = list(cut(box, grid, most, most_cells))
+    assert (painted(pieces, box) == 1).all()
+    for piece in pieces:
+        cells = [range(a // g, -(-b // g)) for a, b, g in zip(piece.start, piece.stop, grid, strict=True)]
+        assert math.prod(map(len, cells)) <= most_cells

@@ -20,7 +20,7 @@ from pyvolume import Box, VoxelsMetadata
 from pyvolume.indexing.selection import Selection
 from pyvolume.stores.base import StoreTraits
 from pyvolume.transfer.grid import aligned
-from pyvolume.transfer.plan import MERGE_WHOLE_BYTES, PIECE_BYTES, TOGETHER_BYTES, Plan, plan_read, plan_write
+from pyvolume.transfer.plan import MERGE_WHOLE_BYTES, Plan, plan_read, plan_write
 
 EXAMPLES = settings(max_examples=150, deadline=None)
 
@@ -264,16 +264,12 @@ def test_piece_sizes_are_bytes_over_workers_within_limits(
     mebibytes: int, concurrency: int, cap: int, write: bool
 ) -> None:
     sizes = [request.nbytes for request in planes(mebibytes, concurrency, cap=cap * MIB, write=write)]
-    total, lowest, highest = mebibytes * MIB, min(PIECE_BYTES[0], 64 * MIB // concurrency), PIECE_BYTES[1]
+    total, lowest, highest = mebibytes * MIB, min(16 * MIB, 64 * MIB // concurrency), 64 * MIB
     alone = total <= 2 * lowest
     limit = min(cap * MIB, total if alone else min(max(-(-total // concurrency), lowest), highest))
     assert max(sizes) <= limit
     assert len(sizes) == -(-mebibytes // (limit // MIB))
     assert max(sizes) - min(sizes) <= len(sizes) * MIB  # none is a mere remainder, as far as planes allow
-
-
-def test_the_limits_are_those_that_were_measured() -> None:
-    assert (PIECE_BYTES, TOGETHER_BYTES, MERGE_WHOLE_BYTES) == ((16 * MIB, 64 * MIB), 64 * MIB, 16 * MIB)
 
 
 def test_a_piece_is_not_thinner_than_the_blocks_that_are_stored() -> None:

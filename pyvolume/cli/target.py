@@ -8,25 +8,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeVar, cast
-from urllib.parse import unquote
 
 import click
 
 import pyvolume
 from pyvolume.cli.slices import Item, parse_slices
 from pyvolume.display.neuroglancer import is_link, url_of
-from pyvolume.dvid.client import segment
+from pyvolume.dvid.address import parse, recognises, segment
 from pyvolume.dvid.version import Version, find_version
 from pyvolume.errors import AddressError, PyVolumeError
 from pyvolume.transfer.casting import Casting
-from pyvolume.transport.urls import normalised_url, without_secrets
+from pyvolume.transport.urls import without_secrets
 
 Opened = TypeVar("Opened")
-
-API = r"(https?://.+?)/api/(?:node|repo)/([^/]+)(?:/([^/]+))?"
-"""A url of DVID's own; the only form for a version of a server behind a path."""
-
-HOST = r"(?:https?://)?(?:[\w.-]+|\[[\da-f:]+\])(?::\d+)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +127,18 @@ def parse_place(text: str, default: str = "") -> Place:
     if is_link(text):
         return parse_place(url_of(text))
     base, key = _without_slices(text)
-    is_whole = "://" in base or re.match(r"(?:[\w.-]+:\d+|localhost)(?:/|$)", base)
-    url = base if is_whole else "/".join(part for part in (default.rstrip("/"), base) if part)
-    found = _parts(url.removeprefix("dvid://").rstrip("/"))
-    if found is None or (key is not None and not found[2]):
+    url = base if recognises(base) else "/".join(part for part in (default.rstrip("/"), base) if part)
+    if not recognises(url):
         raise AddressError(
             "open: expected dvid://http://HOST:PORT/VERSION/NAME[slices], or less of it, "
-            f"and found {without_secrets(text)!r}{'' if default or is_whole else '; PYVOLUME_URL can name the server'}"
+            f"and found {without_secrets(text)!r}{'' if default else '; PYVOLUME_URL can name the server'}"
         )
-    server, version, name = found
-    return Place(normalised_url(server), unquote(version), unquote(name), key)
+    found = parse(url)
+    if found.inside or (key is not None and not found.name):
+        raise AddressError(
+            f"open: expected a server, a version or an instance there, and found {without_secrets(text)!r}"
+        )
+    return Place(found.server, found.version, found.name, key)
 
 
 def _without_slices(text: str) -> tuple[str, tuple[Item, ...] | None]:
@@ -153,20 +149,6 @@ def _without_slices(text: str) -> tuple[str, tuple[Item, ...] | None]:
     if not text.endswith("]"):
         raise AddressError(f"open: expected a ']' at the end of {text[at:]!r}")
     return text[:at], parse_slices(text[at + 1 : -1])
-
-
-def _parts(url: str) -> tuple[str, str, str] | None:
-    own = re.fullmatch(API, url)
-    if own is not None:
-        return own[1], own[2], own[3] or ""
-    found = re.fullmatch(rf"({HOST})((?:/[^/?#]+)*)", url, re.IGNORECASE)
-    if found is None:
-        return None
-    segments = found[2].split("/")[1:]
-    if len(segments) > 2:  # a server behind a path: only a volume can be told from the rest
-        return "/".join([found[1], *segments[:-2]]), segments[-2], segments[-1]
-    version, name = [*segments, "", ""][:2]
-    return found[1], version, name
 
 
 def _patience() -> float:

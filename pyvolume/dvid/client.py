@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,11 +86,6 @@ def _meaning(status: int, text: str) -> tuple[type[RefusedError] | None, str]:
             if re.search(pattern, text):
                 return kind, meaning
     return None, ""
-
-
-def segment(text: str) -> str:
-    """Encode text as one segment of a path."""
-    return urllib.parse.quote(text, safe=":~")
 
 
 def get_document(

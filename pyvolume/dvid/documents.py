@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pyvolume.dvid.address import check_name
 from pyvolume.errors import MetadataError, SelectionError, UnsupportedError
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -27,9 +27,6 @@ TYPENAMES = {
 """Which instance type holds voxels of a dtype and a number of channels."""
 
 LABEL_TYPES = ("labelblk", "labelarray", "labelmap")
-
-RESERVED_NAMES = ("note", "log", "branch", "commit", "newversion")
-"""The server refuses instances of these names, its own endpoints."""
 
 INT32 = range(-(2**31), 2**31)
 
@@ -62,7 +59,10 @@ def instance_info(document: dict[str, Any], name: str) -> InstanceInfo:
     if typename in LABEL_TYPES:
         raise UnsupportedError(f"open {name}: a {typename} instance holds labels, which pyvolume does not read yet")
     if not extended.get("Values"):
-        raise UnsupportedError(f"open {name}: a {typename} instance holds no voxels")
+        call = {"roi": f"; use Version.roi({name!r})", "keyvalue": f"; use Version.keyvalue({name!r})"}.get(
+            typename, ""
+        )
+        raise UnsupportedError(f"open {name}: a {typename} instance holds no voxels{call}")
     return InstanceInfo(typename, "jpeg" in base.get("Compression", "").lower())
 
 
@@ -215,20 +215,6 @@ def _tags_text(tags: Mapping[str, str]) -> str:
 def extents_document(box: Box) -> dict[str, list[int]]:
     """Return the document that declares the extents of an instance: the first voxel and the last."""
     return {"MinPoint": list(box.start[1:]), "MaxPoint": [stop - 1 for stop in box.stop[1:]]}
-
-
-def check_name(name: str) -> None:
-    """Refuse names that the server refuses, or accepts and cannot reach.
-
-    Raises
-    ------
-    MetadataError
-    """
-    if name in RESERVED_NAMES or name in {".", ".."} or not re.fullmatch(r"[^\s/\\?#%:]+", name):
-        raise MetadataError(
-            f"create volume: expected a name without spaces, slashes and ?#%:, other than "
-            f"{', '.join(RESERVED_NAMES)}, and found {name!r}"
-        )
 
 
 def check_coordinates(action: str, box: Box) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pyvolume.dvid.client import get_document, post_document, segment
-from pyvolume.dvid.documents import check_name
+from pyvolume.dvid.address import check_name, segment
+from pyvolume.dvid.client import get_document, post_document
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions import changes
 from pyvolume.errors import AnswerError, ExistsError, NotFoundError, UnsupportedError

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from pyvolume import opening
-from pyvolume.dvid.client import segment
 from pyvolume.dvid.documents import TYPENAMES
 from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.roi.region import Roi
@@ -256,15 +254,16 @@ class Version:
         name : str
             Of the instance.
         **options
-            `mode`, `throttle`, `partial_blocks` and `casting`, see `pyvolume.open`.
+            `mode`, `throttle`, `partial_blocks` and `casting`, see `VoxelsAccessor`.
 
         Raises
         ------
         NotFoundError, UnsupportedError, StoreError
             As for `VoxelsAccessor`.
         """
-        url = f"dvid://{self.connection.url}/{segment(self.uuid)}/{segment(name)}"
-        return cast("VoxelsAccessor", opening.open(url, connection=self.connection, **options))
+        from pyvolume.dvid.voxels.accessor import VoxelsAccessor  # it imports this module
+
+        return VoxelsAccessor(self.connection, self.uuid, name, **options)
 
     def volumes(self) -> list[str]:
         """Return the names of the instances with voxels; every version of a repository sees all of them."""

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from pyvolume.calls.call import Call
 from pyvolume.dvid import instances
-from pyvolume.dvid.client import expect_nothing, get_document, refusal, segment
+from pyvolume.dvid.address import segment
+from pyvolume.dvid.client import expect_nothing, get_document, refusal
 from pyvolume.dvid.keyvalue import files, messages
 from pyvolume.dvid.keyvalue.files import PIECE_BYTES, VALUE_TYPE
 from pyvolume.dvid.keyvalue.json import JsonValues

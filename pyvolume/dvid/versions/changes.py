@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pyvolume.calls.call import Call
-from pyvolume.dvid.client import get_document, post_document, segment
+from pyvolume.dvid.address import segment
+from pyvolume.dvid.client import get_document, post_document
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions.graph import MASTER, Graph, Node
 from pyvolume.errors import (

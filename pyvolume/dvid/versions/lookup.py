@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyvolume.calls.call import Call
-from pyvolume.dvid.client import get_document, segment
+from pyvolume.dvid.address import segment
+from pyvolume.dvid.client import get_document
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions import changes
 from pyvolume.dvid.versions.graph import MASTER, Graph

@@ -9,7 +9,8 @@ from typing import Any, Literal, SupportsIndex, cast
 from numpy.typing import NDArray
 
 from pyvolume.dvid import instances
-from pyvolume.dvid.client import get_document, post_document, segment
+from pyvolume.dvid.address import segment
+from pyvolume.dvid.client import get_document, post_document
 from pyvolume.dvid.documents import (
     check_coordinates,
     creation_document,
@@ -43,7 +44,7 @@ class VoxelsAccessor(Volume):
     Parameters
     ----------
     connection : Connection
-        Stays open when the volume is closed.
+        It stays open when the volume is closed, see `owns_connection`.
     uuid : str
         The version: a uuid, a prefix of one, a tag, or a branch as in ``":master"``, ``"ab:dev"``, ``":master~1"``.
     data_name : str
@@ -60,6 +61,9 @@ class VoxelsAccessor(Volume):
     casting : "checked", "safe", "same_kind" or "unsafe"
         Which values may be written, see `Volume`.
     mode : "r" or "r+"
+        Read only, or read and write.
+    owns_connection : bool
+        Whether `close` closes the connection too.
 
     Raises
     ------
@@ -87,6 +91,7 @@ class VoxelsAccessor(Volume):
         partial_blocks: Literal["merge", "raise"] = "merge",
         casting: Casting = "checked",
         mode: Literal["r", "r+"] = "r+",
+        owns_connection: bool = False,
     ) -> None:
         if not isinstance(connection, Connection):
             raise TypeError(
@@ -108,6 +113,7 @@ class VoxelsAccessor(Volume):
                 document,
                 query=query_args or {},
                 throttle=bool(throttle),
+                owns_connection=owns_connection,
             ),
             voxels_metadata(document, data_name),
             mode=mode,

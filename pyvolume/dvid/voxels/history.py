@@ -11,7 +11,8 @@ import numpy as np
 
 from pyvolume import opening
 from pyvolume.comparing import Difference, compare
-from pyvolume.dvid.client import get_document, segment
+from pyvolume.dvid.address import segment
+from pyvolume.dvid.client import get_document
 from pyvolume.dvid.documents import voxels_metadata
 from pyvolume.dvid.version import Version
 from pyvolume.dvid.versions import changes

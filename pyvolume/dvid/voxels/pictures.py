@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
-from pyvolume.dvid.client import refusal, segment
+from pyvolume.dvid.address import segment
+from pyvolume.dvid.client import refusal
 from pyvolume.errors import AnswerError, TooLargeError, UnsupportedError
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.request import Request

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
-from pyvolume.dvid.client import get_document, post_document, segment
+from pyvolume.dvid.address import segment
+from pyvolume.dvid.client import get_document, post_document
 from pyvolume.dvid.documents import check_coordinates, extents_document
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions import changes

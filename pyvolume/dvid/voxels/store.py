@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
 from pyvolume.codecs import raw
-from pyvolume.dvid.client import expect_nothing, get_document, refusal, segment
+from pyvolume.dvid.address import segment
+from pyvolume.dvid.client import expect_nothing, get_document, refusal
 from pyvolume.dvid.documents import InstanceInfo, block_shape, check_coordinates, voxels_metadata
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata

@@ -175,7 +175,7 @@ class TestGet:
         assert described.version == server.uuid
 
     def test_a_volume_below_0_is_read_from_its_first_voxel_on(self, run: Run, server: MockServer) -> None:
-        with pyvolume.open(f"dvid://{server.url}/{server.uuid}/other") as volume:
+        with pyvolume.open(f"dvid://{server.url}/{server.uuid}/other", "r+") as volume:
             volume.post_ndarray((0, -32, 0, 0), (1, 0, 32, 32), ramp((1, 32, 32, 32), "uint16"))
         run("get", ":master/other", "all.h5")
         with formats.read(Path("all.h5")) as stored:

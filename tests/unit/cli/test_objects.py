@@ -20,7 +20,7 @@ GRAY = ":master/gray"
 class TestDiff:
     def test_two_versions_are_compared(self, run: Run, server: MockServer) -> None:
         run("commit", ":master", "--next")
-        with pyvolume.open(f"dvid://{server.url}/:master/gray") as volume:
+        with pyvolume.open(f"dvid://{server.url}/:master/gray", "r+") as volume:
             volume[0, 3, 4, 5:7] ^= 1
         found = run("diff", ":master~1/gray", GRAY, "--json").document
         assert found["voxels"] == 2

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from pyvolume import Box, VoxelsMetadata, errors
-from pyvolume.dvid.client import refusal, segment
+from pyvolume.dvid.address import check_name, segment
+from pyvolume.dvid.client import refusal
 from pyvolume.dvid.documents import (
     block_shape,
     check_coordinates,
-    check_name,
     creation_document,
     instance_info,
     typename_for,

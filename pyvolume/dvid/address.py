@@ -1,0 +1,166 @@
+"""Urls of DVID: what a url names, and the rules for the names in it."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import urllib.parse
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyvolume.errors import AddressError, MetadataError
+from pyvolume.transport.urls import normalised_url, without_secrets
+
+SCHEME = "dvid://"
+
+FORMS = "dvid://HOST:PORT/VERSION/NAME or http://HOST:PORT/api/node/VERSION/NAME"
+"""The forms of a volume's url, for messages."""
+
+RESERVED_NAMES = ("note", "log", "branch", "commit", "newversion")
+"""The server refuses instances of these names, its own endpoints."""
+
+IGNORED_WORDS = ("app", "u", "user", "usertag")
+"""Words of a query that change no voxels; DVID and Neuroglancer write them into their urls."""
+
+
+def segment(text: str) -> str:
+    """Encode text as one segment of a path."""
+    return urllib.parse.quote(text, safe=":~")
+
+
+def check_name(name: str) -> None:
+    """Refuse names of instances that the server refuses, or accepts and cannot reach.
+
+    Raises
+    ------
+    MetadataError
+    """
+    if name in RESERVED_NAMES or name in {".", ".."} or not re.fullmatch(r"[^\s/\\?#%:]+", name):
+        raise MetadataError(
+            f"create volume: expected a name without spaces, slashes and ?#%:, other than "
+            f"{', '.join(RESERVED_NAMES)}, and found {name!r}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a url names: a server, a version, an instance, or something inside an instance.
+
+    Parameters
+    ----------
+    server : str
+        The url of the server.
+    version : str
+        In any form that the server knows; empty for a server.
+    name : str
+        The name of an instance; empty for a server or a version.
+    inside : str
+        The rest of the path, such as ``"key/who"``; empty for a whole instance.
+    throttle : bool
+        Whether the query has ``throttle=on``.
+    """
+
+    server: str
+    version: str = ""
+    name: str = ""
+    inside: str = ""
+    throttle: bool = False
+
+    def __str__(self) -> str:
+        path = "/".join(segment(part) for part in (self.version, self.name) if part)
+        return f"{SCHEME}{self.server}{'/' if path else ''}{path}"
+
+    def check_volume(self) -> None:
+        """Refuse everything but an instance, with the call that opens it.
+
+        Raises
+        ------
+        AddressError
+        """
+        kind, call = self._other_kind()
+        if kind:
+            raise AddressError(f"open: expected the url of a volume, {FORMS}, and found that of {kind}; use {call}")
+
+    def _other_kind(self) -> tuple[str, str]:
+        """Return what is named if it is no volume, and the call that opens it."""
+        server = f"pyvolume.dvid.Server({self.server!r})"
+        version = f"{server}.repos[...].version({self.version!r})"
+        if not self.version:
+            return "a server", server
+        if not self.name:
+            return "a version", version
+        word, _, rest = self.inside.partition("/")
+        if word == "roi":
+            return "a region", f"{version}.roi({self.name!r})"
+        if word == "key":
+            return "a key", f"{version}.keyvalue({self.name!r})[{urllib.parse.unquote(rest)!r}]"
+        return ("a request", str(Address(self.server, self.version, self.name))) if word else ("", "")
+
+
+def recognises(url: str) -> bool:
+    """Whether a url can be one of DVID: ``dvid://``, http, or a host with a port."""
+    return re.match(r"(?:dvid|https?)://|(?:[\w.-]+:\d+|localhost)(?:/|$)", url, re.IGNORECASE) is not None
+
+
+def parse(url: str) -> Address:
+    """Understand a url of DVID; the scheme ``dvid://``, ``http://``, or both may be left out.
+
+    Raises
+    ------
+    AddressError
+        For a malformed url, slices behind it, or a query with words that have no meaning here.
+
+    Examples
+    --------
+    >>> parse("dvid://localhost:8000/:master/gray")
+    Address(server='http://localhost:8000', version=':master', name='gray', inside='', throttle=False)
+    >>> str(parse("https://example.org/api/node/ab12/gray/"))
+    'dvid://https://example.org/ab12/gray'
+    """
+    base, _, query = url.partition("?")
+    if "#" in url:
+        raise _malformed(url)
+    address = base[len(SCHEME) :] if base.lower().startswith(SCHEME) else base
+    scheme, separator, rest = address.rpartition("://")
+    host, *path = rest.rstrip("/").split("/")
+    if not host or not all(path):
+        raise _malformed(url)
+    if path and path[-1].endswith("]"):
+        raise AddressError(
+            f"open: expected a url without slices and found {without_secrets(url)!r}; open the volume, then slice it"
+        )
+    prefix, parts, inside = _parts(path)
+    server = normalised_url("/".join([f"{scheme}{separator}{host}", *prefix]))
+    version, name = (*map(urllib.parse.unquote, parts), "", "")[:2]
+    return Address(server, version, name, "/".join(inside), _is_throttled(query))
+
+
+def _parts(path: Sequence[str]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Split a path: the server's own, version and name, the rest."""
+    for i, (api, kind) in enumerate(itertools.pairwise([*path, ""])):
+        if api != "api":
+            continue
+        if kind == "node":
+            return path[:i], path[i + 2 : i + 4], path[i + 4 :]
+        if kind == "repo":  # /api/repo/UUID/info
+            return path[:i], path[i + 2 : i + 3], ()
+        if kind in {"", "repos", "server", "load"}:
+            return path[:i], (), ()
+    if len(path) > 2:  # a server behind a path: only a volume can be told from the rest
+        return path[:-2], path[-2:], ()
+    return (), path, ()
+
+
+def _is_throttled(query: str) -> bool:
+    """Understand the query of a url: whether it has ``throttle=on``."""
+    words = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+    if "roi" in words:
+        raise AddressError(f"open: expected a url without a region; use open(url).masked({words['roi']!r})")
+    unknown = [word for word in words if word not in {"throttle", *IGNORED_WORDS}]
+    if unknown:
+        raise AddressError(f"open: expected no query, or throttle=on, and found the words {', '.join(unknown)}")
+    return words.get("throttle", "off") not in {"off", "false"}
+
+
+def _malformed(url: str) -> AddressError:
+    return AddressError(f"open: expected {FORMS} and found {without_secrets(url)!r}")

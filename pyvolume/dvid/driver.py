@@ -1,0 +1,95 @@
+"""The driver of DVID: from a url to a volume."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pyvolume.calls.retry import RetryPolicy
+from pyvolume.dvid import address
+from pyvolume.dvid.voxels.accessor import VoxelsAccessor
+from pyvolume.errors import AddressError
+from pyvolume.transfer.casting import Casting
+from pyvolume.transport.connection import Connection
+
+
+class DvidDriver:
+    """Opens volumes of DVID, see `Driver`."""
+
+    forms = address.FORMS
+
+    @staticmethod
+    def recognises(url: str) -> bool:
+        """Whether a url can be one of DVID."""
+        return address.recognises(url)
+
+    @staticmethod
+    def open(
+        url: str,
+        mode: Literal["r", "r+"] = "r",
+        *,
+        connection: Connection | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: float | tuple[float, float] | None = None,
+        user: str | None = None,
+        token: str | None = None,
+        throttle: bool = False,
+        partial_blocks: Literal["merge", "raise"] = "merge",
+        casting: Casting = "checked",
+    ) -> VoxelsAccessor:
+        """Open the volume at a url.
+
+        Parameters
+        ----------
+        url : str
+            In one of the forms of `pyvolume.dvid.address`.
+        mode : "r" or "r+"
+            Read only, or read and write.
+        connection : Connection, optional
+            A connection to the same server, with a retry policy, timeouts, a user and a token of its own. It stays
+            open when the volume is closed. Without it the volume makes one and closes it.
+        retry, timeout, user, token : optional
+            Arguments of the `Connection` that is made.
+        throttle : bool
+            Allow the server to answer that it is busy, see `VoxelsAccessor`.
+        partial_blocks, casting
+            See `VoxelsAccessor`.
+
+        Raises
+        ------
+        AddressError
+            If the url names no volume, or a server other than that of the connection.
+        TypeError
+            If an argument of the connection is given together with a connection.
+        NotFoundError, UnsupportedError, StoreError
+            As for `VoxelsAccessor`.
+        """
+        found = address.parse(url)
+        found.check_volume()
+        given = {"retry": retry, "timeout": timeout, "user": user, "token": token}
+        arguments = {name: value for name, value in given.items() if value is not None}
+        current = _connect(found.server, arguments) if connection is None else connection
+        _check_connection(current, found.server, arguments if connection is not None else {})
+        try:
+            return VoxelsAccessor(
+                current, found.version, found.name, throttle=throttle or found.throttle, partial_blocks=partial_blocks,
+                casting=casting, mode=mode, owns_connection=connection is None,
+            )  # fmt: skip
+        except BaseException:
+            if connection is None:
+                current.close()
+            raise
+
+
+DRIVER = DvidDriver()
+
+
+def _connect(server: str, arguments: dict[str, Any]) -> Connection:
+    return Connection(server, **arguments)
+
+
+def _check_connection(connection: Connection, server: str, arguments: dict[str, Any]) -> None:
+    """Refuse a connection to another server, or arguments for a connection that exists."""
+    if arguments:
+        raise TypeError(f"open: {', '.join(arguments)} belong to the connection, which is given")
+    if connection.url != server:
+        raise AddressError(f"open: the connection goes to {connection.url}, the url to {server}")

@@ -6,7 +6,8 @@
 http://127.0.0.1:...
 """
 
-from mockserver.dvid.server import MockServer, RequestRecord
+from mockserver.dvid.server import MockServer
 from mockserver.http.faults import Fault, Faults
+from mockserver.http.shared import RequestRecord
 
 __all__ = ["Fault", "Faults", "MockServer", "RequestRecord"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,9 +23,12 @@ from mockserver.dvid.routes.repository import RepositoryApi
 from mockserver.dvid.routes.server import ServerApi
 from mockserver.dvid.routes.voxels import VoxelsApi
 from mockserver.dvid.throttle import Throttle
-from mockserver.http.messages import Answer, Declined, Panic, Refused, Request, Unrouted, error, panic
+from mockserver.dvid.wire.answers import error, panic
+from mockserver.http.messages import Answer, Declined, Panic, Refused, Request, Unrouted
 
 Step = Callable[..., Answer]
+
+log = logging.getLogger(__name__)
 
 
 class DvidApi:
@@ -58,17 +62,14 @@ class DvidApi:
         )
 
     def answer(self, request: Request) -> Answer:
-        """Return the answer to a request; refusals become answers, too."""
+        """Return the answer to a request; refusals and crashes become answers, too."""
         if request.target.clean_path != request.target.raw_path:
             return _redirect(request)
         return self._policy.preflight(request) or self._policy.for_origin(request, self._routed(request))
 
     def _routed(self, request: Request) -> Answer:
         try:
-            for pattern, step in self._routes:
-                if match := pattern.fullmatch(request.path):
-                    return step(request, *match.groups())
-            return _unrouted(request, ())
+            return self._first_match(request)
         except Refused as refused:
             return error(400, f"{refused} ({request.path}).")
         except Declined as declined:
@@ -77,6 +78,17 @@ class DvidApi:
             return _unrouted(request, unrouted.methods)
         except Panic as problem:
             return panic(request, str(problem))
+        except OSError:
+            raise
+        except Exception as problem:
+            log.exception("%s %s", request.method, request.path)
+            return panic(request, f"runtime error: {problem!r}")
+
+    def _first_match(self, request: Request) -> Answer:
+        for pattern, step in self._routes:
+            if match := pattern.fullmatch(request.path):
+                return step(request, *match.groups())
+        raise Unrouted
 
     def _enter(self, request: Request, specifier: str) -> tuple[Repository, Version]:
         self._policy.check_writable(request)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from email.message import Message
 from urllib.parse import urlsplit
 
 from mockserver.dvid.jwt import read_token
@@ -35,6 +37,10 @@ class Policy:
     read_only: bool = False
     jwt_secret: str | None = None
     cors: tuple[str, ...] = ()
+
+    def is_admin(self, query: Mapping[str, str], _: Message) -> bool:
+        """Return whether a request carries the admin token."""
+        return self.admin_token is not None and query.get("admintoken") == self.admin_token
 
     def check_writable(self, request: Request) -> None:
         """Refuse changes to a read-only server."""

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import secrets
-import socket
-import threading
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,115 +21,15 @@ from mockserver.dvid.model.settings import RESERVED_NAMES
 from mockserver.dvid.model.volumes import Volume
 from mockserver.dvid.policy import Policy
 from mockserver.dvid.throttle import Throttle
+from mockserver.dvid.wire.answers import busy_text, error
 from mockserver.dvid.wire.geometry import Box
-from mockserver.http.connection import Connection
 from mockserver.http.faults import Fault, Faults
+from mockserver.http.framing import GO
+from mockserver.http.server import Backend
+from mockserver.http.shared import RequestRecord, Shared
 from mockserver.journal import Journal
 
 MAX_AXES = 5
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RequestRecord:
-    """One request that a server was asked.
-
-    Parameters
-    ----------
-    method : str
-        As sent.
-    path : str
-        With the query.
-    headers : mapping
-        As sent.
-    length : int
-        Bytes of its body.
-    status : int or None
-        Of the answer; None if there was none.
-    """
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    length: int
-    status: int | None
-
-
-class Backend(ThreadingHTTPServer):
-    """The listening socket, and what all connections share."""
-
-    request_queue_size = 128
-
-    def __init__(self, port: int, api: DvidApi, faults: Faults, policy: Policy) -> None:
-        self.api = api
-        self.faults = faults
-        self.policy = policy
-        self.closing = threading.Event()
-        self.records: list[RequestRecord] = []
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
-        self._serving: list[threading.Thread] = []
-        super().__init__(("127.0.0.1", port), Connection)
-        self._acceptor = threading.Thread(target=self._accept, name="mockserver", daemon=True)
-        self._acceptor.start()
-
-    def note(self, method: str, path: str, headers: Mapping[str, str], length: int, status: int | None) -> None:
-        """Write a request down."""
-        with self._lock:
-            self.records.append(RequestRecord(method, path, headers, length, status))
-
-    def noted(self) -> list[RequestRecord]:
-        """Return a copy of what was written down."""
-        with self._lock:
-            return list(self.records)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread that `stop` knows of."""
-        thread = threading.Thread(
-            target=self.process_request_thread, args=(request, client_address), name="mockserver", daemon=True
-        )
-        with self._lock:
-            self._open.add(request)
-            self._serving = [*filter(threading.Thread.is_alive, self._serving), thread]
-            thread.start()
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - the base class calls it so
-        """Take no connection while closing."""
-        return not self.closing.is_set()
-
-    def shutdown_request(self, request: Any) -> None:
-        """Close a connection."""
-        self.forget(request)
-        super().shutdown_request(request)
-
-    def forget(self, connection: socket.socket) -> None:
-        """Let a connection be; it is about to be closed."""
-        with self._lock:
-            self._open.discard(connection)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Report a mistake of this program."""
-        log.exception("serving %s", client_address)
-
-    def stop(self) -> None:
-        """Close all connections, whatever they are doing, and wait for their threads."""
-        self.closing.set()
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.server_address[1]), timeout=5):
-            pass  # wakes the acceptor
-        self._acceptor.join()
-        self.server_close()
-        with self._lock:
-            connections = list(self._open)
-        for connection in connections:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._serving:
-            thread.join()
-
-    def _accept(self) -> None:
-        while not self.closing.is_set():
-            self.handle_request()
 
 
 class MockServer:
@@ -198,15 +92,22 @@ class MockServer:
             raise ValueError(f"auth: expected 'none' or 'token', got {auth!r}")
         self._jwt_secret = jwt_secret or secrets.token_hex()
         secret = self._jwt_secret if auth == "token" else None
-        self._policy = Policy(admin_token, read_only, secret, tuple(cors))
         arrays = {name: _checked(name, volume) for name, volume in (volumes or {}).items()}
         self.faults = Faults(*faults)
         self._changes = Changes(Journal(folder) if folder is not None else None)
         if volumes is not None and not self._changes.repositories.by_root:
             self._adopt(arrays, root or new_uuid())
-        api = DvidApi(self._changes, Throttle(throttle_slots), self._policy)
+        policy = Policy(admin_token, read_only, secret, tuple(cors))
+        self._shared = Shared(
+            api=DvidApi(self._changes, Throttle(throttle_slots), policy),
+            error=error,
+            busy_text=busy_text(),
+            is_admin=policy.is_admin,
+            framing=GO,
+            faults=self.faults,
+        )
         try:
-            self._backend = Backend(port, api, self.faults, self._policy)
+            self._backend = Backend(port, self._shared)
         except OSError:
             self._changes.close()
             raise
@@ -214,8 +115,7 @@ class MockServer:
     @property
     def url(self) -> str:
         """Address of the server, as ``http://127.0.0.1:54321``."""
-        host, port = self._backend.server_address[:2]
-        return f"http://{host!s}:{port}"
+        return self._backend.url
 
     @property
     def uuid(self) -> str:
@@ -233,7 +133,7 @@ class MockServer:
     @property
     def requests(self) -> list[RequestRecord]:
         """What the server was asked so far, in order."""
-        return self._backend.noted()
+        return self._shared.records.copy()
 
     def token(self, user: str = "somebody", *, lifetime: float = 3600) -> str:
         """Return a token for ``Authorization: Bearer``, for servers with ``auth="token"``.
@@ -270,7 +170,7 @@ class MockServer:
 
     def close(self) -> None:
         """Stop serving and close every connection; again does nothing."""
-        if not self._backend.closing.is_set():
+        if not self._shared.closing.is_set():
             self._backend.stop()
             self._changes.close()
 

@@ -1,19 +1,20 @@
-"""The few slots for requests that ask to be throttled."""
+"""The slots for requests that ask to be throttled."""
 
 from __future__ import annotations
 
 import threading
 
+from mockserver.dvid.wire.answers import busy_text
 from mockserver.http.messages import Declined, Request
 
 
 class Throttle:
-    """Counts throttled operations; it is no queue, one too many is refused.
+    """Counts throttled operations. There is no queue: a request that finds no free slot is refused.
 
     Parameters
     ----------
     slots : int
-        How many may run at a time.
+        How many operations may run at a time.
     """
 
     def __init__(self, slots: int) -> None:
@@ -46,8 +47,3 @@ class Throttle:
     def _leave(self) -> None:
         with self._lock:
             self._taken -= 1
-
-
-def busy_text(taken: int = 1, slots: int = 1) -> str:
-    """Return DVID's words for a server that is busy; the newline is its own."""
-    return f"Server already running {taken} throttled operations (max = {slots})\n"

@@ -1,1 +1,1 @@
-"""HTTP: connections, requests, answers, faults; no protocol above it."""
+"""HTTP: connections, requests, answers, faults. A protocol hands in the rest as `shared.Shared`."""

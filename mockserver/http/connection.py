@@ -1,4 +1,4 @@
-"""One client's connection: reads requests, sends answers, in Go's manner of HTTP."""
+"""Connection: reads the requests of one client and sends the answers."""
 
 from __future__ import annotations
 
@@ -10,38 +10,41 @@ from collections.abc import Iterable, Iterator
 from email.message import Message
 from email.utils import formatdate
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, cast
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from mockserver.http import misbehaviour
 from mockserver.http.incoming import IncomingBody
-from mockserver.http.messages import Answer, Bytes, Request, panic
+from mockserver.http.messages import Answer, Bytes, Request
+from mockserver.http.shared import RequestRecord, Shared
 from mockserver.http.targets import Target, parse_target
-
-if TYPE_CHECKING:
-    from mockserver.dvid.server import Backend
-
-# Go reads this much of a body that nobody wanted; beyond, it closes the connection.
-DRAINED = 256 * 1024
-# Go sends shorter bodies with their length, longer ones in chunks.
-BUFFERED = 2048
-# Go waits this long before it closes a connection whose body it did not read, so that the answer gets through.
-LINGER_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
 
 class Connection(BaseHTTPRequestHandler):
-    """Serves the requests of one connection, one after the other."""
+    """Serves the requests of one connection in turn; the constructor returns when the connection has ended.
+
+    Parameters
+    ----------
+    connected : socket.socket
+        The connection.
+    client_address : tuple
+        Host and port of the client.
+    server : HTTPServer
+        The server that accepted the connection.
+    shared : Shared
+        What all connections use together.
+    """
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     rbufsize = 64 * 1024
 
-    @property
-    def backend(self) -> Backend:
-        """What all connections of a server share."""
-        return cast("Backend", self.server)
+    def __init__(
+        self, connected: socket.socket, client_address: tuple[str, int], server: HTTPServer, shared: Shared
+    ) -> None:
+        self.shared = shared
+        super().__init__(connected, client_address, server)
 
     def setup(self) -> None:
         """Begin without a body."""
@@ -49,11 +52,11 @@ class Connection(BaseHTTPRequestHandler):
         self.body = IncomingBody(self.rfile, 0)
 
     def handle(self) -> None:
-        """Serve until one side has had enough; a client that vanishes is no news."""
+        """Serve requests until one side closes the connection; a client that disappears is no error."""
         try:
             super().handle()
         except OSError as problem:
-            log.debug("%s:%s went away: %s", *self.client_address[:2], problem)
+            log.debug("%s:%s disconnected: %s", *self.client_address[:2], problem)
 
     def handle_one_request(self) -> None:
         """Read one request and answer it."""
@@ -71,8 +74,8 @@ class Connection(BaseHTTPRequestHandler):
         if target is None or complaint is not None:
             self._reject(HTTPStatus.BAD_REQUEST, complaint or "")
             return
-        self.body = IncomingBody.of(self.headers, self.rfile, self._invite_body)
-        fault = self.backend.faults.take(self.command, self.path)
+        self.body = IncomingBody.of(self.headers, self.rfile, self._send_continue)
+        fault = self.shared.faults.take(self.command, self.path)
         self.request_now = self._request(target)
         with self.request_now.until_answered:
             if self.headers.get("Expect", "100-continue").lower() != "100-continue":
@@ -82,49 +85,51 @@ class Connection(BaseHTTPRequestHandler):
                 misbehaviour.serve(self, self.request_now, fault)
 
     def handle_expect_100(self) -> bool:
-        """Leave the invitation until somebody reads the body."""
+        """Send no ``100 Continue`` yet; it is sent when the body is read."""
         return True
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer what the base class takes for no HTTP."""
+        """Answer a request that the base class cannot parse."""
         log.debug("malformed request: %s %s", message, explain)
         self._reject(HTTPStatus(code), "")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
-        """Say nothing on stderr."""
+        """Log to the logger of this module, not to stderr."""
         log.debug(format, *args)
 
     def carry_out(self, request: Request) -> Answer:
-        """Let the API answer, and write the request down before that answer is sent."""
+        """Return the answer of the API, and record the request before the answer is sent."""
         try:
-            answer = self.backend.api.answer(request)
-        except OSError:
+            answer = self.shared.api.answer(request)
+        except BaseException:
             self.note(None)
             raise
-        except Exception as problem:
-            log.exception("%s %s", self.command, self.path)
-            answer = panic(request, f"runtime error: {problem!r}")
         self.note(answer.status)
         return answer
 
     def note(self, status: int | None) -> None:
-        """Write the request down; without a status it was not answered."""
+        """Record the request; `status` is None if no answer is sent."""
         length = self.body.received if self.body.length is None else self.body.length
-        self.backend.note(self.command, self.path, dict(self.headers), length, status)
+        self.shared.records.add(RequestRecord(self.command, self.path, dict(self.headers), length, status))
 
     def send(self, answer: Answer) -> None:
-        """Send an answer, after what is left of the request's body or before closing the connection."""
-        if not self.body.skip(DRAINED):
+        """Send an answer; a short rest of the request's body is read first, a long one closes the connection."""
+        if not self.body.skip(self.shared.framing.drained):
             self.close_connection = True
-        for piece in self.wire(answer):
+        self.send_pieces(self.wire(answer))
+
+    def send_pieces(self, pieces: Iterable[Bytes]) -> None:
+        """Send bytes as they are."""
+        for piece in pieces:
             self.connection.sendall(piece)
 
     def wire(self, answer: Answer) -> Iterator[Bytes]:
-        """Yield the bytes of an answer; a throttle slot is free again before the last of them."""
-        parts, length = _gathered(answer.parts, answer.length)
+        """Yield the bytes of an answer; ``until_answered`` is closed before the last of them."""
+        buffered = self.shared.framing.buffered
+        parts, length = _gathered(answer.parts, answer.length, buffered)
         if length == 0 and (self.command == "HEAD" or answer.status == 204):
             yield self._head(answer)
-        elif length is not None and (answer.sized or length <= BUFFERED):
+        elif length is not None and (answer.sized or length <= buffered):
             self.request_now.until_answered.close()
             body = b"" if self.command == "HEAD" else b"".join(map(bytes, parts))
             yield self._head(answer, ("Content-Length", str(length))) + body
@@ -140,25 +145,33 @@ class Connection(BaseHTTPRequestHandler):
             self.request_now.until_answered.close()
             yield b"0\r\n\r\n"
 
+    def end(self) -> None:
+        """Close the connection after this request."""
+        self.close_connection = True
+
     def abort(self) -> None:
         """Reset the connection at once."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.rfile.close()
-        self.backend.forget(self.connection)
         self.connection.close()
 
+    def wait_for_client(self) -> None:
+        """Wait until the client disconnects, or until the server closes."""
+        while self.rfile.read1(65536):
+            pass
+
     def finish(self) -> None:
-        """Close; after an answer to an unread body a moment later, or the reset overtakes the answer."""
+        """Close the connection; if a body was not read, wait first, as `Framing.linger_seconds` says."""
         with contextlib.suppress(OSError):
             if not self.body.finished:
                 self.connection.shutdown(socket.SHUT_WR)
-                self.backend.closing.wait(LINGER_SECONDS)
+                self.shared.closing.wait(self.shared.framing.linger_seconds)
         with contextlib.suppress(OSError):
             super().finish()
 
     def _reject(self, status: HTTPStatus, detail: str) -> None:
-        """Answer a request that cannot be understood, as Go does, and close."""
+        """Answer a request that cannot be understood, and close the connection."""
         self.close_connection = True
         phrase = f"{status} {status.phrase}{detail}"
         head = f"HTTP/1.1 {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
@@ -175,38 +188,37 @@ class Connection(BaseHTTPRequestHandler):
         return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
     def _request(self, target: Target) -> Request:
-        host, port = self.backend.server_address[:2]
-        token = self.backend.policy.admin_token
+        host, port = self.connection.getsockname()[:2]
         return Request(
             self.command,
             target,
             self.body,
             host=f"{host!s}:{port}",
             client="{}:{}".format(*self.client_address[:2]),
-            admin=token is not None and target.query.get("admintoken") == token,
+            admin=self.shared.is_admin(target.query, self.headers),
             headers=self.headers,
         )
 
-    def _invite_body(self) -> None:
+    def _send_continue(self) -> None:
         self.connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 def _complaint(headers: Message, version: str) -> str | None:
-    """Return Go's words for headers it does not take, behind the status; None for good ones."""
+    """Return what follows the status in the answer to malformed headers; None for good ones."""
     if version == "HTTP/1.1" and "Host" not in headers:
         return ": missing required Host header"
     length = headers.get("Content-Length", "0").strip()
     return "" if headers.defects or not length.isdecimal() else None
 
 
-def _gathered(parts: Iterable[Bytes], length: int | None) -> tuple[Iterable[Bytes], int | None]:
-    """Return the parts and the length, which a short body of unknown length has after all."""
+def _gathered(parts: Iterable[Bytes], length: int | None, buffered: int) -> tuple[Iterable[Bytes], int | None]:
+    """Return the parts and their length; an unknown length becomes known if the body fits the buffer."""
     if length is not None:
         return parts, length
     first, rest = bytearray(), iter(parts)
     for part in rest:
         first += part
-        if len(first) > BUFFERED:
+        if len(first) > buffered:
             return _chain(first, rest), None
     return (first,), len(first)
 
@@ -225,7 +237,7 @@ def _in_chunks(parts: Iterable[Bytes]) -> Iterator[Bytes]:
 
 
 def _as_one_chunk(parts: Iterable[Bytes], length: int) -> Iterator[Bytes]:
-    """Yield all parts as a single chunk, as Go does with what is written at once."""
+    """Yield all parts as a single chunk."""
     yield b"%x\r\n" % length
     yield from parts
     yield b"\r\n"

@@ -1,4 +1,4 @@
-"""Faults a server can be told to show, as data."""
+"""Faults that a server injects, as data."""
 
 from __future__ import annotations
 
@@ -14,54 +14,56 @@ KINDS = frozenset({
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with the first matching requests.
+    """A fault that the first matching requests get.
 
     Parameters
     ----------
     kind : str
         ``busy``
-            503 with DVID's text.
+            503 with the text of a busy server.
         ``refuse``
-            503 before the body is read, and the connection is closed.
+            503 before the body is read; then the connection is closed.
         ``error``
-            `status` and `text`.
+            The answer `status` with the text `text`.
         ``reset``, ``close``
-            The connection is reset or closed instead of an answer; the request is not carried out.
+            The request is not carried out; the connection is reset or closed instead of an answer.
         ``lost``
-            The request is carried out, then the connection is reset instead of an answer.
+            The request is carried out; the connection is reset instead of an answer.
         ``stall``
-            Silence until the client goes away or the server closes.
+            No answer until the client disconnects or the server closes.
         ``truncate``
             The connection is closed in the middle of the answer's body.
         ``slow``
-            The right answer in small pieces with pauses.
+            The correct answer in small pieces with pauses.
         ``short``, ``long``
-            `amount` bytes too few or too many, in consistent framing.
+            A body of `amount` bytes too few or too many; ``Content-Length`` agrees with it.
         ``html``
-            200 with a web page, as a proxy might send.
+            200 with a web page, as from a proxy.
         ``redirect``
-            302 to a place elsewhere.
+            302 to another address.
         ``garbage``
             A malformed status line.
     times : int or None
-        How many matching requests it befalls; None for ever.
+        How many matching requests fail; None: all.
     method : str, optional
-        Only requests of this method.
+        Only requests of this method match.
     path : str
         Regular expression for the whole path, with or without the query.
-    status, text
-        Of ``error``; `text` also replaces the text of ``busy`` and ``refuse``.
+    status : int
+        Status of ``error``.
+    text : str, optional
+        Text of ``error``, ``busy`` and ``refuse``.
     retry_after : float, optional
         Seconds, sent as ``Retry-After`` with ``busy``, ``refuse`` and ``error``.
     amount : int
-        Bytes that ``short`` drops and ``long`` adds.
+        Bytes that ``short`` removes and ``long`` adds.
     pause : float
         Seconds between the pieces of ``slow``.
 
     Raises
     ------
     ValueError
-        If there is no such kind of fault.
+        If there is no fault of this kind.
     """
 
     kind: str
@@ -80,7 +82,7 @@ class Fault:
         re.compile(self.path)
 
     def matches(self, method: str, target: str) -> bool:
-        """Whether it befalls such a request."""
+        """Return whether a request of this method and target matches."""
         if self.method is not None and self.method != method:
             return False
         path, _, _ = target.partition("?")
@@ -88,7 +90,7 @@ class Fault:
 
 
 class Faults:
-    """The faults a server still has to show; safe to change while it serves."""
+    """The faults that a server still has to inject; safe to change while it serves."""
 
     def __init__(self, *faults: Fault) -> None:
         self._lock = threading.Lock()
@@ -96,17 +98,17 @@ class Faults:
         self.add(*faults)
 
     def add(self, *faults: Fault) -> None:
-        """Add faults; of several that match a request the first added comes first."""
+        """Add faults; if several match a request, the one added first is taken."""
         with self._lock:
             self._left += [(fault, float("inf") if fault.times is None else fault.times) for fault in faults]
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Remove all faults."""
         with self._lock:
             self._left.clear()
 
     def take(self, method: str, target: str) -> Fault | None:
-        """Return the fault that befalls this request and use it up."""
+        """Return the fault for this request, and count it as used."""
         with self._lock:
             for index, (fault, left) in enumerate(self._left):
                 if left > 0 and fault.matches(method, target):

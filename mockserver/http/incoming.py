@@ -1,4 +1,4 @@
-"""Bodies of requests: of a given length or in chunks, read on demand."""
+"""Bodies of requests, with a length or in chunks, read on demand."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ SCRATCH_BYTES = 1 << 20
 
 
 class IncomingBody:
-    """The body of one request, as far as it has arrived.
+    """The body of one request, read from the connection on demand.
 
     Parameters
     ----------
     stream : binary file
         The connection.
     length : int or None
-        Bytes; None if it comes in chunks.
+        Bytes; None if the body is sent in chunks.
     invite : callable, optional
-        Called before the first byte is read, for a client that waits for it.
+        Called before the first byte is read, for a client that sent ``Expect: 100-continue``.
     """
 
     def __init__(self, stream: BufferedIOBase, length: int | None, invite: Callable[[], None] | None = None) -> None:
@@ -36,7 +36,7 @@ class IncomingBody:
 
     @classmethod
     def of(cls, headers: Message, stream: BufferedIOBase, invite: Callable[[], None]) -> IncomingBody:
-        """Return the body that the headers announce."""
+        """Return the body that the headers describe."""
         waits = invite if headers.get("Expect", "").lower() == "100-continue" else None
         if "chunked" in headers.get("Transfer-Encoding", "").lower():
             return cls(stream, None, waits)
@@ -44,12 +44,12 @@ class IncomingBody:
         return cls(stream, int(text) if text.isdigit() else 0, waits)
 
     def readinto(self, view: memoryview) -> int:
-        """Fill `view` as far as the body goes; return the number of bytes.
+        """Read up to ``len(view)`` bytes into `view`; return their number.
 
         Raises
         ------
         ConnectionError
-            If the client goes away first.
+            If the client disconnects first.
         Refused
             If its chunks are malformed.
         """
@@ -65,7 +65,7 @@ class IncomingBody:
         return filled
 
     def read(self) -> bytes:
-        """Return all that is left."""
+        """Return the rest of the body."""
         found = bytearray()
         scratch = memoryview(bytearray(SCRATCH_BYTES if self.length is None else min(self._left, SCRATCH_BYTES)))
         while not self.finished:
@@ -73,14 +73,14 @@ class IncomingBody:
         return bytes(found)
 
     def drain(self) -> int:
-        """Read and forget all that is left; return the length of the whole body."""
+        """Discard the rest of the body; return the length of the whole body."""
         scratch = memoryview(bytearray(SCRATCH_BYTES))
         while not self.finished:
             self.readinto(scratch)
         return self.received
 
     def skip(self, limit: int) -> bool:
-        """Read and forget what is left if it is less than `limit`; return whether it was."""
+        """Discard the rest of the body if it is shorter than `limit`; return whether the body has ended."""
         if self.finished:
             return True
         if self._invite or self._broken or (self.length is not None and self._left >= limit):
@@ -92,7 +92,7 @@ class IncomingBody:
     def _read_some(self, view: memoryview) -> int:
         count: int = self._stream.readinto(view)
         if count < len(view):
-            raise ConnectionResetError("the client went away in the middle of a body")
+            raise ConnectionResetError("the client disconnected in the middle of a body")
         self.received += count
         self._left -= count
         if self._left == 0 and self.length is not None:

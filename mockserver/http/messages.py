@@ -1,4 +1,4 @@
-"""What goes in and out of the API: requests, answers, refusals."""
+"""What goes into a protocol and comes out of it: requests, answers, refusals."""
 
 from __future__ import annotations
 
@@ -18,11 +18,17 @@ OCTETS = "application/octet-stream"
 
 
 class Refused(Exception):  # noqa: N818 - an answer of the protocol, not a fault of the program
-    """Answered with 400, the message and the path, as nearly every refusal of DVID."""
+    """Raised for a bad request: the protocol answers with 400 and this message, in its own form."""
 
 
 class Unrouted(Exception):  # noqa: N818
-    """Answered with 404: no such path or method; `methods` are those that the path does take."""
+    """Raised for an unknown path or method: the protocol answers with 404.
+
+    Parameters
+    ----------
+    *methods : str
+        The methods that the path accepts.
+    """
 
     def __init__(self, *methods: str) -> None:
         super().__init__(*methods)
@@ -30,7 +36,15 @@ class Unrouted(Exception):  # noqa: N818
 
 
 class Declined(Exception):  # noqa: N818
-    """Answered with a status and a text of its own."""
+    """Raised to answer with a status and a text.
+
+    Parameters
+    ----------
+    status : int
+        The status of the answer.
+    text : str
+        The body of the answer.
+    """
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -39,7 +53,7 @@ class Declined(Exception):  # noqa: N818
 
 
 class Panic(Exception):  # noqa: N818
-    """Answered with 500, as where the real server's code breaks down."""
+    """Raised where the code of the real server crashes: the protocol answers with 500."""
 
 
 class Body(Protocol):
@@ -48,13 +62,13 @@ class Body(Protocol):
     length: int | None
 
     def readinto(self, view: memoryview) -> int:
-        """Fill `view` as far as the body goes; return the number of bytes."""
+        """Read up to ``len(view)`` bytes into `view`; return their number."""
 
     def read(self) -> bytes:
-        """Return all that is left."""
+        """Return the rest of the body."""
 
     def drain(self) -> int:
-        """Read and forget all that is left; return the length of the whole body."""
+        """Discard the rest of the body; return the length of the whole body."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +86,13 @@ class Request:
     host : str
         ``host:port`` of this server.
     client : str
-        ``host:port`` of the other side.
+        ``host:port`` of the client.
     admin : bool
-        Whether the request carries the admin token.
+        True if the request comes from an administrator.
     headers : Message
-        As sent; names in any case.
+        As sent; the case of a name does not matter.
     until_answered : ExitStack
-        Closed when the last byte of the answer is about to be sent.
+        Closed before the last byte of the answer is sent.
     """
 
     method: str
@@ -103,9 +117,22 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; `parts` are its body, `length` bytes in all, or None if that shows only at the end.
+    """One answer.
 
-    `sized` says whether a long body comes with its length, too; DVID nearly always sends those in chunks.
+    Parameters
+    ----------
+    status : int
+        The HTTP status.
+    content_type : str
+        Type of the body; empty sends no ``Content-Type``.
+    parts : iterable of bytes
+        The body.
+    length : int or None
+        Bytes of the body; None if they are not known before the end.
+    headers : tuple of (str, str)
+        Further headers.
+    sized : bool
+        Send the length of a long body, too. Otherwise a long body is sent in chunks.
     """
 
     status: int = 200
@@ -119,11 +146,6 @@ class Answer:
 Handler = Callable[[Request], Answer]
 
 
-def panic(request: Request, problem: str) -> Answer:
-    """Answer 500, as where the real server's code breaks down."""
-    return error(500, f"Panic detected on request mock:\n{problem}\nIP: {request.client}, URL: {request.path}\n")
-
-
 def document(text: str, content_type: str = JSON) -> Answer:
     """Answer 200 with a text."""
     data = text.encode(errors="surrogateescape")
@@ -131,17 +153,5 @@ def document(text: str, content_type: str = JSON) -> Answer:
 
 
 def octets(parts: Iterable[Bytes], length: int | None, content_type: str = OCTETS) -> Answer:
-    """Answer 200 with bytes that are made while they are sent."""
+    """Answer 200 with bytes; `parts` may be made while they are sent."""
     return Answer(content_type=content_type, parts=parts, length=length)
-
-
-def error(status: int, text: str) -> Answer:
-    """Answer with an error text, ended by a newline, as Go's ``http.Error``."""
-    data = f"{text}\n".encode(errors="surrogateescape")
-    return Answer(status, TEXT, (data,), len(data), (("X-Content-Type-Options", "nosniff"),))
-
-
-def bad_call(request: Request, name: str, typename: str) -> Answer:
-    """Refuse an endpoint that the instance of that name does not have."""
-    help_url = f"http://{request.host}/api/help/{typename}"
-    return error(400, f'Bad API call ({request.path}) for data "{name}".  See API help at {help_url}')

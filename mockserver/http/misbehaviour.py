@@ -1,72 +1,113 @@
-"""How a connection serves a request: as it should, or with a fault."""
+"""How a connection serves a request: normally, or with a fault."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from mockserver.dvid.throttle import busy_text
 from mockserver.http.faults import Fault
-from mockserver.http.messages import Answer, Bytes, Request, error
-
-if TYPE_CHECKING:
-    from mockserver.http.connection import Connection
+from mockserver.http.messages import Answer, Bytes, Request
+from mockserver.http.shared import Shared
 
 SLOW_PIECES = 20
 PAGE = "<!DOCTYPE html><html><body><h1>Please log in</h1></body></html>\n"
 ELSEWHERE = "http://127.0.0.1:9/elsewhere"
+GARBAGE = b"HTTP/one.one OK 200 and so on\r\n\r\n"
 
-Serve = Callable[["Connection", Request, Fault], None]
+
+class Channel(Protocol):
+    """What a fault needs of a connection."""
+
+    shared: Shared
+
+    def carry_out(self, request: Request) -> Answer:
+        """Return the answer of the API, and record the request."""
+
+    def note(self, status: int | None) -> None:
+        """Record the request; `status` is None if no answer is sent."""
+
+    def send(self, answer: Answer) -> None:
+        """Send an answer."""
+
+    def wire(self, answer: Answer) -> Iterator[Bytes]:
+        """Yield the bytes of an answer."""
+
+    def send_pieces(self, pieces: Iterable[Bytes]) -> None:
+        """Send bytes as they are."""
+
+    def end(self) -> None:
+        """Close the connection after this request."""
+
+    def abort(self) -> None:
+        """Reset the connection at once."""
+
+    def wait_for_client(self) -> None:
+        """Wait until the client disconnects, or until the server closes."""
 
 
-def serve(connection: Connection, request: Request, fault: Fault | None) -> None:
+Serve = Callable[[Channel, Request, Fault], None]
+
+
+def serve(channel: Channel, request: Request, fault: Fault | None) -> None:
     """Answer a request, with a fault if there is one."""
     if fault is None:
-        connection.send(connection.carry_out(request))
+        channel.send(channel.carry_out(request))
     else:
-        WAYS[fault.kind](connection, request, fault)
+        WAYS[fault.kind](channel, request, fault)
 
 
-def _instead(make: Callable[[Fault], Answer]) -> Serve:
-    """Send an answer without carrying out the request."""
+def _instead(make: Callable[[Shared, Fault], Answer]) -> Serve:
+    """Send another answer; the request is not carried out."""
 
-    def way(connection: Connection, _: Request, fault: Fault) -> None:
-        answer = make(fault)
-        connection.note(answer.status)
-        connection.send(answer)
+    def way(channel: Channel, _: Request, fault: Fault) -> None:
+        answer = make(channel.shared, fault)
+        channel.note(answer.status)
+        channel.send(answer)
 
     return way
 
 
-def _instead_of_answer(carried_out: bool, end: Callable[[Connection], None]) -> Serve:
+def _without_answer(end: Callable[[Channel], None], *, carried_out: bool = False) -> Serve:
     """End the connection without an answer."""
 
-    def way(connection: Connection, request: Request, _: Fault) -> None:
+    def way(channel: Channel, request: Request, _: Fault) -> None:
         if carried_out:
-            connection.carry_out(request)
+            channel.carry_out(request)
         else:
-            connection.note(None)
-        end(connection)
+            channel.note(None)
+        end(channel)
+
+    return way
+
+
+def _after_body(then: Callable[[Channel], None]) -> Serve:
+    """Read the request, do not carry it out, and close the connection after `then`."""
+
+    def way(channel: Channel, request: Request, _: Fault) -> None:
+        channel.note(None)
+        request.body.drain()
+        channel.end()
+        then(channel)
 
     return way
 
 
 def _with_body(change: Callable[[Answer, Fault], Answer]) -> Serve:
-    """Carry out the request and send an answer with another body."""
+    """Carry out the request and send its answer with another body."""
 
-    def way(connection: Connection, request: Request, fault: Fault) -> None:
-        connection.send(change(connection.carry_out(request), fault))
+    def way(channel: Channel, request: Request, fault: Fault) -> None:
+        channel.send(change(channel.carry_out(request), fault))
 
     return way
 
 
-def _busy(fault: Fault) -> Answer:
-    return _with_retry_after(error(503, busy_text() if fault.text is None else fault.text), fault)
+def _busy(shared: Shared, fault: Fault) -> Answer:
+    return _with_retry_after(shared.error(503, shared.busy_text if fault.text is None else fault.text), fault)
 
 
-def _error(fault: Fault) -> Answer:
-    return _with_retry_after(error(fault.status, "injected fault" if fault.text is None else fault.text), fault)
+def _error(shared: Shared, fault: Fault) -> Answer:
+    return _with_retry_after(shared.error(fault.status, "injected fault" if fault.text is None else fault.text), fault)
 
 
 def _with_retry_after(answer: Answer, fault: Fault) -> Answer:
@@ -75,56 +116,37 @@ def _with_retry_after(answer: Answer, fault: Fault) -> Answer:
     return replace(answer, headers=(*answer.headers, ("Retry-After", f"{fault.retry_after:g}")))
 
 
-def _page(_: Fault) -> Answer:
+def _page(_shared: Shared, _: Fault) -> Answer:
     data = PAGE.encode()
     return Answer(200, "text/html", (data,), len(data))
 
 
-def _redirect(_: Fault) -> Answer:
+def _redirect(_shared: Shared, _: Fault) -> Answer:
     return Answer(302, headers=(("Location", ELSEWHERE),))
 
 
-def _refuse(connection: Connection, _: Request, fault: Fault) -> None:
-    connection.note(503)
-    connection.close_connection = True
-    for piece in connection.wire(_busy(fault)):
-        connection.connection.sendall(piece)
+def _refuse(channel: Channel, _: Request, fault: Fault) -> None:
+    channel.note(503)
+    channel.end()
+    channel.send_pieces(channel.wire(_busy(channel.shared, fault)))
 
 
-def _close(connection: Connection) -> None:
-    connection.body.drain()
-    connection.close_connection = True
-
-
-def _stall(connection: Connection) -> None:
-    connection.body.drain()
-    connection.close_connection = True
-    while connection.rfile.read1(65536):
-        pass  # until the client goes away, or the server shuts the socket
-
-
-def _garbage(connection: Connection) -> None:
-    connection.body.drain()
-    connection.close_connection = True
-    connection.connection.sendall(b"HTTP/one.one OK 200 and so on\r\n\r\n")
-
-
-def _truncate(connection: Connection, request: Request, _: Fault) -> None:
-    answer = connection.carry_out(request)
+def _truncate(channel: Channel, request: Request, _: Fault) -> None:
+    answer = channel.carry_out(request)
     body = b"".join(map(bytes, answer.parts)) or b"\n"
-    connection.body.drain()
-    connection.close_connection = True
-    whole = b"".join(map(bytes, connection.wire(replace(answer, parts=(body,), length=len(body)))))
-    connection.connection.sendall(whole[: len(whole) - (len(body) + 1) // 2])
+    request.body.drain()
+    channel.end()
+    whole = b"".join(map(bytes, channel.wire(replace(answer, parts=(body,), length=len(body)))))
+    channel.send_pieces([whole[: len(whole) - (len(body) + 1) // 2]])
 
 
-def _slow(connection: Connection, request: Request, fault: Fault) -> None:
-    answer = connection.carry_out(request)
-    connection.body.drain()
+def _slow(channel: Channel, request: Request, fault: Fault) -> None:
+    answer = channel.carry_out(request)
+    request.body.drain()
     size = max(1, (answer.length or 65536) // SLOW_PIECES)
-    for piece in _cut(connection.wire(answer), size):
-        connection.connection.sendall(piece)
-        connection.backend.closing.wait(fault.pause)
+    for piece in _cut(channel.wire(answer), size):
+        channel.send_pieces([piece])
+        channel.shared.closing.wait(fault.pause)
 
 
 def _cut(pieces: Iterable[Bytes], size: int) -> Iterator[Bytes]:
@@ -149,11 +171,11 @@ WAYS: Mapping[str, Serve] = {
     "html": _instead(_page),
     "redirect": _instead(_redirect),
     "refuse": _refuse,
-    "reset": _instead_of_answer(False, lambda connection: connection.abort()),
-    "lost": _instead_of_answer(True, lambda connection: connection.abort()),
-    "close": _instead_of_answer(False, _close),
-    "stall": _instead_of_answer(False, _stall),
-    "garbage": _instead_of_answer(False, _garbage),
+    "reset": _without_answer(lambda channel: channel.abort()),
+    "lost": _without_answer(lambda channel: channel.abort(), carried_out=True),
+    "close": _after_body(lambda _: None),
+    "stall": _after_body(lambda channel: channel.wait_for_client()),
+    "garbage": _after_body(lambda channel: channel.send_pieces([GARBAGE])),
     "truncate": _truncate,
     "slow": _slow,
     "short": _with_body(_short),

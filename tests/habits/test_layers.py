@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+CONTRACTS = {"pyvolume": "layers", "mockserver": "mockserver", "mockserver.http": "mockserver-http"}
+"""The contract that names the layers of each package."""
 
 
 def modules_of(package: str) -> list[str]:
@@ -22,10 +24,20 @@ def modules_of(package: str) -> list[str]:
     return sorted(name.removesuffix(".__init__") for name in names)
 
 
-def contract(name: str) -> str:
-    configuration = configparser.ConfigParser()
-    configuration.read(ROOT / "setup.cfg", "utf-8")
-    return configuration[f"importlinter:contract:{name}"]["layers"]
+def configuration() -> configparser.ConfigParser:
+    found = configparser.ConfigParser()
+    found.read(ROOT / "setup.cfg", "utf-8")
+    return found
+
+
+def layers_of(package: str) -> list[str]:
+    """Return the modules and folders that the contract of a package names."""
+    text = configuration()[f"importlinter:contract:{CONTRACTS[package]}"]["layers"]
+    return text.replace("|", " ").split()
+
+
+def test_imports_for_annotations_count_too() -> None:
+    assert not configuration()["importlinter"].getboolean("exclude_type_checking_imports")
 
 
 def test_every_layer_imports_from_below_only() -> None:
@@ -36,13 +48,15 @@ def test_every_layer_imports_from_below_only() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("module", [name for name in modules_of("pyvolume") if name != "pyvolume"])
-def test_every_module_has_a_layer(module: str) -> None:
-    layers = contract("layers").replace("|", " ").split()
-    assert [layer for layer in layers if f"{module}.".startswith(f"{layer}.")] != []
+@pytest.mark.parametrize(
+    ("package", "module"),
+    [(package, module) for package in CONTRACTS for module in modules_of(package) if module != package],
+)
+def test_every_module_has_a_layer(package: str, module: str) -> None:
+    assert [layer for layer in layers_of(package) if f"{module}.".startswith(f"{layer}.")] != []
 
 
-@pytest.mark.parametrize("layer", contract("layers").replace("|", " ").split())
+@pytest.mark.parametrize("layer", [layer for package in CONTRACTS for layer in layers_of(package)])
 def test_every_layer_is_there(layer: str) -> None:
     path = ROOT.joinpath(*layer.split("."))
     assert path.is_dir() or path.with_suffix(".py").is_file()

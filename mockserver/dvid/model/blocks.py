@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mockserver.dvid.model.lineage import Lineage
 from mockserver.dvid.wire.geometry import Box, Point
+from mockserver.dvid.wire.octets import as_bytes
 
 Block = NDArray[Any]
 Layer = dict[Point, Block]
@@ -100,11 +101,6 @@ class Voxels:
                 merged = before.copy(order="F")
                 merged[inside] = block[inside]
                 layer[cell] = merged
-
-
-def as_bytes(values: NDArray[Any]) -> memoryview:
-    """Return the memory of a Fortran-ordered array as bytes, without a copy."""
-    return memoryview(values.reshape(-1, order="F").view(np.uint8))  # type: ignore[arg-type]
 
 
 def _overlap(box: Box, cell: Point, grid: Point) -> tuple[tuple[slice, ...], tuple[slice, ...]]:

@@ -11,13 +11,14 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mockserver.dvid.model.blocks import Layer, as_bytes
+from mockserver.dvid.model.blocks import Layer
 from mockserver.dvid.model.operations import OPERATIONS
 from mockserver.dvid.model.regions import Region
 from mockserver.dvid.model.repository import Repositories, new_uuid
 from mockserver.dvid.model.volumes import Volume
 from mockserver.dvid.wire.geometry import Box
 from mockserver.dvid.wire.images import through_jpeg
+from mockserver.dvid.wire.octets import as_bytes
 from mockserver.http.messages import Refused
 from mockserver.journal import Journal
 

@@ -11,11 +11,11 @@ import lz4.block
 import numpy as np
 from numpy.typing import NDArray
 
-from mockserver.dvid.model.blocks import as_bytes
 from mockserver.dvid.model.place import Place
 from mockserver.dvid.model.volumes import Volume
 from mockserver.dvid.wire.geometry import Point
 from mockserver.dvid.wire.images import jpeg_of
+from mockserver.dvid.wire.octets import as_bytes
 from mockserver.http.messages import Bytes, Refused
 
 KNOWN = frozenset({"", "uncompressed", "jpeg"})

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from mockserver.dvid.model import keyvalues, regions, volumes
 from mockserver.dvid.model.keyvalues import KeyValues
 from mockserver.dvid.model.regions import Region
-from mockserver.dvid.model.settings import Config, DataType, Origin
+from mockserver.dvid.model.settings import DataType, Origin
 from mockserver.dvid.model.volumes import Volume
+from mockserver.dvid.wire.bodies import Config
 
 Instance = Volume | Region | KeyValues
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from mockserver.dvid.model.layers import Layers
 from mockserver.dvid.model.lineage import Lineage
-from mockserver.dvid.model.settings import Base, Config, DataType, Origin, base_from
+from mockserver.dvid.model.settings import Base, DataType, Origin, base_from
+from mockserver.dvid.wire.bodies import Config
 from mockserver.http.messages import Refused
 
 TYPE = DataType("keyvalue", "0.2")

@@ -11,9 +11,10 @@ from mockserver.dvid.model.instances import from_config
 from mockserver.dvid.model.keyvalues import KeyValues
 from mockserver.dvid.model.regions import Region
 from mockserver.dvid.model.repository import Repositories, Repository, log_lines
-from mockserver.dvid.model.settings import Config, Origin
+from mockserver.dvid.model.settings import Origin
 from mockserver.dvid.model.volumes import Volume, of_array, type_of
 from mockserver.dvid.wire import gojson
+from mockserver.dvid.wire.bodies import Config
 from mockserver.http.messages import Refused
 
 

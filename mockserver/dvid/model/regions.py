@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mockserver.dvid.model.layers import Layers
 from mockserver.dvid.model.lineage import Lineage
-from mockserver.dvid.model.settings import Base, Config, DataType, Origin, base_from, point_setting
+from mockserver.dvid.model.settings import Base, DataType, Origin, base_from, point_setting
+from mockserver.dvid.wire.bodies import Config
 from mockserver.dvid.wire.geometry import Box, Point
 from mockserver.http.messages import Panic, Refused
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from mockserver.dvid.wire import gojson
+from mockserver.dvid.wire.bodies import Config
 from mockserver.dvid.wire.geometry import Point, parse_integer, parse_point, wrapped
 from mockserver.http.messages import Refused
-
-Config = dict[str, Any]
 
 RESERVED_NAMES = frozenset({"log", "branch", "note", "commit", "newversion"})
 COMPRESSIONS = {

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from mockserver.dvid.model.blocks import PIECES, Voxels
-from mockserver.dvid.model.settings import Base, Config, DataType, Origin, base_from, point_setting, text_setting
+from mockserver.dvid.model.settings import Base, DataType, Origin, base_from, point_setting, text_setting
+from mockserver.dvid.wire.bodies import Config
 from mockserver.dvid.wire.geometry import Box, Point, parse_integer
 from mockserver.http.messages import Refused
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mockserver.dvid.model.blocks import as_bytes
 from mockserver.dvid.model.changes import Changes, Where
 from mockserver.dvid.model.frames import check_compression, frames, stored_blocks
 from mockserver.dvid.model.place import Place
 from mockserver.dvid.model.volumes import Volume
 from mockserver.dvid.wire.geometry import Box, Point, parse_box, parse_integer, show, wrapped
+from mockserver.dvid.wire.octets import as_bytes
 from mockserver.http.messages import Answer, Bytes, Panic, Refused, Request, octets
 
 

@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mockserver.dvid.model import documents
-from mockserver.dvid.model.blocks import as_bytes
 from mockserver.dvid.model.changes import Changes
 from mockserver.dvid.model.partition import partition
 from mockserver.dvid.model.place import Place
 from mockserver.dvid.model.regions import Region
 from mockserver.dvid.wire import gojson
+from mockserver.dvid.wire.answers import bad_call
 from mockserver.dvid.wire.geometry import PLANES, VOLUMES, parse_box, parse_integer, wrapped
-from mockserver.http.messages import Answer, Panic, Refused, Request, bad_call, document, octets
+from mockserver.dvid.wire.octets import as_bytes
+from mockserver.http.messages import Answer, Panic, Refused, Request, document, octets
 
 Handler = Callable[[Request, Place[Region], Sequence[str]], Answer]
 

@@ -8,11 +8,11 @@ import time
 from mockserver.dvid.model.changes import Changes
 from mockserver.dvid.model.documents import compiled_types, describe_repository, types_in_use
 from mockserver.dvid.model.repository import new_uuid, timestamp
-from mockserver.dvid.model.settings import Config, text_setting
+from mockserver.dvid.model.settings import text_setting
 from mockserver.dvid.policy import Policy
 from mockserver.dvid.throttle import Throttle
 from mockserver.dvid.wire import gojson
-from mockserver.dvid.wire.bodies import read_config
+from mockserver.dvid.wire.bodies import Config, read_config
 from mockserver.dvid.wire.geometry import parse_integer
 from mockserver.http.messages import TEXT, Answer, Handler, Refused, Request, Unrouted, document
 

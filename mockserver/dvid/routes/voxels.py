@@ -16,6 +16,7 @@ from mockserver.dvid.routes import blocks
 from mockserver.dvid.routes.upload import receive
 from mockserver.dvid.throttle import Throttle
 from mockserver.dvid.wire import gojson, images
+from mockserver.dvid.wire.answers import bad_call
 from mockserver.dvid.wire.geometry import (
     MAX_REQUEST_BYTES,
     PLANES,
@@ -27,7 +28,7 @@ from mockserver.dvid.wire.geometry import (
     show,
     wrapped,
 )
-from mockserver.http.messages import Answer, Panic, Refused, Request, bad_call, document, octets
+from mockserver.http.messages import Answer, Panic, Refused, Request, document, octets
 
 DOCUMENT_TYPE = "application/vnd.dvid-nd-data+json"
 

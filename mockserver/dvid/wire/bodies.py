@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mockserver.dvid.model.settings import Config
 from mockserver.dvid.wire import gojson
 from mockserver.http.messages import Refused, Request
 
+Config = dict[str, Any]
+"""The settings of an instance or a repository, as a client sends them; the keys are in lower case."""
+
 Fields = dict[str, type]
+"""The fields of a Go struct and their types."""
 
 
 def read_config(request: Request) -> Config:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mockserver.dvid.model.blocks import as_bytes
 from mockserver.dvid.wire.geometry import Box, Point, parse_integer
+from mockserver.dvid.wire.octets import as_bytes
 from mockserver.http.messages import Answer, Declined, Refused, octets
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ author = "The pyvolume developers"
 copyright = "The pyvolume developers"  # noqa: A001 - Sphinx's name
 
 extensions = [
+    "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",

@@ -228,14 +228,34 @@ def test_tree_of_the_architecture_page_is_that_of_the_package() -> None:
 
 
 def test_api_page_names_everything_public() -> None:
-    page = (ROOT / "docs" / "reference" / "api.rst").read_text("utf-8")
+    page = "".join((ROOT / "docs" / "reference" / f"{name}.rst").read_text("utf-8") for name in ("api", "errors"))
     for name in pyvolume.__all__:
         public = getattr(pyvolume, name)
         expected = public.__name__ if name == "errors" else f"pyvolume.{name}"
-        assert re.search(rf":: {re.escape(expected)}$", page, re.MULTILINE), f"api.rst does not name {name}"
+        assert re.search(rf":: {re.escape(expected)}$", page, re.MULTILINE), f"the reference does not name {name}"
 
 
-BUILDERS = ("sphinx", "pydata_sphinx_theme", "sphinx_design", "sphinx_copybutton")
+ROW = re.compile(r"^   \* - (?P<task>.*)\n     - ``(?P<code>.*)``\n     - (?P<cost>.*)$", re.MULTILINE)
+
+
+def test_rows_of_the_cheat_sheet_run_and_cost_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for library in ("PIL", "tqdm"):
+        pytest.importorskip(library)
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs" / "reference" / "cheat-sheet.rst"
+    first, *_, last = blocks_of(page)
+    namespace: dict[str, Any] = {}
+    run(first, namespace)
+    requests = namespace["mock"].requests
+    for row in ROW.finditer(page.read_text("utf-8").partition("In tests and in a shell")[0]):
+        already = len(requests)
+        exec(row["code"], namespace)
+        said = re.match(r"(\d+|no) requests?\b", row["cost"])
+        assert said is None or len(requests) - already <= int(said[1].replace("no", "0")), row["code"]
+    run(last, namespace)
+
+
+BUILDERS = ("myst_parser", "sphinx", "pydata_sphinx_theme", "sphinx_design", "sphinx_copybutton")
 
 
 def test_sphinx_builds_without_a_warning(tmp_path: Path) -> None:

@@ -15,14 +15,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyvolume import errors
+    from pyvolume import dvid, errors
     from pyvolume.calls.progress import TransferStatus, set_options
     from pyvolume.calls.retry import RetryPolicy, RetryWait
     from pyvolume.calls.trace import Trace, trace
     from pyvolume.comparing import Difference, compare
     from pyvolume.copying import copy
-    from pyvolume.dvid.server import Server
-    from pyvolume.dvid.voxels.accessor import VoxelsAccessor
     from pyvolume.model.box import Box
     from pyvolume.model.metadata import VoxelsMetadata
     from pyvolume.opening import from_array, open
@@ -37,14 +35,13 @@ __all__ = [
     "Plan",
     "RetryPolicy",
     "RetryWait",
-    "Server",
     "Trace",
     "TransferStatus",
     "Volume",
-    "VoxelsAccessor",
     "VoxelsMetadata",
     "compare",
     "copy",
+    "dvid",
     "errors",
     "from_array",
     "open",
@@ -60,11 +57,9 @@ _HOMES = {
     "Plan": "pyvolume.transfer.plan",
     "RetryPolicy": "pyvolume.calls.retry",
     "RetryWait": "pyvolume.calls.retry",
-    "Server": "pyvolume.dvid.server",
     "Trace": "pyvolume.calls.trace",
     "TransferStatus": "pyvolume.calls.progress",
     "Volume": "pyvolume.volume",
-    "VoxelsAccessor": "pyvolume.dvid.voxels",
     "VoxelsMetadata": "pyvolume.model.metadata",
     "compare": "pyvolume.comparing",
     "copy": "pyvolume.copying",
@@ -76,8 +71,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return importlib.import_module("pyvolume.errors")
+    if name in {"dvid", "errors"}:
+        return importlib.import_module(f"pyvolume.{name}")
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("pyvolume-sdk")
     if name not in _HOMES:

@@ -126,12 +126,12 @@ def _serving(url: str | None) -> Iterator[tuple[str, MockServer | None]]:
 
 def _upload(
     connection: pyvolume.Connection, scan: NDArray[np.uint16], voxel_size: tuple[float, ...]
-) -> pyvolume.VoxelsAccessor:
+) -> pyvolume.dvid.VoxelsAccessor:
     alias = f"pyvolume-demo-{uuid.uuid4().hex[:8]}"
     repository = general.create_repo(connection, alias)
     metadata = voxels.VoxelsMetadata.create_default_metadata(scan.shape, scan.dtype, "cxyz", voxel_size, "millimeters")
     voxels.create_new(connection, repository, NAME, metadata, block_shape=BLOCK_SHAPE)
-    volume = pyvolume.VoxelsAccessor(connection, repository, NAME)
+    volume = pyvolume.dvid.VoxelsAccessor(connection, repository, NAME)
     began = time.perf_counter()
     volume[...] = scan
     seconds = time.perf_counter() - began
@@ -146,7 +146,7 @@ def _upload(
     return volume
 
 
-def _slice(volume: pyvolume.VoxelsAccessor) -> list[NDArray[Any]]:
+def _slice(volume: pyvolume.dvid.VoxelsAccessor) -> list[NDArray[Any]]:
     _say("\n3. Slices of it, as of an array")
     for key in EXAMPLES:
         began = time.perf_counter()
@@ -168,13 +168,13 @@ def _written_item(item: Any) -> str:
     return "..." if item is Ellipsis else str(item)
 
 
-def _planes(volume: pyvolume.VoxelsAccessor) -> list[NDArray[Any]]:
+def _planes(volume: pyvolume.dvid.VoxelsAccessor) -> list[NDArray[Any]]:
     """Return the three planes of the sheet: xy, xz, yz."""
     x, y, z = CUT
     return [volume[0, :, :, z], volume[0, :, y, :], volume[0, x, :, :]]
 
 
-def _write(volume: pyvolume.VoxelsAccessor, scan: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def _write(volume: pyvolume.dvid.VoxelsAccessor, scan: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """Invert the grey values of the box, on the server and in a copy of the scan; return the copy."""
     peak = scan.max()
     volume[BOX] = peak - volume[BOX]
@@ -189,7 +189,7 @@ def _write(volume: pyvolume.VoxelsAccessor, scan: NDArray[np.uint16]) -> NDArray
     return expected
 
 
-def _be_patient(volume: pyvolume.VoxelsAccessor, server: MockServer | None) -> None:
+def _be_patient(volume: pyvolume.dvid.VoxelsAccessor, server: MockServer | None) -> None:
     _say("\n5. A busy server")
     if server is None:
         _say(
@@ -209,7 +209,7 @@ def _tell_wait(wait: pyvolume.RetryWait) -> None:
     _say(f"          ({wait.error})")
 
 
-def _verify(volume: pyvolume.VoxelsAccessor, expected: NDArray[np.uint16], server: MockServer | None) -> int:
+def _verify(volume: pyvolume.dvid.VoxelsAccessor, expected: NDArray[np.uint16], server: MockServer | None) -> int:
     """Compare every voxel with numpy's; return how many differ."""
     stored = volume.get_ndarray((0, 0, 0, 0), expected.shape)
     differing = int(np.count_nonzero(stored != expected))

@@ -23,7 +23,7 @@ import pytest
 
 if TYPE_CHECKING:
     from mockserver import MockServer
-    from pyvolume import VoxelsAccessor
+    from pyvolume.dvid import VoxelsAccessor
 
 VOLUME_NAME = "grayscale"
 VOLUME_SHAPE = (1, 96, 80, 64)
@@ -56,7 +56,7 @@ def voxel_volume(voxel_server: MockServer) -> Iterator[VoxelsAccessor]:
 
     retry = pyvolume.RetryPolicy(patience=5, interval=0.01, max_interval=0.05)
     with pyvolume.Connection(voxel_server.url, retry=retry, timeout=5) as connection:
-        yield pyvolume.VoxelsAccessor(connection, voxel_server.uuid, VOLUME_NAME)
+        yield pyvolume.dvid.VoxelsAccessor(connection, voxel_server.uuid, VOLUME_NAME)
 
 
 def _check_is_ours(module: object) -> None:

@@ -232,7 +232,7 @@ class Pyvolume:
     def __init__(self, place: Place, concurrency: int | None = None) -> None:
         given: dict[str, Any] = {} if concurrency is None else {"concurrency": concurrency}
         self._connection = pyvolume.Connection(place.url, **given)
-        self._volume = pyvolume.VoxelsAccessor(self._connection, place.uuid, place.name)
+        self._volume = pyvolume.dvid.VoxelsAccessor(self._connection, place.uuid, place.name)
 
     def close(self) -> None:
         """Close the connection."""

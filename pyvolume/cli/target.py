@@ -62,12 +62,14 @@ class Place:
     @contextmanager
     def volume(
         self, mode: Literal["r", "r+"] = "r", *, casting: Casting = "checked"
-    ) -> Iterator[pyvolume.VoxelsAccessor]:
+    ) -> Iterator[pyvolume.dvid.VoxelsAccessor]:
         """Open the volume."""
         if not self.name:
             raise AddressError(f"open: expected a volume, as in dvid://{self.server}/:master/gray, and found {self}")
         with self.connected() as connection:
-            yield cast("pyvolume.VoxelsAccessor", pyvolume.open(self.url, mode, connection=connection, casting=casting))
+            yield cast(
+                "pyvolume.dvid.VoxelsAccessor", pyvolume.open(self.url, mode, connection=connection, casting=casting)
+            )
 
     @contextmanager
     def opened(self, make: Callable[[pyvolume.Connection, str, str], Opened], expected: str) -> Iterator[Opened]:

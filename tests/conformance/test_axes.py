@@ -70,7 +70,7 @@ def test_a_fixed_array_is_written_as_numpy_writes_it(axes: int) -> None:
 @pytest.mark.parametrize("axes", SHAPES)
 def test_a_served_array_is_read_as_numpy_reads_it(server: MockServer, connection: Any, axes: int) -> None:
     array = ramp(SHAPES[axes], "int16")
-    volume = pyvolume.VoxelsAccessor(connection, server.uuid, f"axes{axes}")
+    volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, f"axes{axes}")
 
     @http_settings
     @given(keys(array.shape))
@@ -84,7 +84,7 @@ def test_a_served_array_is_read_as_numpy_reads_it(server: MockServer, connection
 def test_a_served_array_is_written(server: MockServer, connection: Any, axes: int) -> None:
     expected = server.voxels(f"axes{axes}")
     key = (slice(None), *(slice(1, None, 2) for _ in range(axes)))
-    pyvolume.VoxelsAccessor(connection, server.uuid, f"axes{axes}")[key] = 1234
+    pyvolume.dvid.VoxelsAccessor(connection, server.uuid, f"axes{axes}")[key] = 1234
     expected[key] = 1234
     window = tuple(slice(0, n) for n in expected.shape)
     same(server.voxels(f"axes{axes}")[window], expected)
@@ -92,4 +92,4 @@ def test_a_served_array_is_written(server: MockServer, connection: Any, axes: in
 
 @pytest.mark.parametrize(("axes", "keys"), [(1, "cx"), (2, "cxy"), (3, "cxyz"), (4, "cxyzt"), (5, "cxyztu")])
 def test_axes_are_named_by_the_servers_documents(server: MockServer, connection: Any, axes: int, keys: str) -> None:
-    assert pyvolume.VoxelsAccessor(connection, server.uuid, f"axes{axes}").axiskeys == keys
+    assert pyvolume.dvid.VoxelsAccessor(connection, server.uuid, f"axes{axes}").axiskeys == keys

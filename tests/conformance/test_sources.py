@@ -53,18 +53,18 @@ STORED = [hdf5, zarr2, zarr3_in_shards, memmap]
 
 
 @pytest.fixture
-def volume() -> Iterator[pyvolume.VoxelsAccessor]:
+def volume() -> Iterator[pyvolume.dvid.VoxelsAccessor]:
     """Give an empty volume, moved in several pieces at once."""
     with (
         MockServer({"gray": np.zeros(SHAPE, "uint16")}) as server,
         pyvolume.Connection(server.url) as connection,
     ):
-        yield in_pieces(pyvolume.VoxelsAccessor(connection, server.uuid, "gray"), VOXELS.nbytes // 8, 4)
+        yield in_pieces(pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray"), VOXELS.nbytes // 8, 4)
 
 
 @pytest.mark.parametrize("make", [*STORED, dask_array])
 def test_a_source_is_written_piece_by_piece(
-    make: Callable[[NDArray[Any], Path], Any], volume: pyvolume.VoxelsAccessor, tmp_path: Path
+    make: Callable[[NDArray[Any], Path], Any], volume: pyvolume.dvid.VoxelsAccessor, tmp_path: Path
 ) -> None:
     volume.post_ndarray((0, 0, 0, 0), SHAPE, make(VOXELS, tmp_path))
     np.testing.assert_array_equal(volume[...], VOXELS, strict=True)
@@ -72,7 +72,7 @@ def test_a_source_is_written_piece_by_piece(
 
 @pytest.mark.parametrize("make", [*STORED, dask_array])
 def test_a_source_is_copied(
-    make: Callable[[NDArray[Any], Path], Any], volume: pyvolume.VoxelsAccessor, tmp_path: Path
+    make: Callable[[NDArray[Any], Path], Any], volume: pyvolume.dvid.VoxelsAccessor, tmp_path: Path
 ) -> None:
     pyvolume.copy(make(VOXELS, tmp_path), volume, verify=True)
     np.testing.assert_array_equal(volume[...], VOXELS, strict=True)
@@ -80,7 +80,7 @@ def test_a_source_is_copied(
 
 @pytest.mark.parametrize("make", STORED)
 def test_a_volume_is_copied_into_a_dataset(
-    make: Callable[[NDArray[Any], Path], Any], volume: pyvolume.VoxelsAccessor, tmp_path: Path
+    make: Callable[[NDArray[Any], Path], Any], volume: pyvolume.dvid.VoxelsAccessor, tmp_path: Path
 ) -> None:
     volume[...] = VOXELS
     dataset = make(np.zeros_like(VOXELS), tmp_path)

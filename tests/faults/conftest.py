@@ -47,11 +47,11 @@ def connection(server: MockServer) -> Iterator[pyvolume.Connection]:
 
 
 @pytest.fixture
-def volume(server: MockServer, array: NDArray[Any], way: Way) -> Iterator[pyvolume.VoxelsAccessor]:
+def volume(server: MockServer, array: NDArray[Any], way: Way) -> Iterator[pyvolume.dvid.VoxelsAccessor]:
     """Give the volume, moved in one piece, or in several that follow each other or run at once."""
     planes = -(-SHAPE[-1] // way.pieces)
     with connected(server, way.concurrency) as connection:
-        volume = pyvolume.VoxelsAccessor(connection, server.uuid, "gray")
+        volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
         yield in_pieces(volume, array.nbytes // SHAPE[-1] * planes)
 
 

@@ -24,11 +24,13 @@ def made(server: MockServer, since: int) -> list[str]:
 
 
 @pytest.fixture
-def volume(server: MockServer, connection: pyvolume.Connection) -> pyvolume.VoxelsAccessor:
-    return pyvolume.VoxelsAccessor(connection, server.uuid, "gray")
+def volume(server: MockServer, connection: pyvolume.Connection) -> pyvolume.dvid.VoxelsAccessor:
+    return pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
 
 
-def test_opening_asks_for_the_version_and_two_documents(server: MockServer, volume: pyvolume.VoxelsAccessor) -> None:
+def test_opening_asks_for_the_version_and_two_documents(
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor
+) -> None:
     paths = [record.path.split("?")[0].rsplit("/", 1)[1] for record in server.requests]
     assert paths == ["info", "info", "metadata"]
 
@@ -49,7 +51,10 @@ def test_opening_asks_for_the_version_and_two_documents(server: MockServer, volu
     ],
 )
 def test_an_operation_costs_no_more_requests_than_it_must(
-    server: MockServer, volume: pyvolume.VoxelsAccessor, operate: Callable[[pyvolume.Volume], Any], asked: list[str]
+    server: MockServer,
+    volume: pyvolume.dvid.VoxelsAccessor,
+    operate: Callable[[pyvolume.Volume], Any],
+    asked: list[str],
 ) -> None:
     before = len(server.requests)
     operate(volume)
@@ -57,7 +62,7 @@ def test_an_operation_costs_no_more_requests_than_it_must(
 
 
 def test_a_stepped_read_asks_for_the_enclosing_box_and_no_more(
-    server: MockServer, volume: pyvolume.VoxelsAccessor
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor
 ) -> None:
     volume[0, 10:40:8, 5, ::20]
     assert "/raw/0_1_2/25_1_61/10_5_0" in server.requests[-1].path
@@ -75,12 +80,12 @@ def far_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def far_volume(far_server: str) -> Iterator[pyvolume.VoxelsAccessor]:
+def far_volume(far_server: str) -> Iterator[pyvolume.dvid.VoxelsAccessor]:
     with pyvolume.Connection(far_server) as connection:
         uuid = general.create_repo(connection, "memory")
         metadata = pyvolume.VoxelsMetadata.create_default_metadata((1, 256, 256, 256), "uint16", "cxyz", 1.0, "um")
         voxels.create_new(connection, uuid, "large", metadata)
-        volume = pyvolume.VoxelsAccessor(connection, uuid, "large")
+        volume = pyvolume.dvid.VoxelsAccessor(connection, uuid, "large")
         volume[:, :64, :64, :64] = 1
         yield volume
 
@@ -98,25 +103,27 @@ def peak_while(operate: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
-def test_a_read_holds_the_box_and_little_more(far_volume: pyvolume.VoxelsAccessor) -> None:
+def test_a_read_holds_the_box_and_little_more(far_volume: pyvolume.dvid.VoxelsAccessor) -> None:
     assert peak_while(lambda: far_volume[...]) <= 1.05 * 32 * MEBI
 
 
-def test_a_read_into_memory_at_hand_holds_little(far_volume: pyvolume.VoxelsAccessor) -> None:
+def test_a_read_into_memory_at_hand_holds_little(far_volume: pyvolume.dvid.VoxelsAccessor) -> None:
     out = np.empty(far_volume.shape, "uint16", order="F")
     assert peak_while(lambda: far_volume.get_ndarray((0,) * 4, out.shape, out)) <= MEBI
 
 
-def test_a_fortran_ordered_array_is_sent_without_a_copy(far_volume: pyvolume.VoxelsAccessor) -> None:
+def test_a_fortran_ordered_array_is_sent_without_a_copy(far_volume: pyvolume.dvid.VoxelsAccessor) -> None:
     array = np.ones((1, 256, 256, 256), "uint16", order="F")
     assert peak_while(lambda: far_volume.post_ndarray((0,) * 4, array.shape, array)) <= MEBI
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "int64"])
-def test_any_other_array_is_sent_with_one_slab_of_extra_memory(far_volume: pyvolume.VoxelsAccessor, dtype: str) -> None:
+def test_any_other_array_is_sent_with_one_slab_of_extra_memory(
+    far_volume: pyvolume.dvid.VoxelsAccessor, dtype: str
+) -> None:
     array = np.ones((1, 256, 256, 256), dtype, order="C")
     assert peak_while(lambda: far_volume.post_ndarray((0,) * 4, array.shape, array)) <= 5 * MEBI
 
 
-def test_a_scalar_is_broadcast_slab_by_slab(far_volume: pyvolume.VoxelsAccessor) -> None:
+def test_a_scalar_is_broadcast_slab_by_slab(far_volume: pyvolume.dvid.VoxelsAccessor) -> None:
     assert peak_while(lambda: far_volume.__setitem__(..., 7)) <= 5 * MEBI

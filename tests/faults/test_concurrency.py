@@ -101,14 +101,15 @@ def test_who_waits_for_a_busy_server_lets_others_pass() -> None:
         MockServer({"gray": ARRAY, "other": ARRAY}, faults=[Fault("busy", path=".*/gray/raw/.*")]) as server,
         pyvolume.Connection(server.url, concurrency=1, retry=policy) as connection,
     ):
-        gray, other = (pyvolume.VoxelsAccessor(connection, server.uuid, name) for name in ("gray", "other"))
+        gray, other = (pyvolume.dvid.VoxelsAccessor(connection, server.uuid, name) for name in ("gray", "other"))
         same(gray[...], ARRAY)
 
 
 def test_one_at_a_time_is_the_rule_where_a_server_throttles() -> None:
     with MockServer({"gray": ARRAY}) as server, pyvolume.Connection(server.url, concurrency=8) as connection:
         free, throttled = (
-            pyvolume.VoxelsAccessor(connection, server.uuid, "gray", throttle=throttle) for throttle in (False, True)
+            pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray", throttle=throttle)
+            for throttle in (False, True)
         )
         assert (free.plan(...).concurrency, throttled.plan(...).concurrency) == (8, 1)
 

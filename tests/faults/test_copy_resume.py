@@ -46,7 +46,7 @@ def volumes(server: MockServer, connection: pyvolume.Connection) -> Copying:
 
 
 def open_volume(connection: pyvolume.Connection, uuid: str, name: str) -> pyvolume.Volume:
-    volume = pyvolume.VoxelsAccessor(connection, uuid, name)
+    volume = pyvolume.dvid.VoxelsAccessor(connection, uuid, name)
     store: Any = volume.store
     store.traits = dataclasses.replace(store.traits, max_read_bytes=BLOCK_BYTES, max_write_bytes=BLOCK_BYTES)
     return volume
@@ -302,7 +302,7 @@ import pyvolume, pyvolume.copying, pyvolume.dvid.voxels, pyvolume.transport.conn
 url, uuid, journal, most, concurrency = sys.argv[1:]
 
 def opened(connection, name):
-    volume = pyvolume.VoxelsAccessor(connection, uuid, name)
+    volume = pyvolume.dvid.VoxelsAccessor(connection, uuid, name)
     traits = dataclasses.replace(volume.store.traits, max_read_bytes=int(most), max_write_bytes=int(most))
     volume.store.traits = traits
     return volume

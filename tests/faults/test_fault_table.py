@@ -50,7 +50,7 @@ RECOVERS = [("busy", 3), ("truncate", 3), ("reset", 3), ("close", 3), ("stall", 
 
 @pytest.mark.parametrize(("kind", "times"), RECOVERS)
 def test_a_read_recovers(
-    server: MockServer, volume: pyvolume.VoxelsAccessor, array: NDArray[Any], way: Way, kind: str, times: int
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, array: NDArray[Any], way: Way, kind: str, times: int
 ) -> None:
     add(server, kind, "GET", times, **({"pause": 0.001} if kind == "slow" else {}))
     same(volume[...], array)
@@ -64,7 +64,7 @@ def test_a_read_recovers(
      ("html", AnswerError), ("redirect", AnswerError)],
 )  # fmt: skip
 def test_a_read_gives_up_with_the_error_of_its_fault(
-    server: MockServer, volume: pyvolume.VoxelsAccessor, array: NDArray[Any], kind: str, error: type[StoreError]
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, array: NDArray[Any], kind: str, error: type[StoreError]
 ) -> None:
     add(server, kind, "GET", None)
     with pytest.raises(error) as caught:
@@ -77,7 +77,7 @@ def test_a_read_gives_up_with_the_error_of_its_fault(
 
 @pytest.mark.parametrize("kind", ["short", "long", "html", "redirect"])
 def test_a_broken_agreement_is_asked_about_once_more_only(
-    server: MockServer, volume: pyvolume.VoxelsAccessor, way: Way, kind: str
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, way: Way, kind: str
 ) -> None:
     add(server, kind, "GET", None)
     with pytest.raises(AnswerError):
@@ -91,7 +91,7 @@ STATUSES = [(400, RefusedError), (401, ForbiddenError), (403, ForbiddenError), (
 
 @pytest.mark.parametrize(("status", "error"), STATUSES)
 def test_an_error_status_ends_a_read_at_once(
-    server: MockServer, volume: pyvolume.VoxelsAccessor, way: Way, status: int, error: type[StoreError]
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, way: Way, status: int, error: type[StoreError]
 ) -> None:
     add(server, "error", "GET", None, status=status)
     with pytest.raises(error) as caught:
@@ -103,7 +103,7 @@ def test_an_error_status_ends_a_read_at_once(
 @pytest.mark.parametrize(("status", "error"), STATUSES)
 def test_an_error_status_ends_a_write_at_once(
     server: MockServer,
-    volume: pyvolume.VoxelsAccessor,
+    volume: pyvolume.dvid.VoxelsAccessor,
     values: NDArray[Any],
     way: Way,
     status: int,
@@ -121,7 +121,7 @@ def test_an_error_status_ends_a_write_at_once(
     [("busy", 3), ("refuse", 3), ("reset", 3), ("close", 3), ("lost", 2), ("stall", 1), ("slow", 1), ("garbage", 3)],
 )
 def test_a_write_recovers(
-    server: MockServer, volume: pyvolume.VoxelsAccessor, values: NDArray[Any], way: Way, kind: str, times: int
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, values: NDArray[Any], way: Way, kind: str, times: int
 ) -> None:
     add(server, kind, "POST", times, **({"pause": 0.001} if kind == "slow" else {}))
     volume[...] = values
@@ -136,7 +136,7 @@ def test_a_write_recovers(
      ("redirect", AnswerError)],
 )  # fmt: skip
 def test_a_write_gives_up_with_the_error_of_its_fault(
-    server: MockServer, volume: pyvolume.VoxelsAccessor, values: NDArray[Any], kind: str, error: type[StoreError]
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, values: NDArray[Any], kind: str, error: type[StoreError]
 ) -> None:
     add(server, kind, "POST", None)
     with pytest.raises(error) as caught:
@@ -150,7 +150,7 @@ def test_a_write_gives_up_with_the_error_of_its_fault(
 
 @pytest.mark.parametrize("kind", ["long", "html", "redirect"])
 def test_a_write_with_an_odd_answer_is_not_sent_again(
-    server: MockServer, volume: pyvolume.VoxelsAccessor, values: NDArray[Any], way: Way, kind: str
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, values: NDArray[Any], way: Way, kind: str
 ) -> None:
     add(server, kind, "POST", None)
     with pytest.raises(AnswerError):
@@ -160,7 +160,7 @@ def test_a_write_with_an_odd_answer_is_not_sent_again(
 
 @pytest.mark.parametrize("kind", ["busy", "reset", "stall", "truncate"])
 def test_an_unaligned_write_recovers_from_faults_while_it_reads(
-    server: MockServer, volume: pyvolume.VoxelsAccessor, array: NDArray[Any], kind: str
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, array: NDArray[Any], kind: str
 ) -> None:
     add(server, kind, "GET", 1)
     volume[:, 5:60, 7:90] = 3
@@ -177,7 +177,7 @@ IN_PART = pytest.mark.parametrize(
 
 @IN_PART
 def test_a_read_that_fails_in_part_says_which_boxes_did_not_arrive(
-    server: MockServer, volume: pyvolume.VoxelsAccessor, array: NDArray[Any], kind: str, error: type[StoreError]
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, array: NDArray[Any], kind: str, error: type[StoreError]
 ) -> None:
     out = np.zeros_like(array)
     server.faults.add(Fault(kind, times=None, method="GET", path=UPPER_HALF))
@@ -191,7 +191,7 @@ def test_a_read_that_fails_in_part_says_which_boxes_did_not_arrive(
 
 @IN_PART
 def test_a_write_that_fails_in_part_says_which_boxes_are_not_stored(
-    server: MockServer, volume: pyvolume.VoxelsAccessor, values: NDArray[Any], kind: str, error: type[StoreError]
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, values: NDArray[Any], kind: str, error: type[StoreError]
 ) -> None:
     server.faults.add(Fault(kind, times=None, method="POST", path=UPPER_HALF))
     with pytest.raises(error) as caught:
@@ -204,7 +204,7 @@ def test_a_write_that_fails_in_part_says_which_boxes_are_not_stored(
 
 @IN_PART
 def test_what_did_not_arrive_can_be_asked_for_alone(
-    server: MockServer, volume: pyvolume.VoxelsAccessor, array: NDArray[Any], kind: str, error: type[StoreError]
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, array: NDArray[Any], kind: str, error: type[StoreError]
 ) -> None:
     out = np.zeros_like(array)
     server.faults.add(Fault(kind, times=None, method="GET", path=UPPER_HALF))
@@ -219,7 +219,7 @@ def test_what_did_not_arrive_can_be_asked_for_alone(
 @pytest.mark.parametrize("key", [np.s_[0, ::-3, 5:90:7, 2:], np.s_[0, [60, 3, 3], :, [9, 50, 1]]], ids=str)
 @pytest.mark.parametrize("kind", ["busy", "reset", "truncate"])
 def test_steps_and_points_recover(
-    server: MockServer, volume: pyvolume.VoxelsAccessor, array: NDArray[Any], kind: str, key: Any
+    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, array: NDArray[Any], kind: str, key: Any
 ) -> None:
     add(server, kind, "GET", 3)
     same(volume[key], array[key])

@@ -192,7 +192,9 @@ def test_a_stalled_mock_server_is_left(concurrency: int) -> None:
         MockServer({"gray": array}) as server,
         pyvolume.Connection(server.url, concurrency=concurrency, timeout=(5, 1000)) as connection,
     ):
-        volume = in_pieces(pyvolume.VoxelsAccessor(connection, server.uuid, "gray"), array.nbytes // 6, concurrency)
+        volume = in_pieces(
+            pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray"), array.nbytes // 6, concurrency
+        )
         server.faults.add(Fault("stall", times=1, path=".*/raw/.*_[345][0-9]"))
         with pytest.raises(KeyboardInterrupt):
             volume.get_ndarray((0, 0, 0, 0), array.shape, progress=press_at_the_second_piece)
@@ -207,7 +209,7 @@ def test_ctrl_c_ends_a_wait_for_a_busy_server() -> None:
         MockServer({"gray": ARRAY}, faults=[Fault("busy", path=".*/raw/.*", retry_after=1000)]) as server,
         pyvolume.Connection(server.url, retry=policy) as connection,
     ):
-        volume = pyvolume.VoxelsAccessor(connection, server.uuid, "gray")
+        volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
         with pytest.raises(KeyboardInterrupt):
             volume[...]
         same(volume[...], ARRAY)

@@ -22,7 +22,7 @@ DATA = np.random.default_rng(0).integers(0, 256, 700_000, "uint8").tobytes()
 
 @pytest.fixture
 def repo(connection: pyvolume.Connection) -> Repo:
-    return pyvolume.Server(connection).create_repo("lines")
+    return pyvolume.dvid.Server(connection).create_repo("lines")
 
 
 @pytest.fixture

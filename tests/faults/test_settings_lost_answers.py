@@ -23,7 +23,7 @@ each_change = pytest.mark.parametrize("endpoint", CHANGES)
 
 @pytest.fixture
 def repo(connection: pyvolume.Connection) -> Repo:
-    repo = pyvolume.Server(connection).create_repo("lines")
+    repo = pyvolume.dvid.Server(connection).create_repo("lines")
     repo.write_log("before")
     return repo
 
@@ -85,7 +85,7 @@ def test_an_instance_that_was_there_before_is_not_taken_for_the_new_one(server: 
 @pytest.mark.parametrize("change", ["set_resolution", "set_extents"])
 @pytest.mark.parametrize("kind", ["reset", "lost", "busy"])
 def test_settings_are_sent_again(server: MockServer, connection: pyvolume.Connection, change: str, kind: str) -> None:
-    volume = pyvolume.VoxelsAccessor(connection, server.uuid, "gray")
+    volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
     server.faults.add(Fault(kind, times=2, method="POST"))
     if change == "set_resolution":
         volume.set_resolution(3)
@@ -96,13 +96,13 @@ def test_settings_are_sent_again(server: MockServer, connection: pyvolume.Connec
 
 @pytest.mark.parametrize("kind", ["truncate", "short", "reset", "busy", "html"])
 def test_a_picture_arrives_whole(server: MockServer, connection: pyvolume.Connection, kind: str) -> None:
-    volume = pyvolume.VoxelsAccessor(connection, server.uuid, "gray")
+    volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
     server.faults.add(Fault(kind, method="GET", path=".*/raw/.*"))
     assert (volume.image("xz", 3) == volume[:, :, 3, :]).all()
 
 
 def test_what_is_no_picture_is_an_error(server: MockServer, connection: pyvolume.Connection) -> None:
-    volume = pyvolume.VoxelsAccessor(connection, server.uuid, "gray")
+    volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
     server.faults.add(Fault("html", times=None, method="GET", path=".*/raw/.*"))
     with pytest.raises(AnswerError, match="expected a whole image/png and found text/html"):
         volume.image("xz", 3, decode=False)

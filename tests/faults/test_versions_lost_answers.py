@@ -27,7 +27,7 @@ Change = Callable[[Repo], Any]
 @pytest.fixture
 def repo(connection: pyvolume.Connection) -> Repo:
     """Give a repository with committed ends of two branches, and an open version on a third."""
-    repo = pyvolume.Server(connection).create_repo("lines")
+    repo = pyvolume.dvid.Server(connection).create_repo("lines")
     repo.root.commit()
     for name in ("left", "right"):
         repo.root.branch(name).commit()
@@ -56,7 +56,7 @@ def merge(repo: Repo) -> Version:
 
 
 def create(repo: Repo) -> Repo:
-    return pyvolume.Server(repo.connection).create_repo("made")
+    return pyvolume.dvid.Server(repo.connection).create_repo("made")
 
 
 def write_log(repo: Repo) -> None:
@@ -87,7 +87,7 @@ def state(repo: Repo) -> tuple[int, int, list[str]]:
     """Return what a change can change: how many repositories and versions, and what is written about the open one."""
     opened = repo.version(":open")
     lines = [line.partition("  ")[2] for line in opened.log]
-    return len(pyvolume.Server(repo.connection).repos), len(repo.versions), [str(opened.locked), *lines]
+    return len(pyvolume.dvid.Server(repo.connection).repos), len(repo.versions), [str(opened.locked), *lines]
 
 
 def after(endpoint: str) -> tuple[int, int, list[str]]:

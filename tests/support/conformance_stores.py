@@ -38,13 +38,13 @@ class DvidBackend:
         self.uuid = general.create_repo(self.connection, "conformance")
         self._names = (f"volume{i}" for i in itertools.count())
 
-    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.VoxelsAccessor:
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.dvid.VoxelsAccessor:
         name = next(self._names)
         empty = pyvolume.VoxelsMetadata.create_default_metadata(
             (array.shape[0], 0, 0, 0), array.dtype, "cxyz", (4, 4, 40), "nanometers"
         )
         voxels.create_new(self.connection, self.uuid, name, empty, block_shape=blocks)
-        volume = pyvolume.VoxelsAccessor(self.connection, self.uuid, name)
+        volume = pyvolume.dvid.VoxelsAccessor(self.connection, self.uuid, name)
         volume.post_ndarray((0,) * 4, array.shape, array)
         return volume
 

@@ -38,7 +38,7 @@ def ls(url: Place, as_json: bool) -> None:
             instances = _repo_of(connection, url.version).instances
             rows = [{"name": name, "type": kind} for name, kind in instances.items() if url.name in {"", name}]
         else:
-            repos = pyvolume.Server(connection).repos
+            repos = pyvolume.dvid.Server(connection).repos
             rows = [_row(repos[uuid]) for uuid in repos]
     headings = ["name", "type"] if url.version else ["uuid", "alias", "versions", "instances"]
     cells = [[_short(each[name]) for name in headings] for each in rows]
@@ -84,11 +84,11 @@ def info(url: Place, as_json: bool) -> None:
             found = _document(changes.read_graph(version.connection, version.uuid).node(version.uuid))
     else:
         with url.connected() as connection:
-            found = dict(pyvolume.Server(connection).info)
+            found = dict(pyvolume.dvid.Server(connection).info)
     show(found, pairs({name: _plain(value) for name, value in found.items()}), as_json=as_json)
 
 
-def describe(volume: pyvolume.VoxelsAccessor) -> dict[str, Any]:
+def describe(volume: pyvolume.dvid.VoxelsAccessor) -> dict[str, Any]:
     """Return what a volume is, as values of JSON."""
     return {
         "url": volume.store.address,
@@ -134,7 +134,7 @@ def tree(url: Place, as_json: bool) -> None:
     """
     url.refuse_slices()
     with url.connected() as connection:
-        repos = pyvolume.Server(connection).repos
+        repos = pyvolume.dvid.Server(connection).repos
         found = [_repo_of(connection, url.version)] if url.version else [repos[uuid] for uuid in repos]
         graphs = {repo: repo.dag for repo in found}
         drawn = Tree(connection.url)

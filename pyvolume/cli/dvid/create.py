@@ -90,7 +90,7 @@ def create(url: Place, name: str | None, repo: str | None, as_json: bool, **opti
         creation_document(metadata, name, **wishes)  # refuses before there is a repository, which stays for ever
     with url.connected() as connection:
         if repo is not None:
-            uuid = pyvolume.Server(connection).create_repo(repo, options["description"]).uuid
+            uuid = pyvolume.dvid.Server(connection).create_repo(repo, options["description"]).uuid
         else:
             uuid = resolve(connection, url.version)
         if metadata is not None and name is not None:

@@ -27,7 +27,7 @@ def voxels_of(kind: str) -> NDArray[Any]:
 
 
 @pytest.fixture(scope="module")
-def volumes(dvid: DvidBackend) -> dict[str, pyvolume.VoxelsAccessor]:
+def volumes(dvid: DvidBackend) -> dict[str, pyvolume.dvid.VoxelsAccessor]:
     return {kind: dvid.new(voxels_of(kind)) for kind in (*KINDS, "uint64")}
 
 
@@ -37,7 +37,7 @@ def same(actual: object, expected: object) -> None:
 
 @pytest.mark.parametrize("plane", PLANES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_plane_is_that_of_the_voxels(volumes: dict[str, pyvolume.VoxelsAccessor], kind: str, plane: Any) -> None:
+def test_a_plane_is_that_of_the_voxels(volumes: dict[str, pyvolume.dvid.VoxelsAccessor], kind: str, plane: Any) -> None:
     volume = volumes[kind]
     picture = volume.image(plane, 7)
     same(picture, volume[PLANES[plane]])
@@ -45,12 +45,12 @@ def test_a_plane_is_that_of_the_voxels(volumes: dict[str, pyvolume.VoxelsAccesso
     assert picture.flags.writeable
 
 
-def test_a_box_is_that_of_the_plane(volumes: dict[str, pyvolume.VoxelsAccessor]) -> None:
+def test_a_box_is_that_of_the_plane(volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
     volume = volumes["uint16"]
     same(volume.image("xz", 3, Box.of((5, 2), (25, 19))), volume[:, 5:25, 3, 2:19])
 
 
-def test_outside_the_bounds_there_are_zeros(volumes: dict[str, pyvolume.VoxelsAccessor]) -> None:
+def test_outside_the_bounds_there_are_zeros(volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
     volume = volumes["uint8"]
     picture = volume.image("yz", 0, Box.of((-5, -3), (10, 12)))
     same(picture, volume.coords[:, 0, -5:10, -3:12])
@@ -64,7 +64,7 @@ def test_colours_that_are_all_transparent_or_opaque_stay_what_they_are(dvid: Dvi
     same(dvid.new(voxels).image("xy", 3), voxels[:, :, :, 3])
 
 
-def test_the_file_shows_the_first_axis_to_the_right(volumes: dict[str, pyvolume.VoxelsAccessor]) -> None:
+def test_the_file_shows_the_first_axis_to_the_right(volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
     data = volumes["uint8"].image("xy", 7, Box.of((0, 0), (40, 30)), decode=False)
     with Image.open(io.BytesIO(data)) as picture:
         assert (picture.format, picture.size) == ("PNG", (40, 30))
@@ -80,13 +80,13 @@ def test_a_jpeg_is_about_what_it_shows(dvid: DvidBackend, quality: int | None) -
     assert np.abs(picture - smooth[..., 9].astype(int)).max() < (40 if quality == 10 else 8)
 
 
-def test_a_better_jpeg_is_larger(volumes: dict[str, pyvolume.VoxelsAccessor]) -> None:
+def test_a_better_jpeg_is_larger(volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
     sizes = [len(volumes["uint8"].image("xy", 9, format="jpeg", quality=q, decode=False)) for q in (10, 50, 95)]
     assert sizes == sorted(set(sizes))
 
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "rgba"])
-def test_square_pixels_repeat_the_coarser_axis(volumes: dict[str, pyvolume.VoxelsAccessor], kind: str) -> None:
+def test_square_pixels_repeat_the_coarser_axis(volumes: dict[str, pyvolume.dvid.VoxelsAccessor], kind: str) -> None:
     volume = volumes[kind]  # 4 × 4 × 40 nm
     box = Box.of((3, 2), (20, 9))
     same(volume.isotropic("xz", 5, box), np.repeat(volume[:, 3:20, 5, 2:9], 10, axis=2))
@@ -94,7 +94,7 @@ def test_square_pixels_repeat_the_coarser_axis(volumes: dict[str, pyvolume.Voxel
 
 
 def test_square_pixels_of_an_odd_ratio_are_means(dvid: DvidBackend) -> None:
-    repo = pyvolume.Server(dvid.connection).create_repo("square")
+    repo = pyvolume.dvid.Server(dvid.connection).create_repo("square")
     volume = repo.create_volume("gray", (32, 32, 32), "uint8", block_shape=(32, 32, 32), resolution=(6, 4, 4))
     voxels = ramp((1, 32, 32, 32))
     volume[...] = voxels
@@ -104,47 +104,47 @@ def test_square_pixels_of_an_odd_ratio_are_means(dvid: DvidBackend) -> None:
 
 
 @pytest.mark.parametrize("kind", ["uint32", "float32", "uint64"])
-def test_square_pixels_of_wide_voxels_are_refused(volumes: dict[str, pyvolume.VoxelsAccessor], kind: str) -> None:
+def test_square_pixels_of_wide_voxels_are_refused(volumes: dict[str, pyvolume.dvid.VoxelsAccessor], kind: str) -> None:
     with pytest.raises(UnsupportedError, match="8 and 16 bits"):
         volumes[kind].isotropic("xy", 3)
 
 
 class TestOblique:
-    def test_a_cut_through_voxels_gives_these(self, volumes: dict[str, pyvolume.VoxelsAccessor]) -> None:
+    def test_a_cut_through_voxels_gives_these(self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
         cut = volumes["uint8"].arb((0, 0, 280), (80, 0, 280), (0, 40, 280))
         same(cut, volumes["uint8"][:, :21, :11, 7])
 
-    def test_a_cut_may_stand_on_any_edge(self, volumes: dict[str, pyvolume.VoxelsAccessor]) -> None:
+    def test_a_cut_may_stand_on_any_edge(self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
         volume = volumes["uint8"]
         diagonal = volume.arb((0, 0, 0), (40, 40, 0), (0, 0, 400), math.hypot(4, 4) * 0.999)
         same(diagonal[0, :, 0], volume[0, range(11), range(11), 0])
 
-    def test_between_voxels_values_are_interpolated(self, volumes: dict[str, pyvolume.VoxelsAccessor]) -> None:
+    def test_between_voxels_values_are_interpolated(self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
         volume = volumes["uint8"]
         cut = volume.arb((2, 0, 0), (82, 0, 0), (2, 40, 0))
         rows = volume[0, :22, :11, 0].astype(int)
         same(cut[0], ((rows[:-1] + rows[1:] + 1) // 2).astype("uint8"))
 
-    def test_outside_there_are_zeros(self, volumes: dict[str, pyvolume.VoxelsAccessor]) -> None:
+    def test_outside_there_are_zeros(self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
         volume = volumes["uint8"]
         cut = volume.arb((-40, -40, 0), (40, -40, 0), (-40, 40, 0))
         same(cut, volume.coords[:, -10:11, -10:11, 0])
 
-    def test_the_bytes_are_a_file(self, volumes: dict[str, pyvolume.VoxelsAccessor]) -> None:
+    def test_the_bytes_are_a_file(self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
         data = volumes["uint8"].arb((0, 0, 0), (80, 0, 0), (0, 40, 0), decode=False, format="jpeg")
         with Image.open(io.BytesIO(data)) as picture:
             assert (picture.format, picture.size) == ("JPEG", (21, 11))
 
     @pytest.mark.parametrize("kind", ["uint16", "uint32", "uint64", "float32", "rgba"])
     def test_what_the_server_draws_wrongly_is_refused(
-        self, volumes: dict[str, pyvolume.VoxelsAccessor], kind: str
+        self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor], kind: str
     ) -> None:
         with pytest.raises(UnsupportedError, match="uint8blk"):
             volumes[kind].arb((0, 0, 0), (80, 0, 0), (0, 40, 0))
 
     def test_a_mask_that_it_would_ignore_is_refused(self, dvid: DvidBackend) -> None:
         name = dvid.new(ramp((1, 16, 16, 16))).data_name
-        volume = pyvolume.VoxelsAccessor(dvid.connection, dvid.uuid, name, {"roi": "some"})
+        volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, dvid.uuid, name, {"roi": "some"})
         with pytest.raises(UnsupportedError, match="query_args"):
             volume.arb((0, 0, 0), (8, 0, 0), (0, 4, 0))
 
@@ -153,11 +153,11 @@ class TestOblique:
         [((0, 0), (8, 0, 0), (0, 4, 0)), ((0, 0, 0), (math.nan, 0, 0), (0, 4, 0)), ((0, 0, 0), (8, 0, 0), (0, 4, 0), 0),
          ((0, 0, 0), (8, 0, 0), (0, 4, 0), -4), ((0, 0, 0), (8, 0, 0), (0, math.inf, 0))],
     )  # fmt: skip
-    def test_what_is_no_cut_is_refused(self, volumes: dict[str, pyvolume.VoxelsAccessor], arguments: Any) -> None:
+    def test_what_is_no_cut_is_refused(self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor], arguments: Any) -> None:
         with pytest.raises(SelectionError, match="expected corners"):
             volumes["uint8"].arb(*arguments)
 
-    def test_a_cut_that_would_end_the_server_is_refused(self, volumes: dict[str, pyvolume.VoxelsAccessor]) -> None:
+    def test_a_cut_that_would_end_the_server_is_refused(self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
         with pytest.raises(TooLargeError, match="at most"):
             volumes["uint8"].arb((0, 0, 0), (1e10, 0, 0), (0, 8e7, 0))
 
@@ -178,7 +178,7 @@ class TestRefusals:
     )
     def test_what_is_no_picture_is_refused(
         self,
-        volumes: dict[str, pyvolume.VoxelsAccessor],
+        volumes: dict[str, pyvolume.dvid.VoxelsAccessor],
         arguments: Any,
         options: Any,
         error: type[Exception],
@@ -189,30 +189,30 @@ class TestRefusals:
         assert trace.requests == 0
 
     @pytest.mark.parametrize("kind", ["uint16", "uint32", "uint64", "float32", "rgba"])
-    def test_a_jpeg_of_more_than_gray(self, volumes: dict[str, pyvolume.VoxelsAccessor], kind: str) -> None:
+    def test_a_jpeg_of_more_than_gray(self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor], kind: str) -> None:
         with pytest.raises(UnsupportedError, match="ask for a PNG"):
             volumes[kind].image("xy", 7, format="jpeg")
 
-    def test_a_picture_of_64_bits_is_not_decoded(self, volumes: dict[str, pyvolume.VoxelsAccessor]) -> None:
+    def test_a_picture_of_64_bits_is_not_decoded(self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
         with pytest.raises(UnsupportedError, match="decode=False"):
             volumes["uint64"].image("xy", 7)
 
     def test_an_empty_volume_has_no_picture(self, dvid: DvidBackend) -> None:
-        repo = pyvolume.Server(dvid.connection).create_repo("empty")
+        repo = pyvolume.dvid.Server(dvid.connection).create_repo("empty")
         volume = repo.create_volume("gray", None, "uint8")
         with pytest.raises(SelectionError, match="nothing to draw"):
             volume.image("xy", 0)
         assert not volume.image("xy", 0, Box.of((0, 0), (4, 4))).any()
 
     def test_without_pillow_the_error_names_the_extra(
-        self, volumes: dict[str, pyvolume.VoxelsAccessor], monkeypatch: pytest.MonkeyPatch
+        self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "PIL", None)
         with pytest.raises(ImportError, match=r"pyvolume-sdk\[images\]"):
             volumes["uint8"].image("xy", 7)
 
 
-def test_a_file_of_64_bits_can_be_had(volumes: dict[str, pyvolume.VoxelsAccessor]) -> None:
+def test_a_file_of_64_bits_can_be_had(volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
     data = volumes["uint64"].image("xy", 7, decode=False)
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.size == volumes["uint64"].shape[1:3]

@@ -38,7 +38,7 @@ NO_KEYS = ["", ".", "..", "a/b", "/", "a\x00b", "\ud800", "k" * 60_001]
 
 @pytest.fixture
 def repo(dvid: DvidBackend) -> Repo:
-    return pyvolume.Server(dvid.connection).create_repo(f"keys-{next(_numbers)}")
+    return pyvolume.dvid.Server(dvid.connection).create_repo(f"keys-{next(_numbers)}")
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def mask_of(blocks: list[tuple[int, int, int]] = BLOCKS) -> Any:
 
 @pytest.fixture
 def repo(dvid: DvidBackend) -> Repo:
-    return pyvolume.Server(dvid.connection).create_repo(f"regions-{next(_numbers)}")
+    return pyvolume.dvid.Server(dvid.connection).create_repo(f"regions-{next(_numbers)}")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def array() -> Any:
 
 
 @pytest.fixture
-def volume(repo: Repo, array: Any) -> pyvolume.VoxelsAccessor:
+def volume(repo: Repo, array: Any) -> pyvolume.dvid.VoxelsAccessor:
     volume = repo.create_volume("gray", None, "uint16", block_shape=(SIDE,) * 3)
     volume.post_ndarray(*FULL, array)
     return volume
@@ -221,18 +221,18 @@ class TestMask:
 
 
 class TestMasked:
-    def test_outside_reads_as_zero(self, volume: pyvolume.VoxelsAccessor, roi: Roi, array: Any) -> None:
+    def test_outside_reads_as_zero(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi, array: Any) -> None:
         same(volume.masked(roi).get_ndarray(*FULL), array * mask_of())
 
-    def test_by_name(self, volume: pyvolume.VoxelsAccessor, roi: Roi, array: Any) -> None:
+    def test_by_name(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi, array: Any) -> None:
         same(volume.masked("nose").coords[0, -40:-3, 5:20, 0], (array * mask_of())[0, 24:61, 37:52, 32])
 
-    def test_outside_is_not_written(self, volume: pyvolume.VoxelsAccessor, roi: Roi, array: Any) -> None:
+    def test_outside_is_not_written(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi, array: Any) -> None:
         values = ramp(SHAPE, "uint16", seed=1)
         volume.masked(roi).post_ndarray(*FULL, values)
         same(volume.get_ndarray(*FULL), np.where(mask_of(), values, array))
 
-    def test_a_write_of_no_whole_blocks(self, volume: pyvolume.VoxelsAccessor, roi: Roi, array: Any) -> None:
+    def test_a_write_of_no_whole_blocks(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi, array: Any) -> None:
         low, high = (-50, -20, -31), (50, 50, 40)
         values = ramp((1, 100, 70, 71), "uint16", seed=1)
         volume.masked(roi).post_ndarray((0, *low), (1, *high), values)
@@ -241,7 +241,7 @@ class TestMasked:
         expected[part] = np.where(mask_of()[part], values, expected[part])
         same(volume.get_ndarray(*FULL), expected)
 
-    def test_a_stepped_write(self, volume: pyvolume.VoxelsAccessor, roi: Roi, array: Any) -> None:
+    def test_a_stepped_write(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi, array: Any) -> None:
         volume.masked(roi)[:, ::3, 1:64, 5] = 9
         expected = array.copy()
         part = np.s_[:, 64::3, 33:96, 37]
@@ -249,7 +249,7 @@ class TestMasked:
         same(volume.get_ndarray(*FULL), expected)
 
     def test_a_region_that_grows_while_blocks_are_merged(
-        self, volume: pyvolume.VoxelsAccessor, roi: Roi, array: Any
+        self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi, array: Any
     ) -> None:
         roi.clear()
         masked = volume.masked(roi)
@@ -265,25 +265,25 @@ class TestMasked:
         array[:, 65:67, 33:35, 33:35] = 9
         same(volume.get_ndarray(*FULL), array)
 
-    def test_merging_may_be_refused(self, repo: Repo, volume: pyvolume.VoxelsAccessor, roi: Roi) -> None:
-        strict = pyvolume.VoxelsAccessor(repo.connection, volume.uuid, "gray", partial_blocks="raise").masked(roi)
+    def test_merging_may_be_refused(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi) -> None:
+        strict = pyvolume.dvid.VoxelsAccessor(repo.connection, volume.uuid, "gray", partial_blocks="raise").masked(roi)
         with pytest.raises(AlignmentError, match="not merged here"):
             strict[:, 1] = 1
 
     def test_a_write_that_leaves_voxels_out_is_not_confirmed(
-        self, volume: pyvolume.VoxelsAccessor, roi: Roi, array: Any
+        self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi, array: Any
     ) -> None:
         with pytest.raises(UnsupportedError, match="cannot be confirmed"):
             volume.masked(roi).post_ndarray((0, 1, 1, 1), (1, 2, 2, 2), np.ones((1, 1, 1, 1), "uint16"), confirm=True)
         same(volume.get_ndarray(*FULL), array)
 
-    def test_repr_shows_it(self, volume: pyvolume.VoxelsAccessor, roi: Roi) -> None:
+    def test_repr_shows_it(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi) -> None:
         assert "in blocks of 32×32×32, masked by 'nose', mode 'r+'" in repr(volume.masked(roi))
 
-    def test_it_pickles(self, volume: pyvolume.VoxelsAccessor, roi: Roi, array: Any) -> None:
+    def test_it_pickles(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi, array: Any) -> None:
         same(pickle.loads(pickle.dumps(volume.masked(roi))).get_ndarray(*FULL), array * mask_of())
 
-    def test_in_another_version(self, volume: pyvolume.VoxelsAccessor, roi: Roi, array: Any) -> None:
+    def test_in_another_version(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi, array: Any) -> None:
         volume.version.commit()
         child = volume.version.new_version()
         child.roi("nose").from_blocks([(0, 0, 0)])
@@ -294,16 +294,16 @@ class TestMasked:
         same(volume.at(child).get_ndarray(*FULL), expected)
         same(volume.masked(roi).get_ndarray(*FULL), array * mask_of())
 
-    def test_other_blocks_are_refused(self, repo: Repo, volume: pyvolume.VoxelsAccessor) -> None:
+    def test_other_blocks_are_refused(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         repo.create_roi("fine", block_shape=(16, 16, 16))
         with pytest.raises(UnsupportedError, match=r"blocks of \(32, 32, 32\) and found \(16, 16, 16\); create one"):
             volume.masked("fine")
 
-    def test_twice_is_refused(self, volume: pyvolume.VoxelsAccessor, roi: Roi) -> None:
+    def test_twice_is_refused(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi) -> None:
         with pytest.raises(UnsupportedError, match="masked by 'nose' already"):
             volume.masked(roi).masked(roi)
 
-    def test_a_region_of_another_version_is_refused(self, volume: pyvolume.VoxelsAccessor, roi: Roi) -> None:
+    def test_a_region_of_another_version_is_refused(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi) -> None:
         volume.version.commit()
         child = volume.version.new_version()
         with pytest.raises(UnsupportedError, match="expected a region in version"):
@@ -332,13 +332,13 @@ class TestRefused:
             repo.create_roi("nose")
         assert roi.spans.tolist() == SPANS
 
-    def test_a_name_that_is_not_there(self, repo: Repo, volume: pyvolume.VoxelsAccessor) -> None:
+    def test_a_name_that_is_not_there(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         with pytest.raises(NotFoundError, match="no such instance"):
             repo.root.roi("ear")
         with pytest.raises(NotFoundError, match="no such instance"):
             volume.masked("ear")
 
-    def test_an_instance_of_another_type(self, repo: Repo, volume: pyvolume.VoxelsAccessor) -> None:
+    def test_an_instance_of_another_type(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         with pytest.raises(UnsupportedError, match="expected an instance of type roi and found uint16blk"):
             repo.root.roi("gray")
 
@@ -361,7 +361,7 @@ class TestRefused:
             rois.create_new(repo.connection, repo.uuid, "nose")
 
 
-def test_a_masked_volume_has_an_address_of_its_own(volume: pyvolume.VoxelsAccessor, roi: Roi) -> None:
+def test_a_masked_volume_has_an_address_of_its_own(volume: pyvolume.dvid.VoxelsAccessor, roi: Roi) -> None:
     masked = volume.masked(roi)
     assert masked.store.address == f"{volume.store.address}?roi=nose"
     assert masked.at(volume.uuid).store.address == masked.store.address

@@ -18,11 +18,11 @@ SHAPE = (1, 32, 32, 32)
 
 @pytest.fixture
 def repo(dvid: DvidBackend) -> Repo:
-    return pyvolume.Server(dvid.connection).create_repo("settings", "before")
+    return pyvolume.dvid.Server(dvid.connection).create_repo("settings", "before")
 
 
 @pytest.fixture
-def volume(repo: Repo) -> pyvolume.VoxelsAccessor:
+def volume(repo: Repo) -> pyvolume.dvid.VoxelsAccessor:
     volume = repo.create_volume("gray", None, "uint8", block_shape=(16, 16, 16), resolution=8, units="nanometers")
     volume.post_ndarray((0,) * 4, SHAPE, ramp(SHAPE))
     return volume
@@ -33,12 +33,12 @@ class TestResolution:
         ("given", "expected"),
         [((4, 4, 40), (4, 4, 40)), (np.float32(0.5), (0.5,) * 3), (np.array([1, 2, 3]), (1, 2, 3))],
     )
-    def test_it_is_kept(self, volume: pyvolume.VoxelsAccessor, given: Any, expected: tuple[float, ...]) -> None:
+    def test_it_is_kept(self, volume: pyvolume.dvid.VoxelsAccessor, given: Any, expected: tuple[float, ...]) -> None:
         volume.set_resolution(given)
         assert (volume.resolution, volume.units) == (expected, ("nanometers",) * 3)
         assert volume.at(volume.uuid).resolution == expected
 
-    def test_it_is_that_of_all_versions(self, volume: pyvolume.VoxelsAccessor) -> None:
+    def test_it_is_that_of_all_versions(self, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         volume.version.commit()
         child = volume.at(volume.version.new_version())
         child.set_resolution(2)
@@ -47,19 +47,21 @@ class TestResolution:
     @pytest.mark.parametrize(
         "given", [(4, 4), (4, 4, 0), (4, 4, -1), (4, 4, float("nan")), float("inf"), (1, 2, 3, 4), 1e-50, 1e50]
     )
-    def test_what_the_server_would_stumble_over_is_refused(self, volume: pyvolume.VoxelsAccessor, given: Any) -> None:
+    def test_what_the_server_would_stumble_over_is_refused(
+        self, volume: pyvolume.dvid.VoxelsAccessor, given: Any
+    ) -> None:
         with pytest.raises(MetadataError, match="3 finite numbers above 0"):
             volume.set_resolution(given)
         assert volume.at(volume.uuid).resolution == (8.0, 8.0, 8.0)
 
 
 class TestExtents:
-    def test_they_become_larger(self, volume: pyvolume.VoxelsAccessor) -> None:
+    def test_they_become_larger(self, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         volume.set_extents((0, -10, 0, 0), (1, 50, 32, 40))
         assert volume.bounds == volume.at(volume.uuid).bounds == Box.of((0, -10, 0, 0), (1, 50, 32, 40))
         np.testing.assert_array_equal(volume[:, :32, :32, :32], ramp(SHAPE), strict=True)
 
-    def test_they_become_smaller_by_force_only(self, volume: pyvolume.VoxelsAccessor) -> None:
+    def test_they_become_smaller_by_force_only(self, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         with pytest.raises(SelectionError, match="force=True"):
             volume.set_extents((0, 0, 0, 0), (1, 32, 32, 31))
         assert volume.at(volume.uuid).bounds == Box.of((0,) * 4, SHAPE)
@@ -67,12 +69,12 @@ class TestExtents:
         assert volume.shape == volume.at(volume.uuid).shape == (1, 32, 32, 31)
         np.testing.assert_array_equal(volume.coords[:, 0:32, 0:32, 0:32], ramp(SHAPE), strict=True)
 
-    def test_what_somebody_else_wrote_meanwhile_counts(self, volume: pyvolume.VoxelsAccessor) -> None:
+    def test_what_somebody_else_wrote_meanwhile_counts(self, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         volume.at(volume.uuid).post_ndarray((0, 32, 0, 0), (1, 64, 32, 32), ramp(SHAPE))
         with pytest.raises(SelectionError, match="leaves out"):
             volume.set_extents((0, 0, 0, 0), (1, 48, 32, 32))
 
-    def test_they_are_those_of_the_version(self, volume: pyvolume.VoxelsAccessor) -> None:
+    def test_they_are_those_of_the_version(self, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         volume.version.commit()
         child = volume.at(volume.version.new_version())
         child.set_extents((0, 0, 0, 0), (1, 100, 32, 32))
@@ -83,7 +85,7 @@ class TestExtents:
         [((0, 0, 0, 0), (1, 0, 32, 32)), ((0, 0, 0, 0), (2, 32, 32, 32)), ((0, 0, 0), (1, 32, 32)),
          ((0, 0, 0, 0), (1, 2**31 + 1, 32, 32)), ((0, 9, 0, 0), (1, 3, 32, 32))],
     )  # fmt: skip
-    def test_what_are_no_extents_is_refused(self, volume: pyvolume.VoxelsAccessor, start: Any, stop: Any) -> None:
+    def test_what_are_no_extents_is_refused(self, volume: pyvolume.dvid.VoxelsAccessor, start: Any, stop: Any) -> None:
         with pytest.raises(SelectionError):
             volume.set_extents(start, stop, force=True)
         assert volume.at(volume.uuid).bounds == Box.of((0,) * 4, SHAPE)
@@ -94,12 +96,12 @@ class TestWhoMay:
     def arguments(self, change: str) -> tuple[Any, ...]:
         return (4,) if change == "set_resolution" else ((0,) * 4, (1, 64, 64, 64))
 
-    def test_a_committed_version_stays(self, volume: pyvolume.VoxelsAccessor, change: str) -> None:
+    def test_a_committed_version_stays(self, volume: pyvolume.dvid.VoxelsAccessor, change: str) -> None:
         volume.version.commit()
         with pytest.raises(LockedError, match="new_version"):
             getattr(volume, change)(*self.arguments(change))
 
-    def test_a_volume_opened_for_reading_stays(self, volume: pyvolume.VoxelsAccessor, change: str) -> None:
+    def test_a_volume_opened_for_reading_stays(self, volume: pyvolume.dvid.VoxelsAccessor, change: str) -> None:
         reader = volume.version.volume("gray", mode="r")
         with pyvolume.trace() as trace, pytest.raises(UnsupportedError, match="reading only"):
             getattr(reader, change)(*self.arguments(change))
@@ -131,7 +133,7 @@ class TestCreation:
         assert child[0, 0, 0, 0] == 5
         assert not pyvolume.compare(volume, child)
 
-    def test_there_is_no_deleting_over_http(self, repo: Repo, volume: pyvolume.VoxelsAccessor) -> None:
+    def test_there_is_no_deleting_over_http(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         with pytest.raises(UnsupportedError, match=f"dvid repo {repo.uuid} delete gray"):
             repo.delete("gray")
         with pytest.raises(UnsupportedError, match=f"dvid repos delete {repo.uuid}"):
@@ -157,6 +159,6 @@ class TestRepo:
         repo.write_log(["two", "three"])  # a repository is never committed
         assert [line.partition("  ")[2] for line in repo.log] == ["one", "two", "three"]
 
-    def test_a_name_is_taken_once(self, repo: Repo, volume: pyvolume.VoxelsAccessor) -> None:
+    def test_a_name_is_taken_once(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         with pytest.raises(ExistsError, match="taken"):
             repo.create_volume("gray", None, "uint16")

@@ -40,7 +40,7 @@ def token(seconds: float = 600, secret: str = real_dvid.JWT_SECRET, **claims: An
 @pytest.fixture(scope="module")
 def repo(url: str) -> Iterator[Repo]:
     with pyvolume.Connection(url, token=token(), admin_token=real_dvid.ADMIN_TOKEN) as connection:
-        repo = pyvolume.Server(connection).create_repo("guarded")
+        repo = pyvolume.dvid.Server(connection).create_repo("guarded")
         repo.create_volume("gray", (32, 32, 32), "uint8", block_shape=(16, 16, 16))
         repo.create_keyvalue("notes")
         yield repo
@@ -55,12 +55,12 @@ BAD: dict[str, Callable[[], str | None]] = {
 }
 
 ASKS: dict[str, Callable[[pyvolume.Connection, Repo], object]] = {
-    "list": lambda connection, _: list(pyvolume.Server(connection).repos),
-    "count": lambda connection, _: len(pyvolume.Server(connection).repos),
-    "look in": lambda connection, repo: repo.uuid in pyvolume.Server(connection).repos,
-    "find": lambda connection, repo: pyvolume.Server(connection).repos.get(repo.uuid),
+    "list": lambda connection, _: list(pyvolume.dvid.Server(connection).repos),
+    "count": lambda connection, _: len(pyvolume.dvid.Server(connection).repos),
+    "look in": lambda connection, repo: repo.uuid in pyvolume.dvid.Server(connection).repos,
+    "find": lambda connection, repo: pyvolume.dvid.Server(connection).repos.get(repo.uuid),
     "pydvid": lambda connection, _: general.get_repos_info(connection),
-    "open": lambda connection, repo: pyvolume.VoxelsAccessor(connection, repo.uuid, "gray"),
+    "open": lambda connection, repo: pyvolume.dvid.VoxelsAccessor(connection, repo.uuid, "gray"),
     "commit": lambda connection, repo: changes.commit(connection, repo.uuid, "", ()),
     "key": lambda connection, repo: "a" in KeyValue(connection, repo.uuid, "notes", check=False),
 }
@@ -79,4 +79,4 @@ def test_a_bad_token_is_an_error_that_tells_what_to_do(url: str, repo: Repo, bad
 def test_a_good_token_opens_everything(repo: Repo) -> None:
     volume = repo.root.volume("gray")
     volume[...] = 3
-    assert (volume[0, 1, 2, 3], "guarded" in pyvolume.Server(repo.connection).repos) == (3, True)
+    assert (volume[0, 1, 2, 3], "guarded" in pyvolume.dvid.Server(repo.connection).repos) == (3, True)

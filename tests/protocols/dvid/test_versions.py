@@ -40,12 +40,12 @@ def fresh(word: str) -> str:
 
 
 @pytest.fixture
-def server(dvid: DvidBackend) -> pyvolume.Server:
-    return pyvolume.Server(dvid.connection)
+def server(dvid: DvidBackend) -> pyvolume.dvid.Server:
+    return pyvolume.dvid.Server(dvid.connection)
 
 
 @pytest.fixture
-def repo(server: pyvolume.Server) -> Repo:
+def repo(server: pyvolume.dvid.Server) -> Repo:
     return server.create_repo(fresh("versions"), "a description")
 
 
@@ -61,42 +61,42 @@ def fill(version: Version, value: int, name: str = "gray", x: int = 0) -> None:
 
 
 class TestServer:
-    def test_it_says_what_it_is(self, server: pyvolume.Server) -> None:
+    def test_it_says_what_it_is(self, server: pyvolume.dvid.Server) -> None:
         assert "DVID Version" in server.info
         assert repr(server) == f"<Server {server.connection.url}>"
 
-    def test_it_says_what_it_could_store(self, server: pyvolume.Server) -> None:
+    def test_it_says_what_it_could_store(self, server: pyvolume.dvid.Server) -> None:
         assert "uint8blk" in server.compiled_types
 
-    def test_it_says_what_is_in_use(self, server: pyvolume.Server, repo: Repo) -> None:
+    def test_it_says_what_is_in_use(self, server: pyvolume.dvid.Server, repo: Repo) -> None:
         repo.create_volume("gray", None, "uint8")
         assert "uint8blk" in server.types
 
-    def test_it_says_what_it_does(self, server: pyvolume.Server) -> None:
+    def test_it_says_what_it_does(self, server: pyvolume.dvid.Server) -> None:
         assert server.load["handlers active"] >= 0
 
     def test_it_closes_the_connection_that_it_made(self, dvid: DvidBackend) -> None:
-        with pyvolume.Server(dvid.connection.url) as server:
+        with pyvolume.dvid.Server(dvid.connection.url) as server:
             assert server.info
         with pytest.raises(ValueError, match="is closed"):
             server.info  # noqa: B018
 
     def test_it_leaves_open_the_connection_that_it_was_given(self, dvid: DvidBackend) -> None:
-        with pyvolume.Server(dvid.connection) as server:
+        with pyvolume.dvid.Server(dvid.connection) as server:
             pass
         assert server.info
 
     @pytest.mark.parametrize("form", ["uuid", "prefix", "alias"])
-    def test_a_repository_is_found_by(self, server: pyvolume.Server, repo: Repo, form: str) -> None:
+    def test_a_repository_is_found_by(self, server: pyvolume.dvid.Server, repo: Repo, form: str) -> None:
         key = {"uuid": repo.uuid, "prefix": repo.uuid[:12], "alias": repo.alias}[form]
         assert server.repos[key] == repo
         assert key in server.repos
 
-    def test_repositories_are_counted(self, server: pyvolume.Server, repo: Repo) -> None:
+    def test_repositories_are_counted(self, server: pyvolume.dvid.Server, repo: Repo) -> None:
         assert repo.uuid in list(server.repos)
         assert len(server.repos) == len(list(server.repos))
 
-    def test_an_unknown_repository_is_not_found(self, server: pyvolume.Server) -> None:
+    def test_an_unknown_repository_is_not_found(self, server: pyvolume.dvid.Server) -> None:
         for error in (KeyError, NotFoundError):
             with pytest.raises(error, match="none of"):
                 server.repos["nobody has this"]
@@ -104,10 +104,10 @@ class TestServer:
         assert server.repos.get("nobody has this", "default") == "default"
 
     @pytest.mark.parametrize("key", ["", 3, None])
-    def test_what_is_no_name_is_no_key(self, server: pyvolume.Server, repo: Repo, key: object) -> None:
+    def test_what_is_no_name_is_no_key(self, server: pyvolume.dvid.Server, repo: Repo, key: object) -> None:
         assert key not in server.repos
 
-    def test_an_alias_of_two_is_ambiguous(self, server: pyvolume.Server, repo: Repo) -> None:
+    def test_an_alias_of_two_is_ambiguous(self, server: pyvolume.dvid.Server, repo: Repo) -> None:
         other = server.create_repo(repo.alias)
         with pytest.raises(AmbiguousError, match="give more of the uuid") as caught:
             server.repos[repo.alias]
@@ -115,13 +115,13 @@ class TestServer:
         with pytest.raises(AmbiguousError):
             server.repos.get(repo.alias)
 
-    def test_a_uuid_is_taken_once(self, server: pyvolume.Server, repo: Repo) -> None:
+    def test_a_uuid_is_taken_once(self, server: pyvolume.dvid.Server, repo: Repo) -> None:
         with pytest.raises(ExistsError, match="taken"):
             server.create_repo("again", root=repo.uuid)
 
 
 class TestRepo:
-    def test_it_says_what_it_is(self, server: pyvolume.Server) -> None:
+    def test_it_says_what_it_is(self, server: pyvolume.dvid.Server) -> None:
         alias = fresh("alias")
         repo = server.create_repo(alias, "a description")
         assert (repo.alias, repo.description, repr(repo)) == (
@@ -160,7 +160,7 @@ class TestRepo:
         with pytest.raises(UnsupportedError, match="uint8 × 4"):
             repo.create_volume("gray", None, "int16")
 
-    def test_a_branch_is_found_by_the_alias_of_its_repository(self, server: pyvolume.Server) -> None:
+    def test_a_branch_is_found_by_the_alias_of_its_repository(self, server: pyvolume.dvid.Server) -> None:
         alias = fresh("alias")
         repo = server.create_repo(alias)
         repo.root.commit()
@@ -168,7 +168,7 @@ class TestRepo:
         assert resolve(server.connection, f"{alias}:dev") == dev.uuid
         assert resolve(server.connection, f"{alias}:dev~1") == resolve(server.connection, alias) == repo.root.uuid
 
-    def test_several_repositories_are_told_apart(self, server: pyvolume.Server) -> None:
+    def test_several_repositories_are_told_apart(self, server: pyvolume.dvid.Server) -> None:
         alias = fresh("alias")
         twins = [server.create_repo(alias) for _ in range(2)]
         for ref in (f"{alias}:master", alias, ":master"):
@@ -209,7 +209,7 @@ class TestRepo:
         with pytest.raises(NotFoundError, match="another repository"):
             repo.version(dvid.uuid)
 
-    def test_a_prefix_of_several_is_ambiguous(self, server: pyvolume.Server) -> None:
+    def test_a_prefix_of_several_is_ambiguous(self, server: pyvolume.dvid.Server) -> None:
         start = uuids.uuid4().hex[:20]
         repos = [server.create_repo("twin", root=start + end * 12) for end in "ab"]
         with pytest.raises(AmbiguousError, match="give more of the uuid"):
@@ -402,7 +402,7 @@ class TestRefusals:
             root.merge(root)
         assert len(repo.versions) == 1
 
-    def test_a_merge_of_two_repositories(self, repo: Repo, root: Version, server: pyvolume.Server) -> None:
+    def test_a_merge_of_two_repositories(self, repo: Repo, root: Version, server: pyvolume.dvid.Server) -> None:
         other = server.create_repo("other").root
         other.commit()
         with pytest.raises(NotFoundError, match="no such version"):
@@ -418,15 +418,15 @@ class TestRefusals:
 
 class TestVolume:
     @pytest.fixture
-    def volume(self, repo: Repo) -> pyvolume.VoxelsAccessor:
+    def volume(self, repo: Repo) -> pyvolume.dvid.VoxelsAccessor:
         volume = repo.create_volume("gray", None, "uint8", block_shape=(32, 32, 32))
         volume.post_ndarray((0, 0, 0, 0), SHAPE, ramp(SHAPE))
         return volume
 
-    def test_a_volume_knows_its_version(self, repo: Repo, volume: pyvolume.VoxelsAccessor) -> None:
+    def test_a_volume_knows_its_version(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         assert volume.version == repo.root
 
-    def test_the_same_instance_in_another_version(self, repo: Repo, volume: pyvolume.VoxelsAccessor) -> None:
+    def test_the_same_instance_in_another_version(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         volume.version.commit()
         child = volume.version.branch("dev")
         other = volume.at(child)
@@ -434,9 +434,9 @@ class TestVolume:
         assert (other.version, volume.at(":dev").version, volume.at(":master").version) == (child, child, repo.root)
         same(volume[...], ramp(SHAPE))
 
-    def test_options_go_along(self, repo: Repo, volume: pyvolume.VoxelsAccessor) -> None:
+    def test_options_go_along(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         options = {"throttle": True, "retry_timeout": 7, "mode": "r", "casting": "safe", "partial_blocks": "raise"}
-        given = pyvolume.VoxelsAccessor(repo.connection, repo.uuid, "gray", {"scale": "0"}, **cast("Any", options))
+        given = pyvolume.dvid.VoxelsAccessor(repo.connection, repo.uuid, "gray", {"scale": "0"}, **cast("Any", options))
         other = given.at(repo.uuid)
         assert dataclasses.replace(other.access, store=given.store) == given.access
         assert (other.store.query, other.store.throttle) == ({"scale": "0"}, True)

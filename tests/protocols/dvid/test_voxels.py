@@ -72,19 +72,19 @@ def test_an_accessor_says_what_it_is(dvid: DvidBackend) -> None:
 
 def test_a_new_volume_is_empty(dvid: DvidBackend, fresh_repo: str) -> None:
     voxels.create_new(dvid.connection, fresh_repo, "empty", default((4, 0, 0, 0)))
-    volume = pyvolume.VoxelsAccessor(dvid.connection, fresh_repo, "empty")
+    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, fresh_repo, "empty")
     assert (volume.shape, volume.bounds.size) == ((4, 0, 0, 0), 0)
 
 
 def test_units_may_be_empty(dvid: DvidBackend, fresh_repo: str) -> None:
     metadata = VoxelsMetadata.create_default_metadata((1, 0, 0, 0), "uint8", "cxyz", 1.0, "")
     voxels.create_new(dvid.connection, fresh_repo, "without", metadata)
-    assert pyvolume.VoxelsAccessor(dvid.connection, fresh_repo, "without").units == ("", "", "")
+    assert pyvolume.dvid.VoxelsAccessor(dvid.connection, fresh_repo, "without").units == ("", "", "")
 
 
 def test_a_declared_shape_outlasts_the_first_write(dvid: DvidBackend, fresh_repo: str) -> None:
     voxels.create_new(dvid.connection, fresh_repo, "declared", default((1, 300, 200, 100)))
-    volume = pyvolume.VoxelsAccessor(dvid.connection, fresh_repo, "declared")
+    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, fresh_repo, "declared")
     volume[:, 0:64, 0:64, 0:64] = 1
     assert volume.shape == (1, 300, 200, 100)
 
@@ -97,7 +97,7 @@ def test_a_posted_box_grows_the_shape_to_whole_blocks(dvid: DvidBackend) -> None
 
 def test_an_empty_volume_asks_for_post_ndarray(dvid: DvidBackend, fresh_repo: str) -> None:
     voxels.create_new(dvid.connection, fresh_repo, "empty", default())
-    volume = pyvolume.VoxelsAccessor(dvid.connection, fresh_repo, "empty")
+    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, fresh_repo, "empty")
     with pytest.raises(pyvolume.errors.VoxelsMismatchError, match="post_ndarray"):
         volume[...] = ramp(SHAPE)
 
@@ -118,7 +118,7 @@ def test_the_type_follows_from_dtype_and_channels(
     dvid: DvidBackend, fresh_repo: str, dtype: str, channels: int, typename: str
 ) -> None:
     voxels.create_new(dvid.connection, fresh_repo, "made", default((channels, 0, 0, 0), dtype))
-    assert pyvolume.VoxelsAccessor(dvid.connection, fresh_repo, "made").typename == typename
+    assert pyvolume.dvid.VoxelsAccessor(dvid.connection, fresh_repo, "made").typename == typename
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_an_instance_without_voxels_is_unsupported(dvid: DvidBackend, fresh_repo
     if answer.status_code != 200:
         pytest.skip("this server has no keyvalue instances")
     with pytest.raises(UnsupportedError, match="keyvalue instance holds no voxels"):
-        pyvolume.VoxelsAccessor(dvid.connection, fresh_repo, "keys")
+        pyvolume.dvid.VoxelsAccessor(dvid.connection, fresh_repo, "keys")
 
 
 class TestVersions:
@@ -220,7 +220,7 @@ class TestVersions:
         return {"root": fresh_repo, "child": child, "dev": dev}
 
     def fill(self, dvid: DvidBackend, uuid: str, value: int) -> None:
-        volume = pyvolume.VoxelsAccessor(dvid.connection, uuid, "gray")
+        volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, uuid, "gray")
         volume.post_ndarray((0, 0, 0, 0), SHAPE, np.full(SHAPE, value, "uint8"))
 
     @pytest.mark.parametrize(
@@ -232,46 +232,46 @@ class TestVersions:
         self, dvid: DvidBackend, story: dict[str, str], ref: str, version: str
     ) -> None:
         text = ref.format(prefix=story["root"][:12], **story)
-        assert pyvolume.VoxelsAccessor(dvid.connection, text, "gray").uuid == story[version]
+        assert pyvolume.dvid.VoxelsAccessor(dvid.connection, text, "gray").uuid == story[version]
 
     def test_a_tag_is_a_version(self, dvid: DvidBackend, story: dict[str, str]) -> None:
         name = f"release-{story['root'][:8]}"
         post(dvid, f"/api/node/{story['root']}/tag", {"tag": name})
-        assert pyvolume.VoxelsAccessor(dvid.connection, name, "gray")[0, 0, 0, 0] == 1
+        assert pyvolume.dvid.VoxelsAccessor(dvid.connection, name, "gray")[0, 0, 0, 0] == 1
 
     def test_too_far_back_is_not_found(self, dvid: DvidBackend, story: dict[str, str]) -> None:
         with pytest.raises(NotFoundError, match="out of range"):
-            pyvolume.VoxelsAccessor(dvid.connection, f"{story['root'][:12]}:master~9", "gray")
+            pyvolume.dvid.VoxelsAccessor(dvid.connection, f"{story['root'][:12]}:master~9", "gray")
 
     def test_a_handle_stays_when_the_branch_moves(self, dvid: DvidBackend, story: dict[str, str]) -> None:
-        volume = pyvolume.VoxelsAccessor(dvid.connection, f"{story['root'][:12]}:master", "gray")
+        volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, f"{story['root'][:12]}:master", "gray")
         post(dvid, f"/api/node/{story['child']}/commit", {"note": "done"})
         self.fill(dvid, post(dvid, f"/api/node/{story['child']}/newversion", {})["child"], 9)
         assert volume[0, 0, 0, 0] == 2
 
     def test_versions_do_not_touch_each_other(self, dvid: DvidBackend, story: dict[str, str]) -> None:
-        values = [pyvolume.VoxelsAccessor(dvid.connection, uuid, "gray")[0, 5, 5, 5] for uuid in story.values()]
+        values = [pyvolume.dvid.VoxelsAccessor(dvid.connection, uuid, "gray")[0, 5, 5, 5] for uuid in story.values()]
         assert values == [1, 2, 3]
 
     @pytest.mark.parametrize("shape", [(1, 32, 32, 32), (1, 256, 256, 256)])
     def test_a_committed_version_refuses_writes_by_name(
         self, dvid: DvidBackend, story: dict[str, str], shape: tuple[int, ...]
     ) -> None:
-        volume = pyvolume.VoxelsAccessor(dvid.connection, story["root"], "gray")
+        volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, story["root"], "gray")
         with pytest.raises(LockedError, match="newversion") as caught:
             volume.post_ndarray((0, 0, 0, 0), shape, np.zeros(shape, "uint8"))
         assert caught.value.version == story["root"]
         assert volume[0, 0, 0, 0] == 1
 
     def test_the_admin_token_does_not_open_a_committed_version(self, dvid: DvidBackend, story: dict[str, str]) -> None:
-        volume = pyvolume.VoxelsAccessor(dvid.connection, story["root"], "gray")
+        volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, story["root"], "gray")
         with pytest.raises(LockedError):
             volume[...] = 0
 
 
 def test_a_lossy_instance_merges_nothing(dvid: DvidBackend, fresh_repo: str) -> None:
     voxels.create_new(dvid.connection, fresh_repo, "lossy", default(), block_shape=(32, 32, 32), compression="jpeg")
-    volume = pyvolume.VoxelsAccessor(dvid.connection, fresh_repo, "lossy")
+    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, fresh_repo, "lossy")
     volume.post_ndarray((0, 0, 0, 0), SHAPE, np.full(SHAPE, 7, "uint8"))
     with pytest.raises(AlignmentError, match="not what is stored"):
         volume[:, 1:3] = 0
@@ -279,14 +279,14 @@ def test_a_lossy_instance_merges_nothing(dvid: DvidBackend, fresh_repo: str) -> 
 
 def test_query_arguments_forbid_merging(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
-    volume = pyvolume.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, {"scale": "0"})
+    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, {"scale": "0"})
     with pytest.raises(AlignmentError, match="not what is stored"):
         volume[:, 1:3] = 0
 
 
 def test_a_throttled_volume_reads_and_writes(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
-    volume = pyvolume.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, throttle=True)
+    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, throttle=True)
     volume[:, 3:9] = 4
     assert volume[0, 3, 0, 0] == 4
 
@@ -308,7 +308,7 @@ def test_metadata_is_that_of_the_server(dvid: DvidBackend) -> None:
 def test_a_pickled_accessor_carries_no_token(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
     with pyvolume.Connection(dvid.connection.url, token="a-secret", admin_token="another-secret") as connection:
-        data = pickle.dumps(pyvolume.VoxelsAccessor(connection, made.uuid, made.data_name))
+        data = pickle.dumps(pyvolume.dvid.VoxelsAccessor(connection, made.uuid, made.data_name))
     assert b"secret" not in data
 
 
@@ -323,14 +323,14 @@ def test_a_resolution_that_would_break_the_server_is_not_sent(
 
 def test_throttling_by_a_query_argument_does_not_forbid_merging(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
-    volume = pyvolume.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, {"throttle": "on"})
+    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, {"throttle": "on"})
     volume[:, 1:3] = 0
     assert volume[0, 1, 0, 0] == 0
 
 
 def test_an_error_names_the_box(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
-    volume = pyvolume.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, {"roi": "nowhere"})
+    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, {"roi": "nowhere"})
     with pytest.raises(RefusedError, match=r"read voxels \(0:1, 1:2, 0:32, 0:32\) of volume"):
         volume[:, 1:2]
 
@@ -352,7 +352,7 @@ def test_jpeg_that_the_server_would_take_and_spoil(
 @pytest.mark.parametrize("blocks", [(120, 16, 8), (64, 64, 64)])
 def test_jpeg_is_about_what_was_written(dvid: DvidBackend, fresh_repo: str, blocks: tuple[int, ...]) -> None:
     voxels.create_new(dvid.connection, fresh_repo, "lossy", default(), block_shape=blocks, compression="jpeg")
-    volume = pyvolume.VoxelsAccessor(dvid.connection, fresh_repo, "lossy")
+    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, fresh_repo, "lossy")
     smooth = np.broadcast_to(np.linspace(0, 250, blocks[0]).astype("uint8")[None, :, None, None], (1, *blocks))
     volume.post_ndarray((0,) * 4, smooth.shape, smooth)
     assert np.abs(volume[...].astype(int) - smooth).max() < 8

@@ -56,7 +56,7 @@ class TestLooking:
         assert "DVID Version" in run("info", server.url, "--json").document
 
     def test_tree_draws_branches_and_merges(self, run: Run, server: MockServer) -> None:
-        root = pyvolume.Server(server.url).repos[server.uuid].root
+        root = pyvolume.dvid.Server(server.url).repos[server.uuid].root
         root.commit("raw")
         next_one, trial = root.new_version("next"), root.branch("trial")
         next_one.commit()
@@ -78,14 +78,14 @@ class TestVersions:
     def test_a_version_is_committed_and_branched(self, run: Run, server: MockServer) -> None:
         assert run("commit", ":master", "--json").document == {"committed": server.uuid}
         made = run("branch", ":master", "trial", "--note", "bold", "--json").document
-        repo = pyvolume.Server(server.url).repos[server.uuid]
+        repo = pyvolume.dvid.Server(server.url).repos[server.uuid]
         assert repo.version(":trial").uuid == made["version"]
         assert repo.version(":trial").note == "bold"
 
     def test_a_version_gets_a_name(self, run: Run, server: MockServer) -> None:
         run("commit", ":master")
         assert run("tag", ":master", "raw-2026").code == 0
-        assert pyvolume.Server(server.url).repos[server.uuid].version("raw-2026").parents[0].uuid == server.uuid
+        assert pyvolume.dvid.Server(server.url).repos[server.uuid].version("raw-2026").parents[0].uuid == server.uuid
 
     @pytest.mark.parametrize("command", [["commit"], ["branch", "trial"], ["tag", "raw"]])
     def test_nothing_is_changed_without_a_version(self, run: Run, server: MockServer, command: list[str]) -> None:
@@ -110,7 +110,7 @@ class TestCreate:
 
     def test_a_repository_and_a_volume_in_it(self, run: Run, server: MockServer) -> None:
         made = run("create", server.url, "--repo", "fly", "gray", "--json").document
-        assert pyvolume.Server(server.url).repos["fly"].instances == {"gray": "uint8blk"}
+        assert pyvolume.dvid.Server(server.url).repos["fly"].instances == {"gray": "uint8blk"}
         assert made["url"].startswith(f"dvid://{server.url}/{made['version']}")
 
     def test_a_volume_like_a_file(self, run: Run) -> None:
@@ -388,7 +388,7 @@ def test_the_server_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
-        with pyvolume.Server(url) as server:
+        with pyvolume.dvid.Server(url) as server:
             assert "DVID Version" in server.info
         process.send_signal(signal.SIGINT)
     assert process.returncode == 0

@@ -120,7 +120,7 @@ def test_there_is_nothing_else(viewer: Viewer, path: str) -> None:
 
 
 def test_other_versions_are_opened(voxels: NDArray[Any]) -> None:
-    with MockServer({"gray": voxels}) as server, pyvolume.Server(server.url) as client:
+    with MockServer({"gray": voxels}) as server, pyvolume.dvid.Server(server.url) as client:
         root = client.repos[server.uuid].root
         root.commit()
         trial = root.branch("trial")

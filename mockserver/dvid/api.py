@@ -24,6 +24,7 @@ from mockserver.dvid.routes.server import ServerApi
 from mockserver.dvid.routes.voxels import VoxelsApi
 from mockserver.dvid.throttle import Throttle
 from mockserver.dvid.wire.answers import error, panic
+from mockserver.extras import MissingLibraryError
 from mockserver.http.messages import Answer, Declined, Panic, Refused, Request, Unrouted
 
 Step = Callable[..., Answer]
@@ -78,6 +79,8 @@ class DvidApi:
             return _unrouted(request, unrouted.methods)
         except Panic as problem:
             return panic(request, str(problem))
+        except MissingLibraryError as missing:
+            return error(501, str(missing))
         except OSError:
             raise
         except Exception as problem:

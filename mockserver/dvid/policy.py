@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from email.message import Message
 from urllib.parse import urlsplit
 
-from mockserver.dvid.jwt import read_token
+from mockserver.dvid.tokens import read_token
 from mockserver.dvid.wire import gojson
 from mockserver.http.messages import Answer, Refused, Request
 

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mockserver.dvid.api import DvidApi
-from mockserver.dvid.jwt import make_token
 from mockserver.dvid.model.changes import Changes
 from mockserver.dvid.model.repository import new_uuid, timestamp
 from mockserver.dvid.model.settings import RESERVED_NAMES
 from mockserver.dvid.model.volumes import Volume
 from mockserver.dvid.policy import Policy
 from mockserver.dvid.throttle import Throttle
+from mockserver.dvid.tokens import make_token
 from mockserver.dvid.wire.answers import busy_text, error
 from mockserver.dvid.wire.geometry import Box
 from mockserver.http.faults import Fault, Faults

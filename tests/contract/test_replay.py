@@ -9,7 +9,6 @@ import io
 import json
 import re
 import select
-import struct
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -21,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from real_dvid import RealDvid
 
 FOLDER = Path(__file__).parent
@@ -201,24 +199,27 @@ def comparable(reply: Reply, exchange: Exchange, left_out: dict[str, str]) -> Do
         headers["content-length"] = "that of a GET"
     if exchange.path == "/api/server/types":
         left_out = dict.fromkeys(left_out.values(), "")
-    body = decoded(reply, left_out)
-    if not isinstance(body, bytes) or body != reply.body:
+    body, is_exact = decoded(reply, left_out)
+    if not is_exact:
         del headers["content-length"]
     return {"status": reply.status, "headers": headers, "body": body}
 
 
-def decoded(reply: Reply, left_out: dict[str, str]) -> Any:
+def decoded(reply: Reply, left_out: dict[str, str]) -> tuple[Any, bool]:
+    """Return what of the body has to be the same, and whether that is all of it."""
     kind, body = reply.headers.get("content-type", ""), reply.body
     if kind.startswith("image/"):
-        return pixels(reply.body)
+        return pixels(reply.body), False
     if kind == "application/tar":
-        return members(reply.body)
+        return members(reply.body), False
     if kind.endswith("json") and reply.body:
         with contextlib.suppress(ValueError):  # DVID sends values as they are, whether they are JSON or not
-            return without_varying(json.loads(reply.body), left_out)
+            return without_varying(json.loads(reply.body), left_out), False
+    masked = 0
     for pattern, blank in CHANCE:
-        body = re.sub(pattern, blank, body)
-    return body
+        body, count = re.subn(pattern, blank, body)
+        masked += count
+    return body, masked == 0
 
 
 def members(data: bytes) -> list[tuple[str, int, bytes]]:
@@ -232,33 +233,13 @@ def pixels(data: bytes) -> tuple[Any, ...]:
         if picture.format == "JPEG":  # encoders differ, but not by much
             return picture.mode, picture.size, np.asarray(picture).astype(float).mean().round(-1)
         deep = picture.format == "PNG" and data[24:26] == DEEP_COLOUR
-        return picture.mode, picture.size, deep_colours(data, *picture.size) if deep else picture.tobytes()
+        return picture.mode, picture.size, deep_colours(data) if deep else picture.tobytes()
 
 
-def deep_colours(data: bytes, width: int, height: int) -> bytes:
-    """Return the pixels of a PNG of four colours of 16 bits, of which Pillow shows only the upper halves."""
-    packed, at = b"", 8
-    while at < len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        packed += data[at + 8 : at + 8 + length] if kind == b"IDAT" else b""
-        at += length + 12
-    lines = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(height, -1).astype(int)
-    above, rows = np.zeros(8 * width, int), []
-    for line in lines:
-        above = unfiltered(line[0], line[1:], above)
-        rows.append(above.astype(np.uint8).tobytes())
-    return b"".join(rows)
-
-
-def unfiltered(kind: int, line: NDArray[np.int_], above: NDArray[np.int_]) -> NDArray[np.int_]:
-    """Undo a filter of the PNG specification."""
-    found = line.copy()
-    for i in range(len(line)):
-        left, corner = (found[i - 8], above[i - 8]) if i >= 8 else (0, 0)
-        guess = left + above[i] - corner
-        near = min((left, above[i], corner), key=lambda value: abs(guess - value))
-        found[i] = (line[i] + (0, left, above[i], (left + above[i]) // 2, near)[kind]) % 256
-    return found
+def deep_colours(data: bytes) -> bytes:
+    """Return the pixels of a PNG of four colours of 16 bits; Pillow would drop the lower half of each."""
+    _, _, rows, _ = pytest.importorskip("png").Reader(bytes=data).read()
+    return b"".join(np.asarray(row, ">u2").tobytes() for row in rows)
 
 
 def without_varying(value: Any, left_out: dict[str, str]) -> Any:
@@ -289,3 +270,13 @@ def announces(line: Any, names: dict[str, str]) -> bool:
 
 def test_every_exchange_of_these_sections_is_replayed(replies: dict[str, Reply]) -> None:
     assert set(replies) == {each.label for story in STORIES for each in story.chosen}
+
+
+def test_the_blank_that_a_build_of_protobuf_chooses_makes_no_difference() -> None:
+    exchange = next(each for story in STORIES for each in story.exchanges if b"proto:" in each.answer.body)
+    plain, other = (exchange.answer.body.replace("\u00a0".encode(), blank.encode()) for blank in (" ", "\u00a0"))
+    replies = [
+        Reply(400, exchange.answer.headers | {"content-length": str(len(body))}, body) for body in (plain, other)
+    ]
+    assert plain != other
+    assert comparable(replies[0], exchange, {}) == comparable(replies[1], exchange, {})

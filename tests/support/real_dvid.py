@@ -35,7 +35,7 @@ logfile = "dvid.log"
 """
 
 ADMIN_TOKEN = "a-token-of-the-tests"
-JWT_SECRET = "a-secret-of-the-tests"
+JWT_SECRET = "a-secret-of-the-tests-that-is-long-enough-for-each-of-the-three-hashes"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from mockserver.dvid.model.keyvalues import KeyValues, in_bytes
 from mockserver.dvid.model.place import Place
 from mockserver.dvid.wire import gojson
 from mockserver.dvid.wire.byteranges import MAX_UINT64, ByteRange, checked_range
-from mockserver.dvid.wire.gosyntax import quoted
+from mockserver.dvid.wire.gojson import quoted
 from mockserver.http.messages import Refused
 
 GO_TYPE = "keyvalue.jsonKeyReadRequest"

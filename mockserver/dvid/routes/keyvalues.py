@@ -22,7 +22,7 @@ from mockserver.dvid.routes.keyvalue_batches import (
 from mockserver.dvid.wire import gojson
 from mockserver.dvid.wire.answers import bad_call, error
 from mockserver.dvid.wire.byteranges import Unsatisfiable, range_of_header, range_of_query
-from mockserver.dvid.wire.gosyntax import quoted
+from mockserver.dvid.wire.gojson import quoted
 from mockserver.dvid.wire.protobuf import decode_keys, decode_keyvalues, encode_keyvalues
 from mockserver.http.messages import Answer, Declined, Refused, Request, document, octets
 

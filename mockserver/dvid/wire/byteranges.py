@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mockserver.dvid.wire.gosyntax import quoted
+from mockserver.dvid.wire.gojson import quoted
 from mockserver.http.messages import Refused
 
 MAX_UINT64 = 2**64 - 1

@@ -1,4 +1,4 @@
-"""JSON as Go reads and writes it: what a DVID client sees in documents and complaints."""
+"""JSON as Go writes it, and Go's texts for bad JSON."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from mockserver.dvid.wire.gosyntax import complaint
 from mockserver.http.messages import Refused
 
 
 class Number(float):
-    """A number that remembers how it was written."""
+    """A number with its text, as the client wrote it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -23,46 +22,62 @@ class Number(float):
         return super().__new__(cls, text)
 
 
+_COMPLAINTS = (
+    ("no.*", "invalid character 'o' in literal null (expecting 'u')"),
+    (r"\{.*,\}", "invalid character '}' looking for beginning of object key string"),
+    (r"\{'.*", r"invalid character '\'' looking for beginning of object key string"),
+    (r"\{.*\} y", "invalid character 'y' after top-level value"),
+)
+"""Go's texts for the bad JSON in the recorded exchanges."""
+
+_OTHER = "invalid character in JSON"
+"""The text for all other bad JSON; Go names the character and the place."""
+
+_ESCAPES = dict(zip('\a\b\f\n\r\t\v\\"', (rf"\{letter}" for letter in 'abfnrtv\\"'), strict=True))
 _KINDS = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", Number: "number"}
 
 
 def encode(value: Any) -> str:
-    """Return compact JSON, with the characters escaped that Go escapes; bytes that are no UTF-8 are lost."""
+    """Return compact JSON with the escapes that Go writes; bytes that are not UTF-8 become U+FFFD."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     text = re.sub("[\udc80-\udcff]", "\\\\ufffd", text)
     return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def number(value: float) -> int | float:
-    """Return a float32 as the shortest number that stands for it, whole numbers without a point."""
+    """Return the shortest number that reads as this float32; a whole number is an int."""
     shortest = float(str(np.float32(value)))
     return int(shortest) if shortest.is_integer() and abs(shortest) < 1e21 else shortest
 
 
 def decode(data: bytes) -> Any:
-    """Parse a whole body, as Go's ``json.Unmarshal``."""
-    if not data.strip():
-        raise Refused("unexpected end of JSON input")
+    """Parse a whole body, like Go's ``json.Unmarshal``."""
     text = data.decode(errors="replace")
     try:
         return json.loads(text, parse_constant=_no_constant, parse_float=Number)
-    except json.JSONDecodeError:
-        raise Refused(complaint(data.decode("latin-1"), at_end="unexpected end of JSON input", whole=True)) from None
+    except json.JSONDecodeError as error:
+        raise Refused(_complaint(text, error, at_end="unexpected end of JSON input")) from None
 
 
 def decode_first(data: bytes) -> Any:
-    """Parse the first value of a body and ignore the rest, as Go's ``json.Decoder``; nothing is None."""
+    """Parse the first value of a body and ignore the rest, like Go's ``json.Decoder``; an empty body is None."""
     text = data.decode(errors="replace").lstrip()
     if not text:
         return None
     try:
         return json.JSONDecoder(parse_constant=_no_constant, parse_float=Number).raw_decode(text)[0]
-    except json.JSONDecodeError:
-        raise Refused(complaint(data.decode("latin-1"), at_end="unexpected EOF", whole=False)) from None
+    except json.JSONDecodeError as error:
+        raise Refused(_complaint(text, error, at_end="unexpected EOF")) from None
+
+
+def _complaint(text: str, error: json.JSONDecodeError, *, at_end: str) -> str:
+    if error.pos >= len(text.rstrip()):
+        return at_end
+    return next((words for pattern, words in _COMPLAINTS if re.fullmatch(pattern, text, re.DOTALL)), _OTHER)
 
 
 def kind(value: Any) -> str:
-    """Return Go's word for the kind of a JSON value."""
+    """Return Go's name for the type of a JSON value."""
     return _KINDS.get(type(value), "null")
 
 
@@ -80,6 +95,22 @@ def show(value: Any) -> str:
         case int() | float():
             return _show_float(float(value))
     return str(value)
+
+
+def quoted(text: str) -> str:
+    """Return a text as Go's ``%q`` prints it; a surrogate is a byte that is not UTF-8."""
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if code < 0x80 or 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code & 0xFF:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _show_float(value: float) -> str:

@@ -1,10 +1,8 @@
-"""Planes of voxels as pictures; Pillow is needed for these, and only for these."""
+"""Planes of voxels as images; Pillow and pypng write them."""
 
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from mockserver.dvid.wire.geometry import Box, Point, parse_integer
 from mockserver.dvid.wire.octets import as_bytes
+from mockserver.extras import extra
 from mockserver.http.messages import Answer, Declined, Refused, octets
 
 if TYPE_CHECKING:
@@ -63,11 +62,8 @@ def through_jpeg(block: NDArray[Any], width: int) -> NDArray[Any]:
 
 
 def _pillow() -> ModuleType:
-    try:
+    with extra("Pillow"):
         from PIL import Image
-    except ImportError:
-        words = 'images need Pillow, which this mock server does not find: pip install "pyvolume-sdk[images]"'
-        raise Declined(501, words) from None
     return Image
 
 
@@ -115,12 +111,10 @@ def _deep_png(pixels: NDArray[Any], image_format: str) -> bytes:
     """Return a PNG of four colours of sixteen bits, which Pillow cannot write."""
     if image_format != "png":
         raise Declined(501, f"this mock server makes no {image_format} of 4 x 16 bits")
+    with extra("pypng"):
+        import png
     height, width, _ = pixels.shape
-    lines = np.zeros((height, 1 + 8 * width), np.uint8)  # each begins with the number of its filter: none
-    lines[:, 1:] = pixels.view(np.uint8).reshape((height, 8 * width))
-    header = struct.pack(">IIBBBBB", width, height, 16, 6, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes())), (b"IEND", b""))
-    packed = (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+    file = io.BytesIO()
+    writer = png.Writer(width, height, greyscale=False, alpha=True, bitdepth=16)
+    writer.write_packed(file, [row.tobytes() for row in pixels])
+    return file.getvalue()

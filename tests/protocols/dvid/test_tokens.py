@@ -13,7 +13,7 @@ import real_dvid
 
 import pyvolume
 from mockserver import MockServer
-from mockserver.dvid.jwt import make_token
+from mockserver.dvid.tokens import make_token
 from pyvolume.dvid import general
 from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.repo import Repo
@@ -49,7 +49,7 @@ def repo(url: str) -> Iterator[Repo]:
 BAD: dict[str, Callable[[], str | None]] = {
     "none": lambda: None,
     "expired": lambda: token(-60),
-    "of another secret": lambda: token(secret="another"),
+    "of another secret": lambda: token(secret="another" * 10),
     "of nobody": lambda: token(user=7),
     "garbage": lambda: "garbage",
 }

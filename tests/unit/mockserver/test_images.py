@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,12 +58,6 @@ def test_a_volume_is_one_tall_jpeg() -> None:
     with MockServer({"v": np.full((1, 8, 6, 5), 90, np.uint8)}) as server, talking_to(server) as client:
         found = pixels(client.at("GET", "v/raw/0_1_2/8_6_5/0_0_0/jpg").body)
     assert (found.shape, int(np.abs(found.astype(int) - 90).max()) < 3) == ((30, 8), True)
-
-
-def test_without_pillow_the_answer_says_so(client: PlainClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    reply = client.at("GET", "gray/raw/xy/8_8/0_0_0")
-    assert (reply.status, b"pyvolume-sdk[images]" in reply.body) == (501, True)
 
 
 def test_an_instance_stored_as_jpeg_is_lossy() -> None:

@@ -1,4 +1,4 @@
-"""A mock server with one volume, and connections with little patience."""
+"""A mock server with one volume, and connections with little or much patience."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ def way(request: pytest.FixtureRequest) -> Way:
     return chosen
 
 
-def connected(server: MockServer, concurrency: int) -> pyvolume.Connection:
-    """Make a connection with little patience."""
-    policy = pyvolume.RetryPolicy(patience=0.8, interval=0.005, max_interval=0.01)
-    return pyvolume.Connection(server.url, retry=policy, timeout=(5, 0.4), concurrency=concurrency)
+def connected(
+    server: MockServer, concurrency: int, *, patience: float = 0.8, silence: float = 0.4
+) -> pyvolume.Connection:
+    policy = pyvolume.RetryPolicy(patience=patience, interval=0.005, max_interval=0.01)
+    return pyvolume.Connection(server.url, retry=policy, timeout=(5, silence), concurrency=concurrency)
 
 
 @pytest.fixture
@@ -46,13 +47,39 @@ def connection(server: MockServer) -> Iterator[pyvolume.Connection]:
         yield connection
 
 
-@pytest.fixture
-def volume(server: MockServer, array: NDArray[Any], way: Way) -> Iterator[pyvolume.dvid.VoxelsAccessor]:
-    """Give the volume, moved in one piece, or in several that follow each other or run at once."""
+# A busy machine may not run a process of the tests for more than a second. So a test that shall recover has much
+# patience, and only a test in which the server is silent has a short limit for silence.
+PLENTY = 60.0
+
+
+def volume_of(server: MockServer, connection: pyvolume.Connection, way: Way) -> pyvolume.dvid.VoxelsAccessor:
+    """Return the volume, moved in one piece, or in several that follow each other or run at once."""
+    volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
     planes = -(-SHAPE[-1] // way.pieces)
-    with connected(server, way.concurrency) as connection:
-        volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
-        yield in_pieces(volume, array.nbytes // SHAPE[-1] * planes)
+    found: pyvolume.dvid.VoxelsAccessor = in_pieces(volume, volume.nbytes // SHAPE[-1] * planes)
+    return found
+
+
+def is_silent(request: pytest.FixtureRequest) -> bool:
+    """Whether the server of this test is silent for a while."""
+    return request.node.callspec.params.get("kind") == "stall"  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def volume(request: pytest.FixtureRequest, server: MockServer, way: Way) -> Iterator[pyvolume.dvid.VoxelsAccessor]:
+    """Give the volume to a test in which requests fail for good."""
+    with connected(server, way.concurrency, silence=0.4 if is_silent(request) else PLENTY) as connection:
+        yield volume_of(server, connection, way)
+
+
+@pytest.fixture
+def patient_volume(
+    request: pytest.FixtureRequest, server: MockServer, way: Way
+) -> Iterator[pyvolume.dvid.VoxelsAccessor]:
+    """Give the volume to a test in which requests succeed after some failures."""
+    silence = 1.0 if is_silent(request) else PLENTY
+    with connected(server, way.concurrency, patience=PLENTY, silence=silence) as connection:
+        yield volume_of(server, connection, way)
 
 
 @pytest.fixture

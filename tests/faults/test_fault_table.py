@@ -50,10 +50,15 @@ RECOVERS = [("busy", 3), ("truncate", 3), ("reset", 3), ("close", 3), ("stall", 
 
 @pytest.mark.parametrize(("kind", "times"), RECOVERS)
 def test_a_read_recovers(
-    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, array: NDArray[Any], way: Way, kind: str, times: int
+    server: MockServer,
+    patient_volume: pyvolume.dvid.VoxelsAccessor,
+    array: NDArray[Any],
+    way: Way,
+    kind: str,
+    times: int,
 ) -> None:
     add(server, kind, "GET", times, **({"pause": 0.001} if kind == "slow" else {}))
-    same(volume[...], array)
+    same(patient_volume[...], array)
     assert asked(server, "GET") == way.pieces + (times if kind != "slow" else 0)
 
 
@@ -121,10 +126,15 @@ def test_an_error_status_ends_a_write_at_once(
     [("busy", 3), ("refuse", 3), ("reset", 3), ("close", 3), ("lost", 2), ("stall", 1), ("slow", 1), ("garbage", 3)],
 )
 def test_a_write_recovers(
-    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, values: NDArray[Any], way: Way, kind: str, times: int
+    server: MockServer,
+    patient_volume: pyvolume.dvid.VoxelsAccessor,
+    values: NDArray[Any],
+    way: Way,
+    kind: str,
+    times: int,
 ) -> None:
     add(server, kind, "POST", times, **({"pause": 0.001} if kind == "slow" else {}))
-    volume[...] = values
+    patient_volume[...] = values
     same(server.voxels("gray"), values)
     assert asked(server, "POST") == way.pieces + (times if kind != "slow" else 0)
 
@@ -160,10 +170,10 @@ def test_a_write_with_an_odd_answer_is_not_sent_again(
 
 @pytest.mark.parametrize("kind", ["busy", "reset", "stall", "truncate"])
 def test_an_unaligned_write_recovers_from_faults_while_it_reads(
-    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, array: NDArray[Any], kind: str
+    server: MockServer, patient_volume: pyvolume.dvid.VoxelsAccessor, array: NDArray[Any], kind: str
 ) -> None:
     add(server, kind, "GET", 1)
-    volume[:, 5:60, 7:90] = 3
+    patient_volume[:, 5:60, 7:90] = 3
     array[:, 5:60, 7:90] = 3
     same(server.voxels("gray"), array)
 
@@ -219,7 +229,7 @@ def test_what_did_not_arrive_can_be_asked_for_alone(
 @pytest.mark.parametrize("key", [np.s_[0, ::-3, 5:90:7, 2:], np.s_[0, [60, 3, 3], :, [9, 50, 1]]], ids=str)
 @pytest.mark.parametrize("kind", ["busy", "reset", "truncate"])
 def test_steps_and_points_recover(
-    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, array: NDArray[Any], kind: str, key: Any
+    server: MockServer, patient_volume: pyvolume.dvid.VoxelsAccessor, array: NDArray[Any], kind: str, key: Any
 ) -> None:
     add(server, kind, "GET", 3)
-    same(volume[key], array[key])
+    same(patient_volume[key], array[key])

@@ -17,7 +17,7 @@ from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import VoxelStore
-from pyvolume.stores.locks import BoxLocks
+from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.access import Access
 from pyvolume.transfer.casting import ArrayLike, Casting
 from pyvolume.transfer.checks import check_out, checked_box
@@ -42,8 +42,8 @@ class Volume:
     mode : "r" or "r+"
     retry : RetryPolicy, optional
         Patience of each operation.
-    locks : BoxLocks, optional
-        Shared by all volumes that write through one connection.
+    locks : Locks, optional
+        Keeps writers of the same voxels apart; by default those of this process.
     partial_blocks : "merge" or "raise"
         What to do where a write does not fill whole blocks: complete them with what is stored, or refuse.
     casting : "checked", "safe", "same_kind" or "unsafe"
@@ -58,12 +58,17 @@ class Volume:
         *,
         mode: Literal["r", "r+"] = "r+",
         retry: RetryPolicy | None = None,
-        locks: BoxLocks | None = None,
+        locks: Locks | None = None,
         partial_blocks: Literal["merge", "raise"] = "merge",
         casting: Casting = "checked",
     ) -> None:
         self.access = Access(
-            store, mode, retry or RetryPolicy(), locks or BoxLocks(), partial_blocks=partial_blocks, casting=casting
+            store,
+            mode,
+            retry or RetryPolicy(),
+            locks or process_locks(),
+            partial_blocks=partial_blocks,
+            casting=casting,
         )
         self._metadata = metadata
 

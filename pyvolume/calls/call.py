@@ -9,25 +9,19 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar, cast
+from typing import NoReturn, Protocol, TypeVar
 
 from pyvolume.calls.retry import RetryPolicy, RetryWait
 from pyvolume.calls.trace import Trace, active
 from pyvolume.errors import AnswerError, BusyError, BusyTimeoutError, StoreError, TransportError
 
-if TYPE_CHECKING:
-    import tenacity
-
 _log = logging.getLogger(__name__)
-
-FIRST_WAIT = 0.004
-"""Seconds at most before the first repeat: most failures pass at once, and a small request takes no longer itself."""
 
 T = TypeVar("T")
 
 
 class Clock(Protocol):
-    """What time it is, and how to wait; injected by tests."""
+    """The time, and how to wait; tests pass their own."""
 
     def now(self) -> float: ...
 
@@ -44,20 +38,30 @@ class SystemClock:
         cancelled.wait(seconds)
 
 
+class Held(Protocol):
+    """What a call holds and gives back when it is cancelled: `pyvolume.calls.slots.Slots`."""
+
+    def take(self, call: Call) -> float: ...
+
+    def give_back(self) -> None: ...
+
+
 class Call:
     """Patience, deadline and counters of one operation of a user.
 
     Parameters
     ----------
     policy : RetryPolicy
+        How long it may wait.
     clock : Clock, optional
+        The clock of this machine by default.
     jitter : callable, optional
         Draws a wait from ``jitter(low, high)``; `random.uniform` by default.
 
     Attributes
     ----------
     counted : Trace
-        What it has cost so far.
+        What the call has cost so far.
     """
 
     def __init__(
@@ -74,7 +78,8 @@ class Call:
         self._jitter = jitter
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
-        self._held: list[threading.Semaphore] = []
+        self._held: list[Held] = []
+        self._waiting_for: list[threading.Condition] = []
         self._began = self._last_progress = self._clock.now()
 
     def attempt(self, once: Callable[[Exchange], T], *, retry_answers: bool) -> T:
@@ -85,115 +90,54 @@ class Call:
         once : callable
             One attempt; it reports the bytes that it has moved to the `Exchange` that it is given.
         retry_answers : bool
-            Whether an answer of the wrong length or type is asked for once more.
+            Whether a request is repeated, once, after an answer of the wrong length or type.
         """
-        progress = Exchange(self)
-        exchange = _Exchange(self, retry_answers)
-
-        def counted() -> T:
+        exchange = Exchange(self)
+        attempts, wrong_answers_left = 0, int(retry_answers)
+        while True:
+            attempts += 1
             self.count(requests=1)
-            progress.restart()
+            exchange.restart()
             try:
-                result = once(progress)
-            except AnswerError:
-                exchange.odd_answers += 1
-                raise
-            self.touch()
-            return result
+                result = once(exchange)
+            except AnswerError as error:
+                if not wrong_answers_left:
+                    raise
+                wrong_answers_left -= 1
+                self._pause(error, attempts, exchange)
+            except StoreError as error:
+                if not error.retryable:
+                    raise
+                self._pause(error, attempts, exchange)
+            else:
+                self.touch()
+                return result
 
-        try:
-            return counted()
-        except StoreError as error:
-            # tenacity costs more than a small request: it is entered after a failure only
-            if not exchange.may_repeat(error):
-                raise
-            failed: list[StoreError] = [error]
+    def _pause(self, error: StoreError, attempts: int, exchange: Exchange) -> None:
+        """Wait before the next attempt, or give up."""
+        left = min(exchange.patience_left(), self.deadline_left())
+        if isinstance(error, BusyError) and error.retry_after is not None:
+            seconds = error.retry_after
+        else:
+            seconds = min(self._jitter(0, self.policy.longest_wait(attempts)), left)
+        # an attempt at the deadline would have no time, and would hide why the one before it failed
+        if left <= 0 or seconds > left or seconds >= self.deadline_left():
+            self._give_up(error, attempts)
+        self._report(RetryWait(attempts, seconds, self.elapsed, error))
+        self.sleep(seconds)
 
-        def again() -> T:
-            if failed:
-                raise failed.pop()
-            return counted()
-
-        return exchange.retrying()(again)
-
-    def count(self, **counts: float) -> None:
-        """Add to the numbers of this call and of the traces around it."""
-        for each in self._traces:
-            each.add(**counts)
-
-    def cancel(self) -> None:
-        """Let every attempt of this call end at its next step, and give back what it holds at once."""
-        with self._lock:
-            self._cancelled.set()
-            held, self._held = self._held, []
-        for slots in held:
-            slots.release()
-
-    @contextlib.contextmanager
-    def holding(self, slots: threading.Semaphore) -> Iterator[None]:
-        """Hold one of the slots for requests, until the block ends or the call is cancelled.
-
-        An attempt that hangs on a silent server after Ctrl-C holds nobody up.
-        """
-        slots.acquire()
-        with self._lock:
-            self._held.append(slots)
-        try:
-            yield
-        finally:
-            with self._lock:
-                is_held = slots in self._held
-                if is_held:
-                    self._held.remove(slots)
-            if is_held:
-                slots.release()
-
-    def touch(self) -> None:
-        """Note progress: the patience starts anew."""
-        with self._lock:
-            self._last_progress = self._clock.now()
-
-    def remaining(self) -> float | None:
-        """Return the seconds until the deadline, if there is one.
+    def sleep(self, seconds: float) -> None:
+        """Wait by the clock of this call.
 
         Raises
         ------
         TransportError
-            If it has passed, or the call was cancelled.
+            If the call is cancelled, or its deadline passes.
         """
-        if self._cancelled.is_set():
-            raise TransportError("call: cancelled")
-        if self.policy.deadline is None:
-            return None
-        left = self._began + self.policy.deadline - self._clock.now()
-        if left <= 0:
-            raise TransportError(f"call: the deadline of {self.policy.deadline:g} s has passed")
-        return left
+        self._clock.wait(seconds, self._cancelled)
+        self.remaining()
 
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the call began."""
-        return self._clock.now() - self._began
-
-    def patience_left(self) -> float:
-        """Return the seconds for which the call may still wait."""
-        return min(self._last_progress + self.policy.patience - self._clock.now(), self.deadline_left())
-
-    def deadline_left(self) -> float:
-        """Return the seconds until the deadline, however far that is."""
-        deadline = math.inf if self.policy.deadline is None else self.policy.deadline
-        return self._began + deadline - self._clock.now()
-
-    def draw_wait(self, error: StoreError, waits: int) -> float:
-        """Return how long to wait before the next attempt of an exchange that has waited `waits` times."""
-        if isinstance(error, BusyError) and error.retry_after is not None:
-            return error.retry_after
-        highest = min(self.policy.max_interval, self.policy.interval * 2.0 ** min(waits - 1, 60))
-        if not waits:
-            highest = min(highest, FIRST_WAIT)
-        return min(self._jitter(0, highest), max(0.0, self.patience_left()))
-
-    def report(self, wait: RetryWait) -> None:
+    def _report(self, wait: RetryWait) -> None:
         """Tell the log, the counters and `on_wait` about a wait."""
         self.count(retries=1, seconds_waited=wait.seconds)
         _log.log(
@@ -207,19 +151,136 @@ class Call:
         if self.policy.on_wait is not None:
             self.policy.on_wait(wait)
 
-    def sleep(self, seconds: float) -> None:
-        """Wait by the clock of this call."""
-        self._clock.wait(seconds, self._cancelled)
-        self.remaining()
+    def _give_up(self, error: StoreError, attempts: int) -> NoReturn:
+        seconds = self.elapsed
+        message = f"{error} (gave up after {attempts} attempts in {seconds:.1f} s)"
+        if isinstance(error, BusyError):
+            facts = vars(error) | {"attempts": attempts, "seconds": seconds}
+            raise BusyTimeoutError(message, **facts) from error
+        if isinstance(error, TransportError):
+            raise TransportError(message) from error
+        raise error
+
+    def count(self, **counts: float) -> None:
+        """Add to the numbers of this call and of the traces around it."""
+        for each in self._traces:
+            each.add(**counts)
+
+    def cancel(self) -> None:
+        """Let every attempt and every wait of this call end, and give back what it holds at once."""
+        with self._lock:
+            self._cancelled.set()
+            held, self._held = self._held, []
+            waiting_for = list(self._waiting_for)
+        for slots in held:
+            slots.give_back()
+        for changed in waiting_for:
+            with changed:
+                changed.notify_all()
+
+    @contextlib.contextmanager
+    def holding(self, slots: Held) -> Iterator[float]:
+        """Hold a slot until the block ends or the call is cancelled; give the seconds waited for it.
+
+        An attempt that hangs on a silent server after Ctrl-C holds nobody up.
+        """
+        waited = slots.take(self)
+        with self._lock:
+            self._held.append(slots)
+        try:
+            yield waited
+        finally:
+            with self._lock:
+                is_held = slots in self._held
+                if is_held:
+                    self._held.remove(slots)
+            if is_held:
+                slots.give_back()
+
+    def wait_until(self, changed: threading.Condition, ready: Callable[[], bool]) -> float:
+        """Wait until another thread of this process lets the call go on, and return the seconds waited.
+
+        Parameters
+        ----------
+        changed : threading.Condition
+            Held by the caller, and notified when the outcome of `ready` may have changed.
+        ready : callable
+            Whether the call may go on.
+
+        Raises
+        ------
+        TransportError
+            If the call is cancelled, or its deadline passes.
+        """
+        if ready():
+            return 0.0
+        began = self._clock.now()
+        with self._lock:
+            self._waiting_for.append(changed)
+        try:
+            while True:
+                left = self.remaining()
+                if ready():
+                    break
+                changed.wait(min(left, threading.TIMEOUT_MAX))
+        finally:
+            with self._lock:
+                self._waiting_for.remove(changed)
+        return self._clock.now() - began
+
+    def touch(self) -> None:
+        """Note progress: the patience starts anew."""
+        with self._lock:
+            self._last_progress = self._clock.now()
+
+    def remaining(self) -> float:
+        """Return the seconds until the deadline, `math.inf` if there is none.
+
+        Raises
+        ------
+        TransportError
+            If it has passed, or the call was cancelled.
+        """
+        if self._cancelled.is_set():
+            raise TransportError("call: cancelled")
+        left = self.deadline_left()
+        if left <= 0:
+            raise TransportError(f"call: the deadline of {self.policy.deadline:g} s has passed")
+        return left
+
+    def deadline_left(self) -> float:
+        """Return the seconds until the deadline, 0 or less when it has passed, `math.inf` if there is none."""
+        return math.inf if self.policy.deadline is None else self._began + self.policy.deadline - self._clock.now()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the call began."""
+        return self.now() - self._began
+
+    @property
+    def last_progress(self) -> float:
+        """When the call last made progress, by its clock."""
+        return self._last_progress
+
+    def now(self) -> float:
+        """Return the time by the clock of this call."""
+        return self._clock.now()
 
 
 class Exchange:
-    """How far one exchange has come: only a byte that no earlier attempt has reached is progress."""
+    """One request of a call, over all its attempts: only a byte that no earlier attempt has reached is progress.
+
+    Parameters
+    ----------
+    call : Call
+        The operation that the request belongs to.
+    """
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._reached = 0
         self._moved = 0
+        self._patient_since = -math.inf
 
     def restart(self) -> None:
         """Begin another attempt."""
@@ -242,53 +303,16 @@ class Exchange:
             self._call.touch()
         self._call.remaining()
 
+    @contextlib.contextmanager
+    def holding(self, slots: Held) -> Iterator[None]:
+        """Hold a slot for one attempt; waiting for it costs no patience."""
+        with self._call.holding(slots) as waited:
+            if waited:
+                since = max(self._patient_since, self._call.last_progress)
+                self._patient_since = min(self._call.now(), since + waited)
+            yield
 
-class _Exchange:
-    """The rules for repeating one request of a call."""
-
-    def __init__(self, call: Call, retry_answers: bool) -> None:
-        self._call = call
-        self._odd_answers_allowed = 1 if retry_answers else 0
-        self.odd_answers = 0
-
-    def may_repeat(self, error: BaseException | None) -> bool:
-        if isinstance(error, AnswerError):
-            return self.odd_answers <= self._odd_answers_allowed
-        return isinstance(error, StoreError) and error.retryable
-
-    def retrying(self) -> tenacity.Retrying:
-        import tenacity
-
-        return tenacity.Retrying(
-            retry=lambda state: self.may_repeat(_error_of(state)),
-            stop=self._is_over,
-            wait=lambda state: self._call.draw_wait(_error_of(state), state.attempt_number - 1),
-            sleep=self._call.sleep,
-            before_sleep=self._report,
-            retry_error_callback=self._give_up,
-        )
-
-    def _is_over(self, state: tenacity.RetryCallState) -> bool:
-        error, left = _error_of(state), self._call.patience_left()
-        # an attempt at the deadline would have no time, and would hide why the one before it failed
-        too_late = self._call.deadline_left() <= state.upcoming_sleep
-        return left <= 0 or too_late or (isinstance(error, BusyError) and (error.retry_after or 0) > left)
-
-    def _report(self, state: tenacity.RetryCallState) -> None:
-        self._call.report(RetryWait(state.attempt_number, state.upcoming_sleep, self._call.elapsed, _error_of(state)))
-
-    def _give_up(self, state: tenacity.RetryCallState) -> NoReturn:
-        error, seconds = _error_of(state), self._call.elapsed
-        message = f"{error} (gave up after {state.attempt_number} attempts in {seconds:.1f} s)"
-        if isinstance(error, BusyError):
-            facts = vars(error) | {"attempts": state.attempt_number, "seconds": seconds}
-            raise BusyTimeoutError(message, **facts) from error
-        if isinstance(error, TransportError):
-            raise TransportError(message) from error
-        raise error
-
-
-def _error_of(state: tenacity.RetryCallState) -> StoreError:
-    """Return the error of the last attempt; `may_repeat` sees it first and lets only a StoreError go on."""
-    assert state.outcome is not None  # tenacity asks after an attempt
-    return cast("StoreError", state.outcome.exception())
+    def patience_left(self) -> float:
+        """Return for how many seconds the request may still wait, if there is no deadline."""
+        since = max(self._patient_since, self._call.last_progress)
+        return since + self._call.policy.patience - self._call.now()

@@ -1,4 +1,4 @@
-"""RetryPolicy: how long, how often and how loudly a call waits for a server that is busy."""
+"""Retry settings: patience, waiting times, logging."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyvolume.errors import StoreError
+
+FIRST_WAIT = 0.004
+"""Seconds at most before the first retry: most failures pass at once, and a small request takes no longer itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +35,20 @@ class RetryWait:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Patience with a busy server or a bad line.
+    """How long an operation retries its requests when the server is busy or the network fails.
 
-    A call gives up `patience` seconds after its last progress, never while bytes arrive. It repeats a request once at
-    once, within 4 ms; before further attempts it waits a random time, uniform in ``[0, interval]``, whose upper end
-    doubles each time up to `max_interval`. A ``Retry-After`` of the server is honoured.
+    A call gives up `patience` seconds after its last progress, never while bytes arrive. The first retry follows within
+    4 ms. The wait before each further retry is random, uniform in ``[0, interval]``; the upper end doubles with each
+    retry up to `max_interval`. A ``Retry-After`` of the server is honoured.
 
     Parameters
     ----------
     patience : float
-        Seconds without progress after which a call gives up, counted from the last progress; 0 makes one attempt only.
+        Seconds without progress after which a call gives up; 0 makes one attempt only.
     interval, max_interval : float
         Upper bound of the wait before the third attempt, and of every wait, in seconds.
     warn_after : float
-        After this many seconds of waiting the log gets a warning instead of an info line.
+        Seconds after the start of the call; waits before that are logged as INFO, later ones as WARNING.
     deadline : float, optional
         Hard limit on the whole call, in seconds; none by default.
     on_wait : callable, optional
@@ -69,3 +72,13 @@ class RetryPolicy:
             value = getattr(self, name)
             if (value is None and name != "deadline") or (value is not None and not value >= 0):
                 raise ValueError(f"retry policy: {name} is a number of seconds, 0 or more, not {value!r}")
+
+    def longest_wait(self, attempts: int) -> float:
+        """Return the upper bound of the wait after so many failed attempts of one request, in seconds."""
+        import tenacity  # late: only a retry needs it, and importing it takes longer than a request
+
+        first = tenacity.wait_fixed(min(FIRST_WAIT, self.interval, self.max_interval))
+        later = tenacity.wait_exponential(multiplier=self.interval / 2, max=self.max_interval)
+        state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
+        state.attempt_number = attempts
+        return tenacity.wait_chain(first, later)(state)

@@ -1,40 +1,85 @@
-"""BoxLocks: which boxes of which store are being written at the moment."""
+"""Locks: which boxes of which store are being written at the moment."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
 
+from pyvolume.calls.call import Call
 from pyvolume.model.box import Box
 
 
-class BoxLocks:
-    """Boxes that are held, by the address of their store; one condition for all of them.
+class Locks(Protocol):
+    """Keeps writers of intersecting boxes of one store apart."""
 
-    A writer holds one box at a time, so writers cannot wait for each other in a circle.
+    def holding(self, address: str, box: Box, call: Call) -> AbstractContextManager[None]:
+        """Hold `box` of the store at `address`; wait while another writer holds a box that intersects it.
+
+        Parameters
+        ----------
+        address : str
+            Of the store.
+        box : Box
+            What will be written.
+        call : Call
+            The operation that waits.
+
+        Raises
+        ------
+        TransportError
+            If the call is cancelled, or its deadline passes.
+        """
+
+
+@dataclass
+class _Table:
+    """The boxes that one process holds."""
+
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    held: list[tuple[str, Box]] = field(default_factory=list)
+
+    def is_taken(self, address: str, box: Box) -> bool:
+        return any(other == address and held.intersection(box) for other, held in self.held)
+
+
+class BoxLocks:
+    """Locks for the threads of one process.
+
+    A writer holds one box at a time. Therefore writers cannot wait for each other in a circle.
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._held: list[tuple[str, Box]] = []
+        self._tables: dict[int, _Table] = {}
 
-    def __reduce__(self) -> tuple[type[BoxLocks], tuple[()]]:
-        return BoxLocks, ()
+    def __reduce__(self) -> tuple[Callable[[], BoxLocks], tuple[()]]:
+        return process_locks, ()
 
     @contextlib.contextmanager
-    def holding(self, address: str, box: Box) -> Iterator[None]:
-        """Hold `box` of the store at `address`; wait while a box that intersects it is held."""
+    def holding(self, address: str, box: Box, call: Call) -> Iterator[None]:
+        """Hold a box, see `Locks.holding`; the time of waiting costs no patience."""
+        # a process made by fork has the entries of its parent, which nobody would remove
+        table = self._tables.setdefault(os.getpid(), _Table())
         entry = (address, box)
-        with self._changed:
-            self._changed.wait_for(lambda: not self._is_taken(address, box))
-            self._held.append(entry)
+        with table.changed:
+            if call.wait_until(table.changed, lambda: not table.is_taken(address, box)):
+                call.touch()
+            table.held.append(entry)
         try:
             yield
         finally:
-            with self._changed:
-                self._held.remove(entry)
-                self._changed.notify_all()
+            with table.changed:
+                table.held.remove(entry)
+                table.changed.notify_all()
 
-    def _is_taken(self, address: str, box: Box) -> bool:
-        return any(other == address and held.intersection(box) for other, held in self._held)
+
+_PROCESS_LOCKS = BoxLocks()
+
+
+def process_locks() -> BoxLocks:
+    """Return the locks that all volumes of this process share."""
+    return _PROCESS_LOCKS

@@ -38,7 +38,8 @@ class MemoryStore:
         self._metadata = metadata
         self._bounds = metadata.bounds
         self._lock = threading.Lock()
-        self.address = f"memory://{id(self):x}"
+        self._is_shared = not growable
+        self.address = self._new_address()
         self.traits = StoreTraits(
             write_grid=(1, *block_shape),
             max_read_bytes=sys.maxsize,
@@ -55,7 +56,11 @@ class MemoryStore:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock = threading.Lock()
-        self.address = f"memory://{id(self):x}"
+        self.address = self._new_address()
+
+    def _new_address(self) -> str:
+        # a store that may grow takes another array then; two that may not stay with the one they share
+        return f"memory://{id(self._array if self._is_shared else self):x}"
 
     def read_metadata(self, call: Call) -> VoxelsMetadata:
         return dataclasses.replace(self._metadata, bounds=self._bounds)

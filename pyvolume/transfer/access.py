@@ -19,7 +19,7 @@ from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import VoxelStore
-from pyvolume.stores.locks import BoxLocks
+from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import ArrayLike, Casting, Source, broadcast, castable, check_casting, is_source
 from pyvolume.transfer.checks import check_inside
 from pyvolume.transfer.engine import Operation, Transfer
@@ -40,7 +40,7 @@ class Access:
     store: VoxelStore
     mode: Literal["r", "r+"] = "r+"
     retry: RetryPolicy = RetryPolicy()
-    locks: BoxLocks = dataclasses.field(default_factory=BoxLocks)
+    locks: Locks = dataclasses.field(default_factory=process_locks)
     partial_blocks: Literal["merge", "raise"] = "merge"
     casting: Casting = "checked"
 

@@ -18,7 +18,7 @@ from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import VoxelStore, unmasked
-from pyvolume.stores.locks import BoxLocks
+from pyvolume.stores.locks import Locks
 from pyvolume.transfer.grid import aligned, cut
 from pyvolume.transfer.plan import Plan, Step, plan_read, plan_write
 from pyvolume.transfer.workers import Workers
@@ -45,14 +45,14 @@ class Transfer:
     Parameters
     ----------
     store : VoxelStore
-    locks : BoxLocks
-        Shared by everything that writes through the same connection.
+    locks : Locks
+        Keeps writers of the same voxels apart.
     merges : bool
         Whether blocks that are not written whole may be completed with what is stored.
     """
 
     store: VoxelStore
-    locks: BoxLocks
+    locks: Locks
     merges: bool
 
     def plan(self, selection: Selection, metadata: VoxelsMetadata, *, voxels: int, write: bool) -> Plan:
@@ -113,7 +113,7 @@ class Transfer:
         plan = self.plan(selection, metadata, voxels=math.prod(values.shape), write=True)
         whole = aligned(selection.box, traits.write_grid, traits, metadata.bounds)
         volume, _, _ = self.store.address.partition("?")  # all views of a volume write the same blocks
-        with self.locks.holding(volume, whole):
+        with self.locks.holding(volume, whole, call):
             if plan.merged_bytes:
                 self.check_may_merge(selection, whole)
                 if operation.confirm and unmasked(self.store) is not None:

@@ -14,8 +14,8 @@ import requests
 
 from pyvolume.calls.call import Call, Exchange
 from pyvolume.calls.retry import RetryPolicy
+from pyvolume.calls.slots import Slots
 from pyvolume.errors import AnswerError, BusyError, StoreError, TransportError
-from pyvolume.stores.locks import BoxLocks
 from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
 from pyvolume.transport.answer import Answer, translated
 from pyvolume.transport.request import Body, Request
@@ -100,12 +100,11 @@ class Connection:
             raise ValueError(f"connection: concurrency is a number of requests, at least 1, not {concurrency!r}")
         self.concurrency = concurrency
         self._pickle_token = pickle_token
-        self.locks = BoxLocks()
         self._begin()
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
-        self._slots = threading.BoundedSemaphore(self.concurrency)
+        self._slots = Slots(self.concurrency)
         self._sender: Sender | None = None
         self._process = os.getpid()
         self._closed = False
@@ -136,7 +135,6 @@ class Connection:
             "token",
             "admin_token",
             "verify",
-            "locks",
             "concurrency",
             "_pickle_token",
         )
@@ -171,25 +169,25 @@ class Connection:
             What the request makes of an error status; a TransportError or an AnswerError.
         """
 
-        def once(progress: Exchange) -> T:
+        def once(exchange: Exchange) -> T:
             try:
-                with call.holding(self._slots):
-                    return self._once(request, receive, call, progress)
+                with exchange.holding(self._slots):
+                    return self._once(request, receive, call, exchange)
             except StoreError as error:
                 raise error if request.repeatable else _not_to_be_repeated(error) from error.__cause__
 
         return call.attempt(once, retry_answers=request.method == "GET")
 
-    def _once(self, request: Request, receive: Callable[[Answer], T], call: Call, progress: Exchange) -> T:
+    def _once(self, request: Request, receive: Callable[[Answer], T], call: Call, exchange: Exchange) -> T:
         left = call.remaining()
-        timeout = self.timeout if left is None else (min(self.timeout[0], left), min(self.timeout[1], left))
-        body = None if request.upload is None else Body(request.upload, progress.sent)
+        timeout = (min(self.timeout[0], left), min(self.timeout[1], left))
+        body = None if request.upload is None else Body(request.upload, exchange.sent)
         _log.debug("%s %s%s", request.method, self.url, request.path)
         with translated(request.action, self.url):
             sender = self._open_sender()
             outgoing = Outgoing(request.method, self._target(request, sender), body, request.byte_range)
             received = sender.send(outgoing, timeout)
-        answer = Answer(received, request.action, progress.received)
+        answer = Answer(received, request.action, exchange.received)
         try:
             if answer.status == request.expected_status:
                 return receive(answer)

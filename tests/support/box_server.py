@@ -157,4 +157,4 @@ class BoxStore:
 
     def volume(self, retry: RetryPolicy | None = None) -> Volume:
         retry = self.connection.retry if retry is None else retry
-        return Volume(self, self.metadata, retry=retry, locks=self.connection.locks)
+        return Volume(self, self.metadata, retry=retry)

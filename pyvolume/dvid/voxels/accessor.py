@@ -118,7 +118,6 @@ class VoxelsAccessor(Volume):
             voxels_metadata(document, data_name),
             mode=mode,
             retry=dataclasses.replace(connection.retry, **changed),
-            locks=connection.locks,
             partial_blocks=partial_blocks,
             casting=casting,
         )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
+import math
 import random
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 
 from pyvolume import RetryPolicy, RetryWait
 from pyvolume.calls.call import Call, Exchange
+from pyvolume.calls.slots import Slots
 from pyvolume.errors import (
     AnswerError,
     BusyError,
@@ -326,10 +330,8 @@ def test_the_deadline_ends_a_transfer_that_is_under_way() -> None:
     assert clock.now() - 1000 == 20
 
 
-@pytest.mark.parametrize(("deadline", "passed", "left"), [(None, 1e9, None), (20, 5, 15)])
-def test_remaining_tells_the_seconds_until_the_deadline(
-    deadline: float | None, passed: float, left: float | None
-) -> None:
+@pytest.mark.parametrize(("deadline", "passed", "left"), [(None, 1e9, math.inf), (20, 5, 15)])
+def test_remaining_tells_the_seconds_until_the_deadline(deadline: float | None, passed: float, left: float) -> None:
     clock = FakeClock()
     call = call_of(clock, deadline=deadline)
     clock.time += passed
@@ -368,27 +370,117 @@ def test_a_wait_up_to_the_deadline_is_given_up_with_what_went_wrong() -> None:
 
 class TestSlots:
     def test_a_slot_is_given_back_at_the_end(self) -> None:
-        slots = threading.BoundedSemaphore(1)
+        slots = Slots(1)
         with Call(RetryPolicy()).holding(slots):
-            assert not slots.acquire(blocking=False)
-        assert slots.acquire(blocking=False)
+            assert not is_free(slots)
+        assert is_free(slots)
 
     def test_a_slot_is_given_back_by_an_error(self) -> None:
-        slots = threading.BoundedSemaphore(1)
+        slots = Slots(1)
         with contextlib.suppress(BusyError), Call(RetryPolicy()).holding(slots):
             raise busy()
-        assert slots.acquire(blocking=False)
+        assert is_free(slots)
 
     def test_a_cancelled_call_gives_its_slots_back_at_once_and_once_only(self) -> None:
-        slots = threading.BoundedSemaphore(2)
+        slots = Slots(2)
         call = Call(RetryPolicy())
         with call.holding(slots), call.holding(slots):
             call.cancel()
-            assert [slots.acquire(blocking=False) for _ in range(3)] == [True, True, False]
-        assert not slots.acquire(blocking=False)
+            taken = [is_free(slots) for _ in range(3)]
+        assert (taken, is_free(slots)) == ([True, True, False], False)
 
     def test_a_cancelled_call_ends_at_its_next_step(self) -> None:
         call = Call(RetryPolicy())
         call.cancel()
         with pytest.raises(TransportError, match="cancelled"):
             call.remaining()
+
+    def test_the_deadline_ends_the_wait_for_a_slot(self) -> None:
+        slots = Slots(1)
+        with Call(RetryPolicy()).holding(slots), pytest.raises(TransportError, match="deadline"):
+            slots.take(Call(RetryPolicy(deadline=0.01)))
+
+    def test_a_cancelled_call_does_not_wait_for_a_slot_any_more(self) -> None:
+        slots, call = Slots(1), WatchedCall(RetryPolicy())
+        with Call(RetryPolicy()).holding(slots), ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(slots.take, call)
+            assert call.waits.wait(LONG)
+            call.cancel()
+            assert isinstance(waiting.exception(LONG), TransportError)
+
+    def test_a_slot_goes_on_to_the_next_call_where_one_gives_up(self) -> None:
+        slots, calls = Slots(1), [WatchedCall(RetryPolicy()) for _ in range(2)]
+        with ThreadPoolExecutor(2) as pool:
+            with Call(RetryPolicy()).holding(slots):
+                waiting = [pool.submit(slots.take, call) for call in calls]
+                assert all(call.waits.wait(LONG) for call in calls)
+                calls[0].cancel()
+            assert waiting[1].result(LONG) > 0
+
+    def test_waiting_for_a_slot_costs_no_patience(self) -> None:
+        clock = FakeClock()
+        slots = TakenSlots(clock, 100, [1, 0, 0])
+        server = Server(clock, [cut_off(), cut_off()])
+
+        def once(exchange: Exchange) -> str:
+            with exchange.holding(slots):
+                return server(exchange)
+
+        assert call_of(clock, patience=10).attempt(once, retry_answers=True) == "voxels"
+
+    def test_patience_runs_out_although_each_attempt_waits_for_a_slot(self) -> None:
+        clock = FakeClock()
+        slots, server = TakenSlots(clock, 100, itertools.repeat(1)), Server(clock, for_ever(cut_off), takes=4)
+
+        def once(exchange: Exchange) -> str:
+            with exchange.holding(slots):
+                return server(exchange)
+
+        with pytest.raises(TransportError, match="gave up after 3 attempts"):
+            call_of(clock, patience=10, interval=0).attempt(once, retry_answers=True)
+
+
+LONG = 10.0
+"""Seconds after which a test that hangs fails."""
+
+
+def is_free(slots: Slots) -> bool:
+    """Take a slot if there is one."""
+    with contextlib.suppress(TransportError):
+        slots.take(Call(RetryPolicy(deadline=1e-9)))
+        return True
+    return False
+
+
+class WatchedCall(Call):
+    """A call that says when it waits for something."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        super().__init__(policy)
+        self.waits = threading.Event()
+
+    def wait_until(self, changed: threading.Condition, ready: Callable[[], bool]) -> float:
+        def watched() -> bool:
+            if ready():
+                return True
+            self.waits.set()
+            return False
+
+        return super().wait_until(changed, watched)
+
+
+class TakenSlots:
+    """Slots for which each attempt waits, as often as listed, for some seconds."""
+
+    def __init__(self, clock: FakeClock, seconds: float, taken: Iterable[int]) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._taken = iter(taken)
+
+    def take(self, call: Call) -> float:
+        waited = self._seconds * next(self._taken)
+        self._clock.time += waited
+        return waited
+
+    def give_back(self) -> None:
+        """Do nothing."""

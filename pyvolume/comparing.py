@@ -18,7 +18,7 @@ from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
 from pyvolume.model.box import Box
 from pyvolume.transfer.casting import ArrayLike
 from pyvolume.transfer.grid import cut
-from pyvolume.transfer.many import run_ahead
+from pyvolume.transfer.pool import run_ahead
 from pyvolume.volume import Volume
 
 __all__ = ["Difference", "compare"]
@@ -192,17 +192,10 @@ def _checked_box(box: object, a: End, b: End) -> Box:
             f"and {b.bounds.ndim} in {b.name}"
         )
     if box is None:
-        return _around(a.bounds, b.bounds)
+        return a.bounds.union(b.bounds)
     if not isinstance(box, Box) or box.ndim != a.bounds.ndim:
         raise SelectionError(f"compare: expected a Box of {a.bounds.ndim} axes and found {box!r}")
     return box
-
-
-def _around(a: Box | None, b: Box) -> Box:
-    """Return the smallest box around two; an empty one has no place."""
-    if a is None or not a.size:
-        return b
-    return Box(tuple(map(min, a.start, b.start)), tuple(map(max, a.stop, b.stop))) if b.size else a
 
 
 def _check(box: Box, a: End, b: End) -> None:
@@ -291,7 +284,8 @@ class _Found:
         counts = np.array([np.count_nonzero(differ[block.slices_from(piece.start)]) for block in blocks], np.int64)
         self._starts.append(np.array([block.start for block in blocks], np.int64)[counts > 0])
         self._counts.append(counts[counts > 0])
-        self._bounds = _around(self._bounds, _bounds_of(differ, piece.start))
+        bounds = _bounds_of(differ, piece.start)
+        self._bounds = bounds if self._bounds is None else self._bounds.union(bounds)
 
     def difference(self, a: Volume | ArrayLike, b: Volume | ArrayLike) -> Difference:
         starts, counts = np.concatenate(self._starts), np.concatenate(self._counts)

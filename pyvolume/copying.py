@@ -21,7 +21,7 @@ from pyvolume.transfer.casting import ArrayLike
 from pyvolume.transfer.grid import cut
 from pyvolume.transfer.journal import Journal
 from pyvolume.transfer.plan import Step
-from pyvolume.transfer.workers import Workers
+from pyvolume.transfer.pool import run_all
 from pyvolume.volume import Volume
 
 _log = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ class _Copy:
         steps = [Step(box) for box in pieces if box not in finished]
         _log.info("copy %s to %s: %d of %d pieces", self.source.name, self.destination.name, len(steps), len(pieces))
         try:
-            Workers(steps, self._move, self.destination.call).run(concurrency)
+            run_all(steps, self._move, self.destination.call, concurrency)
         except BaseException:
             self.source.call.cancel()
             raise

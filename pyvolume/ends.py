@@ -109,8 +109,8 @@ class VolumeEnd:
     def __init__(self, volume: Volume) -> None:
         traits = volume.store.traits
         self._volume = volume
-        self._access = dataclasses.replace(volume.access, store=_OneAtATime(volume.store))
-        self.call = volume.access.begin()
+        self._transfer = dataclasses.replace(volume.transfer, store=_OneAtATime(volume.store))
+        self.call = volume.transfer.begin()
         self.bounds = volume.bounds
         self.dtype = volume.dtype
         self.name = f"memory {volume.dtype} {volume.axiskeys}" if not traits.lasting else volume.store.address
@@ -129,23 +129,20 @@ class VolumeEnd:
 
     def check_write(self, box: Box) -> None:
         traits = self._volume.store.traits
-        self._access.check_writable("copy into voxels")
+        self._transfer.check_writable("copy into voxels")
         check_inside(box, self._volume.metadata, traits, growing=True)
         whole = self.whole(box, traits.write_grid)
         if whole != box:
-            self._access.transfer.check_may_merge(Selection.of_box(box), whole)
+            self._transfer.check_may_merge(Selection.of_box(box), whole)
 
     def castable(self, voxels: NDArray[Any]) -> NDArray[Any]:
-        return castable(voxels, self.dtype, self._access.casting)
+        return castable(voxels, self.dtype, self._transfer.casting)
 
     def read(self, box: Box) -> NDArray[Any]:
-        out = np.empty(box.shape, self.dtype, order="F")
-        self._access.transfer.read(Selection.of_box(box), out, self._volume.metadata, self._operation())
-        return out
+        return self._transfer.read_box(box, None, self._operation())
 
     def write(self, box: Box, voxels: NDArray[Any]) -> None:
-        voxels = self.castable(voxels)
-        self._access.transfer.write(Selection.of_box(box), voxels, self._volume.metadata, self._operation())
+        self._transfer.post(box, voxels, self._operation())
 
     def flush(self) -> None:
         """Nothing is held back."""
@@ -164,7 +161,7 @@ class ArrayEnd:
     def __init__(self, array: Any) -> None:
         self._array = array
         self.call = Call(RetryPolicy())
-        self.bounds = Box.of((0,) * len(array.shape), array.shape)
+        self.bounds = Box((0,) * len(array.shape), array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.name = f"{type(array).__name__} {self.dtype} {self.bounds.shape}"
         self.grid = _chunks_of(array)

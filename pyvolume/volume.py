@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from pyvolume.calls.call import Call
-from pyvolume.calls.progress import Progress
+from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.display import table
 from pyvolume.indexing.absolute import Coordinates
@@ -18,15 +19,16 @@ from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import VoxelStore
 from pyvolume.stores.locks import Locks, process_locks
-from pyvolume.transfer.access import Access
 from pyvolume.transfer.casting import ArrayLike, Casting
 from pyvolume.transfer.checks import check_out, checked_box
-from pyvolume.transfer.engine import Operation
-from pyvolume.transfer.many import run_ahead
+from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.plan import Plan
+from pyvolume.transfer.pool import run_ahead
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+T = TypeVar("T")
 
 
 class Volume:
@@ -62,50 +64,50 @@ class Volume:
         partial_blocks: Literal["merge", "raise"] = "merge",
         casting: Casting = "checked",
     ) -> None:
-        self.access = Access(
+        self.transfer = Transfer(
             store,
+            metadata,
             mode,
             retry or RetryPolicy(),
             locks or process_locks(),
             partial_blocks=partial_blocks,
             casting=casting,
         )
-        self._metadata = metadata
 
     @property
     def store(self) -> VoxelStore:
         """What serves the voxels."""
-        return self.access.store
+        return self.transfer.store
 
     @property
     def mode(self) -> Literal["r", "r+"]:
         """Whether the volume can be read only, or written too."""
-        return self.access.mode
+        return self.transfer.mode
 
     @property
     def metadata(self) -> VoxelsMetadata:
         """What the volume is, as of when it was opened, refreshed or made larger."""
-        return self._metadata
+        return self.transfer.metadata
 
     @property
     def bounds(self) -> Box:
         """The stored box in absolute voxel coordinates, channel axis first; it may begin below or above 0."""
-        return self._metadata.bounds
+        return self.metadata.bounds
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The upper corner of the bounds, never below 0, so that indices equal the server's coordinates."""
-        return self._metadata.shape
+        return self.metadata.shape
 
     @property
     def minindex(self) -> tuple[int, ...]:
         """The lower corner of the bounds."""
-        return self._metadata.minindex
+        return self.metadata.minindex
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of a voxel."""
-        return self._metadata.dtype
+        return self.metadata.dtype
 
     @property
     def ndim(self) -> int:
@@ -125,17 +127,17 @@ class Volume:
     @property
     def axiskeys(self) -> str:
         """One letter per axis, channel first."""
-        return self._metadata.axiskeys
+        return self.metadata.axiskeys
 
     @property
     def resolution(self) -> tuple[float, ...]:
         """Size of a voxel, one per axis behind the channel."""
-        return self._metadata.resolution
+        return self.metadata.resolution
 
     @property
     def units(self) -> tuple[str, ...]:
         """Units of the resolution, one per axis behind the channel."""
-        return self._metadata.units
+        return self.metadata.units
 
     @property
     def coords(self) -> Coordinates:
@@ -180,7 +182,7 @@ class Volume:
 
     def refresh(self) -> None:
         """Ask the store for the present bounds."""
-        self._metadata = self.store.read_metadata(self.access.begin())
+        self._refresh(self.transfer.begin())
 
     def plan(self, key: object, *, write: bool = False) -> Plan:
         """Say what ``vol[key]`` or ``vol[key] = ...`` would ask of the store; nothing is asked.
@@ -195,7 +197,7 @@ class Volume:
         Returns
         -------
         Plan
-            Iterable: requests with their method, box and bytes.
+            Iterable: requests with their action, box and bytes.
 
         Examples
         --------
@@ -208,7 +210,7 @@ class Volume:
         selection = (
             Selection.for_writing(key, self.shape, growable) if write else Selection.for_reading(key, self.shape)
         )
-        return self.access.plan(selection, self._metadata, write=write)
+        return self.transfer.plan(selection.simplified()[0], write=write)
 
     def __getitem__(self, key: object) -> Any:
         """Read voxels: ``vol[0, 10:110, ..., ::2]``.
@@ -282,13 +284,10 @@ class Volume:
         StoreError
             If the store could not serve the box; `out` may be filled in part.
         """
-        box = checked_box(start, stop, self._metadata)
-        if out is None:
-            out = np.empty(box.shape, self.dtype, order="F")
-        else:
+        box = checked_box(start, stop, self.metadata)
+        if out is not None:
             check_out(out, box, self.dtype)
-        self.access.read_into(Selection.of_box(box), out, self._metadata, self.access.operation(progress))
-        return out
+        return self.transfer.read_box(box, out, self.transfer.operation(progress))
 
     def post_ndarray(
         self,
@@ -324,8 +323,8 @@ class Volume:
         UnsupportedError, StoreError
             As for an assignment.
         """
-        box = checked_box(start, stop, self._metadata)
-        self._post(box, array, self.access.operation(progress, confirm=confirm))
+        box = checked_box(start, stop, self.metadata)
+        self._post(box, array, self.transfer.operation(progress, confirm=confirm))
 
     def read_many(self, boxes: Iterable[Box], *, ordered: bool = True) -> Iterator[tuple[Box, NDArray[Any]]]:
         """Read many boxes, several at once, a few ahead of the caller.
@@ -349,11 +348,15 @@ class Volume:
         """
 
         def read(box: Box, call: Call) -> NDArray[Any]:
-            out = np.empty(checked_box(box.start, box.stop, self._metadata).shape, self.dtype, order="F")
-            self.access.read_into(Selection.of_box(box), out, self._metadata, Operation(call))
-            return out
+            voxels = self.transfer.read_box(self._checked(box), None, Operation(call, progress=False))
+            reporter.moved(voxels.nbytes, call.counted.retries)
+            return voxels
 
-        return run_ahead(boxes, read, self.access.begin, self.store.traits.preferred_concurrency, ordered=ordered)
+        with Reporter(None, "read", 0) as reporter:
+            tasks = self._announced(boxes, lambda box: box, reporter)
+            yield from run_ahead(
+                tasks, read, self.transfer.begin, self.store.traits.preferred_concurrency, ordered=ordered
+            )
 
     def write_many(self, pieces: Iterable[tuple[Box, NDArray[Any]]], *, confirm: bool = False) -> None:
         """Write many boxes, several at once; which one wins where they overlap is not said.
@@ -372,12 +375,24 @@ class Volume:
         """
 
         def write(piece: tuple[Box, NDArray[Any]], call: Call) -> None:
-            box = checked_box(piece[0].start, piece[0].stop, self._metadata)
-            self._post(box, piece[1], Operation(call, confirm=confirm))
+            box = self._checked(piece[0])
+            self._post(box, piece[1], Operation(call, progress=False, confirm=confirm))
+            reporter.moved(box.size * self.dtype.itemsize, call.counted.retries)
 
-        concurrency = self.store.traits.preferred_concurrency
-        for _ in run_ahead(pieces, write, self.access.begin, concurrency, ordered=False):
-            pass
+        with Reporter(None, "write", 0) as reporter:
+            tasks = self._announced(pieces, lambda piece: piece[0], reporter)
+            concurrency = self.store.traits.preferred_concurrency
+            for _ in run_ahead(tasks, write, self.transfer.begin, concurrency, ordered=False):
+                pass
+
+    def _checked(self, box: Box) -> Box:
+        return checked_box(box.start, box.stop, self.metadata)
+
+    def _announced(self, tasks: Iterable[T], box_of: Callable[[T], Box], reporter: Reporter) -> Iterator[T]:
+        """Give tasks as they are taken, and add their bytes to the total of a transfer."""
+        for task in tasks:
+            reporter.expect(box_of(task).size * self.dtype.itemsize)
+            yield task
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
@@ -386,16 +401,19 @@ class Volume:
         return voxels if dtype is None else voxels.astype(dtype, copy=False)
 
     def _read(self, selection: Selection) -> Any:
-        return self.access.read(selection, self._metadata)
+        return self.transfer.read(selection)
 
     def _write(self, selection: Selection, values: object) -> None:
-        operation = self.access.operation()
-        self._grow(self.access.write(selection, values, self._metadata, operation), operation)
+        operation = self.transfer.operation()
+        self._grow(self.transfer.write(selection, values, operation), operation)
 
     def _post(self, box: Box, array: NDArray[Any] | ArrayLike, operation: Operation) -> None:
-        self._grow(self.access.post(box, array, self._metadata, operation), operation)
+        self._grow(self.transfer.post(box, array, operation), operation)
 
     def _grow(self, sent: Box, operation: Operation) -> None:
         """Ask for the bounds, if blocks beyond them were sent."""
         if not self.bounds.contains(sent):
-            self._metadata = self.store.read_metadata(operation.call)
+            self._refresh(operation.call)
+
+    def _refresh(self, call: Call) -> None:
+        self.transfer = dataclasses.replace(self.transfer, metadata=self.store.read_metadata(call))

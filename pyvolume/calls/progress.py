@@ -84,6 +84,13 @@ class Reporter:
         if self._bar is not None:
             self._bar.close()
 
+    def expect(self, nbytes: int) -> None:
+        """Add to the bytes of all voxels, where they are not known at the beginning."""
+        with self._lock:
+            self._total += nbytes
+            if self._bar is not None:
+                self._bar.total = self._total
+
     def moved(self, nbytes: int, retries: int) -> None:
         """Report voxels that have arrived."""
         if self._bar is None and self._tell is None:

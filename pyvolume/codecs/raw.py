@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-SLAB_BYTES = 4 << 20
-"""What is held in memory of an array that cannot be moved as it stands: over 32 MiB the allocator gets slow."""
+from pyvolume.model.slabs import SLAB_BYTES, slabs
 
 TILE = (32, 8)
 """Voxels of the fastest two axes that are transposed at once: numpy's own transposition is up to 8 times slower."""
@@ -108,27 +106,3 @@ class _Scratch:
     def of_shape(self, shape: tuple[int, ...]) -> NDArray[Any]:
         """Give the memory as a Fortran-ordered array of at most `size` voxels."""
         return self._memory[: math.prod(shape)].reshape(shape, order="F")
-
-
-def slabs(shape: Sequence[int], most: int) -> Iterator[tuple[slice, ...]]:
-    """Cut an array into parts that follow each other in Fortran order.
-
-    Parameters
-    ----------
-    shape : sequence of int
-    most : int
-        Voxels in a part, at least one.
-
-    Yields
-    ------
-    tuple of slice
-        One per axis; concatenated in this order the parts are the array in Fortran order.
-    """
-    axis = next((k for k in range(len(shape)) if math.prod(shape[: k + 1]) > most), len(shape) - 1)
-    step = max(1, most // math.prod(shape[:axis]))
-    whole = tuple(slice(0, n) for n in shape[:axis])
-    behind = [range(n) for n in reversed(shape[axis + 1 :])]
-    for outer in itertools.product(*behind):
-        rest = tuple(slice(i, i + 1) for i in reversed(outer))
-        for start in range(0, shape[axis], step):
-            yield (*whole, slice(start, min(start + step, shape[axis])), *rest)

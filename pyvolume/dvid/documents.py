@@ -90,7 +90,7 @@ def voxels_metadata(document: dict[str, Any], name: str) -> VoxelsMetadata:
     if len(set(axiskeys)) != len(axes) + 1:
         raise MetadataError(f"open {name}: the axes {axiskeys!r} are not one letter each", path="$.Axes")
     return VoxelsMetadata(
-        bounds=Box.of((0, *start), (len(values), *stop)),
+        bounds=Box((0, *start), (len(values), *stop)),
         dtype=_dtype(kinds.pop(), name),
         axiskeys=axiskeys,
         resolution=tuple(float(axis["Resolution"]) for axis in axes),

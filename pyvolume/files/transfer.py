@@ -51,7 +51,7 @@ def box_of(volume: Volume, key: object) -> Box:
         For any other key.
     """
     selection = Selection.for_reading(key, volume.shape)
-    if not selection.is_plain:
+    if selection.form != "box":
         raise SelectionError(f"slices: expected a box, without steps and lists, and found {key}")
     return selection.box
 
@@ -114,7 +114,7 @@ def store(volume: Volume, selection: Selection, source: Any, tell: Tell) -> None
         raise VoxelsMismatchError(
             f"put: expected an array of shape {selection.shape} for {selection.box} and found {tuple(source.shape)}"
         )
-    if selection.is_plain:
+    if selection.form == "box":
         placed = (
             source.reshape(selection.box.shape) if isinstance(source, np.ndarray) else _Placed(source, selection.box)
         )

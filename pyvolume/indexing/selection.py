@@ -6,11 +6,12 @@ the box; numpy itself applies what is left, so its rules hold by construction.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import EllipsisType
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +51,8 @@ class Selection:
     box : Box
         The smallest box that encloses the selected voxels; empty where none is selected.
     where : tuple
-        The absolute coordinates that each part of the key selects on its axis; None for a new axis, and an Ellipsis
-        that stands for no axis, but parts the index arrays beside it.
+        The absolute coordinates that each part of the key selects on its axis. None is a new axis. An Ellipsis selects
+        nothing, but separates index arrays: numpy moves the axis of ``vol[[1, 2], ..., [3, 4]]`` to the front.
     """
 
     box: Box
@@ -74,22 +75,45 @@ class Selection:
         return np.empty((*self.box.shape, 0), np.uint8)[*self.local, :].shape[:-1]
 
     @cached_property
-    def is_plain(self) -> bool:
-        """Whether the result is the box itself, but for axes of length 1 taken away or added."""
-        return all(not isinstance(item, np.ndarray) and (_step(item) == 1) for item in self.where)
+    def form(self) -> Literal["box", "flipped", "strided", "points"]:
+        """How the selected voxels lie in the box.
+
+        ``"box"``: all of them, in order, as in ``vol[0, 10:110, None]``. ``"flipped"``: all of them, an axis backwards,
+        as in ``vol[:, ::-1]``. ``"strided"``: some of them, as in ``vol[:, ::2]``. ``"points"``: those of index
+        arrays, as in ``vol[0, [3, 1, 3]]``.
+        """
+        if any(isinstance(item, np.ndarray) for item in self.where):
+            return "points"
+        steps = {_step(item) for item in self.where}
+        return "box" if steps <= {1} else "flipped" if steps <= {1, -1} else "strided"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every voxel of the box is selected exactly once."""
+        return self.form in {"box", "flipped"}
 
     @cached_property
-    def covers_box(self) -> bool:
-        """Whether every voxel of the box is selected exactly once, on any axis forwards or backwards."""
-        return all(not isinstance(item, np.ndarray) and abs(_step(item)) == 1 for item in self.where)
+    def size(self) -> int:
+        """How many voxels are selected."""
+        return self.box.size if self.is_whole else math.prod(self.shape)
+
+    def simplified(self) -> tuple[Selection, Callable[[NDArray[Any]], NDArray[Any]]]:
+        """Return a selection of the same voxels, and a view of an array of this shape in the shape of that selection.
+
+        A key that selects every voxel of its box becomes the box: ``vol[0, ::-1]`` is read as a box into a flipped view
+        of the result.
+        """
+        if self.is_whole:
+            return Selection.of_box(self.box), self._in_box
+        return self, lambda voxels: voxels
 
     @cached_property
     def by_axis(self) -> tuple[Where, ...]:
         """What is selected on each axis of the box."""
         return tuple(item for item in self.where if item is not None and item is not Ellipsis)
 
-    def in_box(self, voxels: NDArray[Any]) -> NDArray[Any]:
-        """View an array of the result's shape in the shape of the box; for a selection that covers it."""
+    def _in_box(self, voxels: NDArray[Any]) -> NDArray[Any]:
+        """View an array of the result's shape in the shape of the box, of which every voxel is selected."""
         back = (
             0 if item is None else np.newaxis if isinstance(item, int) else slice(None, None, _step(item))
             for item in self.where
@@ -99,30 +123,32 @@ class Selection:
 
     def within(self, piece: Box) -> Part | None:
         """Return what is left of the key in a piece of the box, or None where it has no selected voxel."""
-        if self._is_all and self.box.contains(piece):
+        if self._has_all_axes and self.box.contains(piece):  # vol[:, 10:110], and everything simplified to a box
             return Part((slice(None),) * piece.ndim, piece.slices_from(self.box.start), is_whole=True)
         points = self._points_in(piece)
         local: list[Item] = []
         place: list[slice | NDArray[np.intp]] = []
         sides = iter(zip(piece.start, piece.stop, strict=True))
         for item in self.where:
-            if item is None or item is Ellipsis:
+            if item is None:  # vol[:, None]: an axis of the result only
                 local.append(item)
-                place.extend([slice(None)] if item is None else [])
-                continue
-            kept = _kept(item, points, *next(sides))
-            if kept is None:
-                return None
-            local.append(kept[0])
-            place.extend([kept[1]] if kept[1] is not None else [])
+                place.append(slice(None))
+            elif item is Ellipsis:  # vol[[1, 2], ..., [3, 4]]
+                local.append(item)
+            else:
+                kept = _kept(item, points, *next(sides))
+                if kept is None:
+                    return None
+                local.append(kept[0])
+                place.extend([kept[1]] if kept[1] is not None else [])
         if points is not None:
             place.insert(self._points_axis, points)
         return Part(tuple(local), tuple(place), is_whole=False)
 
     @cached_property
-    def _is_all(self) -> bool:
-        """Whether the selection is a box under another name, with all its axes."""
-        return self.is_plain and all(isinstance(item, range) for item in self.where)
+    def _has_all_axes(self) -> bool:
+        """Whether the result is the box itself, without an axis less or more."""
+        return self.form == "box" and all(isinstance(item, range) for item in self.where)
 
     def _points_in(self, piece: Box) -> NDArray[np.intp] | None:
         """Return which points of the index arrays lie in a piece; None where the key has no index arrays."""
@@ -216,13 +242,14 @@ def _shifted(item: Where, origin: int) -> Item:
 
 def _kept(item: Where, points: NDArray[np.intp] | None, low: int, high: int) -> tuple[Item, slice | None] | None:
     """Return the part of a key between two coordinates and its place on its own axis of the result, if it has one."""
-    if isinstance(item, int):
+    if isinstance(item, int):  # vol[0]: no axis of the result
         return (item - low, None) if low <= item < high else None
-    if isinstance(item, range):
+    if isinstance(item, range):  # vol[10:110:3]
         first, last = _positions(item, low, high)
         return (_shifted(item[first:last], low), slice(first, last)) if first < last else None
     if points is None or not points.size:
         return None
+    # vol[[5]] is stretched to the length of the other arrays, vol[[5, 7]] gives the points in the piece
     return (item if item.size == 1 else item[points]) - low, None
 
 

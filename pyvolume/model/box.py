@@ -19,19 +19,23 @@ def _integers(values: Iterable[SupportsIndex], name: str) -> tuple[int, ...]:
         raise SelectionError(f"box: {name} must be one integer per axis, not {values!r}") from None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Box:
     """A region in absolute voxel coordinates, channel axis first.
 
     Parameters
     ----------
-    start, stop : tuple of int
-        First voxel and the one behind the last, one per axis; of any sign, ``start <= stop``. Use `Box.of` for
-        input that is not checked yet.
+    start, stop : sequence of int
+        First voxel and the one behind the last, one per axis; of any sign, ``start <= stop``.
+
+    Raises
+    ------
+    SelectionError
+        If the corners are not integers, differ in length, or are reversed.
 
     Examples
     --------
-    >>> box = Box.of((0, 10, 20), (1, 110, 120))
+    >>> box = Box((0, 10, 20), (1, 110, 120))
     >>> box.shape
     (1, 100, 100)
     >>> box.aligned_to((1, 64, 64))
@@ -41,22 +45,23 @@ class Box:
     start: tuple[int, ...]
     stop: tuple[int, ...]
 
-    @classmethod
-    def of(cls, start: Iterable[SupportsIndex], stop: Iterable[SupportsIndex]) -> Self:
-        """Make a box of checked corners.
-
-        Raises
-        ------
-        SelectionError
-            If the corners are not integers, differ in length, or are reversed.
-        """
+    def __init__(self, start: Iterable[SupportsIndex], stop: Iterable[SupportsIndex]) -> None:
         first, last = _integers(start, "start"), _integers(stop, "stop")
         if len(first) != len(last):
             raise SelectionError(f"box: start has {len(first)} axes and stop has {len(last)}: {first}, {last}")
         for axis, (low, high) in enumerate(zip(first, last, strict=True)):
             if high < low:
                 raise SelectionError(f"box: stop is before start on axis {axis}: {low}:{high}")
-        return cls(first, last)
+        object.__setattr__(self, "start", first)
+        object.__setattr__(self, "stop", last)
+
+    @classmethod
+    def _trusted(cls, start: tuple[int, ...], stop: tuple[int, ...]) -> Self:
+        """Make a box of corners that are valid already: a transfer makes thousands."""
+        box = object.__new__(cls)
+        object.__setattr__(box, "start", start)
+        object.__setattr__(box, "stop", stop)
+        return box
 
     def __str__(self) -> str:
         return "(" + ", ".join(f"{a}:{b}" for a, b in zip(self.start, self.stop, strict=True)) + ")"
@@ -89,7 +94,13 @@ class Box:
         stop = tuple(map(min, self.stop, other.stop))
         if any(b <= a for a, b in zip(start, stop, strict=True)):
             return None
-        return Box(start, stop)
+        return Box._trusted(start, stop)
+
+    def union(self, other: Box) -> Box:
+        """Return the smallest box around both; an empty box has no place."""
+        if not self.size or not other.size:
+            return self if self.size else other
+        return Box._trusted(tuple(map(min, self.start, other.start)), tuple(map(max, self.stop, other.stop)))
 
     def aligned_to(self, grid: Sequence[int], limits: Sequence[tuple[int, int] | None] | None = None) -> Box:
         """Return the smallest box around this one whose faces lie on a grid through the origin.
@@ -105,7 +116,7 @@ class Box:
         for low, high, step, limit in zip(self.start, self.stop, grid, limits or [None] * self.ndim, strict=True):
             a, b = low // step * step, -(-high // step) * step
             faces.append((max(a, min(limit[0], low)), min(b, max(limit[1], high))) if limit else (a, b))
-        return Box(tuple(a for a, _ in faces), tuple(b for _, b in faces))
+        return Box._trusted(tuple(a for a, _ in faces), tuple(b for _, b in faces))
 
     def split(self, axis: int, step: int, origin: int = 0) -> Iterator[Box]:
         """Cut along one axis where the distance to `origin` is a multiple of `step`."""
@@ -118,7 +129,7 @@ class Box:
         """Return this box with other bounds on one axis."""
         start, stop = list(self.start), list(self.stop)
         start[axis], stop[axis] = low, high
-        return Box(tuple(start), tuple(stop))
+        return Box._trusted(tuple(start), tuple(stop))
 
     def slices_from(self, origin: Sequence[int]) -> tuple[slice, ...]:
         """Return the slices of this box in an array whose first voxel is at `origin`."""

@@ -118,7 +118,7 @@ class VoxelsMetadata:
         if not all(math.isfinite(size) and size > 0 for size in sizes):
             raise MetadataError(f"metadata: a resolution is finite and above 0, not {sizes}")
         return cls(
-            bounds=Box.of((0,) * len(shape), shape),
+            bounds=Box((0,) * len(shape), shape),
             dtype=np.dtype(dtype),
             axiskeys=axiskeys,
             resolution=sizes,

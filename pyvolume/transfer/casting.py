@@ -7,8 +7,8 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeGuard, get_args, runti
 import numpy as np
 from numpy.typing import NDArray
 
-from pyvolume.codecs.raw import SLAB_BYTES, slabs
 from pyvolume.errors import VoxelsMismatchError
+from pyvolume.model.slabs import SLAB_BYTES, slabs
 
 Casting: TypeAlias = Literal["checked", "safe", "same_kind", "unsafe"]
 

@@ -20,7 +20,7 @@ def checked_box(start: Sequence[SupportsIndex], stop: Sequence[SupportsIndex], m
     ------
     SelectionError
     """
-    box = Box.of(start, stop)
+    box = Box(start, stop)
     if box.ndim != len(metadata.axiskeys):
         raise SelectionError(
             f"box: expected one number for each of the {len(metadata.axiskeys)} axes {metadata.axiskeys!r} "

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress, Reporter
-from pyvolume.errors import AlignmentError, StoreError, UnsupportedError
+from pyvolume.calls.retry import RetryPolicy
+from pyvolume.errors import AlignmentError, StoreError, UnsupportedError, VoxelsMismatchError
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import VoxelStore, unmasked
-from pyvolume.stores.locks import Locks
+from pyvolume.stores.locks import Locks, process_locks
+from pyvolume.transfer.casting import ArrayLike, Casting, Source, broadcast, castable, check_casting, is_source
+from pyvolume.transfer.checks import check_inside
 from pyvolume.transfer.grid import aligned, cut
 from pyvolume.transfer.plan import Plan, Step, plan_read, plan_write
-from pyvolume.transfer.workers import Workers
+from pyvolume.transfer.pool import run_all
 
 CONFIRMATIONS = 5
 """How often blocks are merged again where another process has overwritten them."""
@@ -31,97 +34,165 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of a user, and who wants to know how far it has come."""
+    """One operation of a user.
+
+    Parameters
+    ----------
+    call : Call
+        Its patience and counters.
+    progress : bool, callable or None
+        Who is told how far it is.
+    confirm : bool
+        Whether merged blocks are read again and compared.
+    """
 
     call: Call
     progress: Progress = None
     confirm: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Transfer:
-    """What moves the voxels of one volume.
+    """How the voxels of one volume are read and written.
 
     Parameters
     ----------
     store : VoxelStore
-    locks : Locks
-        Keeps writers of the same voxels apart.
-    merges : bool
-        Whether blocks that are not written whole may be completed with what is stored.
+        What serves the voxels.
+    metadata : VoxelsMetadata
+        The present metadata; a volume that grows replaces its Transfer.
+    mode, retry, locks, partial_blocks, casting
+        As for `Volume`.
     """
 
     store: VoxelStore
-    locks: Locks
-    merges: bool
+    metadata: VoxelsMetadata
+    mode: Literal["r", "r+"] = "r+"
+    retry: RetryPolicy = RetryPolicy()
+    locks: Locks = dataclasses.field(default_factory=process_locks)
+    partial_blocks: Literal["merge", "raise"] = "merge"
+    casting: Casting = "checked"
 
-    def plan(self, selection: Selection, metadata: VoxelsMetadata, *, voxels: int, write: bool) -> Plan:
-        """Plan a read or a write of the selected voxels."""
-        make = plan_write if write else plan_read
-        concurrency = self.store.traits.preferred_concurrency
-        return make(selection, self.store.traits, metadata, concurrency, voxels=voxels)
+    def __post_init__(self) -> None:
+        if self.mode not in {"r", "r+"}:
+            raise ValueError(f"volume: mode is 'r' or 'r+', not {self.mode!r}")
+        if self.partial_blocks not in {"merge", "raise"}:
+            raise ValueError(f"volume: partial_blocks is 'merge' or 'raise', not {self.partial_blocks!r}")
+        check_casting(self.casting)
 
-    def read(self, selection: Selection, out: NDArray[Any], metadata: VoxelsMetadata, operation: Operation) -> None:
-        """Put the selected voxels into `out`, which has the shape of the selection."""
-        call = operation.call
+    def __getstate__(self) -> dict[str, Any]:
+        # a callback of this process has no meaning in another one
+        return vars(self) | {"retry": dataclasses.replace(self.retry, on_wait=None)}
+
+    def begin(self) -> Call:
+        """Begin an operation of the user."""
+        return Call(self.retry)
+
+    def operation(self, progress: Progress = None, *, confirm: bool = False) -> Operation:
+        """Begin an operation that moves voxels."""
+        return Operation(self.begin(), progress, confirm)
+
+    def plan(self, selection: Selection, *, write: bool) -> Plan:
+        """Plan to read or write the voxels of a simplified selection."""
+        traits = self.store.traits
+        return (plan_write if write else plan_read)(selection, traits, self.metadata, traits.preferred_concurrency)
+
+    def read(self, selection: Selection) -> Any:
+        """Return the selected voxels, as a scalar where the key leaves no axis."""
+        check_inside(selection.box, self.metadata, self.store.traits, growing=False)
+        result = np.empty(selection.shape, self.metadata.dtype, order="F")
+        simple, view = selection.simplified()
+        self._read(simple, view(result), self.operation())
+        return result if result.ndim else result[()]
+
+    def read_box(self, box: Box, out: NDArray[Any] | None, operation: Operation) -> NDArray[Any]:
+        """Return the voxels of a box, in `out` if it is given."""
+        check_inside(box, self.metadata, self.store.traits, growing=False)
+        if out is None:
+            out = np.empty(box.shape, self.metadata.dtype, order="F")
+        self._read(Selection.of_box(box), out, operation)
+        return out
+
+    def _read(self, selection: Selection, out: NDArray[Any], operation: Operation) -> None:
+        """Put the voxels of a simplified selection into an array of its shape."""
 
         def move(step: Step) -> int:
             part = selection.within(step.box)
             if part is None:
                 return 0
             if part.is_whole:
-                self.store.read_box(step.box, out[part.place], call)
+                self.store.read_box(step.box, out[part.place], operation.call)
                 return step.box.size
             around = np.empty(step.box.shape, out.dtype, order="F")
-            self.store.read_box(step.box, around, call)
+            self.store.read_box(step.box, around, operation.call)
             kept = around[part.local]
             out[part.place] = kept
             return kept.size
 
-        plan = self.plan(selection, metadata, voxels=out.size, write=False)
-        self._run(plan, move, operation)
+        self._run(self.plan(selection, write=False), move, operation)
 
-    def write(self, selection: Selection, values: Any, metadata: VoxelsMetadata, operation: Operation) -> Box:
-        """Store values of the shape of the selection.
+    def post(self, box: Box, array: NDArray[Any] | ArrayLike, operation: Operation) -> Box:
+        """Write a box, from an array or piece by piece from what has only slices; return the blocks that were sent."""
+        self.check_writable("write voxels")
+        if is_source(array):
+            values: Source | NDArray[Any] = Source(array, self.metadata.dtype, self.casting)
+        else:
+            values = castable(array, self.metadata.dtype, self.casting)
+        if values.shape != box.shape:
+            raise VoxelsMismatchError(
+                f"write voxels: expected an array of shape {box.shape} for {box} and found {values.shape}"
+            )
+        return self._write(Selection.of_box(box), values, operation)
 
-        Returns
-        -------
-        Box
-            What was sent: the smallest box of whole blocks around the selection.
+    def write(self, selection: Selection, values: object, operation: Operation) -> Box:
+        """Write values, which are broadcast, where the selection says; return the blocks that were sent."""
+        self.check_writable("write voxels")
+        array = castable(values, self.metadata.dtype, self.casting)
+        if self.metadata.bounds.size == 0 and 0 not in array.shape and not selection.size:
+            raise VoxelsMismatchError(
+                f"write voxels: the volume is still empty (shape {self.metadata.shape}), so this key selects nothing; "
+                "give explicit stops, or use post_ndarray"
+            )
+        simple, view = selection.simplified()
+        return self._write(simple, view(broadcast(array, selection.shape)), operation)
 
-        Raises
-        ------
-        AlignmentError
-            If the selected voxels do not fill whole blocks and nothing may be merged.
-        UnsupportedError
-            If merged blocks are to be confirmed, of which the store does not write every voxel.
-        """
-        call = operation.call
+    def _write(self, selection: Selection, values: Any, operation: Operation) -> Box:
+        """Store values of the shape of a simplified selection; return the smallest box of whole blocks around it."""
+        traits, box = self.store.traits, selection.box
+        check_inside(box, self.metadata, traits, growing=True)
+        if not selection.size:
+            return box
 
         def move(step: Step) -> int:
             part = selection.within(step.box)
             if part is None:
                 return 0
             given = np.asarray(values[part.place])
-            if not step.merged:
-                self.store.write_box(step.box, given, call)
-                return given.size
-            self._merge(step.box, part.local, given, metadata, operation=operation)
+            if step.merged:
+                self._merge(step.box, part.local, given, operation)
+            else:
+                self.store.write_box(step.box, given, operation.call)
             return given.size
 
-        traits = self.store.traits
-        plan = self.plan(selection, metadata, voxels=math.prod(values.shape), write=True)
-        whole = aligned(selection.box, traits.write_grid, traits, metadata.bounds)
+        plan = self.plan(selection, write=True)
+        whole = aligned(box, traits.write_grid, traits, self.metadata.bounds)
         volume, _, _ = self.store.address.partition("?")  # all views of a volume write the same blocks
-        with self.locks.holding(volume, whole, call):
+        with self.locks.holding(volume, whole, operation.call):
             if plan.merged_bytes:
-                self.check_may_merge(selection, whole)
-                if operation.confirm and unmasked(self.store) is not None:
-                    raise UnsupportedError(
-                        f"write voxels of {self.store.address}: what is left out by a mask cannot be confirmed"
-                    )
+                self.check_may_merge(selection, whole, operation)
             self._run(plan, move, operation)
         return whole
+
+    def check_writable(self, action: str) -> None:
+        """Refuse to write to what was opened for reading.
+
+        Raises
+        ------
+        UnsupportedError
+            If the mode is "r", or the store cannot be written.
+        """
+        if self.mode == "r" or not self.store.traits.writable:
+            raise UnsupportedError(f"{action} of {self.store.address}: opened for reading only")
 
     def _run(self, plan: Plan, move: Callable[[Step], int], operation: Operation) -> None:
         call = operation.call
@@ -132,36 +203,34 @@ class Transfer:
                 nbytes = move(step) * plan.itemsize
                 reporter.moved(nbytes, call.counted.retries)
 
-            Workers(plan.steps, reported, call).run(plan.concurrency)
+            run_all(plan.steps, reported, call, plan.concurrency)
         call.count(bytes_used=plan.bytes_wanted)
         _log.debug("%s %s: %s", title, self.store.address, call.counted)
 
-    def _merge(
-        self, box: Box, local: tuple[Any, ...], given: NDArray[Any], metadata: VoxelsMetadata, *, operation: Operation
-    ) -> None:
-        """Complete blocks with what is stored, and look again, if that is asked for, whether they have stayed."""
-        blocks = np.empty(box.shape, metadata.dtype, order="F")
-        self._read_blocks(box, blocks, metadata, operation.call)
+    def _merge(self, box: Box, local: tuple[Any, ...], given: NDArray[Any], operation: Operation) -> None:
+        """Complete blocks with what is stored; to confirm them, read them again and compare."""
+        blocks = np.empty(box.shape, self.metadata.dtype, order="F")
+        self._read_blocks(box, blocks, operation.call)
         for _ in range(CONFIRMATIONS):
             blocks[local] = given
             wanted = blocks[local].copy() if operation.confirm else None
             self.store.write_box(box, blocks, operation.call)
             if wanted is None:
                 return
-            self._read_blocks(box, blocks, metadata, operation.call)
-            if np.array_equal(blocks[local], wanted, equal_nan=metadata.dtype.kind == "f"):
+            self._read_blocks(box, blocks, operation.call)
+            if np.array_equal(blocks[local], wanted, equal_nan=self.metadata.dtype.kind == "f"):
                 return
         raise StoreError(
             f"write voxels {box} of {self.store.address}: another process wrote the same blocks each time, "
             f"{CONFIRMATIONS} times"
         )
 
-    def _read_blocks(self, box: Box, out: NDArray[Any], metadata: VoxelsMetadata, call: Call) -> None:
+    def _read_blocks(self, box: Box, out: NDArray[Any], call: Call) -> None:
         """Read what is stored in whole blocks, in the thread that will write them."""
         store = unmasked(self.store) or self.store
         traits = store.traits
         for piece in cut(box, traits.read_grid, max(1, traits.max_read_bytes // out.dtype.itemsize)):
-            around = aligned(piece, traits.read_grid, traits, metadata.bounds)
+            around = aligned(piece, traits.read_grid, traits, self.metadata.bounds)
             if around == piece:
                 store.read_box(piece, out[piece.slices_from(box.start)], call)
             else:
@@ -169,22 +238,29 @@ class Transfer:
                 store.read_box(around, voxels, call)
                 out[piece.slices_from(box.start)] = voxels[piece.slices_from(around.start)]
 
-    def check_may_merge(self, selection: Selection, nearest: Box) -> None:
-        """Refuse to complete blocks where that may not be.
+    def check_may_merge(self, selection: Selection, nearest: Box, operation: Operation | None = None) -> None:
+        """Refuse to complete blocks that this store or its options do not allow to complete.
 
         Raises
         ------
         AlignmentError
             It names the nearest aligned box.
+        UnsupportedError
+            If merged blocks are to be confirmed that a mask leaves in part as they were.
         """
-        if not (unmasked(self.store) or self.store).traits.faithful:
+        plain = unmasked(self.store)
+        if not (plain or self.store).traits.faithful:
             why = "what is read from this store is not what is stored, so nothing can be merged"
-        elif not self.merges:
+        elif self.partial_blocks == "raise":
             why = "blocks are not merged here"
+        elif operation is not None and operation.confirm and plain is not None:
+            raise UnsupportedError(
+                f"write voxels of {self.store.address}: what is left out by a mask cannot be confirmed"
+            )
         else:
             return
         grid = self.store.traits.write_grid
-        found = f"{selection.box} is not aligned" if selection.covers_box else "the key leaves voxels of them out"
+        found = f"{selection.box} is not aligned" if selection.is_whole else "the key leaves voxels of them out"
         raise AlignmentError(
             f"write voxels of {self.store.address}: whole blocks of {grid} only, because {why}; "
             f"{found}, the nearest aligned box is {nearest}",

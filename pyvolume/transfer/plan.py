@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from pyvolume.codecs.raw import SLAB_BYTES
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.model.slabs import SLAB_BYTES
 from pyvolume.stores.base import StoreTraits
 from pyvolume.transfer.grid import aligned, borders, cut, touched, whole_blocks_in
 
@@ -26,12 +26,15 @@ class PlannedRequest:
 
     Parameters
     ----------
-    method : "GET" or "POST"
+    action : "read" or "write"
+        What the store does.
     box : Box
+        Where, in literal voxel coordinates.
     nbytes : int
+        The size of the voxels.
     """
 
-    method: Literal["GET", "POST"]
+    action: Literal["read", "write"]
     box: Box
     nbytes: int
 
@@ -80,9 +83,9 @@ class Plan:
         for step in self.steps:
             nbytes = step.box.size * self.itemsize
             if not self.writes or step.merged:
-                yield PlannedRequest("GET", step.box, nbytes)
+                yield PlannedRequest("read", step.box, nbytes)
             if self.writes:
-                yield PlannedRequest("POST", step.box, nbytes)
+                yield PlannedRequest("write", step.box, nbytes)
 
     def __len__(self) -> int:
         return sum(2 if step.merged else 1 for step in self.steps)
@@ -119,37 +122,33 @@ class Plan:
         )
 
 
-def plan_read(
-    selection: Selection, traits: StoreTraits, metadata: VoxelsMetadata, concurrency: int, *, voxels: int
-) -> Plan:
+def plan_read(selection: Selection, traits: StoreTraits, metadata: VoxelsMetadata, concurrency: int) -> Plan:
     """Plan how to read the selected voxels; an empty selection needs nothing."""
     itemsize = metadata.dtype.itemsize
     boxes: list[Box] = []
     cropped = False
-    if voxels:
+    if selection.size:
         whole = aligned(selection.box, traits.read_grid, traits, metadata.bounds)
-        parts = [whole] if selection.covers_box else list(touched(selection, whole, traits.read_grid, itemsize))
-        cropped = whole != selection.box or not selection.is_plain
+        parts = [whole] if selection.is_whole else list(touched(selection, whole, traits.read_grid, itemsize))
+        cropped = whole != selection.box or selection.form != "box"
         most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency, traits.piece_bytes)
         # a piece thinner than the blocks that are stored would make the server look each of them up several times
         blocks = [b if b % r == 0 else r for b, r in zip(traits.write_grid, traits.read_grid, strict=True)]
         layers = [layer for part in parts for layer in cut(part, blocks, most)]
         boxes = [piece for layer in layers for piece in cut(layer, traits.read_grid, most, traits.max_blocks)]
-        boxes = boxes if selection.covers_box else [box for box in boxes if selection.within(box) is not None]
+        boxes = boxes if selection.is_whole else [box for box in boxes if selection.within(box) is not None]
     steps = tuple(map(Step, boxes))
-    return Plan(False, steps, voxels, itemsize, concurrency, cropped)
+    return Plan(False, steps, selection.size, itemsize, concurrency, cropped)
 
 
-def plan_write(
-    selection: Selection, traits: StoreTraits, metadata: VoxelsMetadata, concurrency: int, *, voxels: int
-) -> Plan:
+def plan_write(selection: Selection, traits: StoreTraits, metadata: VoxelsMetadata, concurrency: int) -> Plan:
     """Plan how to write the selected voxels: whole blocks straight, others merged with what is stored."""
     itemsize = metadata.dtype.itemsize
-    if not voxels:
+    if not selection.size:
         return Plan(True, (), 0, itemsize, concurrency, False)
     box, grid = selection.box, traits.write_grid
     whole = aligned(box, grid, traits, metadata.bounds)
-    inner = whole_blocks_in(box, whole, grid) if selection.covers_box else None
+    inner = whole_blocks_in(box, whole, grid) if selection.is_whole else None
     if inner != whole and whole.size * itemsize <= MERGE_WHOLE_BYTES:
         inner = None
     around = list(touched(selection, whole, grid, itemsize) if inner is None else borders(whole, inner))
@@ -159,8 +158,8 @@ def plan_write(
     merged_most = min(most, max(1, traits.max_read_bytes // itemsize))
     steps = [Step(piece) for part in straight for piece in cut(part, grid, most, cells)]
     steps += [Step(piece, merged=True) for part in around for piece in cut(part, grid, merged_most, cells)]
-    steps = steps if selection.covers_box else [step for step in steps if selection.within(step.box) is not None]
-    return Plan(True, tuple(steps), voxels, itemsize, concurrency, False)
+    steps = steps if selection.is_whole else [step for step in steps if selection.within(step.box) is not None]
+    return Plan(True, tuple(steps), selection.size, itemsize, concurrency, False)
 
 
 def _piece_voxels(parts: list[Box], cap: int, itemsize: int, concurrency: int, limits: tuple[int, int]) -> int:

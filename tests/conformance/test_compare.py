@@ -36,10 +36,10 @@ def test_what_differs_is_found(pair: tuple[Backend, Backend], dtype: str) -> Non
     left, right = (backend.new(each) for backend, each in zip(pair, (a, b), strict=True))
     difference = pyvolume.compare(left, right)
     assert dict(zip(difference, difference.counts.tolist(), strict=True)) == {
-        Box.of((0, 16, 0, 32), (1, 32, 16, 48)): 3,
-        Box.of((0, 32, 16, 48), (1, 48, 32, 64)): 1,
+        Box((0, 16, 0, 32), (1, 32, 16, 48)): 3,
+        Box((0, 32, 16, 48), (1, 48, 32, 64)): 1,
     }
-    assert difference.bounds == Box.of((0, 17, 3, 40), (1, 48, 32, 64))
+    assert difference.bounds == Box((0, 17, 3, 40), (1, 48, 32, 64))
     for box, of_a, of_b in difference.values():
         np.testing.assert_array_equal(of_a, a[box.slices_from((0,) * 4)], strict=True)
         np.testing.assert_array_equal(of_b, b[box.slices_from((0,) * 4)], strict=True)
@@ -54,7 +54,7 @@ def test_equal_volumes_do_not_differ(pair: tuple[Backend, Backend]) -> None:
 def test_a_box_limits_what_is_compared(pair: tuple[Backend, Backend]) -> None:
     a = ramp(SHAPE)
     left, right = pair[0].new(a), pair[1].new(255 - a)
-    box = Box.of((0, 5, 7, 20), (1, 30, 9, 50))
+    box = Box((0, 5, 7, 20), (1, 30, 9, 50))
     difference = pyvolume.compare(left, right, box)
     assert (difference.voxels, difference.bounds, difference.box) == (box.size, box, box)
     assert sum(each.size for each in difference) == box.size
@@ -64,7 +64,7 @@ def test_outside_its_bounds_a_volume_is_zero(pair: tuple[Backend, Backend]) -> N
     left, right = pair[0].new(ramp(SHAPE)), pair[1].new(np.zeros((1, 16, 16, 16), "uint8"))
     right.post_ndarray((0, 64, 0, 0), (1, 80, 16, 16), np.full((1, 16, 16, 16), 3, "uint8"))
     difference = pyvolume.compare(left, right)
-    assert difference.box == Box.of((0, 0, 0, 0), (1, 80, 32, 64))
+    assert difference.box == Box((0, 0, 0, 0), (1, 80, 32, 64))
     assert difference.voxels == np.count_nonzero(ramp(SHAPE)) + 16**3
 
 
@@ -72,10 +72,10 @@ def test_a_volume_is_compared_with_an_array(dvid: DvidBackend) -> None:
     array = ramp((4, 40, 30, 20))
     volume = dvid.new(array[..., :16, :16, :16])
     volume.post_ndarray((0, 0, 0, 0), array.shape, array)  # the blocks around it hold more
-    assert not pyvolume.compare(array, volume, Box.of((0,) * 4, array.shape))
+    assert not pyvolume.compare(array, volume, Box((0,) * 4, array.shape))
     array[2, 39, 29, 19] ^= 1
-    difference = pyvolume.compare(volume, array, Box.of((0,) * 4, array.shape))
-    assert list(difference) == [Box.of((0, 32, 16, 16), (4, 40, 30, 20))]
+    difference = pyvolume.compare(volume, array, Box((0,) * 4, array.shape))
+    assert list(difference) == [Box((0, 32, 16, 16), (4, 40, 30, 20))]
 
 
 def test_two_handles_of_a_version_are_equal_without_a_request(dvid: DvidBackend) -> None:

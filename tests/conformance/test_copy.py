@@ -21,7 +21,7 @@ from pyvolume.errors import AlignmentError, SelectionError, UnsupportedError, Vo
 from pyvolume.stores.memory import MemoryStore
 
 SHAPE = (1, 48, 32, 64)
-BOX = Box.of((0, 3, 7, 11), (1, 45, 30, 57))
+BOX = Box((0, 3, 7, 11), (1, 45, 30, 57))
 BLOCK_BYTES = 16**3
 
 KINDS = ["memory", "mock", "dvid"]
@@ -95,7 +95,7 @@ def test_an_unaligned_box_leaves_its_neighbours_alone(pair: tuple[Backend, Backe
 
 
 def test_coordinates_are_literal_on_both_sides_of_zero(pair: tuple[Backend, Backend]) -> None:
-    box = Box.of((0, -21, 5, -40), (1, 30, 25, 24))
+    box = Box((0, -21, 5, -40), (1, 30, 25, 24))
     array = ramp(box.shape, "uint16")
     source, destination = (each.new(np.zeros((1, 16, 16, 16), "uint16")) for each in pair)
     source.post_ndarray(box.start, box.stop, array)
@@ -115,7 +115,7 @@ def test_what_the_source_has_below_zero_is_copied_too(backend: Backend) -> None:
 def test_one_channel_of_several_is_copied(backend: Backend) -> None:
     array, expected = ramp((4, 32, 16, 16)), ramp((4, 32, 16, 16), seed=1)
     destination = small_pieces(backend.new(expected))
-    pyvolume.copy(backend.new(array), destination, Box.of((2, 0, 0, 0), (3, 32, 16, 16)))
+    pyvolume.copy(backend.new(array), destination, Box((2, 0, 0, 0), (3, 32, 16, 16)))
     expected[2] = array[2]
     same(destination[...], expected)
 
@@ -222,13 +222,13 @@ def volume_of(array: NDArray[Any] = VOXELS, **options: Any) -> pyvolume.Volume:
         (volume_of(), Sliced(VOXELS.copy()), None, UnsupportedError, "takes no voxels"),
         (VOXELS, volume_of(VOXELS[:, :4]), None, SelectionError, "0:8 is outside the bounds 0:4 of axis 1"),
         (volume_of(), VOXELS[..., :5].copy(), None, SelectionError, "not within"),
-        (VOXELS, volume_of(), Box.of((0,) * 4, (1, 8, 8, 9)), SelectionError, "not within"),
-        (volume_of(), VOXELS.copy(), Box.of((0, -1, 0, 0), (1, 8, 8, 8)), SelectionError, "-1:8 is outside"),
-        (VOXELS, volume_of(), Box.of((0, 0), (1, 8)), SelectionError, "a Box of 4 axes"),
+        (VOXELS, volume_of(), Box((0,) * 4, (1, 8, 8, 9)), SelectionError, "not within"),
+        (volume_of(), VOXELS.copy(), Box((0, -1, 0, 0), (1, 8, 8, 8)), SelectionError, "-1:8 is outside"),
+        (VOXELS, volume_of(), Box((0, 0), (1, 8)), SelectionError, "a Box of 4 axes"),
         (VOXELS, volume_of(), (slice(None),), SelectionError, "a Box of 4 axes"),
         (VOXELS[0], volume_of(), None, VoxelsMismatchError, "found 3 in ndarray .* and 4 in memory"),
         (VOXELS.astype("f4"), volume_of(), None, VoxelsMismatchError, "float32 does not go into uint8"),
-        (VOXELS, volume_of(partial_blocks="raise"), Box.of((0,) * 4, (1, 8, 8, 7)), AlignmentError, "nearest"),
+        (VOXELS, volume_of(partial_blocks="raise"), Box((0,) * 4, (1, 8, 8, 7)), AlignmentError, "nearest"),
         ("memory", volume_of(), None, TypeError, "found str"),
         (volume_of(), [[1]], None, TypeError, "found list"),
     ],

@@ -139,7 +139,7 @@ def test_partial_blocks_are_refused_where_that_is_asked_for(backend: Backend) ->
     strict = pyvolume.Volume(volume.store, volume.metadata, partial_blocks="raise")
     with pytest.raises(AlignmentError) as caught:
         strict[:, 1:40] = 3
-    assert caught.value.nearest == pyvolume.Box.of((0, 0, 0, 0), (1, 48, 32, 64))
+    assert caught.value.nearest == pyvolume.Box((0, 0, 0, 0), (1, 48, 32, 64))
 
 
 def test_a_volume_opened_for_reading_refuses_writes(backend: Backend) -> None:

@@ -28,7 +28,7 @@ from pyvolume.errors import AnswerError, ForbiddenError, MetadataError
 SHAPE = (1, 64, 96, 64)
 BLOCK_BYTES = 2 * 32**3
 PIECES = 2 * 3 * 2
-BOX = pyvolume.Box.of((0, 5, 0, 7), (1, 60, 90, 64))
+BOX = pyvolume.Box((0, 5, 0, 7), (1, 60, 90, 64))
 
 Copying: TypeAlias = "tuple[pyvolume.Volume, pyvolume.Volume]"
 

@@ -51,12 +51,12 @@ class GeneratedStore:
 
     def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
         with self._lock:
-            self.asked.append(("GET", box))
+            self.asked.append(("read", box))
         generated(box, out)
 
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
         with self._lock:
-            self.asked.append(("POST", box))
+            self.asked.append(("write", box))
         for plane in box.split(3, 1):
             unchanged = np.empty(plane.shape, np.uint8, order="F")
             generated(plane, unchanged)

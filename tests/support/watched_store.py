@@ -51,11 +51,11 @@ class WatchedStore(MemoryStore):
         self.traits = dataclasses.replace(self.traits, **traits)
 
     def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
-        self._note("GET", box)
+        self._note("read", box)
         super().read_box(box, out, call)
 
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
-        self._note("POST", box)
+        self._note("write", box)
         super().write_box(box, voxels, call)
 
     def _note(self, method: str, box: Box) -> None:
@@ -66,11 +66,11 @@ class WatchedStore(MemoryStore):
 
     @property
     def reads(self) -> list[Box]:
-        return [box for method, box in self.asked if method == "GET"]
+        return [box for method, box in self.asked if method == "read"]
 
     @property
     def writes(self) -> list[Box]:
-        return [box for method, box in self.asked if method == "POST"]
+        return [box for method, box in self.asked if method == "write"]
 
     def volume(self, **options: Any) -> Volume:
         return Volume(self, self.metadata, retry=RetryPolicy(patience=0), **options)

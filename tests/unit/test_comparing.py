@@ -63,7 +63,7 @@ def test_blocks_and_counts_are_those_that_looking_at_each_voxel_finds(
 ) -> None:
     a = ramp(SHAPE, seed=seed)
     b = changed(a, count, seed)
-    box = Box.of([min(each) for each in corners], [max(each) for each in corners])
+    box = Box([min(each) for each in corners], [max(each) for each in corners])
     difference = pyvolume.compare(volume_of(a, blocks), b, box)
     counted = dict(zip(difference, difference.counts.tolist(), strict=True))
     # the channel is an axis of its own: a store in memory has blocks of one channel
@@ -73,7 +73,7 @@ def test_blocks_and_counts_are_those_that_looking_at_each_voxel_finds(
     assert bool(difference) == part.any()
     if part.any():
         faces = [np.argwhere(part).min(0) + box.start, np.argwhere(part).max(0) + box.start + 1]
-        assert difference.bounds == Box.of(*faces)
+        assert difference.bounds == Box(*faces)
     else:
         assert difference.bounds is None
 
@@ -125,7 +125,7 @@ def test_outside_its_bounds_a_growable_volume_counts_as_zeros() -> None:
     small, large = np.ones((1, 4, 4, 4), "uint8"), np.ones((1, 8, 4, 4), "uint8")
     large[:, 6:] = 0
     difference = pyvolume.compare(volume_of(small, (4, 4, 4), growable=True), large)
-    assert difference.bounds == Box.of((0, 4, 0, 0), (1, 6, 4, 4))
+    assert difference.bounds == Box((0, 4, 0, 0), (1, 6, 4, 4))
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -134,14 +134,14 @@ def test_a_volume_that_has_nothing_in_the_box_is_refused(order: int) -> None:
     a, b = pair[::order]
     with pytest.raises(SelectionError, match="give a box that both have"):
         pyvolume.compare(a, b)
-    assert not pyvolume.compare(a, b, Box.of((0, 0, 0, 0), (1, 4, 4, 4)))
+    assert not pyvolume.compare(a, b, Box((0, 0, 0, 0), (1, 4, 4, 4)))
 
 
 @pytest.mark.parametrize(
     ("a", "b", "box", "error", "match"),
     [
         (np.zeros((1, 4, 4)), np.zeros((1, 4, 4, 4)), None, VoxelsMismatchError, "as many axes"),
-        (np.zeros((1, 4, 4)), np.zeros((1, 4, 4)), Box.of((0,), (1,)), SelectionError, "a Box of 3 axes"),
+        (np.zeros((1, 4, 4)), np.zeros((1, 4, 4)), Box((0,), (1,)), SelectionError, "a Box of 3 axes"),
         (np.zeros((1, 4, 4)), np.zeros((3, 4, 4)), None, SelectionError, "both have"),
         (np.zeros((1, 4, 4)), "text", None, TypeError, "compare: expected a volume"),
     ],
@@ -195,13 +195,13 @@ def test_an_error_tells_what_was_not_compared() -> None:
     with pytest.raises(TransportError) as caught:
         pyvolume.compare(store.volume(), a)
     assert caught.value.remaining == (
-        Box.of((0, 0, 0, 128), (1, 512, 512, 192)),
-        Box.of((0, 0, 0, 192), (1, 512, 512, 256)),
+        Box((0, 0, 0, 128), (1, 512, 512, 192)),
+        Box((0, 0, 0, 192), (1, 512, 512, 256)),
     )
 
 
 def test_memory_stays_within_a_few_pieces() -> None:
-    box = Box.of((0, 0, 0, 0), (1, 4096, 2048, 64))  # 512 MiB of each
+    box = Box((0, 0, 0, 0), (1, 4096, 2048, 64))  # 512 MiB of each
     stores = [GeneratedStore(concurrency=2) for _ in range(2)]
     stores[0].address = "another://"
     a, b = (store.volume() for store in stores)

@@ -381,3 +381,12 @@ def test_a_ragged_list_does_not_fit() -> None:
 def test_out_that_cannot_be_filled_is_refused_at_once(out: Any) -> None:
     with pytest.raises(VoxelsMismatchError, match="out must be"):
         pyvolume.from_array(np.zeros((1, 2, 3))).get_ndarray((0, 0, 0), (1, 2, 3), out)
+
+
+@pytest.mark.parametrize("side", [10**5, 10**30])
+def test_a_box_out_of_bounds_is_refused_before_memory_is_allocated(side: int) -> None:
+    volume = pyvolume.from_array(np.zeros((1, 4, 4, 4), "uint8"))
+    with pytest.raises(SelectionError):
+        volume.coords[:, 0:side, 0:side, 0:side]
+    with pytest.raises(SelectionError):
+        volume.get_ndarray((0, 0, 0, 0), (1, side, side, side))

@@ -15,7 +15,7 @@ from pyvolume.dvid.keyvalue.files import PIECE_BYTES, VALUE_TYPE
 from pyvolume.dvid.keyvalue.json import JsonValues
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.errors import AnswerError, KeyNotFoundError, RefusedError
-from pyvolume.transfer.many import run_ahead
+from pyvolume.transfer.pool import run_ahead
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.connection import Connection
 from pyvolume.transport.request import Request, Upload

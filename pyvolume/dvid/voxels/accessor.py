@@ -125,7 +125,7 @@ class VoxelsAccessor(Volume):
     @property
     def store(self) -> DvidStore:
         """The instance in its version."""
-        return cast("DvidStore", self.access.store)
+        return cast("DvidStore", self.transfer.store)
 
     @property
     def uuid(self) -> str:
@@ -200,7 +200,7 @@ class VoxelsAccessor(Volume):
         """Open the same instance with the same options; blocks are completed from `unmasked`."""
         other = VoxelsAccessor(self.store.connection, uuid, self.data_name, query, self.store.throttle)
         other.store.unmasked = unmasked
-        other.access = dataclasses.replace(self.access, store=other.store)
+        other.transfer = dataclasses.replace(self.transfer, store=other.store, metadata=other.metadata)
         return other
 
     # methods that are written beside their subject

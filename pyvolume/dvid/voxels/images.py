@@ -95,7 +95,7 @@ def image(
     picture = Picture(f"draw {plane} at {at} of {self.data_name}", format, quality, decode)
     region = _region(self, picture.action, plane, at, box)
     size = _size(region, plane)
-    return picture.drawn(self.store, f"raw/{_geometry(plane, size, region)}", size, self.access.begin())
+    return picture.drawn(self.store, f"raw/{_geometry(plane, size, region)}", size, self.transfer.begin())
 
 
 @overload
@@ -159,7 +159,7 @@ def isotropic(
         )
     region = _region(self, picture.action, plane, at, box)
     size = _stretched(_size(region, plane), [self.resolution["xyz".index(axis)] for axis in plane])
-    return picture.drawn(self.store, f"isotropic/{_geometry(plane, size, region)}", size, self.access.begin())
+    return picture.drawn(self.store, f"isotropic/{_geometry(plane, size, region)}", size, self.transfer.begin())
 
 
 @overload
@@ -239,7 +239,7 @@ def arb(
     width, height = (math.floor(math.dist(corners[0], other) / pixel) + 1 for other in corners[1:])
     words = "/".join("_".join(map(repr, corner)) for corner in corners)
     # rounding on another machine may cost the last pixel
-    size, call = (width, height), self.access.begin()
+    size, call = (width, height), self.transfer.begin()
     return picture.drawn(self.store, f"arb/{words}/{pixel!r}", size, call, may_differ=True)
 
 

@@ -11,8 +11,8 @@ from pyvolume import Box
 from pyvolume.dvid.repo import Repo
 from pyvolume.dvid.version import Version
 
-BLOCK = Box.of((0, 0, 0, 0), (1, 32, 32, 32))
-TWO = Box.of((0, 0, 0, 0), (1, 64, 32, 32))
+BLOCK = Box((0, 0, 0, 0), (1, 32, 32, 32))
+TWO = Box((0, 0, 0, 0), (1, 64, 32, 32))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_comparing_finds_what_was_written_inside(versions: list[Version]) -> Non
     found = list(versions[-1].volume("gray").history(exact=True))
     assert [each.version for each in found] == [versions[3], versions[2], versions[0]]
     assert [list(each.difference or ()) for each in found] == [
-        [Box.of((0, 32, 0, 0), (1, 64, 32, 32))], [BLOCK], [BLOCK],
+        [Box((0, 32, 0, 0), (1, 64, 32, 32))], [BLOCK], [BLOCK],
     ]  # fmt: skip
     assert all(each.difference is not None and each.difference.voxels == 32**3 for each in found)
 

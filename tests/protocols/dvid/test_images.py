@@ -47,14 +47,14 @@ def test_a_plane_is_that_of_the_voxels(volumes: dict[str, pyvolume.dvid.VoxelsAc
 
 def test_a_box_is_that_of_the_plane(volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
     volume = volumes["uint16"]
-    same(volume.image("xz", 3, Box.of((5, 2), (25, 19))), volume[:, 5:25, 3, 2:19])
+    same(volume.image("xz", 3, Box((5, 2), (25, 19))), volume[:, 5:25, 3, 2:19])
 
 
 def test_outside_the_bounds_there_are_zeros(volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
     volume = volumes["uint8"]
-    picture = volume.image("yz", 0, Box.of((-5, -3), (10, 12)))
+    picture = volume.image("yz", 0, Box((-5, -3), (10, 12)))
     same(picture, volume.coords[:, 0, -5:10, -3:12])
-    assert not volume.image("xy", -1, Box.of((0, 0), (4, 4))).any()
+    assert not volume.image("xy", -1, Box((0, 0), (4, 4))).any()
 
 
 @pytest.mark.parametrize("alpha", [0, 255])
@@ -65,7 +65,7 @@ def test_colours_that_are_all_transparent_or_opaque_stay_what_they_are(dvid: Dvi
 
 
 def test_the_file_shows_the_first_axis_to_the_right(volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
-    data = volumes["uint8"].image("xy", 7, Box.of((0, 0), (40, 30)), decode=False)
+    data = volumes["uint8"].image("xy", 7, Box((0, 0), (40, 30)), decode=False)
     with Image.open(io.BytesIO(data)) as picture:
         assert (picture.format, picture.size) == ("PNG", (40, 30))
         same(np.asarray(picture), volumes["uint8"][0, :40, :30, 7].T)
@@ -88,7 +88,7 @@ def test_a_better_jpeg_is_larger(volumes: dict[str, pyvolume.dvid.VoxelsAccessor
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "rgba"])
 def test_square_pixels_repeat_the_coarser_axis(volumes: dict[str, pyvolume.dvid.VoxelsAccessor], kind: str) -> None:
     volume = volumes[kind]  # 4 × 4 × 40 nm
-    box = Box.of((3, 2), (20, 9))
+    box = Box((3, 2), (20, 9))
     same(volume.isotropic("xz", 5, box), np.repeat(volume[:, 3:20, 5, 2:9], 10, axis=2))
     same(volume.isotropic("xy", 5, box), volume[:, 3:20, 2:9, 5])
 
@@ -98,7 +98,7 @@ def test_square_pixels_of_an_odd_ratio_are_means(dvid: DvidBackend) -> None:
     volume = repo.create_volume("gray", (32, 32, 32), "uint8", block_shape=(32, 32, 32), resolution=(6, 4, 4))
     voxels = ramp((1, 32, 32, 32))
     volume[...] = voxels
-    picture = volume.isotropic("xy", 3, Box.of((0, 0), (4, 3)))
+    picture = volume.isotropic("xy", 3, Box((0, 0), (4, 3)))
     a, b, c, d = voxels[0, :4, :3, 3].astype(int)
     same(picture[0], np.stack([a, (a + b) // 2, b, c, (c + d) // 2, d]).astype("uint8"))
 
@@ -167,10 +167,10 @@ class TestRefusals:
         ("arguments", "options", "error", "match"),
         [
             (("zx", 7), {}, UnsupportedError, "xy, xz and yz"),
-            (("xy", 7, Box.of((0, 0, 0), (1, 9, 9))), {}, SelectionError, "the two axes xy"),
-            (("xy", 7, Box.of((3, 3), (3, 9))), {}, SelectionError, "nothing to draw"),
+            (("xy", 7, Box((0, 0, 0), (1, 9, 9))), {}, SelectionError, "the two axes xy"),
+            (("xy", 7, Box((3, 3), (3, 9))), {}, SelectionError, "nothing to draw"),
             (("xy", 2**31), {}, SelectionError, "32-bit"),
-            (("xy", 7, Box.of((0, 0), (10000, 10000))), {}, TooLargeError, "67108864 pixels"),
+            (("xy", 7, Box((0, 0), (10000, 10000))), {}, TooLargeError, "67108864 pixels"),
             (("xy", 7), {"format": "gif"}, ValueError, "'png' or 'jpeg'"),
             (("xy", 7), {"quality": 50}, ValueError, "of a JPEG"),
             (("xy", 7), {"format": "jpeg", "quality": 0}, ValueError, "1 to 100"),
@@ -202,7 +202,7 @@ class TestRefusals:
         volume = repo.create_volume("gray", None, "uint8")
         with pytest.raises(SelectionError, match="nothing to draw"):
             volume.image("xy", 0)
-        assert not volume.image("xy", 0, Box.of((0, 0), (4, 4))).any()
+        assert not volume.image("xy", 0, Box((0, 0), (4, 4))).any()
 
     def test_without_pillow_the_error_names_the_extra(
         self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor], monkeypatch: pytest.MonkeyPatch

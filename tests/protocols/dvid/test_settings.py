@@ -58,13 +58,13 @@ class TestResolution:
 class TestExtents:
     def test_they_become_larger(self, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         volume.set_extents((0, -10, 0, 0), (1, 50, 32, 40))
-        assert volume.bounds == volume.at(volume.uuid).bounds == Box.of((0, -10, 0, 0), (1, 50, 32, 40))
+        assert volume.bounds == volume.at(volume.uuid).bounds == Box((0, -10, 0, 0), (1, 50, 32, 40))
         np.testing.assert_array_equal(volume[:, :32, :32, :32], ramp(SHAPE), strict=True)
 
     def test_they_become_smaller_by_force_only(self, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         with pytest.raises(SelectionError, match="force=True"):
             volume.set_extents((0, 0, 0, 0), (1, 32, 32, 31))
-        assert volume.at(volume.uuid).bounds == Box.of((0,) * 4, SHAPE)
+        assert volume.at(volume.uuid).bounds == Box((0,) * 4, SHAPE)
         volume.set_extents((0, 0, 0, 0), (1, 32, 32, 31), force=True)
         assert volume.shape == volume.at(volume.uuid).shape == (1, 32, 32, 31)
         np.testing.assert_array_equal(volume.coords[:, 0:32, 0:32, 0:32], ramp(SHAPE), strict=True)
@@ -88,7 +88,7 @@ class TestExtents:
     def test_what_are_no_extents_is_refused(self, volume: pyvolume.dvid.VoxelsAccessor, start: Any, stop: Any) -> None:
         with pytest.raises(SelectionError):
             volume.set_extents(start, stop, force=True)
-        assert volume.at(volume.uuid).bounds == Box.of((0,) * 4, SHAPE)
+        assert volume.at(volume.uuid).bounds == Box((0,) * 4, SHAPE)
 
 
 @pytest.mark.parametrize("change", ["set_resolution", "set_extents"])

@@ -438,5 +438,5 @@ class TestVolume:
         options = {"throttle": True, "retry_timeout": 7, "mode": "r", "casting": "safe", "partial_blocks": "raise"}
         given = pyvolume.dvid.VoxelsAccessor(repo.connection, repo.uuid, "gray", {"scale": "0"}, **cast("Any", options))
         other = given.at(repo.uuid)
-        assert dataclasses.replace(other.access, store=given.store) == given.access
+        assert dataclasses.replace(other.transfer, store=given.store) == given.transfer
         assert (other.store.query, other.store.throttle) == ({"scale": "0"}, True)

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pyvolume.codecs.raw import SEND_BYTES, SLAB_BYTES, decode_into, encode, flat_bytes, slabs
+from pyvolume.codecs.raw import SEND_BYTES, decode_into, encode, flat_bytes
+from pyvolume.model.slabs import SLAB_BYTES, slabs
 
 LARGE = (2, 100, 70, 330)
 """More than one slab of bytes that are sent."""

@@ -30,7 +30,7 @@ def painted(box: Box) -> NDArray[Any]:
 
 
 def test_corners_of_any_integer_type_become_ints() -> None:
-    box = Box.of(np.array([0, -3], np.int16), [np.uint8(4), 5])
+    box = Box(np.array([0, -3], np.int16), [np.uint8(4), 5])
     assert [type(n) for n in box.start + box.stop] == [int] * 4
 
 
@@ -45,7 +45,7 @@ def test_corners_of_any_integer_type_become_ints() -> None:
 )
 def test_corners_that_make_no_box_are_refused(start: Any, stop: Any, message: str) -> None:
     with pytest.raises(SelectionError, match=message):
-        Box.of(start, stop)
+        Box(start, stop)
 
 
 def test_text_shows_half_open_ranges() -> None:
@@ -53,7 +53,7 @@ def test_text_shows_half_open_ranges() -> None:
 
 
 def test_boxes_of_equal_corners_are_equal_and_hash_alike() -> None:
-    assert len({Box((0, 1), (2, 3)), Box.of([0, 1], [2, 3]), Box((0, 1), (2, 4))}) == 2
+    assert len({Box((0, 1), (2, 3)), Box([0, 1], [2, 3]), Box((0, 1), (2, 4))}) == 2
 
 
 @given(boxes())
@@ -118,3 +118,17 @@ def test_slices_address_the_voxels_of_the_box_in_an_array_around_it(box: Box) ->
     voxels = np.zeros((40, 40, 40), bool)
     voxels[box.slices_from(ORIGIN)] = True
     np.testing.assert_array_equal(voxels, painted(box))
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"), [((0, 5), (1, 2)), ((0, 0, 0), (1, 2)), ((0, 0.5), (1, 2)), ("ab", "cd")], ids=str
+)
+def test_the_constructor_refuses_corners_that_are_no_box(start: Any, stop: Any) -> None:
+    with pytest.raises(SelectionError):
+        Box(start, stop)
+
+
+def test_a_union_is_the_smallest_box_around_both() -> None:
+    assert Box((0, 5), (1, 7)).union(Box((0, -2), (1, 3))) == Box((0, -2), (1, 7))
+    assert Box((0, 5), (1, 7)).union(Box((0, 9), (1, 9))) == Box((0, 5), (1, 7))
+    assert Box((0, 9), (1, 9)).union(Box((0, 5), (1, 7))) == Box((0, 5), (1, 7))

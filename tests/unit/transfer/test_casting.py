@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyvolume.codecs.raw import SLAB_BYTES
 from pyvolume.errors import VoxelsMismatchError
+from pyvolume.model.slabs import SLAB_BYTES
 from pyvolume.transfer.casting import Casting, castable, check_casting
 
 NAN, INF = float("nan"), float("inf")

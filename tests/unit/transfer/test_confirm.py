@@ -27,7 +27,7 @@ class Overwritten(WatchedStore):
         self._left = times
 
     def _overwrite(self, method: str, box: Box) -> None:
-        if method == "GET" and self.writes and self._left:
+        if method == "read" and self.writes and self._left:
             self._left -= 1
             self.stored()[...] = 1  # what they had read before our write
             self.stored()[0, 7, 7, 7] = 9
@@ -44,13 +44,13 @@ def methods(store: WatchedStore) -> list[str]:
 def test_what_has_stayed_is_read_once_more() -> None:
     store = Overwritten(0)
     post(store)
-    assert methods(store) == ["GET", "POST", "GET"]
+    assert methods(store) == ["read", "write", "read"]
 
 
 def test_nothing_is_confirmed_unless_asked_for() -> None:
     store = Overwritten(0)
     post(store, confirm=False)
-    assert methods(store) == ["GET", "POST"]
+    assert methods(store) == ["read", "write"]
 
 
 @pytest.mark.parametrize("times", range(1, CONFIRMATIONS))
@@ -61,14 +61,14 @@ def test_what_was_overwritten_is_merged_again_with_what_they_wrote(times: int) -
     expected[BOX.slices_from((0,) * 4)] = 5
     expected[0, 7, 7, 7] = 9
     np.testing.assert_array_equal(store.stored(), expected)
-    assert methods(store) == ["GET", *["POST", "GET"] * (times + 1)]
+    assert methods(store) == ["read", *["write", "read"] * (times + 1)]
 
 
 def test_what_is_overwritten_each_time_is_an_error() -> None:
     store = Overwritten(1000)
     with pytest.raises(StoreError, match=f"another process wrote the same blocks each time, {CONFIRMATIONS} times"):
         post(store)
-    assert methods(store) == ["GET", *["POST", "GET"] * CONFIRMATIONS]
+    assert methods(store) == ["read", *["write", "read"] * CONFIRMATIONS]
 
 
 def test_the_error_tells_the_boxes() -> None:
@@ -80,20 +80,20 @@ def test_the_error_tells_the_boxes() -> None:
 def test_whole_blocks_are_not_read_at_all() -> None:
     store = WatchedStore(ONES, (8, 8, 8))
     store.volume().post_ndarray((0, 0, 0, 0), SHAPE, ONES, confirm=True)
-    assert methods(store) == ["POST"]
+    assert methods(store) == ["write"]
 
 
 @pytest.mark.parametrize("value", [np.nan, -0.0, np.inf])
 def test_floats_that_equal_nothing_are_confirmed(value: float) -> None:
     store = WatchedStore(ONES.astype("float32"), (8, 8, 8))
     store.volume().post_ndarray(BOX.start, BOX.stop, np.full(BOX.shape, value, "float32"), confirm=True)
-    assert methods(store) == ["GET", "POST", "GET"]
+    assert methods(store) == ["read", "write", "read"]
 
 
 def test_values_that_are_cast_are_confirmed_as_they_are_stored() -> None:
     store = WatchedStore(ONES.astype("float32"), (8, 8, 8))
     store.volume().post_ndarray(BOX.start, BOX.stop, np.full(BOX.shape, 0.1), confirm=True)
-    assert methods(store) == ["GET", "POST", "GET"]
+    assert methods(store) == ["read", "write", "read"]
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -115,7 +115,7 @@ def test_many_boxes_are_confirmed_as_one_is(write: Callable[[WatchedStore], None
     store = Overwritten(2)
     write(store)
     assert store.stored()[0, 1, 1, 1] == 5
-    assert methods(store) == ["GET", *["POST", "GET"] * 3]
+    assert methods(store) == ["read", *["write", "read"] * 3]
 
 
 def test_what_may_not_be_merged_is_not_confirmed_either() -> None:

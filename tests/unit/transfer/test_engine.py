@@ -16,8 +16,6 @@ from watched_store import WatchedStore
 from pyvolume import Box, RetryPolicy
 from pyvolume.calls.call import Call
 from pyvolume.errors import AlignmentError, StoreError
-from pyvolume.indexing.selection import Selection
-from pyvolume.stores.locks import BoxLocks
 from pyvolume.transfer.engine import Operation, Transfer
 
 EXAMPLES = settings(max_examples=200, deadline=None)
@@ -33,7 +31,8 @@ def read(store: WatchedStore, box: Box) -> NDArray[Any]:
 
 def write(store: WatchedStore, box: Box, voxels: NDArray[Any], *, merges: bool = True) -> Box:
     operation = Operation(Call(RetryPolicy(patience=0)))
-    return Transfer(store, BoxLocks(), merges).write(Selection.of_box(box), voxels, store.metadata, operation)
+    transfer = Transfer(store, store.metadata, partial_blocks="merge" if merges else "raise")
+    return transfer.post(box, voxels, operation)
 
 
 @st.composite
@@ -135,7 +134,7 @@ def test_the_plan_is_what_the_store_is_asked_for(data: st.DataObject, is_write: 
         volume[key] = 1
     else:
         volume[key]
-    planned = [(request.method, request.box) for request in plan]
+    planned = [(request.action, request.box) for request in plan]
     assert in_any_order(store.asked) == in_any_order(planned)
     if plan.concurrency == 1:
         assert store.asked == planned
@@ -162,13 +161,13 @@ def test_the_plan_of_a_step_or_a_mask_is_what_the_store_is_asked_for(
     else:
         store.volume()[key]
     assert len(plan) > 1
-    assert in_any_order(store.asked) == in_any_order([(request.method, request.box) for request in plan])
+    assert in_any_order(store.asked) == in_any_order([(request.action, request.box) for request in plan])
 
 
 def test_an_aligned_write_reads_nothing() -> None:
     store = WatchedStore(np.zeros((1, 64, 70), np.uint8), (32, 32))
     write(store, Box((0, 32, 32), (1, 64, 70)), noise((1, 32, 38)))
-    assert store.asked == [("POST", Box((0, 32, 32), (1, 64, 70)))]
+    assert store.asked == [("write", Box((0, 32, 32), (1, 64, 70)))]
 
 
 def test_of_a_large_unaligned_write_only_the_border_is_read_back() -> None:

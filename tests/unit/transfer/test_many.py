@@ -17,7 +17,7 @@ import pyvolume
 from pyvolume import Box, RetryPolicy
 from pyvolume.calls.call import Call
 from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
-from pyvolume.transfer.many import AHEAD, run_ahead
+from pyvolume.transfer.pool import AHEAD, run_ahead
 
 PATIENCE = 20
 ARRAY = np.arange(2 * 30 * 20, dtype="uint16").reshape(2, 30, 20)
@@ -288,3 +288,17 @@ class TestRunAhead:
 
     def test_a_task_is_given_with_its_result(self) -> None:
         assert list(run_ahead(range(5), lambda n, _: n * n, begin, 3, ordered=True)) == [(n, n * n) for n in range(5)]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_many_boxes_report_one_transfer(concurrency: int) -> None:
+    seen: list[Any] = []
+    volume = store_of(concurrency).volume()
+    with pyvolume.set_options(progress=seen.append):
+        pieces = list(volume.read_many(BOXES))
+        nbytes = sum(voxels.nbytes for _, voxels in pieces)
+        assert [status.bytes_done for status in seen] == sorted({status.bytes_done for status in seen})
+        assert (len(seen), seen[-1].bytes_done, seen[-1].bytes_total) == (len(BOXES), nbytes, nbytes)
+        seen.clear()
+        volume.write_many(pieces)
+        assert (len(seen), seen[-1].bytes_done, seen[-1].bytes_total) == (len(BOXES), nbytes, nbytes)

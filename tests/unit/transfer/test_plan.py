@@ -45,7 +45,7 @@ class Case:
 
     def plan_of(self, write: bool) -> Plan:
         make = plan_write if write else plan_read
-        return make(self.selection, self.traits, self.metadata, self.concurrency, voxels=self.voxels)
+        return make(self.selection, self.traits, self.metadata, self.concurrency)
 
     def whole(self, grid: tuple[int, ...]) -> Box:
         return aligned(self.selection.box, grid, self.traits, self.metadata.bounds)
@@ -186,7 +186,7 @@ def test_what_is_sent_without_merging_is_selected_as_a_whole(case: Case) -> None
 def test_of_a_large_box_only_border_blocks_are_merged(case: Case) -> None:
     whole = case.whole(case.traits.write_grid)
     heavy = metadata_of(case.metadata.bounds, MERGE_WHOLE_BYTES // whole.size + 1)
-    plan = plan_write(case.selection, case.traits, heavy, case.concurrency, voxels=case.voxels)
+    plan = plan_write(case.selection, case.traits, heavy, case.concurrency)
     assert not any(case.selection.box.contains(step.box) for step in plan.steps if step.merged)
 
 
@@ -198,10 +198,10 @@ def test_a_plan_is_the_sequence_of_its_requests(case: Case, write: bool) -> None
     expected = [
         (method, step.box)
         for step in plan.steps
-        for method in ("GET", "POST")
-        if (method == "POST" if write else method == "GET") or step.merged
+        for method in ("read", "write")
+        if (method == "write" if write else method == "read") or step.merged
     ]
-    assert [(request.method, request.box) for request in plan] == expected
+    assert [(request.action, request.box) for request in plan] == expected
     assert (len(plan), plan.requests) == (len(expected), tuple(plan))
 
 
@@ -213,7 +213,7 @@ def test_the_bytes_of_a_plan_are_those_of_its_requests(case: Case, write: bool) 
     assert all(request.nbytes == request.box.size * itemsize for request in plan)
     assert plan.nbytes == sum(request.nbytes for request in plan)
     assert plan.bytes_wanted == case.voxels * itemsize
-    assert plan.merged_bytes == (sum(request.nbytes for request in plan if request.method == "GET") if write else 0)
+    assert plan.merged_bytes == (sum(request.nbytes for request in plan if request.action == "read") if write else 0)
 
 
 @both
@@ -228,7 +228,7 @@ def planes(mebibytes: int, concurrency: int, *, cap: int = 256 * MIB, write: boo
     box = Box((0, 0, 0, 0), (1, 1024, 1024, mebibytes))
     traits = traits_of((1, 1, 1, 1), most_read=cap, most_write=cap)
     make = plan_write if write else plan_read
-    return make(Selection.of_box(box), traits, metadata_of(box, 1), concurrency, voxels=box.size)
+    return make(Selection.of_box(box), traits, metadata_of(box, 1), concurrency)
 
 
 @both
@@ -274,9 +274,7 @@ def test_piece_sizes_are_bytes_over_workers_within_limits(
 
 def test_a_piece_is_not_thinner_than_the_blocks_that_are_stored() -> None:
     box, blocks = Box((0, 0, 0, 0), (1, 1024, 1024, 64)), (1, 64, 64, 64)
-    plan = plan_read(
-        Selection.of_box(box), traits_of(blocks, read_grid=(1, 1, 1, 1)), metadata_of(box, 1), 4, voxels=box.size
-    )
+    plan = plan_read(Selection.of_box(box), traits_of(blocks, read_grid=(1, 1, 1, 1)), metadata_of(box, 1), 4)
     assert {request.box.shape for request in plan} == {(1, 1024, 256, 64)}
 
 
@@ -291,13 +289,13 @@ def growing_traits() -> StoreTraits:
 
 def test_a_small_unaligned_box_is_merged_in_one_piece() -> None:
     box, bounds = Box((0, 1, 1), (1, 1000, 1000)), Box((0, 0, 0), (1, 0, 0))
-    plan = plan_write(Selection.of_box(box), growing_traits(), metadata_of(bounds, 1), 4, voxels=box.size)
+    plan = plan_write(Selection.of_box(box), growing_traits(), metadata_of(bounds, 1), 4)
     assert [(step.box, step.merged) for step in plan.steps] == [(Box((0, 0, 0), (1, 1024, 1024)), True)]
 
 
 def test_a_large_unaligned_box_is_sent_straight_but_for_its_borders() -> None:
     box, bounds = Box((0, 0, 10), (1, 8192, 4096)), Box((0, 0, 0), (1, 0, 0))
-    plan = plan_write(Selection.of_box(box), growing_traits(), metadata_of(bounds, 1), 4, voxels=box.size)
+    plan = plan_write(Selection.of_box(box), growing_traits(), metadata_of(bounds, 1), 4)
     assert [(step.box, step.merged) for step in plan.steps] == [
         (Box((0, 0, 64), (1, 8192, 4096)), False),
         (Box((0, 0, 0), (1, 8192, 64)), True),

@@ -95,7 +95,7 @@ def test_an_array_like_that_is_larger_than_memory_is_held_piece_by_piece(concurr
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    pieces = [box.size for method, box in store.asked if method == "POST"]
+    pieces = [box.size for method, box in store.asked if method == "write"]
     assert sum(pieces) == 256 * MEBI
     assert max(pieces) <= 128 * MEBI
     assert store.changed == {}

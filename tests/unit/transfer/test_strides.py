@@ -38,14 +38,14 @@ def test_a_coarse_view_holds_a_plane_for_each_worker(concurrency: int) -> None:
     every = ALL[::64]
     expected = expected_at(every[:, None, None], every[:, None], every)
     np.testing.assert_array_equal(coarse, expected, strict=True)
-    assert max(box.size for box in requests_of(store, "GET")) <= PLANE_BYTES
+    assert max(box.size for box in requests_of(store, "read")) <= PLANE_BYTES
     assert peak <= concurrency * PLANE_BYTES + coarse.nbytes + MEBI
 
 
 def test_a_coarse_view_asks_for_no_plane_without_a_selected_voxel() -> None:
     store = GeneratedStore(4)
     store.volume()[0, ::64, ::64, ::64]
-    assert sorted((box.start[3], box.stop[3]) for box in requests_of(store, "GET")) == [
+    assert sorted((box.start[3], box.stop[3]) for box in requests_of(store, "read")) == [
         (z, z + 1) for z in range(0, SIDE, 64)
     ]
 
@@ -69,7 +69,7 @@ def test_scattered_voxels_are_read_alone(key: Any, most: int, concurrency: int) 
     result, peak = peak_while(lambda: store.volume()[key])
     coordinates = [np.broadcast_to(axis, (1, SIDE, SIDE, SIDE)) for axis in np.ix_(np.zeros(1, int), ALL, ALL, ALL)]
     np.testing.assert_array_equal(result, expected_at(*(axis[key] for axis in coordinates[1:])), strict=True)
-    assert sum(box.size for box in requests_of(store, "GET")) <= most
+    assert sum(box.size for box in requests_of(store, "read")) <= most
     assert peak <= MEBI
 
 
@@ -104,8 +104,8 @@ def test_a_stepped_write_moves_the_touched_blocks_alone(concurrency: int) -> Non
     values = np.random.default_rng(0).integers(0, 128, (4, 4, 4), np.uint8) * 2 + 1
     _, peak = peak_while(lambda: store.volume().__setitem__(np.s_[0, ::1024, ::1024, ::1024], values))
     assert store.changed == {(0, 1024 * x, 1024 * y, 1024 * z): int(values[x, y, z]) for x, y, z in np.ndindex(4, 4, 4)}
-    assert {box.shape for box in requests_of(store, "POST")} == {(1, 64, 64, 64)}
-    assert len(requests_of(store, "POST")) == len(requests_of(store, "GET")) == 64
+    assert {box.shape for box in requests_of(store, "write")} == {(1, 64, 64, 64)}
+    assert len(requests_of(store, "write")) == len(requests_of(store, "read")) == 64
     assert peak <= 5 * MEBI
 
 

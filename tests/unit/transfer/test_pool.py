@@ -1,4 +1,4 @@
-"""Workers: at once up to a bound, and stopped together; barriers instead of sleeps."""
+"""A pool: at once up to a bound, and stopped together; barriers instead of sleeps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pyvolume import Box, RetryPolicy
 from pyvolume.calls.call import Call
 from pyvolume.errors import NotFoundError, StoreError, TransportError
 from pyvolume.transfer.plan import Step
-from pyvolume.transfer.workers import Workers
+from pyvolume.transfer.pool import run_all
 
 PATIENCE = 20
 """Seconds after which a test that would hang fails."""
@@ -26,7 +26,7 @@ def new_call() -> Call:
 
 
 def run(move: Callable[[Step], None], concurrency: int, *, steps: list[Step] = STEPS, call: Call | None = None) -> None:
-    Workers(steps, move, new_call() if call is None else call).run(concurrency)
+    run_all(steps, move, new_call() if call is None else call, concurrency)
 
 
 class Watched:

@@ -1,0 +1,205 @@
+"""Threads that move many boxes at once."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from pyvolume.calls.call import Call
+from pyvolume.errors import StoreError
+from pyvolume.transfer.plan import Step
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+AHEAD = 2
+"""Tasks that `run_ahead` begins before the caller asks for their results, for each thread."""
+
+LINGER = 0.5
+"""Seconds to wait after Ctrl-C for steps that are running; the threads end by themselves."""
+
+
+class _Job(Generic[Task, Result]):
+    """A task that waits for a thread, is running, or is done."""
+
+    def __init__(self, task: Task, work: Callable[[Task, Call], Result], begin: Callable[[], Call]) -> None:
+        self.task = task
+        self.future: Future[Result] = Future()
+        self._work = work
+        self._begin = begin
+        self._context = contextvars.copy_context()
+        self._call: Call | None = None
+
+    def run(self) -> None:
+        # before the task counts as running: from then on `drop` finds the call
+        self._call = call = self._context.run(self._begin)
+        if self.future.set_running_or_notify_cancel():
+            try:
+                self.future.set_result(self._context.run(self._work, self.task, call))
+            except BaseException as error:
+                self.future.set_exception(error)
+
+    def drop(self) -> None:
+        if not self.future.cancel() and self._call is not None:
+            self._call.cancel()
+
+
+class _Pool(Generic[Task, Result]):
+    """Threads that run jobs in order. They are daemons: one that hangs does not delay the end of the program."""
+
+    def __init__(self, concurrency: int) -> None:
+        self._queue: SimpleQueue[_Job[Task, Result] | None] = SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, name="pyvolume", daemon=True) for _ in range(concurrency)]
+        self._started = 0
+
+    def put(self, job: _Job[Task, Result]) -> None:
+        self._queue.put(job)
+        if self._started < len(self._threads):
+            self._started += 1
+            self._threads[self._started - 1].start()
+
+    def close(self) -> None:
+        """Let the threads end after the jobs that were put."""
+        for _ in self._threads:
+            self._queue.put(None)
+
+    def join(self, timeout: float | None = None) -> None:
+        for thread in self._threads[: self._started]:
+            thread.join(timeout)
+
+    def _work(self) -> None:
+        while (job := self._queue.get()) is not None:
+            job.run()
+
+
+def run_all(steps: Sequence[Step], move: Callable[[Step], object], call: Call, concurrency: int) -> None:
+    """Move all steps of one transfer, in this thread if one is enough.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        What to move.
+    move : callable
+        Moves one step.
+    call : Call
+        Cancelled by Ctrl-C.
+    concurrency : int
+        How many steps to run at once.
+
+    Raises
+    ------
+    StoreError
+        The first one that a step raises. No further steps begin then; `remaining` holds the boxes that did not arrive.
+    """
+    if min(concurrency, len(steps)) <= 1:
+        _run_here(steps, move)
+        return
+    jobs = [_Job(step, lambda step, _: move(step), lambda: call) for step in steps]
+    error = _run_together(jobs, call, min(concurrency, len(steps)))
+    if error is not None:
+        _tell_remaining(error, [job.task for job in jobs if job.future.cancelled() or job.future.exception()])
+        raise error
+
+
+def _run_together(jobs: Sequence[_Job[Step, object]], call: Call, concurrency: int) -> BaseException | None:
+    """Run jobs until one fails; return its error when all threads have ended."""
+    errors: list[BaseException] = []
+
+    def stop_after_an_error(future: Future[object]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None:
+            errors.append(error)
+            for job in jobs:
+                job.future.cancel()
+
+    pool: _Pool[Step, object] = _Pool(concurrency)
+    try:
+        for job in jobs:
+            job.future.add_done_callback(stop_after_an_error)
+            pool.put(job)
+        pool.close()
+        pool.join()
+    except BaseException:
+        for job in jobs:
+            job.future.cancel()
+        call.cancel()
+        pool.close()
+        pool.join(LINGER / concurrency)
+        raise
+    return errors[0] if errors else None
+
+
+def _run_here(steps: Sequence[Step], move: Callable[[Step], object]) -> None:
+    for done, step in enumerate(steps):
+        try:
+            move(step)
+        except BaseException as error:
+            _tell_remaining(error, steps[done:])
+            raise
+
+
+def _tell_remaining(error: BaseException, steps: Sequence[Step]) -> None:
+    if isinstance(error, StoreError):
+        error.with_facts(remaining=tuple(step.box for step in steps))
+
+
+def run_ahead(
+    tasks: Iterable[Task],
+    work: Callable[[Task, Call], Result],
+    begin: Callable[[], Call],
+    concurrency: int,
+    *,
+    ordered: bool,
+) -> Iterator[tuple[Task, Result]]:
+    """Do tasks in threads, and give each with its result.
+
+    Parameters
+    ----------
+    tasks : iterable
+        Taken as they are needed.
+    work : callable
+        Does a task, with a call of its own.
+    begin : callable
+        Makes the call.
+    concurrency : int
+        How many tasks to run at once.
+    ordered : bool
+        Give them in the order of the tasks, or in the order in which they are done.
+
+    Raises
+    ------
+    Exception
+        What `work` raises, when its task would be given. Tasks that have not begun are dropped then, and running ones
+        are cancelled. The same happens when the iterator is closed.
+    """
+    waiting: deque[_Job[Task, Result]] = deque()
+    pool: _Pool[Task, Result] = _Pool(concurrency)
+    try:
+        for task in tasks:
+            waiting.append(_Job(task, work, begin))
+            pool.put(waiting[-1])
+            if len(waiting) >= AHEAD * concurrency:
+                yield _taken(waiting, ordered)
+        while waiting:
+            yield _taken(waiting, ordered)
+    finally:
+        for job in waiting:
+            job.drop()
+        pool.close()
+
+
+def _taken(waiting: deque[_Job[Task, Result]], ordered: bool) -> tuple[Task, Result]:
+    """Take the first task off the queue, or the first that is done."""
+    index = 0
+    if not ordered:
+        done, _ = wait([job.future for job in waiting], return_when=FIRST_COMPLETED)
+        index = next(i for i, job in enumerate(waiting) if job.future in done)
+    job = waiting[index]
+    result = job.future.result()
+    del waiting[index]
+    return job.task, result

@@ -1,4 +1,4 @@
-"""A mock of a DVID server, as strict as the real one, for tests without a server at hand.
+"""A mock of a DVID server for tests, as strict as the real server.
 
 >>> from mockserver import Fault, MockServer
 >>> with MockServer(faults=[Fault("busy", times=3)]) as server:

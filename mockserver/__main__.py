@@ -1,4 +1,4 @@
-"""``python -m mockserver``: run the server by hand; ``pyvolume serve`` is the same."""
+"""``python -m mockserver`` runs the mock server; ``pyvolume serve`` does the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import NoReturn
 from mockserver.dvid.server import MockServer
 
 SECRET = "DVID_JWT_SECRET_KEY"
-"""The variable that DVID itself takes it from."""
+"""The environment variable that DVID reads the secret from."""
 
 EXAMPLE = """\
 Example:
@@ -23,7 +23,7 @@ Example:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
+    """An argument parser that prints errors on one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -35,9 +35,9 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m mockserv
     Parameters
     ----------
     arguments : sequence of str, optional
-        Those of the process by default.
+        Arguments of the command; by default those of the process.
     prog : str
-        What the command is called.
+        Name of the command, for its messages.
     """
     parser = _parser(prog)
     options = _parse(parser, arguments)
@@ -76,27 +76,29 @@ def _parse(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespac
 def _parser(prog: str) -> Parser:
     parser = Parser(
         prog=prog,
-        description="Run a mock of a DVID server on this machine until Ctrl-C; its url is printed.\n"
-        "It is as strict as the real one.",
+        description="Run a mock of a DVID server on this machine until Ctrl-C, and print its url.\n"
+        "The mock is as strict as the real server.",
         epilog=EXAMPLE.format(prog=prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 takes a free one; default: 8000")
-    parser.add_argument("--folder", help="keep everything there between runs")
+    parser.add_argument("--folder", help="folder that keeps everything between runs")
     parser.add_argument(
         "--admin-token",
         default=os.environ.get("DVID_ADMIN_TOKEN") or None,
-        help="needed to create repositories; default: environment variable DVID_ADMIN_TOKEN",
+        help="token that is needed to create repositories; default: environment variable DVID_ADMIN_TOKEN",
     )
     parser.add_argument("--throttle-slots", type=int, default=1, help="throttled operations at a time; default: 1")
     parser.add_argument(
         "--auth",
         choices=["none", "token"],
         default="none",
-        help=f"what repositories ask for: nothing, or a token signed with environment variable {SECRET}",
+        help=f"what a request for a repository needs: nothing, or a token signed with environment variable {SECRET}",
     )
     parser.add_argument("--read-only", action="store_true", help="only the admin token allows changes")
-    parser.add_argument("--cors", action="append", default=[], help="origin whose pages may ask, * for all; repeatable")
+    parser.add_argument(
+        "--cors", action="append", default=[], help="origin whose web pages may send requests, * for all; repeatable"
+    )
     parser.add_argument("--json", action="store_true", help="print the url as JSON")
     return parser
 

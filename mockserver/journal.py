@@ -1,4 +1,4 @@
-"""What a server keeps between runs: every change, written and synced before it is answered."""
+"""Journal: the changes that a server keeps between runs. Each is on disk before its request is answered."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 HEADER = b'{"mockserver journal": 1}\n'
-"""The first line; it tells a journal from any other file of its name."""
+"""The first line of a journal; a file without it is not a journal."""
 
 
 class Journal:
-    """An append-only file of changes, one JSON object a line, and one file for each body of voxels.
+    """An append-only file of changes, one JSON object per line, and one file for each body of voxels.
 
     Parameters
     ----------
     folder : str or path
-        Made if it does not exist. Its files are only changed if it is empty, or if a journal made it.
+        The folder of the journal, created if it does not exist. A folder must be empty or written by a journal.
 
     Raises
     ------
     OSError
-        If another server uses the folder, or the folder holds files that no journal made.
+        If another server uses the folder, or the folder holds files that no journal wrote.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -41,14 +41,14 @@ class Journal:
         except BlockingIOError:
             self._file.close()
             raise BlockingIOError(f"another server uses the folder {folder}") from None
-        # the rest of a header that a crash has cut short; nothing where it is whole
+        # completes a header that a crash cut short
         self._file.write(HEADER[self._path.stat().st_size :])
         self._file.flush()
         self._next = max((int(path.stem) + 1 for path in self._voxels.glob("*.raw") if path.stem.isdigit()), default=0)
         _sync_folder(Path(folder))
 
     def changes(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield operation and arguments of every change so far, and forget what was never completed."""
+        """Yield operation and arguments of every change so far; an incomplete last line is removed."""
         kept = len(HEADER)
         with self._path.open("rb") as file:
             file.seek(kept)
@@ -72,7 +72,7 @@ class Journal:
 
     @contextmanager
     def new_body(self) -> Iterator[tuple[str, BinaryIO]]:
-        """Open a new file for a body of voxels; it is on disk at the end of the block, gone on an error."""
+        """Open a new file for a body of voxels; at the end of the block it is on disk, on an error it is removed."""
         with self._numbers:
             name, self._next = f"{self._next}.raw", self._next + 1
         path = self._voxels / name
@@ -95,7 +95,7 @@ class Journal:
 
 
 def _refuse_foreign(folder: Path, journal: Path, voxels: Path) -> None:
-    """Refuse a folder that is neither empty nor made by a journal."""
+    """Refuse a folder that is neither empty nor written by a journal."""
     if not folder.exists():
         return
     begun = b""
@@ -106,7 +106,9 @@ def _refuse_foreign(folder: Path, journal: Path, voxels: Path) -> None:
             return
     is_ours = HEADER.startswith(begun) and set(folder.iterdir()) <= {journal, voxels}
     if not is_ours or (voxels.exists() and any(voxels.iterdir())):
-        raise FileExistsError(f"the folder {folder} holds files that are not of this server; choose an empty one")
+        raise FileExistsError(
+            f"the folder {folder} holds files that the mock server did not write; choose an empty folder"
+        )
 
 
 def _sync_folder(folder: Path) -> None:

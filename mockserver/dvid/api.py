@@ -1,4 +1,4 @@
-"""DVID's HTTP interface: which path leads where, and what is checked on the way."""
+"""DVID's HTTP interface: the route of each path, and the checks before it."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ log = logging.getLogger(__name__)
 
 
 class DvidApi:
-    """Answers requests as DVID does.
+    """Answers requests like DVID.
 
     Parameters
     ----------
     changes : Changes
-        The repositories and how to change them.
+        The repositories, and the operations that change them.
     throttle : Throttle
-        Slots of this server.
+        The slots for throttled requests.
     policy : Policy
-        Who may do what.
+        The rules of access.
     """
 
     def __init__(self, changes: Changes, throttle: Throttle, policy: Policy) -> None:
@@ -54,7 +54,7 @@ class DvidApi:
         self._voxels = VoxelsApi(changes, throttle)
         self._regions = RegionsApi(changes)
         self._keyvalues = KeyValuesApi(changes)
-        # The first pattern that matches decides, as in DVID's own multiplexer.
+        # The first pattern that matches is used, like in DVID's own multiplexer.
         self._routes: tuple[tuple[re.Pattern[str], Step], ...] = (
             (re.compile(r"(/api/(?!repo/|node/).*|/interface.*)"), self._server.answer),
             (re.compile(r"/api/repo/([^/]+)(?:/([^/]+)(?:/([^/]+))?)?"), self._in_repository),
@@ -125,7 +125,7 @@ class DvidApi:
 
 
 def _mutates(request: Request, instance: Instance, keyword: str) -> bool:
-    """Return whether a request counts as a change; questions about points do not."""
+    """Return whether a request is a change; a query about points is not."""
     method = request.method.lower()
     if isinstance(instance, Region) and keyword == "ptquery" and method == "post":
         return False
@@ -133,7 +133,7 @@ def _mutates(request: Request, instance: Instance, keyword: str) -> bool:
 
 
 def _redirect(request: Request) -> Answer:
-    """Point to the clean path, as Go's multiplexer does before anybody looks at it."""
+    """Redirect to the clean path, like Go's multiplexer does before it routes."""
     query = request.target.raw_query
     place = request.target.clean_path + (f"?{query}" if query else "")
     page = f'<a href="{html.escape(place)}">Temporary Redirect</a>.\n\n'.encode() if request.method == "GET" else b""

@@ -1,4 +1,4 @@
-"""Who may do what: tokens, read-only servers, pages of other origins."""
+"""Rules of access: tokens, read-only servers, web pages of other origins."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Header = tuple[str, str]
 
 @dataclass(frozen=True)
 class Policy:
-    """What a server is told about its clients.
+    """The rules of access of a server.
 
     Parameters
     ----------
     admin_token : str, optional
-        Without one, anybody may create repositories, as on DVID 1.0.0.
+        Token of the administrator. Without one, anybody may create repositories, like on DVID 1.0.0.
     read_only : bool
-        Whether only who has the admin token may change anything.
+        True if only the administrator may change anything.
     jwt_secret : str, optional
-        With one, a token signed with it is needed for repositories and versions.
+        With a secret, requests for repositories and versions need a token signed with it.
     cors : tuple of str
-        Origins whose pages may ask, ``*`` for all; with `jwt_secret` domains of two words.
+        Origins whose web pages may send requests, ``*`` for all. With `jwt_secret`, domains such as ``janelia.org``.
     """
 
     admin_token: str | None = None
@@ -45,11 +45,11 @@ class Policy:
     def check_writable(self, request: Request) -> None:
         """Refuse changes to a read-only server."""
         if self.read_only and not request.admin and request.method.lower() not in {"get", "head"}:
-            # The typing error is DVID's.
+            # DVID misspells it.
             raise Refused("Server in read-only mode and will only accept GET and HEAD requestcs")
 
     def check_user(self, request: Request) -> None:
-        """Refuse who has no token; the admin token does not stand in for it."""
+        """Refuse a request without a valid token; the admin token does not replace it."""
         if self.jwt_secret is None:
             return
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -60,7 +60,7 @@ class Policy:
             raise Refused(f"user {gojson.show(user)} is not a simple string")
 
     def shows_all(self, request: Request) -> bool:
-        """Whether the list of repositories is for this client."""
+        """Return whether this client may see the list of repositories."""
         if request.admin:
             return True
         try:
@@ -74,7 +74,7 @@ class Policy:
         return "*" in self.cors and self.jwt_secret is None
 
     def preflight(self, request: Request) -> Answer | None:
-        """Answer a browser that asks what a page may do; None for other requests."""
+        """Answer the CORS preflight of a browser; None for other requests."""
         wanted = request.headers.get("Access-Control-Request-Method", "")
         if not (self.cors and wanted and request.method == "OPTIONS") or self._any_origin:
             return None
@@ -94,7 +94,7 @@ class Policy:
         return Answer(204, headers=tuple(headers))
 
     def for_origin(self, request: Request, answer: Answer) -> Answer:
-        """Add to an answer what lets a page of another origin see it."""
+        """Add the CORS headers to an answer."""
         if not self.cors:
             return answer
         if self._any_origin:

@@ -1,4 +1,4 @@
-"""The mock server: starts, serves in threads of its own, and stops."""
+"""MockServer: starts and stops a mock of DVID."""
 
 from __future__ import annotations
 
@@ -33,35 +33,38 @@ MAX_AXES = 5
 
 
 class MockServer:
-    """A server that speaks DVID's protocol as strictly as the real one, and can be told to fail.
+    """A server that speaks DVID's protocol as strictly as the real one, and injects faults.
 
     It listens on 127.0.0.1 and is ready when the constructor returns.
 
     Parameters
     ----------
     volumes : mapping of str to array, optional
-        Channel-first arrays of two to six axes; the server opens with one repository that holds each as an
-        instance of its name, at extents of exactly its shape. Without volumes it opens empty.
+        Channel-first arrays of two to six axes. The server starts with one repository, in which each array is an
+        instance of that name; its extents are the shape of the array. Without `volumes` the server starts empty.
     port : int
-        0 takes any free one.
+        Port to listen on; 0 takes a free one.
     folder : path, optional
-        Keeps everything there between runs. If the folder holds repositories already, `volumes` is left aside.
+        Folder that keeps everything between runs; it must be empty or written by a mock server. If it holds
+        repositories already, `volumes` is ignored.
     root : str, optional
-        Version uuid of the repository for `volumes`, 32 hexadecimal digits.
+        Uuid of the root version of the repository for `volumes`, 32 hexadecimal digits.
     faults : iterable of Fault
-        Faults to begin with.
+        The first faults to inject.
     throttle_slots : int
-        How many throttled operations may run at a time.
+        How many throttled operations may run at the same time.
     admin_token : str, optional
-        Without one anybody may create repositories, as on DVID 1.0.0; with one only who sends it.
+        Token of the administrator, who alone may create repositories. Without a token anybody may, like on
+        DVID 1.0.0.
     auth : str
-        ``"token"`` wants a token of `token` for everything in repositories, ``"none"`` wants nothing.
+        With ``"token"``, requests for repositories need a token as `token` returns it; ``"none"``: they need none.
     jwt_secret : str, optional
-        What tokens are signed with; a random one by default.
+        Secret that tokens are signed with, at least 32 characters, or PyJWT warns; a random one by default.
     read_only : bool
-        Whether only who sends the admin token may change anything.
+        True if only the administrator may change anything.
     cors : iterable of str
-        Origins whose pages may ask, ``*`` for all; with ``auth="token"`` domains such as ``janelia.org``.
+        Origins whose web pages may send requests, ``*`` for all. With ``auth="token"``, domains such as
+        ``janelia.org``.
 
     Examples
     --------
@@ -128,11 +131,11 @@ class MockServer:
         """
         for root in self._changes.repositories.by_root:
             return root
-        raise LookupError("uuid: this server holds no repository yet")
+        raise LookupError("uuid: this server has no repository yet")
 
     @property
     def requests(self) -> list[RequestRecord]:
-        """What the server was asked so far, in order."""
+        """The requests that the server has received, in order."""
         return self._shared.records.copy()
 
     def token(self, user: str = "somebody", *, lifetime: float = 3600) -> str:
@@ -141,9 +144,14 @@ class MockServer:
         Parameters
         ----------
         user : str
-            Whom it names.
+            The user that the token names.
         lifetime : float
-            Seconds until it expires; if negative it has.
+            Seconds until the token expires; a negative number makes an expired token.
+
+        Raises
+        ------
+        ImportError
+            If PyJWT is not installed.
         """
         return make_token(self._jwt_secret, {"user": user, "exp": time.time() + lifetime})
 
@@ -155,7 +163,7 @@ class MockServer:
         name : str
             Name of the instance.
         version : str, optional
-            A version in any form that a URL takes; the root version by default.
+            A version in any form that a url accepts; the root version by default.
 
         Returns
         -------
@@ -169,7 +177,7 @@ class MockServer:
         return instance.voxels.array(lineage, box)
 
     def close(self) -> None:
-        """Stop serving and close every connection; again does nothing."""
+        """Stop serving and close every connection; a second call does nothing."""
         if not self._shared.closing.is_set():
             self._backend.stop()
             self._changes.close()
@@ -190,7 +198,7 @@ class MockServer:
 
 def _checked(name: str, volume: ArrayLike) -> NDArray[Any]:
     if "/" in name or name in RESERVED_NAMES:
-        raise ValueError(f"volume {name!r}: no url can name it")
+        raise ValueError(f"volume {name!r}: this name cannot be used in a url")
     array = np.asarray(volume)
     if not 1 <= array.ndim - 1 <= MAX_AXES:
         raise ValueError(f"volume {name!r}: expected a channel axis and 1 to {MAX_AXES} more, got shape {array.shape}")

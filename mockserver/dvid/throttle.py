@@ -14,7 +14,7 @@ class Throttle:
     Parameters
     ----------
     slots : int
-        How many operations may run at a time.
+        How many operations may run at the same time.
     """
 
     def __init__(self, slots: int) -> None:

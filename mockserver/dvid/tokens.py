@@ -100,6 +100,6 @@ def _object(part: str, go_type: str) -> dict[str, Any]:
 def _unpack(part: str) -> bytes:
     wrong = re.search("[^A-Za-z0-9_-]", part)
     if wrong or len(part) % 4 == 1:
-        # Go stops at the last, incomplete group.
+        # Go stops at the last group if it is incomplete.
         raise Refused(f"illegal base64 data at input byte {wrong.start() if wrong else len(part) - 1}")
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

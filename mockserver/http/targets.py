@@ -1,4 +1,4 @@
-"""Targets of requests: paths and queries, as Go's HTTP server understands them."""
+"""Targets of requests: paths and queries, parsed like Go does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 @dataclass(frozen=True)
 class Target:
-    """What a request asks for.
+    """Path and query of a request.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def parse_target(text: str) -> Target | None:
     if not path.startswith("/") or re.search("%(?![0-9a-fA-F]{2})", path):
         return None
     query: dict[str, str] = {}
-    pairs = [pair for pair in raw_query.split("&") if ";" not in pair]  # Go leaves these out
+    pairs = [pair for pair in raw_query.split("&") if ";" not in pair]  # Go ignores these
     for key, value in parse_qsl("&".join(pairs), keep_blank_values=True):
         query.setdefault(key, value)
     return Target(path, raw_query, unquote(path, errors="surrogateescape"), query)

@@ -1,1 +1,1 @@
-"""What a server holds."""
+"""The state of a server: repositories, versions, instances."""

@@ -1,4 +1,4 @@
-"""Voxels kept sparsely, in blocks, one layer for each version."""
+"""Voxels in blocks: a sparse layer of blocks for each version."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Block = NDArray[Any]
 Layer = dict[Point, Block]
 See = Callable[[Point, Block], Block]
 
-# Volumes of other than three axes take any box; these are the pieces they are kept in.
+# Volumes with other than three axes accept any box; these are the blocks in which they are kept.
 PIECES = {1: (65536,), 2: (256, 256), 4: (32, 32, 8, 4), 5: (16, 16, 8, 4, 4)}
 
 
@@ -27,7 +27,7 @@ class Voxels:
     Parameters
     ----------
     dtype : numpy.dtype
-        Of one value, little-endian.
+        Type of one value, little-endian.
     channels : int
         Values per voxel.
     grid : tuple of int
@@ -35,8 +35,7 @@ class Voxels:
 
     Notes
     -----
-    Blocks are never changed once they are in a layer, only replaced: a reader sees a block before
-    or after a write, never half of it.
+    A block in a layer is replaced, never changed: a reader sees a block before or after a write, never half of it.
     """
 
     def __init__(self, dtype: np.dtype[Any], channels: int, grid: Point) -> None:
@@ -60,7 +59,7 @@ class Voxels:
     def array(self, lineage: Lineage, box: Box, see: See | None = None) -> NDArray[Any]:
         """Return a copy of the voxels in `box`, channel first, Fortran order, zeros where nothing is stored.
 
-        `see` may put another block in the place of a stored one.
+        `see` may replace a stored block.
         """
         out = np.zeros((self.channels, *box.shape), self.dtype, order="F")
         for cell in box.cells(self.grid):
@@ -71,12 +70,12 @@ class Voxels:
         return out
 
     def read(self, lineage: Lineage, box: Box, see: See | None = None) -> Iterator[memoryview]:
-        """Yield the bytes of `box` in wire order, some MiB at a time."""
+        """Yield the bytes of `box` in wire order, a few MiB at a time."""
         for slab in box.slabs(self.voxel_bytes, self.grid):
             yield as_bytes(self.array(lineage, slab, see))
 
     def stage(self, box: Box, fill: Callable[[memoryview], None]) -> Layer:
-        """Make blocks of what `fill` delivers for `box`, in wire order; nothing is stored yet."""
+        """Read the voxels of `box` from `fill`, in wire order, and return them as blocks; nothing is stored yet."""
         staged: Layer = {}
         for slab in box.slabs(self.voxel_bytes, self.grid):
             values = np.empty((self.channels, *slab.shape), self.dtype, order="F")
@@ -104,7 +103,7 @@ class Voxels:
 
 
 def _overlap(box: Box, cell: Point, grid: Point) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Return where `box` and a grid cell meet: within the block, and within the box."""
+    """Return the part that `box` and a grid cell share: as slices of the block, and as slices of the box."""
     inside, outside = [slice(None)], [slice(None)]
     for start, count, index, side in zip(box.start, box.shape, cell, grid, strict=True):
         low, high = max(start, index * side), min(start + count, (index + 1) * side)

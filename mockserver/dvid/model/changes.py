@@ -1,4 +1,4 @@
-"""Every change a server can make to its repositories, so that a journal can make them again."""
+"""Changes of the repositories; a journal records and replays them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,20 @@ Fill = Callable[[memoryview], None]
 
 @dataclass(frozen=True)
 class Where:
-    """Where voxels go: a version, a volume, a box of it.
+    """The destination of voxels.
 
-    `grow` says whether the extents grow with them. Blocks outside of a `region`, if one is named, are left out.
+    Parameters
+    ----------
+    uuid : str
+        The version.
+    name : str
+        The volume.
+    start, shape : sequence of int
+        The box.
+    grow : bool
+        Whether the extents of the volume grow to hold the box.
+    region : str
+        Name of a region: blocks outside it are not stored. Empty for none.
     """
 
     uuid: str
@@ -41,17 +52,17 @@ class Where:
 
     @property
     def box(self) -> Box:
-        """The region they fill."""
+        """The box."""
         return Box(tuple(self.start), tuple(self.shape))
 
 
 class Changes:
-    """Carries out changes one at a time and writes them to the journal first, if there is one.
+    """Carries out changes one at a time; if there is a journal, each change is written to it first.
 
     Parameters
     ----------
     journal : Journal, optional
-        Its changes are made again at once.
+        The journal; the constructor replays its changes.
     """
 
     def __init__(self, journal: Journal | None = None) -> None:
@@ -62,12 +73,12 @@ class Changes:
             self._replay(operation, arguments)
 
     def make(self, operation: str, **arguments: Any) -> None:
-        """Carry out an operation of the table; the arguments are plain JSON values.
+        """Carry out one of `OPERATIONS`; the arguments are plain JSON values.
 
         Raises
         ------
         Refused
-            If the operation is not possible; what it did until then stays, also after a restart.
+            If the operation is not possible. What it changed before the refusal stays, also after a restart.
         """
         with self._lock:
             if self._journal:
@@ -75,7 +86,7 @@ class Changes:
             OPERATIONS[operation](self.repositories, **arguments)
 
     def write(self, where: Where, fill: Fill) -> None:
-        """Store voxels, which `fill` delivers in wire order; all of them or none."""
+        """Store all voxels that `fill` gives, in wire order, or none of them."""
         if self._journal is None:
             self._publish(where, self._stage(where, fill))
             return
@@ -86,7 +97,7 @@ class Changes:
             self._publish(where, staged)
 
     def adopt(self, uuid: str, name: str, array: NDArray[Any]) -> None:
-        """Make an instance of a channel-first array, with extents of exactly its shape."""
+        """Create an instance from a channel-first array; its extents are the shape of the array."""
         self.make("adopt", uuid=uuid, name=name, dtype=array.dtype.newbyteorder("<").str,
                   shape=array.shape, data_uuid=new_uuid())  # fmt: skip
         instance, _ = self.repositories.at(uuid, name, Volume)
@@ -131,7 +142,7 @@ class Changes:
                 where = Where(**arguments)
                 self._publish(where, self._stage(where, _filling(file)))
             return
-        with suppress(Refused):  # then it was refused the first time, too
+        with suppress(Refused):  # the first time it was refused, too
             OPERATIONS[operation](self.repositories, **arguments)
 
 

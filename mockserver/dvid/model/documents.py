@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 AXES = ("X", "Y", "Z", "T", "U")
 
-# What the real server was compiled with; those of another family are listed, but cannot be created here.
+# The types of the real server. The mock cannot create instances of the types of another family.
 OTHER_TYPES = ("annotation", "googlevoxels", "imagetile", "labelarray", "labelblk", "labelmap", "labelsz",
                "labelvol", "multichan16", "neuronjson", "tarsupervoxels")  # fmt: skip
 
@@ -110,7 +110,7 @@ def _describe_base(base: Base) -> dict[str, Any]:
 
 
 def describe_properties(instance: Volume, lineage: Sequence[int]) -> dict[str, Any]:
-    """Return what ``info`` calls Extended and ``metadata`` calls Properties."""
+    """Return the object that ``info`` calls Extended and ``metadata`` calls Properties."""
     low, high = instance.extents_in(lineage) or (None, None)
     return {
         "Values": [{"DataType": instance.kind.dtype.name, "Label": label} for label in instance.kind.labels],
@@ -129,7 +129,7 @@ def describe_properties(instance: Volume, lineage: Sequence[int]) -> dict[str, A
 
 
 def describe_axes(instance: Volume, lineage: Sequence[int]) -> dict[str, Any]:
-    """Return the ``metadata`` document: axes X, Y, Z and the properties; channels are no axis."""
+    """Return the ``metadata`` document: axes X, Y, Z and the properties. The channels are not an axis."""
     low, high = instance.extents_in(lineage) or ((0,) * instance.ndim, (-1,) * instance.ndim)
     return {
         "Axes": [
@@ -147,7 +147,7 @@ def describe_axes(instance: Volume, lineage: Sequence[int]) -> dict[str, Any]:
 
 
 def _entry(values: Sequence[T], axis: int) -> T:
-    """Return one of the values a client gave; DVID takes any number of them, and breaks down here."""
+    """Return one of the values that a client set; DVID accepts too few of them, and crashes here."""
     if axis >= len(values):
         raise Panic(f"runtime error: index out of range [{axis}] with length {len(values)}")
     return values[axis]

@@ -1,4 +1,4 @@
-"""Blocks as they are stored and sent, one frame each."""
+"""Blocks in their stored form, one frame each."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ KNOWN = frozenset({"", "uncompressed", "jpeg"})
 
 
 def check_compression(compression: str) -> None:
-    """Refuse what the block endpoints do not know."""
+    """Refuse a compression that the block endpoints do not know."""
     if compression not in KNOWN:
         raise Refused(f"don't understand 'compression' query string value: {compression}")
 
 
 def stored_blocks(place: Place[Volume], cells: Iterable[Point]) -> Iterator[tuple[Point, NDArray[Any]]]:
-    """Yield those of the blocks that are stored."""
+    """Yield the stored blocks among these cells."""
     lineage = place.lineage
     for cell in cells:
         block = place.instance.voxels.block(lineage, cell)
@@ -45,7 +45,7 @@ def frames(place: Place[Volume], cells: Iterable[Point], compression: str) -> It
 
 
 def stored_form(block: NDArray[Any], volume: Volume) -> Bytes:
-    """Return a block as the instance stores it; LZ4 comes behind the uncompressed size."""
+    """Return a block as the instance stores it; before LZ4 data there is the uncompressed size."""
     data = as_bytes(np.asfortranarray(block))
     if (width := volume.jpeg_width) is not None:
         return jpeg_of(block, width)

@@ -1,4 +1,4 @@
-"""Data instances of every type that this server makes."""
+"""Data instances of all types that this server has."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _MAKERS: Mapping[str, Callable[[Config, Origin], Instance]] = {
 
 
 def from_config(config: Config, origin: Origin) -> Instance:
-    """Make an instance of what a client asked for; the keys of `config` are in lower case.
+    """Create an instance from the settings of a client; the keys of `config` are in lower case.
 
     Raises
     ------
     Refused
-        With DVID's words for the first setting it does not take.
+        With DVID's text for the first setting that DVID refuses.
     """
     return _MAKERS[config["typename"]](config, origin)

@@ -16,7 +16,7 @@ TYPE = DataType("keyvalue", "0.2")
 
 @dataclass
 class KeyValues:
-    """An instance of values by key; a key is text whose bytes may be no UTF-8, as surrogates."""
+    """Values by key; in a key, a surrogate is a byte that is not UTF-8."""
 
     base: Base
     values: Layers[str, bytes] = field(default_factory=Layers)
@@ -27,7 +27,7 @@ class KeyValues:
         Raises
         ------
         Refused
-            If an empty key is among them. A real server stores one, and cannot list beyond it any more.
+            If one of the keys is empty. A real server stores an empty key, and then cannot list the keys after it.
         """
         low, high = in_bytes(first), None if last is None else in_bytes(last)
         for key, value in sorted(self.values.seen(lineage).items(), key=lambda item: in_bytes(item[0])):
@@ -38,10 +38,10 @@ class KeyValues:
 
 
 def in_bytes(text: str) -> bytes:
-    """Return the bytes a text came as."""
+    """Return a text as the bytes that the client sent."""
     return text.encode(errors="surrogateescape")
 
 
 def from_config(config: Config, origin: Origin) -> KeyValues:
-    """Make an instance of what a client asked for."""
+    """Create an instance from the settings of a client."""
     return KeyValues(base_from(config, TYPE, origin))

@@ -1,4 +1,4 @@
-"""What a version sees of what it and its ancestors hold."""
+"""Lineage: which values of a version and its ancestors are visible in it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Lineage(Sequence[int]):
     Parameters
     ----------
     parents : mapping
-        Of every version of the repository, by number.
+        The parents of each version of the repository, by number.
     version : int
-        Where to begin.
+        Number of the version.
     """
 
     def __init__(self, parents: Mapping[int, Sequence[int]], version: int) -> None:
@@ -41,10 +41,15 @@ class Lineage(Sequence[int]):
         return len(self._versions)
 
     def first(self, held: Iterable[tuple[int, V | None]]) -> V | None:
-        """Return what counts of that which some of the versions hold, nearest first; None stands for a deletion.
+        """Return the value that is visible in this version.
 
-        Without merges that is the first. Of what both sides of a merge have changed nothing is left, as on a real
-        server: DVID calls the merge free of conflicts, and then finds two values.
+        Without merges this is the nearest one. If both sides of a merge have changed the value, there is none, like on
+        a real server: DVID says that the merge has no conflicts, and then finds two values.
+
+        Parameters
+        ----------
+        held : iterable of (int, value)
+            The versions that have a value, nearest first, and their values; None is a deletion.
         """
         if not self._ancestors:
             return next((value for _, value in held), None)

@@ -17,9 +17,9 @@ from mockserver.http.messages import Refused, Request
 
 
 def find(request: Request, place: Place[Volume]) -> Blocks | None:
-    """Return the blocks of the region that a request names, an instance in the same version; None if it names none.
+    """Return the blocks of the region that a request names, in the same version; None if it names none.
 
-    Its blocks count as those of the volume, whatever their size: DVID does not compare.
+    DVID does not compare the block sizes: a block of the region masks the block of the volume at the same place.
     """
     name = request.query.get("roi")
     if not name:
@@ -38,12 +38,12 @@ def array(place: Place[Volume], box: Box, region: Blocks | None) -> NDArray[Any]
 
 
 def read(place: Place[Volume], box: Box, region: Blocks | None) -> Iterator[memoryview]:
-    """Return the bytes of a box in wire order, some MiB at a time."""
+    """Yield the bytes of a box in wire order, a few MiB at a time."""
     return place.instance.voxels.read(place.lineage, box, _view(place.instance, region))
 
 
 def _view(volume: Volume, region: Blocks | None) -> See | None:
-    """Return what becomes of a stored block: outside the region it is background, zeros if voxels are wide."""
+    """Return a function that replaces blocks outside the region by background; by zeros if voxels are wide."""
     if region is None:
         return None
     outside = volume.background if volume.voxels.voxel_bytes == 1 else 0

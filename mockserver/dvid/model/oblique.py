@@ -1,4 +1,4 @@
-"""Planes of voxels as rows of pixels: made square, or cut at any angle."""
+"""Planes of voxels as rows of pixels: with square pixels, or at any angle."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Vector = NDArray[np.float64]
 
 
 def square_size(voxel_size: Sequence[float], plane: tuple[int, int], size: Point) -> Point:
-    """Return how many voxels there are in a plane of so many square pixels."""
+    """Return width and height in voxels of a plane of `size` square pixels."""
     width, height = size
     across, down = (np.float32(voxel_size[axis]) for axis in plane)
     if across < down:
@@ -31,9 +31,9 @@ def square_size(voxel_size: Sequence[float], plane: tuple[int, int], size: Point
 
 
 def stretched(rows: Rows, size: Point) -> Rows:
-    """Return rows of pixels as a picture of another size, each pixel the mean of what it covers.
+    """Return an image of another size; each pixel is the mean of the pixels that it covers.
 
-    Voxels of four or eight bytes count as one number, the first byte the highest: so does DVID.
+    Like DVID, it reads a voxel of four or eight bytes as one big-endian number.
     """
     height, width, channels = rows.shape
     if (width, height) == size:
@@ -46,7 +46,7 @@ def stretched(rows: Rows, size: Point) -> Rows:
 
 
 def _shares(source: int, target: int) -> NDArray[np.uint64]:
-    """Return how much of each target cell each source cell covers, in parts of 1 / (source x target)."""
+    """Return the overlap of each target cell with each source cell, in units of 1 / (source x target)."""
     low, high = np.arange(source) * target, np.arange(target) * source
     cover = np.minimum(low + target, (high + source)[:, None]) - np.maximum(low, high[:, None])
     shares: NDArray[np.uint64] = np.maximum(cover, 0).astype(np.uint64)
@@ -62,7 +62,7 @@ class Cut:
     corner, right, below : Vector
         Its upper left, upper right and lower left corner, in the units of the voxel size.
     step : float
-        Distance of the pixels.
+        Distance between pixels.
     """
 
     corner: Vector
@@ -72,22 +72,22 @@ class Cut:
 
     @classmethod
     def parse(cls, corner: str, right: str, below: str, step: str) -> Cut:
-        """Read three points ``1.5_2_3``, and the distance of the pixels."""
+        """Parse three points ``1.5_2_3``, and the distance between pixels."""
         return cls(_parse_vector(corner), _parse_vector(right), _parse_vector(below), _parse_float(step))
 
     @property
     def size(self) -> Point:
-        """Width and height, as far as DVID's integers go."""
+        """Width and height in pixels."""
         lengths = [math.sqrt(float(((end - self.corner) ** 2).sum())) for end in (self.right, self.below)]
         if self.step <= 0 or not all(math.isfinite(length / self.step) for length in lengths):
             raise Panic("runtime error: slice bounds out of range")
         return tuple(math.floor(length / self.step) + 1 for length in lengths)
 
     def checked_size(self, voxel_bytes: int) -> Point:
-        """Return width and height of a picture that DVID makes."""
+        """Return width and height; refuse an image that DVID does not make."""
         width, height = self.size
         if wrapped(width * height, 32) != width * height:
-            raise Panic("makeslice: a real server dies of a picture of that size")
+            raise Panic("makeslice: an image of this size ends a real server")
         if width * height * voxel_bytes > MAX_REQUEST_BYTES:
             size, limit = width * height * voxel_bytes, f"this DVID server's set limit ({MAX_REQUEST_BYTES})"
             raise Refused(f"Requested payload ({size} bytes) exceeds {limit}")
@@ -95,7 +95,7 @@ class Cut:
 
 
 def cut_rows(place: Place[Volume], cut: Cut) -> Rows:
-    """Return the pixels of a cut, interpolated between voxels; all zeros if voxels are no bytes, as from DVID."""
+    """Return the interpolated pixels of a cut. Like DVID, it returns zeros if voxels are wider than a byte."""
     volume = place.instance
     width, height = cut.checked_size(volume.voxels.voxel_bytes)
     rows = np.zeros((height, width, volume.voxels.channels), volume.voxels.dtype)
@@ -121,7 +121,7 @@ def _parse_float(text: str) -> float:
 
 
 def _steps(start: Vector, step: Vector, count: int) -> Vector:
-    """Return points on a line, added up one by one, so that rounding errors grow as they do in DVID."""
+    """Return points on a line; each adds a step to the one before, so rounding errors are as in DVID."""
     points: Vector = np.add.accumulate(np.vstack([start, np.tile(step, (count - 1, 1))]))
     return points
 
@@ -147,7 +147,7 @@ def _interpolated(place: Place[Volume], points: Vector) -> Rows:
 
 
 def _values(place: Place[Volume], points: NDArray[np.int_]) -> Vector:
-    """Return the voxels at some points, as numbers; of blocks that are not stored the background."""
+    """Return the voxels at some points as floats; the background where no block is stored."""
     voxels, volume, lineage = place.instance.voxels, place.instance, place.lineage
     background = volume.background if voxels.voxel_bytes == 1 else 0
     found = np.full((len(points), voxels.channels), background, np.float64)
@@ -157,7 +157,7 @@ def _values(place: Place[Volume], points: NDArray[np.int_]) -> Vector:
         if block is not None:
             here = (cells == cell).all(axis=1)
             x, y, z = (points[here] - cell * voxels.grid).T
-            # DVID counts in voxels where it should in bytes, so colours come from elsewhere in the block.
+            # DVID computes the offset in voxels, not in bytes: it reads the colours at another place in the block.
             first = (z * voxels.grid[1] + y) * voxels.grid[0] + x
             found[here] = block.reshape(-1, order="F")[first[:, None] + np.arange(voxels.channels)]
     return found

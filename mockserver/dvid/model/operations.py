@@ -1,4 +1,4 @@
-"""The changes that a journal can make again: methods of Repositories in all but name, with plain JSON arguments."""
+"""Replayable operations on Repositories; their arguments are plain JSON values."""
 
 from __future__ import annotations
 

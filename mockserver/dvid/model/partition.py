@@ -1,4 +1,4 @@
-"""How DVID cuts a region into boxes of blocks, with all that is odd about it."""
+"""DVID's partition of a region into boxes of blocks, including its errors; recorded exchanges need it."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ def partition(region: Region, lineage: Lineage, size: int, *, optimized: bool) -
     Parameters
     ----------
     region : Region
-        Its range of z is that of the last write to any version, so layers may lie askew.
+        The region. Its range of z is from the last write to any version, so layers may begin at another z.
     lineage : sequence of int
-        Versions whose spans count.
+        The version, and its ancestors.
     size : int
         Blocks along each side of a box.
     optimized : bool
-        Whether boxes may grow by a block, so that none is left over, and merge.
+        True if boxes may grow by a block, which leaves no rest, and merge.
 
     Raises
     ------
     Panic
-        Where the real server breaks down, or never comes to an end.
+        Where the real server crashes or never ends.
     """
     if size == 0:
         raise Panic("runtime error: integer divide by zero")
     if size < 0:
-        raise Panic("partition: a real server looks for boxes of a negative size for ever")
+        raise Panic("partition: a real server never ends with a negative batch size")
     low, high = region.z_range
     boxes = _Boxes(region.block_size, size, region.z_range)
     left = wrapped(high - low + 1, 32) % size
@@ -49,7 +49,7 @@ def partition(region: Region, lineage: Lineage, size: int, *, optimized: bool) -
 
 
 def _layers(spans: Sequence[Span], begin: int, size: int, left: int) -> Iterator[tuple[list[Span], Ends]]:
-    """Yield the spans of each layer; a span beyond the next layer counts as part of that, as on the real server."""
+    """Yield the spans of each layer. Like on the real server, a span beyond the next layer is part of that layer."""
     end, layer = begin + size - 1, list[Span]()
     for span in spans:
         if span[0] > end:
@@ -91,7 +91,7 @@ class _Boxes:
                 self._active += active
 
     def add_merged(self, layer: Sequence[Span], z: Ends) -> None:
-        """Add boxes that end where the spans end, and merge what lies before a gap into the box before."""
+        """Add boxes that end with the spans; blocks before a gap are merged into the preceding box."""
         for y, row in self._rows(layer, self._stretched):
             first, last = self._range_of(0, [span[2] for span in row], [span[3] for span in row])
             left, begin = (last - first + 1) % self._size, first
@@ -143,7 +143,7 @@ class _Boxes:
             raise Panic("runtime error: index out of range [-1]")
         total, active, box = _volume(x, y, z), _count_active(row, x), self._boxes[-1]
         last = [x[1], y[1], z[1]]
-        # The last point is that of the last block's first voxel, on the real server, too.
+        # Like on the real server, this is the first voxel of the last block.
         box["MaxPoint"] = [a * side for a, side in zip(last, self._block_size, strict=True)]
         box["MaxChunk"] = last
         box["TotalBlocks"] += total
@@ -167,12 +167,12 @@ def _volume(*ends: Ends) -> int:
 
 
 def _count_active(row: Sequence[Span], x: Ends) -> int:
-    """Count blocks; those of overlapping spans count more than once."""
+    """Count blocks; a block in several spans is counted several times."""
     return sum(max(0, min(x[1], last) - max(x[0], first) + 1) for _, _, first, last in row)
 
 
 def _largest_gap(row: Sequence[Span], x: Ends) -> Ends | None:
-    """Return the first of the largest runs of blocks in no span."""
+    """Return the first of the longest runs of blocks that are in no span."""
     best: Ends | None = None
     begin = None
     for at in range(x[0], x[1] + 1):

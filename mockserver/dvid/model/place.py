@@ -1,4 +1,4 @@
-"""Where a request to an instance points to."""
+"""Place: the instance and the version that a request names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T", bound=Instance, covariant=True)
 
 @dataclass(frozen=True)
 class Place(Generic[T]):
-    """An instance as one version sees it."""
+    """An instance in one version."""
 
     repository: Repository
     version: Version
@@ -22,5 +22,5 @@ class Place(Generic[T]):
 
     @property
     def lineage(self) -> Lineage:
-        """Numbers of the versions whose blocks are seen, the nearest first."""
+        """The version and its ancestors, nearest first."""
         return self.repository.lineage(self.version, self.instance)

@@ -28,7 +28,7 @@ BATCH = 10_000
 
 @dataclass
 class Region:
-    """An instance of spans, which differ from version to version; the range of z is that of the last write of all."""
+    """Spans in each version; the range of z is from the last write to any version."""
 
     base: Base
     block_size: Point
@@ -40,12 +40,12 @@ class Region:
         return sorted(self.spans.seen(lineage))
 
     def replace(self, lineage: Lineage, spans: Sequence[Span]) -> None:
-        """Put spans in the place of all that a version sees.
+        """Replace the spans of a version.
 
         Raises
         ------
         Refused
-            If a span ends before it begins. As on the real server, the old spans are gone by then.
+            If a span ends before it begins. Like on the real server, the old spans are deleted before this check.
         """
         bad = next((at for at, (_, _, first, last) in enumerate(spans) if last < first), None)
         kept = spans if bad is None else spans[: bad - bad % BATCH]
@@ -63,9 +63,9 @@ class Region:
         return Blocks(self.spans_in(lineage))
 
     def mask(self, lineage: Lineage, box: Box) -> NDArray[np.uint8]:
-        """Return 1 for the voxels of a box inside, in Fortran order.
+        """Return an array for a box, 1 inside the region, in Fortran order.
 
-        Left out are spans that begin below the box's first block, if that is counted as DVID does: towards zero.
+        Like DVID, it ignores spans that begin below the box's first block, which it rounds towards zero.
         """
         mask = np.zeros(box.shape, np.uint8, order="F")
         low = [_towards_zero(a, side) for a, side in zip(box.start, self.block_size, strict=True)]
@@ -83,7 +83,7 @@ class Region:
 
 
 class Blocks:
-    """A set of blocks, given by spans."""
+    """A set of blocks, as spans."""
 
     def __init__(self, spans: Sequence[Span]) -> None:
         self._rows: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -96,7 +96,7 @@ class Blocks:
 
 
 def from_config(config: Config, origin: Origin) -> Region:
-    """Make an instance of what a client asked for."""
+    """Create an instance from the settings of a client."""
     base = base_from(config, TYPE, origin)
     block_size = point_setting(config, "BlockSize") or (32, 32, 32)
     if len(block_size) != 3:

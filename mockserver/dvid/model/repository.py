@@ -1,4 +1,4 @@
-"""Repositories and their versions: a graph of nodes, named as DVID names them."""
+"""Repositories and their versions: a graph of nodes, with DVID's names."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def new_uuid() -> str:
 
 
 def timestamp() -> str:
-    """Return the time as Go prints it: RFC 3339 with nanoseconds, trailing zeros dropped."""
+    """Return the time as Go prints it: RFC 3339 with nanoseconds, without trailing zeros."""
     seconds, nanoseconds = divmod(time.time_ns(), 10**9)
     fraction = f".{nanoseconds:09d}".rstrip("0").rstrip(".")
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
 def log_lines(lines: Iterable[str], now: str) -> list[str]:
-    """Return lines as a log keeps them: time in seconds, two spaces, text."""
+    """Return lines of a log: time in seconds, two spaces, text."""
     return [f"{now[:19]}Z  {line}" for line in lines]
 
 
@@ -55,7 +55,7 @@ class Version:
 
 @dataclass
 class Repository:
-    """A graph of versions and the instances that all of them share."""
+    """A graph of versions, and the instances that all versions share."""
 
     root: Version
     alias: str
@@ -74,19 +74,19 @@ class Repository:
         self.heads["master"] = self.root
 
     def instance(self, name: str) -> Instance:
-        """Return the instance of that name, which every version of the repository sees."""
+        """Return the instance of this name; it exists in every version of the repository."""
         if name not in self.instances:
             raise Refused("invalid data instance name")
         return self.instances[name]
 
     def lineage(self, version: Version, instance: Instance) -> Lineage:
-        """Return the numbers of the versions of whose data `version` sees something, the nearest first."""
+        """Return the numbers of the versions whose data may be visible in `version`, nearest first."""
         if not instance.base.versioned:
             version = self.root
         return Lineage({number: node.parents for number, node in list(self.versions.items())}, version.number)
 
     def branch_for_child(self, parent: Version, branch: str) -> str:
-        """Return the branch of a new child: a new one, or the parent's, which may have only one such child."""
+        """Return the branch of a new child: a new branch, or the parent's, on which a parent has one child only."""
         if not parent.locked:
             raise Refused("can't branch an unlocked node")
         if branch in {"", parent.branch}:
@@ -109,7 +109,7 @@ class Repository:
     def add_merge(self, child: Version, parents: list[Version]) -> None:
         """Add a child of several parents.
 
-        A refusal leaves the child behind, open, below the parents looked at so far, as on the real server.
+        Like on the real server, a refusal leaves an open child below the parents that were checked before.
         """
         self.versions[child.number] = child
         for parent in parents:
@@ -123,7 +123,7 @@ class Repository:
         self.updated = child.created
 
     def ancestry(self, branch: str) -> list[Version]:
-        """Return a branch's versions and what they stem from, the leaf first; none for an unknown branch."""
+        """Return the versions of a branch and their ancestors, the leaf first; none for an unknown branch."""
         named = "" if branch == "master" else branch
         nodes = [node for node in list(self.versions.values()) if node.branch == named]
         if not nodes:
@@ -141,7 +141,7 @@ class Repository:
         return found
 
     def on_branch(self, branch: str, uuid: str) -> Version:
-        """Return the version that ``branch`` or ``branch~2`` names; `uuid` is only for the complaint."""
+        """Return the version that ``branch`` or ``branch~2`` names; `uuid` is for the error text."""
         name, *back = branch.split("~")
         if len(back) != 1:
             name = branch or "master"
@@ -175,25 +175,25 @@ class Repositories:
         self._next_number = 1
 
     def new_version(self, uuid: str, now: str, *, branch: str = "", note: str = "") -> Version:
-        """Make a version with the next number; it belongs to no repository yet."""
+        """Create a version with the next number, without a repository."""
         number = self._next_number
         self._next_number += 1
         return Version(uuid, number, now, now, branch, note)
 
     def own(self, repository: Repository, version: Version) -> None:
-        """Make a version findable by its uuid."""
+        """Register a version, so that it is found by its uuid."""
         self._owners[version.uuid] = (repository, version)
 
     def knows(self, uuid: str) -> bool:
-        """Whether a version of exactly that uuid exists."""
+        """Return whether a version with exactly this uuid exists."""
         return uuid in self._owners
 
     def of(self, uuid: str) -> tuple[Repository, Version]:
-        """Return the version of exactly that uuid, and its repository."""
+        """Return the version with exactly this uuid, and its repository."""
         return self._owners[uuid]
 
     def at(self, uuid: str, name: str, kind: type[T]) -> tuple[T, Lineage]:
-        """Return an instance of a kind, and the numbers of the versions whose layers a version sees."""
+        """Return an instance of a type, and the lineage of a version."""
         repository, version = self.of(uuid)
         instance = repository.instance(name)
         if not isinstance(instance, kind):
@@ -201,7 +201,7 @@ class Repositories:
         return instance, repository.lineage(version, instance)
 
     def find(self, text: str) -> tuple[Repository, Version]:
-        """Return what a version specifier of a URL names: ``3f``, ``3f:dev``, ``:master~1``, a tag."""
+        """Return the version that a url names: ``3f``, ``3f:dev``, ``:master~1``, a tag."""
         prefix, *branch = text.split(":")
         if len(branch) > 1:
             raise Refused(f'bad UUID specification "{text}"')

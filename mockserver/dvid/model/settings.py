@@ -1,4 +1,4 @@
-"""What every data instance has, of whatever type, and how a client's settings are read."""
+"""What data instances of all types have, and the parser for the settings of a client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FLAGS = {"false": False, "0": False, "true": True, "1": True}
 
 @dataclass(frozen=True)
 class DataType:
-    """A type of instances, as DVID names it."""
+    """A type of instances, with DVID's name."""
 
     name: str
     version: str
@@ -31,13 +31,13 @@ class DataType:
 
     @property
     def url(self) -> str:
-        """The URL of its code, the file that holds it or a folder of its name."""
+        """The url of its source code: a file, or a folder with its name."""
         return f"github.com/janelia-flyem/dvid/datatype/{self.file or self.name}"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an instance is made, and the uuid it gets."""
+    """The repository in which an instance is created, and the uuid of the instance."""
 
     repo_uuid: str
     data_uuid: str
@@ -57,12 +57,12 @@ class Base:
 
 
 def base_from(config: Config, data_type: DataType, origin: Origin) -> Base:
-    """Return what a client's settings say of any instance; the keys of `config` are in lower case.
+    """Return the part of a client's settings that all types have; the keys of `config` are in lower case.
 
     Raises
     ------
     Refused
-        With DVID's words for the first setting it does not take.
+        With DVID's text for the first setting that DVID refuses.
     """
     name = config["dataname"]
     if name in RESERVED_NAMES:
@@ -71,7 +71,7 @@ def base_from(config: Config, data_type: DataType, origin: Origin) -> Base:
 
 
 def text_setting(config: Config, key: str) -> str | None:
-    """Return a setting, which DVID wants to be a JSON string."""
+    """Return a setting; DVID refuses it if it is not a JSON string."""
     value = config.get(key.lower())
     if key.lower() in config and not isinstance(value, str):
         raise Refused(f"Setting for '{key}' was not a string: {gojson.show(value)}")
@@ -105,7 +105,7 @@ def _gzip(level: str) -> str:
         raise Refused(f'unable to parse gzip compression level ("{level}").  {words}') from None
     if number == 0:
         return COMPRESSIONS["none"]
-    # DVID takes a level that gzip does not know, and then stores without compression.
+    # DVID accepts a level that gzip does not know, and then stores without compression.
     return f"gzip compression, level {number}" if number in range(-1, 10) else "No compression, level 0"
 
 

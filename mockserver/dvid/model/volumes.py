@@ -21,7 +21,7 @@ Extents = tuple[Point, Point]
 
 @dataclass(frozen=True)
 class VoxelType:
-    """What kind of values a volume holds: one data type, one label for each channel."""
+    """The type of the voxels: one data type, one label for each channel."""
 
     type: DataType
     dtype: np.dtype[Any]
@@ -50,7 +50,7 @@ TYPES = {
 
 
 def type_of(dtype: np.dtype[Any], channels: int) -> VoxelType:
-    """Return the type for handed-over arrays; those that DVID lacks are made up in its manner."""
+    """Return the type for an array; a type that DVID does not have gets a name like DVID's."""
     dtype = dtype.newbyteorder("<")
     if channels == 1:
         return TYPES.get(f"{dtype.name}blk", _voxel_type(f"{dtype.name}blk", dtype, (dtype.name,)))
@@ -61,7 +61,7 @@ def type_of(dtype: np.dtype[Any], channels: int) -> VoxelType:
 
 @dataclass
 class Volume:
-    """An instance of voxels; these and the extents differ from version to version."""
+    """The voxels and the extents of an instance in each version."""
 
     base: Base
     kind: VoxelType
@@ -87,13 +87,13 @@ class Volume:
 
     @property
     def jpeg_width(self) -> int | None:
-        """Width of the gray pictures that blocks are stored as, or None if they are stored as they are."""
+        """Width of the JPEG in which a block is stored; None if blocks are not stored as JPEG."""
         match = re.fullmatch("jpeg compression, level ([0-9]+)", self.base.compression)
         return int(match[1]) if match else None
 
     @property
     def unusable(self) -> bool:
-        """Whether its blocks fit no box: DVID accepts two or four numbers as block size, and nobody can delete it."""
+        """Whether no box fits the blocks: DVID accepts a block size of two or four numbers."""
         return not self.any_box and self.ndim != 3
 
     def own_extents(self, lineage: Sequence[int]) -> Extents | None:
@@ -103,14 +103,14 @@ class Volume:
     def extents_in(self, lineage: Sequence[int]) -> Extents | None:
         """Return the extents shown in a version.
 
-        DVID falls back to the latest extents of any version, so those of a sibling may show.
+        DVID uses the latest extents of any version if there are none, also those of a sibling.
         """
         own = self.own_extents(lineage)
         low, high = own or self.latest_extents
         return None if low is None or high is None else (low, high)
 
     def grow(self, lineage: Sequence[int], box: Box) -> None:
-        """Extend the extents of a version to hold `box`, as posted; even an empty box counts."""
+        """Extend the extents of a version to hold `box`, also an empty one."""
         with self.growing:
             own = self.own_extents(lineage)
             low, high = own or (box.start, box.last)
@@ -121,12 +121,12 @@ class Volume:
 
 
 def from_config(config: Config, origin: Origin) -> Volume:
-    """Make a volume of what a client asked for; the keys of `config` are in lower case.
+    """Create a volume from the settings of a client; the keys of `config` are in lower case.
 
     Raises
     ------
     Refused
-        With DVID's words for the first setting it does not take.
+        With DVID's text for the first setting that DVID refuses.
     """
     kind = TYPES[config["typename"]]
     base = base_from(config, kind.type, origin)
@@ -147,7 +147,7 @@ def from_config(config: Config, origin: Origin) -> Volume:
 
 
 def of_array(name: str, kind: VoxelType, ndim: int, origin: Origin) -> Volume:
-    """Make a volume for a handed-over array; only three axes follow DVID's block rule."""
+    """Create a volume for an array; only with three axes it has DVID's rule of whole blocks."""
     return Volume(
         Base(name, kind.type, origin),
         kind,

@@ -17,14 +17,14 @@ from mockserver.http.messages import Answer, Bytes, Panic, Refused, Request, oct
 
 
 def check_words(words: Sequence[str]) -> None:
-    """Break down where the real server does, if size or offset is missing."""
+    """Raise `Panic` where the real server crashes: if size or offset is missing."""
     if len(words) < 2:
         index = 4 + len(words)
         raise Panic(f"runtime error: index out of range [{index}] with length {index}")
 
 
 def subvolume_blocks(request: Request, place: Place[Volume], words: Sequence[str]) -> Answer:
-    """Send the stored blocks of an aligned box, a frame each."""
+    """Send the stored blocks of an aligned box, one frame each."""
     size, offset, *_ = words
     box = parse_box(offset, size)
     grid = place.instance.block_size
@@ -46,7 +46,7 @@ def subvolume_blocks(request: Request, place: Place[Volume], words: Sequence[str
 
 
 def specific_blocks(request: Request, place: Place[Volume], _: Sequence[str]) -> Answer:
-    """Send those of the listed blocks that are stored, a frame each."""
+    """Send the stored blocks of a list, one frame each."""
     if request.method != "GET":
         raise Refused("DVID does not accept the post action on the 'specificblocks' endpoint")
     compression = request.query.get("compression", "")
@@ -64,7 +64,7 @@ def specific_blocks(request: Request, place: Place[Volume], _: Sequence[str]) ->
 
 
 def read_span(place: Place[Volume], words: Sequence[str]) -> Answer:
-    """Send a row of blocks along x, those that are not stored filled with the background."""
+    """Send a row of blocks along x; a block that is not stored is sent as background."""
     cell, span = _parse_span(words)
     size = place.instance.voxels.voxel_bytes * math.prod(place.instance.block_size)
     if wrapped(size * span, 32) != size * span or span < 0:
@@ -81,7 +81,7 @@ def read_span(place: Place[Volume], words: Sequence[str]) -> Answer:
 
 
 def write_span(request: Request, place: Place[Volume], words: Sequence[str], changes: Changes) -> Answer:
-    """Store a row of blocks along x; the extents stay as they are."""
+    """Store a row of blocks along x; the extents do not change."""
     cell, span = _parse_span(words)
     instance = place.instance
     if instance.voxels.voxel_bytes != 1:

@@ -1,4 +1,4 @@
-"""Many values at once: which are wanted, and the forms they are sent in."""
+"""Many values in one request: parsing the keys, and the formats of the answer."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Pair = tuple[str, bytes]
 
 @dataclass(frozen=True)
 class Wanted:
-    """A key, and the part of its value that is wanted; None is all of it."""
+    """A key, and the requested part of its value; None for all of it."""
 
     key: str
     part: ByteRange | None = None
 
     @classmethod
     def of(cls, key: str, first: int | None, last: int | None) -> Wanted:
-        """Return a key with both ends of a range, or neither."""
+        """Return a key with both ends of a range, or with none."""
         if first is None and last is None:
             return cls(key)
         if first is None or last is None:
@@ -38,7 +38,7 @@ class Wanted:
 
 
 def check_format(query: Mapping[str, str]) -> str:
-    """Return ``tar``, ``json``, or nothing for protobuf."""
+    """Return ``tar``, ``json``, or an empty text for protobuf."""
     tar = "true" in {query.get("jsontar"), query.get("tar")}
     if tar and query.get("json") == "true":
         raise Refused("can only specify tar or json output, not both")
@@ -81,14 +81,14 @@ def _refuse(what: str, field: str, go_type: str) -> None:
 
 
 def check_ranges(place: Place[KeyValues], wanted: Sequence[Wanted], *, as_json: bool) -> None:
-    """Refuse parts beyond their values, and parts that are no JSON where that is asked for."""
+    """Refuse a part beyond its value, and a part that is not JSON if the request asks for JSON."""
     for each, (_, value) in zip(wanted, values_of(place, wanted), strict=True):
         if each.part and as_json and value and not _is_json(value):
             raise Refused(f"bad JSON for key {quoted(each.key)} after byte range")
 
 
 def values_of(place: Place[KeyValues], wanted: Sequence[Wanted]) -> list[Pair]:
-    """Return the values, in the order they are wanted; what does not exist is empty."""
+    """Return the values in the order of the request; a value that does not exist is empty."""
     lineage = place.lineage
     found = []
     for each in wanted:
@@ -98,9 +98,9 @@ def values_of(place: Place[KeyValues], wanted: Sequence[Wanted]) -> list[Pair]:
 
 
 def as_json(pairs: Iterable[Pair], *, check: bool) -> tuple[bytes, str | None]:
-    """Return an object of values, which are put in as they are: neither they nor the keys need be JSON.
+    """Return an object of values. DVID copies keys and values as they are, so the result may not be JSON.
 
-    With `check` it ends before the first that is none; the second result is a complaint about that.
+    With `check` it ends before the first value that is not JSON; the second result is the error text for it.
     """
     text = b"{"
     for at, (key, value) in enumerate(pairs):

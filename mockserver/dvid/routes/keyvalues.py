@@ -37,7 +37,7 @@ class KeyValuesApi:
     Parameters
     ----------
     changes : Changes
-        How to change instances.
+        The operations that change instances.
     """
 
     def __init__(self, changes: Changes) -> None:
@@ -102,7 +102,7 @@ def _wrong_verb(request: Request) -> Refused:
 
 def _read(request: Request, place: Place[KeyValues], key: str) -> Answer:
     value = place.instance.values.get(place.lineage, key)
-    if not value:  # an empty value is there, yet cannot be read
+    if not value:  # DVID stores an empty value, and cannot read it
         raise Declined(404, f"Key {quoted(key)} not found")
     part, header = range_of_query(request.query, key), request.headers.get("Range", "")
     if header and part:
@@ -121,7 +121,7 @@ def _read(request: Request, place: Place[KeyValues], key: str) -> Answer:
 
 
 def _sized(data: bytes, status: int = 200, *headers: tuple[str, str]) -> Answer:
-    """Answer with a value, of which DVID always tells the length."""
+    """Answer with a value; DVID always sends its length."""
     kind = "application/octet-stream"
     return Answer(status, kind, (data,), len(data), (("Accept-Ranges", "bytes"), *headers), sized=True)
 
@@ -148,7 +148,7 @@ def _range_values(request: Request, place: Place[KeyValues], words: Sequence[str
         return octets(as_tar(pairs), None, TAR)
     if form == "json":
         data, problem = as_json(pairs, check=request.query.get("check") == "true")
-        # The first bad value ends the list without a word.
+        # The first bad value ends the list, without an error.
         return octets((data if problem is None else data + b"}",), None, "application/json")
     return octets((encode_keyvalues(pairs),), None)
 
@@ -173,7 +173,7 @@ def _read_many(request: Request, place: Place[KeyValues]) -> Answer:
         return octets(as_tar(pairs), None, TAR)
     text, problem = as_json(pairs, check=request.query.get("check") == "true")
     if problem is not None:
-        # The answer has begun by now, so the complaint is glued to what was sent.
+        # The answer has begun, so the error text follows the part that was sent.
         text += in_bytes(f"{_of_many(place, len(asked), problem)} ({request.path}).\n")
     return octets((text,), None, "application/json")
 

@@ -22,7 +22,7 @@ class NodeApi:
     Parameters
     ----------
     changes : Changes
-        How to change versions.
+        The operations that change versions.
     """
 
     def __init__(self, changes: Changes) -> None:
@@ -52,7 +52,7 @@ class NodeApi:
 
     def _set_note(self, request: Request, version: Version) -> Answer:
         fields = read_map(request, str, "string")
-        # The real server wipes the note even when it complains.
+        # The real server deletes the note, also when it refuses.
         self._changes.make("set_note", uuid=version.uuid, note=fields.get("note", ""), now=timestamp())
         if "note" not in fields:
             raise Refused("Could not find 'note' value in POSTed JSON.")
@@ -95,7 +95,7 @@ class NodeApi:
         return answer
 
     def _tag_again(self, request: Request, tag: str, note: str) -> str:
-        """Commit what already has that name, as the real server goes on to do; return the second complaint."""
+        """Commit the version that already has this name, like the real server; return the second error text."""
         if not self._changes.repositories.knows(tag):
             return f"\nError on sending branch op to kafka: UUID is not present in datastore\n ({request.path})."
         try:
@@ -110,7 +110,7 @@ class NodeApi:
 
 
 def _checked(uuid: str) -> str:
-    """Return a uuid that a client chose, or a new one if it chose none."""
+    """Return the uuid that the client chose, or a new one."""
     if not uuid:
         return new_uuid()
     if len(uuid) != 32:

@@ -26,7 +26,7 @@ class RegionsApi:
     Parameters
     ----------
     changes : Changes
-        How to change instances.
+        The operations that change instances.
     """
 
     def __init__(self, changes: Changes) -> None:
@@ -115,7 +115,7 @@ def _partition(request: Request, place: Place[Region], _: Sequence[str]) -> Answ
 
 
 def _arrays(value: Any, go_type: str, length: int) -> list[list[int]]:
-    """Return a list of arrays of int32, as Go reads them: too short ones are filled up, too long ones cut."""
+    """Return a list of arrays of int32 as Go reads them: a short array is filled with 0, a long one is cut."""
     if not isinstance(value, list | None):
         raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type []{go_type}")
     found = []

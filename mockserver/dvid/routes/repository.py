@@ -17,12 +17,12 @@ Handler = Callable[[Request, Repository, Version], Answer]
 
 
 class RepositoryApi:
-    """Answers requests about a repository, of which any version may be named.
+    """Answers requests about a repository; the path may name any of its versions.
 
     Parameters
     ----------
     changes : Changes
-        How to change repositories.
+        The operations that change repositories.
     """
 
     def __init__(self, changes: Changes) -> None:

@@ -25,16 +25,16 @@ WITHOUT_OPTIONS = frozenset({"/api/heartbeat", "/api/load", "/api/user-latencies
 
 
 class ServerApi:
-    """Answers ``/api/server/...``, ``/api/repos...`` and the few paths beside them.
+    """Answers ``/api/server/...``, ``/api/repos...`` and a few other paths.
 
     Parameters
     ----------
     changes : Changes
-        The repositories and how to change them.
+        The repositories, and the operations that change them.
     throttle : Throttle
-        Whose slots the settings change.
+        The settings change its number of slots.
     policy : Policy
-        Who may do what.
+        The rules of access.
     """
 
     def __init__(self, changes: Changes, throttle: Throttle, policy: Policy) -> None:
@@ -70,7 +70,7 @@ class ServerApi:
         if handler is None:
             if path in WITHOUT_OPTIONS:
                 raise Unrouted
-            # Whatever else there is might be a page of the web client, so it can be asked for.
+            # Any other path may be a page of the web client, so GET is allowed.
             pages = [] if path.startswith("/api/server/") else ["GET"]
             raise Unrouted(*pages, *(known for known, place in self._handlers if place == path))
         return handler(request)

@@ -12,7 +12,7 @@ from mockserver.http.messages import Answer, Refused, Request, document
 
 
 def answer(request: Request, place: Place[Any], changes: Changes) -> Answer:
-    """Show the tags, or add to them; all versions share them."""
+    """Return the tags, or add to them; all versions share them."""
     base = place.instance.base
     if request.method.lower() != "post":
         return document(gojson.encode({"Tags": base.tags}))

@@ -1,4 +1,4 @@
-"""Bodies of voxels on their way in."""
+"""Reading the voxels of a request."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def receive(request: Request, place: Place[Volume], box: Box, accept: Callable[[
     request : Request
         Its body holds the voxels.
     place : Place
-        Where they go.
+        The instance and the version.
     box : Box
-        Region they fill.
+        The box of the voxels.
     accept : callable
-        Called once the length is known to be right, before anything is stored; may refuse.
+        Called when the length is known to be correct, before anything is stored; it may refuse.
     changes : Changes
-        Stores them.
+        The operation that stores them.
 
     Raises
     ------
     Refused
-        With DVID's words for a wrong length, however the body came; nothing is stored.
+        With DVID's text for a wrong length, also of a body in chunks; nothing is stored.
     """
     upload = _Upload(request, place.instance.voxels.voxel_bytes * box.size, str(box), accept)
     if min(box.shape) <= 0 or place.instance.unusable or request.body.length not in {None, upload.expected}:
@@ -50,14 +50,14 @@ class _Upload:
         self._left = expected
 
     def fill(self, view: memoryview) -> None:
-        """Fill `view` with the next bytes; the last ones are given only if the whole length is right."""
+        """Fill `view` with the next bytes; before the last ones the whole length is checked."""
         got = self._body.readinto(view)
         self._left -= got
         if got < len(view) or self._left == 0:
             self.finish()
 
     def finish(self) -> None:
-        """Read the rest, and check the length before all else, as DVID does."""
+        """Read the rest and check the length; DVID checks it first, too."""
         length = self._body.drain()
         if length != self.expected:
             raise Refused(f"voxels data was {length} bytes, expected {self.expected} bytes for {self._words}")

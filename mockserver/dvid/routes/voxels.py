@@ -46,9 +46,9 @@ class VoxelsApi:
     Parameters
     ----------
     changes : Changes
-        How to change instances.
+        The operations that change instances.
     throttle : Throttle
-        Slots for requests that ask to be throttled.
+        The slots for throttled requests.
     """
 
     def __init__(self, changes: Changes, throttle: Throttle) -> None:
@@ -77,7 +77,7 @@ class VoxelsApi:
         handler = self._handlers.get(keyword)
         if handler is None:
             return bad_call(request, place.instance.base.name, place.instance.base.type.name)
-        request = replace(request, method=request.method.upper())  # DVID takes "post", too
+        request = replace(request, method=request.method.upper())  # DVID accepts "post", too
         return handler(request, place, words)
 
     def _set_extents(self, request: Request, place: Place[Volume], _: list[str]) -> Answer:
@@ -195,7 +195,7 @@ def _volume(request: Request, place: Place[Volume], box: Box, image_format: list
     if place.instance.ndim < len(box.shape):
         raise Panic(f"runtime error: index out of range [2] with length {place.instance.ndim}")
     if min(box.shape) < 0 or place.instance.unusable:
-        # Two negative sizes have a positive product, and DVID sends that many zeros.
+        # The product of two negative sizes is positive, and DVID sends this number of zeros.
         return octets((bytes(size),), size)
     if image_format and image_format[0] in {"jpg", "jpeg"}:
         return images.volume_image(masks.array(place, box, region))
@@ -212,7 +212,7 @@ def _check_size(place: Place[Volume], box: Box, words: str) -> None:
 
 
 def _check_attenuation(request: Request) -> None:
-    """Check a setting that has no effect even on the real server."""
+    """Check a setting; it has no effect on the real server either."""
     if not (request.query.get("roi") and request.query.get("attenuation")):
         return
     if not 1 <= parse_integer(request.query["attenuation"], function="Atoi", bits=64) <= 7:

@@ -1,1 +1,1 @@
-"""Parsing and printing as Go does it."""
+"""Parsing and printing like Go."""

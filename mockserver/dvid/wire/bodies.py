@@ -1,4 +1,4 @@
-"""JSON bodies of requests, read with DVID's tolerance and complaints."""
+"""JSON bodies of requests, with DVID's tolerance and error texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Fields = dict[str, type]
 
 
 def read_config(request: Request) -> Config:
-    """Return an object whose keys count in any case; nothing at all counts as an empty one."""
+    """Return an object with its keys in lower case; an empty body is an empty object."""
     try:
         value = gojson.decode_first(request.body.read())
         if value is not None and not isinstance(value, dict):
@@ -28,16 +28,16 @@ def read_config(request: Request) -> Config:
 
 
 def read_fields(request: Request, fields: Fields, *, needed: bool) -> dict[str, Any]:
-    """Return an object with the fields of a Go struct, absent ones empty.
+    """Return an object with the fields of a Go struct; an absent field is empty.
 
     Parameters
     ----------
     request : Request
-        Its body is read whole.
+        The request; its whole body is read.
     fields : dict
         Type of each field.
     needed : bool
-        Whether an empty body is refused.
+        True if an empty body is refused.
     """
     data = request.body.read()
     found = {name: kind() for name, kind in fields.items()}
@@ -52,7 +52,7 @@ def read_fields(request: Request, fields: Fields, *, needed: bool) -> dict[str, 
 
 
 def read_map(request: Request, kind: type, go_type: str) -> dict[str, Any]:
-    """Return an object of which every value has the same type; nothing at all counts as an empty one."""
+    """Return an object whose values have the same type; an empty body is an empty object."""
     try:
         value = gojson.decode_first(request.body.read())
         if value is None:

@@ -13,7 +13,7 @@ MAX_UINT64 = 2**64 - 1
 
 
 class Unsatisfiable(Exception):  # noqa: N818 - answered with 416
-    """A range that has no byte in the value."""
+    """Raised for a range without a byte of the value."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ByteRange:
     last: int
 
     def of(self, key: str, value: bytes) -> bytes:
-        """Return that part of a value, which has to hold all of it."""
+        """Return this part of a value; refuse a part beyond its end."""
         for name, at in (("byte_start", self.first), ("byte_end", self.last)):
             if at >= len(value):
                 raise Refused(f"{name} {at} is outside value for key {quoted(key)} with {len(value)} bytes")
@@ -32,14 +32,14 @@ class ByteRange:
 
 
 def checked_range(key: str, first: int, last: int) -> ByteRange:
-    """Return a range that does not end before it begins."""
+    """Return a range; refuse one that ends before it begins."""
     if first > last:
         raise Refused(f"byte_start {first} must be <= byte_end {last} for key {quoted(key)}")
     return ByteRange(first, last)
 
 
 def range_of_query(query: Mapping[str, str], key: str) -> ByteRange | None:
-    """Return what ``byte_start`` and ``byte_end`` ask for; None without them."""
+    """Return the range of ``byte_start`` and ``byte_end``; None without them."""
     names = ("byte_start", "byte_end")
     if not any(name in query for name in names):
         return None
@@ -53,12 +53,12 @@ def range_of_query(query: Mapping[str, str], key: str) -> ByteRange | None:
 
 
 def range_of_header(text: str, length: int) -> ByteRange | None:
-    """Return what a ``Range`` header asks for of so many bytes; None for one that is not understood.
+    """Return the range of a ``Range`` header for a value of `length` bytes; None if the header is not understood.
 
     Raises
     ------
     Unsatisfiable
-        If none of these bytes is there.
+        If the value has none of these bytes.
     """
     match = re.fullmatch(r"bytes=\s*([^,-]*)-([^,]*)", text)
     if not match:

@@ -1,4 +1,4 @@
-"""Boxes and numbers in urls, parsed and complained about as DVID does."""
+"""Boxes and numbers in urls, with DVID's error texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2), "0_1": (0, 1), "0_2": (0, 2)
 
 
 def wrapped(value: int, bits: int) -> int:
-    """Return `value` as a Go integer of that many bits holds it after overflow."""
+    """Return `value` as a Go integer of this many bits, after overflow."""
     half = 1 << (bits - 1)
     return (value + half) % (2 * half) - half
 
@@ -29,7 +29,7 @@ def show(point: Sequence[int]) -> str:
 
 
 def parse_integer(text: str, *, function: str = "ParseInt", bits: int = 32) -> int:
-    """Parse a signed decimal number, with Go's complaints."""
+    """Parse a signed decimal number, with Go's error texts."""
     if not re.fullmatch(r"[+-]?[0-9]+", text):
         raise Refused(f'strconv.{function}: parsing "{text}": invalid syntax')
     value = int(text)
@@ -58,7 +58,7 @@ def parse_box(offset: str, size: str, ndim: int = 3) -> Box:
 
 
 def parse_numbers(text: str, ndim: int) -> Point:
-    """Parse a point, or a single number where there is a single axis."""
+    """Parse a point, or a single number if there is one axis."""
     return (parse_integer(text),) if ndim == 1 and "_" not in text else parse_point(text)
 
 
@@ -76,7 +76,7 @@ class Box:
 
     @property
     def size(self) -> int:
-        """Number of voxels, overflowing as an int64 does."""
+        """Number of voxels, with the overflow of an int64."""
         size = 1
         for count in self.shape:
             size = wrapped(size * count, 64)
@@ -86,18 +86,18 @@ class Box:
         return f"{len(self.shape)}d volume {show(self.shape)} at offset {show(self.start)}"
 
     def aligned_to(self, grid: Point) -> bool:
-        """Whether start and end lie on the grid."""
+        """Return whether start and end are on the grid."""
         if len(grid) != len(self.start):
             return False
         return all(a % g == 0 and (b + 1) % g == 0 for a, b, g in zip(self.start, self.last, grid, strict=True))
 
     def cells(self, grid: Point) -> Iterator[Point]:
-        """Yield coordinates of the grid cells it touches, the first axis fastest."""
+        """Yield the coordinates of the grid cells that the box touches, the first axis fastest."""
         ranges = [range(a // g, (a + n - 1) // g + 1) for a, n, g in zip(self.start, self.shape, grid, strict=True)]
         yield from _fastest_first(ranges)
 
     def slabs(self, voxel_bytes: int, grid: Point) -> Iterator[Box]:
-        """Cut it into boxes that follow each other on the wire, a few MiB each."""
+        """Cut the box into boxes of a few MiB, in their order on the wire."""
         axis, inner = _slab_axis(self.shape, voxel_bytes)
         start, count = self.start[axis], self.shape[axis]
         cuts = _cuts(start, start + count, max(1, SLAB_BYTES // inner), grid[axis])
@@ -129,7 +129,7 @@ def _slab_axis(shape: Point, voxel_bytes: int) -> tuple[int, int]:
 
 
 def _cuts(start: int, stop: int, thickness: int, grid: int) -> list[tuple[int, int]]:
-    """Cut a range into pieces of at most that thickness, on the grid where it allows."""
+    """Cut a range into pieces of at most this thickness, on the grid if possible."""
     step = thickness - thickness % grid
     if step == 0:
         step = max(part for part in range(1, thickness + 1) if grid % part == 0)

@@ -29,13 +29,13 @@ def plane_box(plane: tuple[int, int], start: Point, size: Point) -> Box:
 
 
 def rows_of(voxels: NDArray[Any], plane: tuple[int, int]) -> NDArray[Any]:
-    """Return the voxels of a plane, given channel first, as rows of pixels."""
+    """Return the channel-first voxels of a plane as rows of pixels."""
     (across,) = {0, 1, 2} - set(plane)
     return voxels.squeeze(axis=across + 1).transpose(2, 1, 0)
 
 
 def picture(rows: NDArray[Any], image_format: str) -> Answer:
-    """Return rows of pixels as a picture of the format asked for."""
+    """Return rows of pixels as an image in the requested format."""
     name, _, quality = image_format.partition(":")
     jpeg_quality = parse_integer(quality, function="Atoi", bits=64) if ":" in image_format else 80
     if name not in FORMATS:
@@ -44,19 +44,19 @@ def picture(rows: NDArray[Any], image_format: str) -> Answer:
 
 
 def volume_image(voxels: NDArray[Any]) -> Answer:
-    """Return a volume as one JPEG: the xy planes below each other."""
+    """Return a volume as one JPEG, with the xy planes below each other."""
     rows = voxels.transpose(3, 2, 1, 0).reshape((-1, voxels.shape[1], voxels.shape[0]))
     return _encoded(rows, "jpeg", 80)
 
 
 def jpeg_of(block: NDArray[Any], width: int) -> bytes:
-    """Return a block's bytes as a gray JPEG, as DVID stores them on demand."""
+    """Return the bytes of a block as a gray JPEG, like DVID stores them if asked to."""
     rows = np.frombuffer(as_bytes(np.asfortranarray(block)), np.uint8).reshape((-1, width))
     return _saved(_pillow().fromarray(rows), "jpeg", 80)
 
 
 def through_jpeg(block: NDArray[Any], width: int) -> NDArray[Any]:
-    """Return what is left of a block that is stored as a JPEG."""
+    """Return a block after it was stored as a JPEG."""
     with _pillow().open(io.BytesIO(jpeg_of(block, width))) as opened:
         return np.asarray(opened).reshape(-1).view(block.dtype).reshape(block.shape, order="F")
 
@@ -79,7 +79,7 @@ def _encoded(rows: NDArray[Any], image_format: str, quality: int) -> Answer:
 
 
 def _pixels(rows: NDArray[Any]) -> NDArray[Any]:
-    """Return pixels as Go's images hold them: 8 and 16 bits gray, wider ones as four colours of their bytes."""
+    """Return pixels as in Go's images: 8 and 16 bits are gray, the bytes of wider ones are four colours."""
     height, width, channels = rows.shape
     bits = rows.dtype.itemsize * 8 * channels
     rows = np.ascontiguousarray(rows)
@@ -91,7 +91,7 @@ def _pixels(rows: NDArray[Any]) -> NDArray[Any]:
 
 
 def _plain(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return colours of eight bits for a format without transparency: Go multiplies them by it."""
+    """Return colours of eight bits for a format without transparency; Go multiplies the colours by the opacity."""
     if pixels.ndim == 2:
         return np.repeat((pixels >> 8).astype(np.uint8)[..., None], 3, axis=2)
     colours, opacity = pixels[..., :3].astype(np.uint64), pixels[..., 3:].astype(np.uint64)
@@ -108,7 +108,7 @@ def _saved(image: Image, image_format: str, quality: int) -> bytes:
 
 
 def _deep_png(pixels: NDArray[Any], image_format: str) -> bytes:
-    """Return a PNG of four colours of sixteen bits, which Pillow cannot write."""
+    """Return a PNG of four colours of sixteen bits; Pillow cannot write it."""
     if image_format != "png":
         raise Declined(501, f"this mock server makes no {image_format} of 4 x 16 bits")
     with extra("pypng"):

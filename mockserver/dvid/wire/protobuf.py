@@ -1,4 +1,4 @@
-"""The three protobuf messages of keyvalue instances, written and read by hand.
+"""The three protobuf messages of keyvalue instances.
 
 | message   | fields                                                       |
 |-----------|--------------------------------------------------------------|
@@ -26,7 +26,7 @@ def encode_keyvalues(pairs: Iterable[tuple[str, bytes]]) -> bytes:
     Raises
     ------
     Refused
-        If the bytes of a key are no UTF-8.
+        If the bytes of a key are not UTF-8.
     """
     return b"".join(_field(1, _field(1, _checked(key)) + _field(2, value), always=True) for key, value in pairs)
 
@@ -42,7 +42,7 @@ def decode_keyvalues(data: bytes) -> list[tuple[str, bytes]]:
 
 
 def decode_keys(data: bytes) -> tuple[list[str], list[tuple[str, int, int]]]:
-    """Read a Keys message: keys asked for whole, and those of which a range of bytes is asked for."""
+    """Read a Keys message: the keys of whole values, and the keys with a range of bytes."""
     keys, ranges = [], []
     for number, value in _fields(data):
         if number == 1 and isinstance(value, bytes):

@@ -124,6 +124,13 @@ def post_document(
     return connection.exchange(request, Answer.read, connection.new_call())
 
 
+def post_empty(connection: Connection, action: str, path: str, document: Any, *, repeatable: bool = False) -> None:
+    """Send a JSON document, which DVID acknowledges with an empty answer."""
+    upload = Upload.of(json.dumps(document).encode())
+    request = Request(action, "POST", path, upload=upload, repeatable=repeatable, refusal=refusal)
+    connection.exchange(request, lambda answer: expect_nothing(action, answer), connection.new_call())
+
+
 def expect_nothing(action: str, answer: Answer) -> None:
     """Receive the empty answer with which DVID acknowledges a write.
 

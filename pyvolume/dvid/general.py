@@ -1,4 +1,4 @@
-"""What concerns a DVID server as a whole, under the names that pydvid gave it."""
+"""Calls about a DVID server as a whole, under the names of pydvid."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from pyvolume.dvid.client import get_document, post_document
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions import changes
+from pyvolume.dvid.versions.graph import Uuid
+from pyvolume.dvid.versions.lookup import read_info, read_repos
 from pyvolume.errors import AnswerError, NotFoundError
 from pyvolume.transport.connection import Connection
 
@@ -35,10 +37,10 @@ def get_repos_info(connection: Connection) -> dict[str, dict[str, Any]]:
     ForbiddenError
         If the server shows none without a valid token, and instances are there.
     """
-    return changes.read_repos(connection)
+    return read_repos(connection)
 
 
-def create_repo(connection: Connection, alias: str, description: str = "", root: str | None = None) -> str:
+def create_repo(connection: Connection, alias: str, description: str = "", root: str | None = None) -> Uuid:
     """Create a repository; nothing can delete it over HTTP.
 
     Servers since June 2026 ask for their admin token, see `Connection`.
@@ -46,13 +48,15 @@ def create_repo(connection: Connection, alias: str, description: str = "", root:
     Parameters
     ----------
     connection : Connection
+        To the server.
     alias, description : str
+        Name of the repository, and a text about it.
     root : str, optional
         The uuid of its first version, 32 hexadecimal digits; drawn at random if not given.
 
     Returns
     -------
-    str
+    Uuid
         The uuid of its first version.
 
     Raises
@@ -69,24 +73,24 @@ def create_repo(connection: Connection, alias: str, description: str = "", root:
     action = f"create repository {alias!r}"
     SCHEMAS.validate("dvid-create-repo-1", document, action)
 
-    def create() -> str:
+    def create() -> Uuid:
         return _root(action, post_document(connection, action, "/api/repos", document, wants_admin=True))
 
     # only a uuid that was drawn here tells whose repository is there
-    return changes.once(create, lambda: uuid if root is None and _exists(connection, uuid) else None)
+    return changes.once(create, lambda: Uuid(uuid) if root is None and _exists(connection, uuid) else None)
 
 
-def _root(action: str, body: bytes) -> str:
+def _root(action: str, body: bytes) -> Uuid:
     try:
         root: str = json.loads(body)["root"]
     except (ValueError, KeyError, TypeError):
         raise AnswerError(f"{action}: expected the uuid and found {body[:200]!r}", first_bytes=body[:200]) from None
-    return root
+    return Uuid(root)
 
 
 def _exists(connection: Connection, uuid: str) -> bool:
     try:
-        changes.read_repo(connection, uuid, "look for the new repository")
+        read_info(connection, uuid, "look for the new repository")
     except NotFoundError:
         return False
     return True

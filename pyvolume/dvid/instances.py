@@ -1,22 +1,54 @@
-"""Instances: made once, although the answer is lost, and found by name and type."""
+"""Instance: which one, how it is created, and how it is found."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pyvolume.dvid.address import check_name, segment
 from pyvolume.dvid.client import get_document, post_document
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions import changes
+from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.errors import AnswerError, ExistsError, NotFoundError, UnsupportedError
 from pyvolume.transport.connection import Connection
 
 
-def create(connection: Connection, uuid: str, document: Mapping[str, str], schema: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One instance in one version.
+
+    Parameters
+    ----------
+    connection : Connection
+        To the server.
+    uuid : Uuid
+        The full uuid of the version.
+    name : str
+        The name of the instance.
+    """
+
+    connection: Connection
+    uuid: Uuid
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The path of its endpoints on the server, without a slash at the end."""
+        return f"/api/node/{segment(self.uuid)}/{segment(self.name)}"
+
+    @property
+    def address(self) -> str:
+        """The url of the instance, as `pyvolume.open` takes it."""
+        return f"dvid://{self.connection.url}/{segment(self.uuid)}/{segment(self.name)}"
+
+
+def create(instance: Instance, document: Mapping[str, str], schema: str) -> None:
     """Create an instance in an open version.
 
-    The name does not tell whose instance is there after a lost answer, so it is looked up before as well.
+    After a lost answer, an instance of this name and type counts as the new one. The caller has looked before that the
+    name is free.
 
     Raises
     ------
@@ -29,30 +61,40 @@ def create(connection: Connection, uuid: str, document: Mapping[str, str], schem
     TransportError
         If no answer arrived, and no such instance was there when looked for afterwards.
     """
-    name = document["dataname"]
-    action = f"create {name}"
-    check_name(name)
+    action = f"create {instance.name}"
+    check_name(instance.name)
     SCHEMAS.validate(schema, document, action)
 
-    def look() -> str | None:
-        try:
-            found: str = read_info(connection, uuid, name, action)["Base"]["TypeName"]
-        except NotFoundError:
-            return None
-        return found
-
     def ask() -> str:
-        body = post_document(connection, action, f"/api/repo/{segment(uuid)}/instance", document)
+        path = f"/api/repo/{segment(instance.uuid)}/instance"
+        body = post_document(instance.connection, action, path, document)
         if b'"result"' not in body:
             raise AnswerError(f"{action}: expected a result and found {body[:200]!r}", first_bytes=body[:200])
         return document["typename"]
 
-    if look() is not None:
-        raise ExistsError(f"{action}: the name is taken, the repository has an instance of this name", action=action)
-    changes.once(ask, lambda: found if (found := look()) == document["typename"] else None)
+    changes.once(ask, lambda: found if (found := _typename(instance, action)) == document["typename"] else None)
 
 
-def find(connection: Connection, uuid: str, name: str, typename: str, schema: str = "dvid-info-1") -> dict[str, Any]:
+def check_free(instance: Instance) -> None:
+    """Refuse a name that could not be reached, and the name of an instance that is there.
+
+    Raises
+    ------
+    MetadataError, ExistsError
+    """
+    check_name(instance.name)
+    action = f"create {instance.name}"
+    if _typename(instance, action) is not None:
+        raise taken(instance.name)
+
+
+def taken(name: str) -> ExistsError:
+    """Return the error for the name of an instance that is there."""
+    action = f"create {name}"
+    return ExistsError(f"{action}: the name is taken, the repository has an instance of this name", action=action)
+
+
+def find(instance: Instance, typename: str, schema: str = "dvid-info-1") -> dict[str, Any]:
     """Return the answer of ``/info`` of an instance of this type.
 
     Raises
@@ -62,8 +104,8 @@ def find(connection: Connection, uuid: str, name: str, typename: str, schema: st
     UnsupportedError
         If it is of another type.
     """
-    action = f"open {name}"
-    document = read_info(connection, uuid, name, action)
+    action = f"open {instance.name}"
+    document = read_info(instance, action)
     found = document["Base"]["TypeName"]
     if found != typename:
         raise UnsupportedError(f"{action}: expected an instance of type {typename} and found {found}")
@@ -71,8 +113,16 @@ def find(connection: Connection, uuid: str, name: str, typename: str, schema: st
     return document
 
 
-def read_info(connection: Connection, uuid: str, name: str, action: str) -> dict[str, Any]:
+def read_info(instance: Instance, action: str) -> dict[str, Any]:
     """Return the answer of ``/info`` of an instance."""
-    path = f"/api/node/{segment(uuid)}/{segment(name)}/info"
-    document: dict[str, Any] = get_document(connection, action, path, "dvid-info-1")
+    document: dict[str, Any] = get_document(instance.connection, action, f"{instance.path}/info", "dvid-info-1")
     return document
+
+
+def _typename(instance: Instance, action: str) -> str | None:
+    """Return the type of an instance; None if there is none of this name."""
+    try:
+        found: str = read_info(instance, action)["Base"]["TypeName"]
+    except NotFoundError:
+        return None
+    return found

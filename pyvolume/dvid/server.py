@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import Any, Self
 
 from pyvolume.dvid import general
 from pyvolume.dvid.client import get_document
 from pyvolume.dvid.repo import Repo
+from pyvolume.dvid.versions.graph import RepoInfo, Uuid
+from pyvolume.dvid.versions.lookup import read_infos
 from pyvolume.errors import AmbiguousError, KeyNotFoundError
 from pyvolume.transport.connection import Connection
 
@@ -17,7 +19,7 @@ __all__ = ["Repos", "Server"]
 class Server:
     """A DVID server.
 
-    What it is asked, it asks anew: each property is one request.
+    Each method is one request.
 
     Parameters
     ----------
@@ -48,53 +50,48 @@ class Server:
         if self._owns_connection:
             self.connection.close()
 
-    @property
     def info(self) -> dict[str, str]:
-        """What the server says of itself; all values are text."""
+        """Return what the server says of itself; all values are text."""
         return general.get_server_info(self.connection)
 
-    @property
     def types(self) -> dict[str, str]:
-        """The instance types in use, with the url of each."""
+        """Return the instance types in use, with the url of each."""
         return general.get_server_types(self.connection)
 
-    @property
     def compiled_types(self) -> dict[str, str]:
-        """The instance types that the server could use, with the url of each."""
+        """Return the instance types that the server could use, with the url of each."""
         types: dict[str, str] = get_document(
             self.connection, "ask for compiled types", "/api/server/compiled-types", "dvid-server-types-1"
         )
         return types
 
-    @property
     def load(self) -> dict[str, int]:
-        """What the server is doing: requests, bytes, handlers at work."""
+        """Return what the server is doing: requests, bytes, handlers at work."""
         load: dict[str, int] = get_document(self.connection, "ask for the load", "/api/load", "dvid-load-1")
         return load
 
     @property
     def repos(self) -> Repos:
-        """The repositories, by uuid, prefix or alias."""
+        """The repositories, by uuid, prefix or alias; no request before one is looked for."""
         return Repos(self.connection)
 
     def create_repo(self, alias: str, description: str = "", root: str | None = None) -> Repo:
         """Create a repository, see `pyvolume.dvid.general.create_repo`."""
-        uuid = general.create_repo(self.connection, alias, description, root)
-        return Repo(self.connection, {"Root": uuid, "Alias": alias})
+        return Repo(self.connection, general.create_repo(self.connection, alias, description, root), alias)
 
 
 class Repos(Mapping[str, Repo]):
     """The repositories of a server, by the uuid of their first version.
 
     ``repos["fd55"]`` also takes the beginning of a uuid, of any version, and ``repos["demo"]`` an alias. Nothing is
-    remembered: each operation asks the server.
+    remembered: each operation is one request.
 
     Raises
     ------
     KeyNotFoundError
         From ``repos[key]``, if there is none.
     AmbiguousError
-        From these, ``repos.get(key)`` and ``key in repos``, if there are several; `candidates` holds the uuids.
+        From ``repos[key]``, ``repos.get(key)`` and ``key in repos``, if several match; `candidates` holds the uuids.
     ForbiddenError
         If the server wants a valid token.
     """
@@ -118,7 +115,7 @@ class Repos(Mapping[str, Repo]):
                 action=action,
                 candidates=tuple(sorted(found)),
             )
-        return Repo(self._connection, {"Root": found[0], "Alias": documents[found[0]].get("Alias", "")})
+        return self._repo(found[0], documents[found[0]])
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(general.get_repos_info(self._connection)))
@@ -126,9 +123,25 @@ class Repos(Mapping[str, Repo]):
     def __len__(self) -> int:
         return len(general.get_repos_info(self._connection))
 
+    def info(self) -> dict[str, RepoInfo]:
+        """Return alias, log, instances and versions of every repository, by the uuid of its first version."""
+        return read_infos(self._connection)
+
+    def items(self) -> ItemsView[str, Repo]:
+        """Return the repositories with their uuids, as of now."""
+        documents = general.get_repos_info(self._connection)
+        return {uuid: self._repo(uuid, documents[uuid]) for uuid in sorted(documents)}.items()
+
+    def values(self) -> ValuesView[Repo]:
+        """Return the repositories, as of now."""
+        return dict(self.items()).values()
+
+    def _repo(self, uuid: str, document: Mapping[str, Any]) -> Repo:
+        return Repo(self._connection, Uuid(uuid), document.get("Alias", ""))
+
 
 def _is_called(key: object, document: Mapping[str, Any]) -> bool:
-    """Whether a repository has such an alias, or a version whose uuid begins so."""
+    """Whether the key is the alias of a repository, or the beginning of the uuid of one of its versions."""
     if not isinstance(key, str) or not key:
         return False
     return document.get("Alias") == key or any(uuid.startswith(key) for uuid in document["DAG"]["Nodes"])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from pyvolume.dvid.documents import TYPENAMES
 from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.roi.region import Roi
-from pyvolume.dvid.versions import changes
-from pyvolume.dvid.versions.graph import Graph, Node
-from pyvolume.dvid.versions.lookup import resolve, within
-from pyvolume.dvid.versions.losses import lost_blocks, lost_keys
+from pyvolume.dvid.versions import changes, losses
+from pyvolume.dvid.versions.graph import Graph, Node, Uuid
+from pyvolume.dvid.versions.lookup import find, read_info, resolve, within
+from pyvolume.model.box import Box
+from pyvolume.transfer.casting import Casting
 from pyvolume.transport.connection import Connection
 
 if TYPE_CHECKING:
@@ -24,28 +25,31 @@ __all__ = ["Version", "find_version"]
 class Version:
     """One version of a repository.
 
-    `Repo.version`, `Repo.versions` and ``volume.version`` give such handles. A handle stays with its version, whatever
-    happens to the branch; what may change (`children`, `note`, `log`, `locked`) is asked for anew each time, and repr
-    tells what was seen last. Two handles are equal if they name the same version of the same server.
+    `Repo.version`, `Repo.versions` and ``volume.version`` return handles of this class. A handle stays with its version
+    when the branch moves on. Its properties never change and cost no request; `info` returns what can change, with one
+    request. Two handles are equal if they name the same version of the same server.
 
     Parameters
     ----------
     connection : Connection
-    node : Node
-        The version as it was seen last.
+        To the server.
+    graph : Graph
+        The versions of the repository, as they were seen last.
+    uuid : Uuid
+        The full uuid of this version.
     follows : str
-        A name for versions that is looked up anew for each operation, such as ``"ab:dev"``: the handle moves along with
-        the branch, and equals only those that follow the same name.
+        A name for versions that is looked up again for each operation, such as ``"ab:dev"``: the handle moves along
+        with the branch, and is equal only to handles that follow the same name. Each of its properties is a request.
     """
 
-    def __init__(self, connection: Connection, node: Node, *, follows: str = "") -> None:
+    def __init__(self, connection: Connection, graph: Graph, uuid: Uuid, *, follows: str = "") -> None:
         self.connection = connection
-        self._uuid = node.uuid
-        self._seen = node
+        self._graph = graph
+        self._uuid = uuid
         self._follows = follows
 
     def __repr__(self) -> str:
-        seen = self._seen
+        seen = self._graph.node(self._uuid)
         state = "committed" if seen.locked else "open"
         follows = f", follows {self._follows!r}" if self._follows else ""
         return f"<Version {seen.uuid[:8]} on {seen.branch}, {state}{follows}, {self.connection.url}>"
@@ -60,54 +64,32 @@ class Version:
         return self.connection.url, f"follows {self._follows}" if self._follows else self._uuid
 
     @property
-    def uuid(self) -> str:
+    def uuid(self) -> Uuid:
         """The full uuid."""
-        if self._follows:
-            self._uuid = resolve(self.connection, self._follows)
-        return self._uuid
-
-    @property
-    def branch_name(self) -> str:
-        """The branch that it is on, ``"master"`` for the one without a name."""
-        return self._look()[1].branch
-
-    @property
-    def note(self) -> str:
-        """What somebody wrote about it, as a rule when committing it."""
-        return self._look()[1].note
-
-    @property
-    def log(self) -> tuple[str, ...]:
-        """The lines of its log; the server puts the time in front of each."""
-        return self._look()[1].log
-
-    @property
-    def locked(self) -> bool:
-        """Whether it is committed: then nobody can write to it any more."""
-        return self._look()[1].locked
+        return self._known().uuid
 
     @property
     def created(self) -> datetime:
         """When it was made, by the clock of the server."""
-        return self._look()[1].created
+        return self._known().created
 
     @property
     def parents(self) -> tuple[Version, ...]:
         """The versions that it was made from: none for the first one, several for a merge."""
-        graph, node = self._look()
-        return tuple(self._beside(graph, uuid) for uuid in node.parents)
+        return tuple(map(self._other, self._known().parents))
 
-    @property
+    def info(self) -> Node:
+        """Return what the server says of the version now: branch, note, log, whether it is committed; one request."""
+        self._look()
+        return self._graph.node(self._uuid)
+
     def children(self) -> tuple[Version, ...]:
-        """The versions that were made from it, tags among them."""
-        graph, node = self._look()
-        return tuple(self._beside(graph, uuid) for uuid in node.children)
+        """Return the versions that were made from it, tags included; one request."""
+        return tuple(map(self._other, self.info().children))
 
     def ancestors(self) -> Iterator[Version]:
-        """Give every version that this one stems from, the newest first; one request."""
-        graph, node = self._look()
-        for uuid in graph.ancestors(node.uuid):
-            yield self._beside(graph, uuid)
+        """Iterate over all ancestors, the newest first; no request, because they never change."""
+        return map(self._other, self._graph.ancestors(self._known().uuid))
 
     def commit(self, note: str = "", log: Sequence[str] = ()) -> None:
         """Lock the version for good. Only then can it have children.
@@ -224,7 +206,7 @@ class Version:
         ]
         return find_version(self.connection, changes.merge(self.connection, [own, *uuids], note))
 
-    def write_note(self, note: str) -> None:
+    def set_note(self, note: str) -> None:
         """Replace the note.
 
         Raises
@@ -232,9 +214,9 @@ class Version:
         LockedError
             If the version is committed.
         """
-        changes.write_note(self.connection, self.uuid, note)
+        changes.set_note(self.connection, self.uuid, note)
 
-    def write_log(self, lines: Sequence[str]) -> None:
+    def add_log(self, lines: Sequence[str]) -> None:
         """Append lines to the log.
 
         Raises
@@ -244,31 +226,49 @@ class Version:
         TransportError
             If no answer arrived, and the lines were not there when looked for afterwards.
         """
-        changes.write_log(self.connection, self.uuid, lines)
+        changes.add_log(self.connection, self.uuid, lines)
 
-    def volume(self, name: str, **options: Any) -> VoxelsAccessor:
+    def volume(
+        self,
+        name: str,
+        mode: Literal["r", "r+"] = "r+",
+        *,
+        throttle: bool = False,
+        partial_blocks: Literal["merge", "raise"] = "merge",
+        casting: Casting = "checked",
+    ) -> VoxelsAccessor:
         """Open a volume in this version.
 
         Parameters
         ----------
         name : str
-            Of the instance.
-        **options
-            `mode`, `throttle`, `partial_blocks` and `casting`, see `VoxelsAccessor`.
+            The name of the instance.
+        mode : "r" or "r+"
+            Read only, or read and write.
+        throttle, partial_blocks, casting
+            As for `VoxelsAccessor`.
 
         Raises
         ------
         NotFoundError, UnsupportedError, StoreError
             As for `VoxelsAccessor`.
         """
-        from pyvolume.dvid.voxels.accessor import VoxelsAccessor  # it imports this module
+        from pyvolume.dvid.voxels.accessor import VoxelsAccessor  # a volume knows its version, and imports this module
 
-        return VoxelsAccessor(self.connection, self.uuid, name, **options)
+        return VoxelsAccessor(
+            self.connection,
+            self.uuid,
+            name,
+            throttle=throttle,
+            partial_blocks=partial_blocks,
+            casting=casting,
+            mode=mode,
+        )
 
     def volumes(self) -> list[str]:
         """Return the names of the instances with voxels; every version of a repository sees all of them."""
-        instances = changes.read_repo(self.connection, self.uuid, "list volumes")["DataInstances"]
-        return sorted(name for name, each in instances.items() if each["Base"]["TypeName"] in TYPENAMES.values())
+        instances = read_info(self.connection, self.uuid, "list volumes").instances
+        return [name for name, typename in instances.items() if typename in TYPENAMES.values()]
 
     def roi(self, name: str) -> Roi:
         """Return a region in this version.
@@ -294,17 +294,75 @@ class Version:
         """
         return KeyValue(self.connection, self.uuid, name)
 
-    # methods that are written beside their subject
-    lost_blocks = lost_blocks
-    lost_keys = lost_keys
+    def lost_blocks(self, name: str) -> dict[Version, list[Box]]:
+        """Find the blocks of a volume that this merge has lost, because several of its parents had written them.
 
-    def _look(self) -> tuple[Graph, Node]:
-        graph = changes.read_graph(self.connection, self.uuid)
-        self._seen = graph.node(self._uuid)
-        return graph, self._seen
+        They read as 0 here. DVID does not tell which version has written a block, so the voxels are compared: this
+        version with each parent, and each parent with the last common ancestor where that differs. Call it before
+        anything is written to this version.
 
-    def _beside(self, graph: Graph, uuid: str) -> Version:
-        return Version(self.connection, graph.node(uuid))
+        Parameters
+        ----------
+        name : str
+            The name of the volume.
+
+        Returns
+        -------
+        dict
+            For each parent that has lost something: the boxes of the blocks, from which they can be written again.
+
+        Raises
+        ------
+        UnsupportedError
+            If this version is no merge.
+        NotFoundError, StoreError
+            As for `volume` and `compare`.
+        """
+        known = self._known()
+        lost = losses.lost_blocks(self._graph, known, lambda uuid: self._other(uuid).volume(name, mode="r"))
+        return {self._other(uuid): boxes for uuid, boxes in lost.items()}
+
+    def lost_keys(self, name: str) -> dict[Version, list[str]]:
+        """Find the keys of a `KeyValue` that this merge has lost, because several of its parents had written them.
+
+        The keys are listed, and the values of those that are missing here are read.
+
+        Parameters
+        ----------
+        name : str
+            The name of the instance; ``"pyvolume-attrs"`` is the one of attributes.
+
+        Returns
+        -------
+        dict
+            For each parent that has lost something: the keys, sorted.
+
+        Raises
+        ------
+        UnsupportedError
+            If this version is no merge.
+        NotFoundError, StoreError
+            As for `keyvalue`.
+        """
+        known = self._known()
+        lost = losses.lost_keys(self._graph, known, lambda uuid: self._other(uuid).keyvalue(name))
+        return {self._other(uuid): keys for uuid, keys in lost.items()}
+
+    def _known(self) -> Node:
+        """Return the version as it was seen last; a handle that follows a branch looks again."""
+        if self._follows:
+            self._look()
+        return self._graph.node(self._uuid)
+
+    def _look(self) -> None:
+        if self._follows:
+            info, node = find(self.connection, self._follows)
+            self._graph, self._uuid = info.graph, node.uuid
+        else:
+            self._graph = read_info(self.connection, self._uuid).graph
+
+    def _other(self, uuid: Uuid) -> Version:
+        return Version(self.connection, self._graph, uuid)
 
 
 def find_version(connection: Connection, ref: str, *, follow: bool = False) -> Version:
@@ -325,5 +383,5 @@ def find_version(connection: Connection, ref: str, *, follow: bool = False) -> V
     AmbiguousError
         If several are called so.
     """
-    uuid = resolve(connection, ref)
-    return Version(connection, changes.read_graph(connection, uuid).node(uuid), follows=ref if follow else "")
+    info, node = find(connection, ref)
+    return Version(connection, info.graph, node.uuid, follows=ref if follow else "")

@@ -14,6 +14,9 @@ import pytest
 import pyvolume
 from mockserver import MockServer
 from pyvolume.dvid import general, voxels
+from pyvolume.dvid.repo import Repo
+from pyvolume.dvid.version import Version
+from pyvolume.errors import ExistsError
 
 MEBI = 1 << 20
 
@@ -59,6 +62,92 @@ def test_an_operation_costs_no_more_requests_than_it_must(
     before = len(server.requests)
     operate(volume)
     assert made(server, before) == asked
+
+
+@pytest.fixture
+def repo(server: MockServer, connection: pyvolume.Connection) -> Repo:
+    return pyvolume.dvid.Server(connection).repos[server.uuid]
+
+
+def refused(repo: Repo) -> None:
+    with pytest.raises(ExistsError):
+        repo.create_roi("gray")
+
+
+BUDGETS: dict[str, tuple[int, Callable[[Repo], Any]]] = {
+    "repo.version()": (1, lambda repo: repo.version()),
+    "repo.version(prefix)": (1, lambda repo: repo.version(repo.root_uuid[:8])),
+    "repo.root": (1, lambda repo: (repo.root, repo.root.uuid, repo.root.parents, list(repo.root.ancestors()))),
+    "repo.info()": (1, lambda repo: repo.info()),
+    "repo.versions()": (1, lambda repo: repo.versions()),
+    "repo.branches()": (1, lambda repo: repo.branches()),
+    "create_keyvalue: look, create": (2, lambda repo: repo.create_keyvalue("notes")),
+    "create_roi: look, create": (2, lambda repo: repo.create_roi("nose")),
+    "create_volume: look, create, open with two documents": (4, lambda repo: repo.create_volume("v", None, "uint8")),
+    "create_volume: these, and the extents": (5, lambda repo: repo.create_volume("v", (64, 64, 64), "uint8")),
+    "a name that is taken": (1, refused),
+}
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_what_is_asked_of_a_repository_costs(server: MockServer, repo: Repo, name: str) -> None:
+    most, operate = BUDGETS[name]
+    before = len(server.requests)
+    operate(repo)
+    assert len(server.requests) - before == most
+
+
+VERSION_BUDGETS: dict[str, tuple[int, Callable[[Version], Any]]] = {
+    "known": (0, lambda version: (version.uuid, version.created, version.parents, list(version.ancestors()))),
+    "info()": (1, lambda version: version.info()),
+    "children()": (1, lambda version: version.children()),
+    "volume(name)": (2, lambda version: version.volume("gray")),
+    "volumes()": (1, lambda version: version.volumes()),
+    "roi(name)": (1, lambda version: version.roi("nose")),
+    "keyvalue(name)": (1, lambda version: version.keyvalue("notes")),
+    "VoxelsAccessor": (2, lambda version: pyvolume.dvid.VoxelsAccessor(version.connection, version.uuid, "gray")),
+}
+
+
+@pytest.mark.parametrize("name", VERSION_BUDGETS)
+def test_what_is_asked_of_a_version_costs(server: MockServer, repo: Repo, name: str) -> None:
+    most, operate = VERSION_BUDGETS[name]
+    repo.create_keyvalue("notes")
+    repo.create_roi("nose")
+    version = repo.version()
+    before = len(server.requests)
+    operate(version)
+    assert len(server.requests) - before == most
+
+
+def test_the_mask_of_a_region_costs_one_request(server: MockServer, repo: Repo) -> None:
+    region = repo.create_roi("nose").set_blocks([[0, 0, 0]])
+    before = len(server.requests)
+    mask = region.mask_volume()
+    assert mask[0, 0, 0, 0] == 1
+    assert len(server.requests) - before == 1
+
+
+def test_names_and_versions_of_all_repositories_cost_one_request(
+    server: MockServer, connection: pyvolume.Connection
+) -> None:
+    client = pyvolume.dvid.Server(connection)
+    for number in range(3):
+        client.create_repo(f"repo {number}")
+    before = len(server.requests)
+    infos = client.repos.info()
+    assert sorted(info.alias for info in infos.values())[-3:] == ["repo 0", "repo 1", "repo 2"]
+    assert all(info.graph.nodes for info in infos.values())
+    assert len(server.requests) - before == 1
+    assert [repo.root_uuid for repo in client.repos.values()] == list(dict(client.repos.items())) == list(infos)
+    assert len(server.requests) - before == 3
+
+
+def test_following_a_branch_costs_one_request_for_each_operation(server: MockServer, repo: Repo) -> None:
+    follows = repo.version(":master", follow=True)
+    before = len(server.requests)
+    assert not follows.info().locked
+    assert len(server.requests) - before == 1
 
 
 def test_a_stepped_read_asks_for_the_enclosing_box_and_no_more(

@@ -34,7 +34,7 @@ def kv(repo: Repo) -> KeyValue:
 
 @pytest.fixture
 def roi(repo: Repo) -> Roi:
-    return repo.create_roi("nose").from_spans([[5, 5, 5, 5]])
+    return repo.create_roi("nose").set_spans([[5, 5, 5, 5]])
 
 
 def asked(server: MockServer, method: str, endpoint: str) -> int:
@@ -53,7 +53,7 @@ each_creation = pytest.mark.parametrize("kind", CREATIONS)
 def test_a_creation_whose_answer_is_lost_is_looked_for(server: MockServer, repo: Repo, kind: str, fault: str) -> None:
     server.faults.add(Fault(fault, method="POST", path=".*/instance"))
     CREATIONS[kind](repo)
-    assert (asked(server, "POST", "/instance"), repo.instances) == (1, {"made": kind})
+    assert (asked(server, "POST", "/instance"), repo.info().instances) == (1, {"made": kind})
 
 
 @each_creation
@@ -61,9 +61,9 @@ def test_a_creation_that_did_not_happen_may_be_tried_again(server: MockServer, r
     server.faults.add(Fault("reset", method="POST", path=".*/instance"))
     with pytest.raises(TransportError, match="may have been carried out"):
         CREATIONS[kind](repo)
-    assert repo.instances == {}
+    assert repo.info().instances == {}
     CREATIONS[kind](repo)
-    assert repo.instances == {"made": kind}
+    assert repo.info().instances == {"made": kind}
 
 
 @each_creation
@@ -144,7 +144,7 @@ def test_the_page_of_a_proxy_is_no_value(server: MockServer, kv: KeyValue, way: 
 
 def test_the_page_of_a_proxy_is_no_acknowledgement(server: MockServer, kv: KeyValue, roi: Roi) -> None:
     server.faults.add(Fault("html", times=None, method="POST"))
-    for attempt in (lambda: kv.__setitem__("a", b""), lambda: roi.from_spans(SPANS)):
+    for attempt in (lambda: kv.__setitem__("a", b""), lambda: roi.set_spans(SPANS)):
         with pytest.raises(AnswerError, match="expected an empty answer"):
             attempt()
 
@@ -158,20 +158,20 @@ def test_a_key_is_looked_for_again(server: MockServer, kv: KeyValue, fault: str)
 @pytest.mark.parametrize("fault", ["lost", "reset", "stall", "busy"])
 def test_a_region_is_written(server: MockServer, roi: Roi, fault: str) -> None:
     server.faults.add(Fault(fault, method="POST", path=".*/roi"))
-    roi.from_spans(SPANS)
-    assert roi.spans.tolist() == SPANS
+    roi.set_spans(SPANS)
+    assert roi.read_spans().tolist() == SPANS
 
 
 def test_a_region_that_may_be_written_says_so(server: MockServer, roi: Roi) -> None:
     server.faults.add(Fault("lost", times=None, method="POST", path=".*/roi"))
-    with pytest.raises(TransportError, match="as before, as wanted, or empty: write it again"):
-        roi.from_spans(SPANS)
+    with pytest.raises(TransportError, match="empty"):
+        roi.set_spans(SPANS)
 
 
 @pytest.mark.parametrize("fault", ["truncate", "reset", "short", "html"])
 def test_a_region_is_read(server: MockServer, roi: Roi, fault: str) -> None:
     server.faults.add(Fault(fault, method="GET", path=".*/roi"))
-    assert roi.spans.tolist() == [[5, 5, 5, 5]]
+    assert roi.read_spans().tolist() == [[5, 5, 5, 5]]
 
 
 def test_attributes_are_written_although_their_instance_was_made_unheard(server: MockServer, repo: Repo) -> None:

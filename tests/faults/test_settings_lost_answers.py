@@ -15,7 +15,7 @@ Change = Callable[[Repo], object]
 
 CHANGES: dict[str, Change] = {
     "instance": lambda repo: repo.create_volume("made", (64, 64, 64), "uint16", tags={"a": "b"}),
-    "log": lambda repo: repo.write_log(["a line", "another line"]),
+    "log": lambda repo: repo.add_log(["a line", "another line"]),
 }
 
 each_change = pytest.mark.parametrize("endpoint", CHANGES)
@@ -24,15 +24,15 @@ each_change = pytest.mark.parametrize("endpoint", CHANGES)
 @pytest.fixture
 def repo(connection: pyvolume.Connection) -> Repo:
     repo = pyvolume.dvid.Server(connection).create_repo("lines")
-    repo.write_log("before")
+    repo.add_log("before")
     return repo
 
 
 def is_done(repo: Repo, endpoint: str) -> bool:
     """Whether a change has been made, exactly once."""
     if endpoint == "instance":
-        return list(repo.instances) == ["made"]
-    return [line.partition("  ")[2] for line in repo.log] == ["before", "a line", "another line"]
+        return list(repo.info().instances) == ["made"]
+    return [line.partition("  ")[2] for line in repo.info().log] == ["before", "a line", "another line"]
 
 
 def add(server: MockServer, endpoint: str, kind: str, times: int = 1) -> None:

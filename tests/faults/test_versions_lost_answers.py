@@ -59,13 +59,13 @@ def create(repo: Repo) -> Repo:
     return pyvolume.dvid.Server(repo.connection).create_repo("made")
 
 
-def write_log(repo: Repo) -> None:
-    repo.version(":open").write_log(["a line"])
+def add_log(repo: Repo) -> None:
+    repo.version(":open").add_log(["a line"])
 
 
 CHANGES: dict[str, Change] = {
     "commit": commit, "newversion": new_version, "branch": branch, "tag": tag, "merge": merge, "repos": create,
-    "log": write_log,
+    "log": add_log,
 }  # fmt: skip
 
 
@@ -86,8 +86,8 @@ each_change = pytest.mark.parametrize("endpoint", CHANGES)
 def state(repo: Repo) -> tuple[int, int, list[str]]:
     """Return what a change can change: how many repositories and versions, and what is written about the open one."""
     opened = repo.version(":open")
-    lines = [line.partition("  ")[2] for line in opened.log]
-    return len(pyvolume.dvid.Server(repo.connection).repos), len(repo.versions), [str(opened.locked), *lines]
+    lines = [line.partition("  ")[2] for line in opened.info().log]
+    return len(pyvolume.dvid.Server(repo.connection).repos), len(repo.versions()), [str(opened.info().locked), *lines]
 
 
 def after(endpoint: str) -> tuple[int, int, list[str]]:
@@ -121,7 +121,7 @@ def test_a_lost_answer_is_looked_for(server: MockServer, repo: Repo, endpoint: s
     made = CHANGES[endpoint](repo)
     assert (asked(server, endpoint) - before, state(repo)) == (1, after(endpoint))
     if isinstance(made, Version):
-        assert made in repo.versions.values()
+        assert made in repo.versions().values()
 
 
 @each_change

@@ -16,9 +16,6 @@ import pyvolume
 import pyvolume.dvid
 import pyvolume.dvid.general
 import pyvolume.dvid.keyvalue
-import pyvolume.dvid.keyvalue.attributes
-import pyvolume.dvid.keyvalue.json
-import pyvolume.dvid.keyvalue.mapping
 import pyvolume.dvid.repo
 import pyvolume.dvid.roi
 import pyvolume.dvid.server
@@ -40,10 +37,7 @@ MODULES: list[ModuleType] = [
     pyvolume.dvid.versions.graph,
     pyvolume.dvid.voxels.history,
     pyvolume.dvid.roi,
-    pyvolume.dvid.keyvalue.mapping,
-    pyvolume.dvid.keyvalue.json,
     pyvolume.dvid.keyvalue,
-    pyvolume.dvid.keyvalue.attributes,
 ]
 named = pytest.mark.parametrize("module", [*MODULES, mockserver], ids=lambda module: module.__name__)
 

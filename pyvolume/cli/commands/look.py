@@ -12,10 +12,8 @@ import pyvolume
 from pyvolume.cli.output import as_json, pairs, show, table
 from pyvolume.cli.target import Place, place
 from pyvolume.cli.visible import visible
-from pyvolume.dvid.repo import Repo
-from pyvolume.dvid.versions import changes
-from pyvolume.dvid.versions.graph import Graph, Node
-from pyvolume.dvid.versions.lookup import resolve
+from pyvolume.dvid.versions.graph import Graph, Node, RepoInfo
+from pyvolume.dvid.versions.lookup import find, read_graph
 
 SHORT = 8
 """Characters of a uuid that people see."""
@@ -35,33 +33,27 @@ def ls(url: Place, as_json: bool) -> None:
     url.refuse_slices()
     with url.connected() as connection:
         if url.version:
-            instances = _repo_of(connection, url.version).instances
+            instances = find(connection, url.version)[0].instances
             rows = [{"name": name, "type": kind} for name, kind in instances.items() if url.name in {"", name}]
         else:
-            repos = pyvolume.dvid.Server(connection).repos
-            rows = [_row(repos[uuid]) for uuid in repos]
+            rows = [_row(info) for info in pyvolume.dvid.Server(connection).repos.info().values()]
     headings = ["name", "type"] if url.version else ["uuid", "alias", "versions", "instances"]
     cells = [[_short(each[name]) for name in headings] for each in rows]
     show(rows, table(headings, cells), as_json=as_json)
 
 
-def _row(repo: Repo) -> dict[str, Any]:
+def _row(info: RepoInfo) -> dict[str, Any]:
     return {
-        "uuid": repo.uuid,
-        "alias": repo.alias,
-        "versions": len(repo.dag.nodes),
-        "instances": list(repo.instances),
+        "uuid": info.graph.root,
+        "alias": info.alias,
+        "versions": len(info.graph.nodes),
+        "instances": list(info.instances),
     }
 
 
 def _short(value: Any) -> str:
     """Return a value for a table: lists without brackets."""
     return ", ".join(value) if isinstance(value, list) else str(value)
-
-
-def _repo_of(connection: pyvolume.Connection, ref: str) -> Repo:
-    uuid = resolve(connection, ref)
-    return Repo(connection, changes.read_repo(connection, uuid, f"look at the repository of {uuid[:SHORT]}"))
 
 
 @click.command(short_help="Say what a server, a version or a volume is.")
@@ -81,10 +73,10 @@ def info(url: Place, as_json: bool) -> None:
             found = describe(volume)
     elif url.version:
         with url.at_version() as version:
-            found = _document(changes.read_graph(version.connection, version.uuid).node(version.uuid))
+            found = _document(version.info())
     else:
         with url.connected() as connection:
-            found = dict(pyvolume.dvid.Server(connection).info)
+            found = dict(pyvolume.dvid.Server(connection).info())
     show(found, pairs({name: _plain(value) for name, value in found.items()}), as_json=as_json)
 
 
@@ -135,12 +127,11 @@ def tree(url: Place, as_json: bool) -> None:
     url.refuse_slices()
     with url.connected() as connection:
         repos = pyvolume.dvid.Server(connection).repos
-        found = [_repo_of(connection, url.version)] if url.version else [repos[uuid] for uuid in repos]
-        graphs = {repo: repo.dag for repo in found}
+        found = [find(connection, url.version)[0]] if url.version else repos.info().values()
         drawn = Tree(connection.url)
-        for repo, graph in graphs.items():
-            _grow(drawn.add(Text(visible(repo.alias or "(no alias)"))), graph, graph.root)
-    document = {repo.uuid: [_document(node) for node in graph.nodes.values()] for repo, graph in graphs.items()}
+        for info in found:
+            _grow(drawn.add(Text(visible(info.alias or "(no alias)"))), info.graph, info.graph.root)
+    document = {info.graph.root: [_document(node) for node in info.graph.nodes.values()] for info in found}
     show(document, drawn, as_json=as_json)
 
 
@@ -173,8 +164,8 @@ def log(url: Place, as_json: bool) -> None:
       pyvolume log dvid://http://localhost:8000/:trial/gray
     """
     with url.at_version() as version:
-        graph = changes.read_graph(version.connection, version.uuid)
-        found = [graph.node(version.uuid), *map(graph.node, graph.ancestors(version.uuid))]
+        graph = read_graph(version.connection, version.uuid)
+    found = [graph.node(version.uuid), *map(graph.node, graph.ancestors(version.uuid))]
     documents = [_document(node) for node in found]
     rows = [
         (

@@ -13,7 +13,7 @@ from pyvolume.cli.output import as_json, show
 from pyvolume.cli.target import Place, place
 from pyvolume.display.neuroglancer import link_of
 from pyvolume.display.viewer.server import Viewer
-from pyvolume.dvid.versions import changes
+from pyvolume.dvid.versions.lookup import read_graph
 from pyvolume.errors import SelectionError
 
 
@@ -39,7 +39,7 @@ def view(url: Place, port: int, no_browser: bool, as_json: bool) -> None:
     with url.volume() as volume:
         if not volume.bounds.size:
             raise SelectionError(f"view: expected voxels, and {volume.store.address} is empty")
-        graph = changes.read_graph(volume.store.connection, volume.uuid)
+        graph = read_graph(volume.store.connection, volume.uuid)
         labels = {uuid: f"{uuid[:8]} {node.branch} {node.note}".rstrip() for uuid, node in graph.nodes.items()}
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())

@@ -12,7 +12,7 @@ from pyvolume.cli.output import as_json, show
 from pyvolume.cli.target import Place, place
 from pyvolume.dvid.documents import creation_document
 from pyvolume.dvid.versions.lookup import resolve
-from pyvolume.dvid.voxels.accessor import create_new
+from pyvolume.dvid.voxels.creation import create_new
 from pyvolume.errors import UnsupportedError
 from pyvolume.files import formats
 from pyvolume.model.metadata import VoxelsMetadata
@@ -90,7 +90,7 @@ def create(url: Place, name: str | None, repo: str | None, as_json: bool, **opti
         creation_document(metadata, name, **wishes)  # refuses before there is a repository, which stays for ever
     with url.connected() as connection:
         if repo is not None:
-            uuid = pyvolume.dvid.Server(connection).create_repo(repo, options["description"]).uuid
+            uuid = pyvolume.dvid.Server(connection).create_repo(repo, options["description"]).root_uuid
         else:
             uuid = resolve(connection, url.version)
         if metadata is not None and name is not None:

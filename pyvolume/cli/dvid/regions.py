@@ -62,7 +62,7 @@ def info(url: Place, as_json: bool) -> None:
       pyvolume roi info dvid://http://localhost:8000/:master/brain
     """
     with _opened(url) as region:
-        blocks, bounds = len(region.blocks), region.bounds
+        blocks, bounds = len(region.read_blocks()), region.read_bounds()
         found = {
             "blocks": blocks,
             "block_shape": list(region.block_shape),
@@ -84,7 +84,7 @@ def get(url: Place) -> None:
       pyvolume roi get dvid://http://localhost:8000/:master/brain > brain.json
     """
     with _opened(url) as region:
-        click.echo(json.dumps(region.spans.tolist()))
+        click.echo(json.dumps(region.read_spans().tolist()))
 
 
 @roi.command(short_help="Replace a region.")
@@ -108,7 +108,7 @@ def put(file: Path, url: Place, partial: Literal["raise", "include", "exclude"])
     """
     with _opened(url) as region:
         if file.suffix == ".json":
-            region.from_spans(_spans(file))
+            region.set_spans(_spans(file))
             return
         with formats.read(file) as stored:
             description = stored.description
@@ -117,7 +117,7 @@ def put(file: Path, url: Place, partial: Literal["raise", "include", "exclude"])
                 raise MetadataError(f"read {file}: expected a box of voxels and found every {description.step}th")
             start = [each.start if isinstance(each, slice) else each for each in key]
             shape = [each.stop - each.start if isinstance(each, slice) else 1 for each in key]
-            region.from_mask(np.asarray(stored.array[...]).reshape(shape), start[1:], partial=partial)
+            region.set_mask(np.asarray(stored.array[...]).reshape(shape), start[1:], partial=partial)
 
 
 def _spans(file: Path) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""Keys and values of DVID, under the names that pydvid gave them."""
+"""Keys and values of DVID, under the names of pydvid."""
 
 from __future__ import annotations
 
@@ -6,12 +6,26 @@ import io
 from typing import BinaryIO
 
 from pyvolume.dvid import instances
+from pyvolume.dvid.instances import Instance
+from pyvolume.dvid.keyvalue import mapping
+from pyvolume.dvid.keyvalue.attributes import Attributes
+from pyvolume.dvid.keyvalue.json import JsonValues
 from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.keyvalue.messages import Bytes
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.transport.connection import Connection
 
-__all__ = ["create_new", "del_value", "get_keys", "get_value", "get_value_response", "put_value"]
+__all__ = [
+    "Attributes",
+    "JsonValues",
+    "KeyValue",
+    "create_new",
+    "del_value",
+    "get_keys",
+    "get_value",
+    "get_value_response",
+    "put_value",
+]
 
 
 def create_new(connection: Connection, uuid: str, data_name: str, *, versioned: bool = True) -> None:
@@ -20,9 +34,11 @@ def create_new(connection: Connection, uuid: str, data_name: str, *, versioned: 
     Parameters
     ----------
     connection : Connection
+        To the server.
     uuid : str
         An open version of the repository, in any form.
     data_name : str
+        The name of the new instance.
     versioned : bool
         Keep the values of each version. Otherwise all versions share them, and committed ones can be written too.
 
@@ -37,8 +53,9 @@ def create_new(connection: Connection, uuid: str, data_name: str, *, versioned: 
     TransportError
         If no answer arrived, and no such instance was there when looked for afterwards.
     """
-    document = {"typename": "keyvalue", "dataname": data_name, "versioned": str(bool(versioned)).lower()}
-    instances.create(connection, resolve(connection, uuid), document, "dvid-create-keyvalue-1")
+    instance = Instance(connection, resolve(connection, uuid), data_name)
+    instances.check_free(instance)
+    mapping.create(instance, versioned=versioned)
 
 
 def get_value(connection: Connection, uuid: str, data_name: str, key: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Attributes: what scripts note down about a volume, beside its voxels."""
+"""Attributes: JSON values about a volume, stored next to it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import ItemsView, Iterator, MutableMapping
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
-from pyvolume.dvid import keyvalue
-from pyvolume.dvid.keyvalue import strict_json
+from pyvolume.dvid import instances
+from pyvolume.dvid.instances import Instance
+from pyvolume.dvid.keyvalue import json, mapping
 from pyvolume.dvid.keyvalue.mapping import KeyValue
+from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.errors import ExistsError, KeyNotFoundError, NotFoundError, UnsupportedError
 from pyvolume.transport.connection import Connection
 
@@ -32,17 +34,20 @@ class Attributes(MutableMapping[str, Any]):
     Parameters
     ----------
     connection : Connection
-    uuid : str
+        To the server.
+    uuid : Uuid
         The full uuid of the version.
     volume : str
         The name of the volume.
     writable : bool
+        Whether they may be written.
     """
 
-    def __init__(self, connection: Connection, uuid: str, volume: str, *, writable: bool = True) -> None:
+    def __init__(self, connection: Connection, uuid: Uuid, volume: str, *, writable: bool = True) -> None:
         self._volume = volume
         self._prefix = f"{_quoted(volume).replace(':', '%3A')}:"
-        self._values = KeyValue(connection, uuid, INSTANCE, check=False)
+        self._instance = Instance(connection, uuid, INSTANCE)
+        self._values = KeyValue.of(self._instance)
         self._writable = writable
 
     def __repr__(self) -> str:
@@ -55,7 +60,7 @@ class Attributes(MutableMapping[str, Any]):
             data = self._values[key]
         except NotFoundError:
             self._raise_missing(name)
-        return strict_json.decode(self._action("read", name), data)
+        return json.decode(self._action("read", name), data)
 
     def __setitem__(self, name: str, value: object) -> None:
         self.update({name: value})
@@ -78,25 +83,26 @@ class Attributes(MutableMapping[str, Any]):
         """Return all names and values, as of now, with few requests."""
         names = {key: unquote(key.removeprefix(self._prefix)) for key in self._keys()}
         found = self._values.get_many(names)
-        return {names[key]: strict_json.decode(self._action("read", names[key]), found[key]) for key in found}.items()
+        return {names[key]: json.decode(self._action("read", names[key]), found[key]) for key in found}.items()
 
     def update(self, *args: Any, **named: Any) -> None:
         """Write many attributes, with few requests; nothing is sent if one of them is no JSON."""
         given = dict(*args, **named)
-        data = {self._key(name): strict_json.encode(self._action("write", name), given[name]) for name in given}
+        data = {self._key(name): json.encode(self._action("write", name), given[name]) for name in given}
         self._check_writable(f"write attributes of {self._volume}")
         try:
             self._values.put_many(data)
         except NotFoundError:
-            values = self._values
-            with contextlib.suppress(ExistsError):  # somebody was quicker
-                keyvalue.create_new(values.connection, values.uuid, INSTANCE)
-            values.put_many(data)
+            with contextlib.suppress(ExistsError):  # another process created it in the meantime
+                instances.check_free(self._instance)
+                mapping.create(self._instance, versioned=True)
+            self._values.put_many(data)
 
     def _keys(self) -> list[str]:
         try:
+            # ";" is the code point after ":", so "gray;" is behind "gray:z" and all other keys of "gray"
             return self._values.range(self._prefix, self._prefix[:-1] + ";")
-        except NotFoundError:  # nobody has written any
+        except NotFoundError:  # the first write creates the instance
             return []
 
     def _key(self, name: str) -> str:

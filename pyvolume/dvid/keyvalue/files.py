@@ -1,42 +1,41 @@
-"""Large values of DVID: as a file to read from, in parts, from and to files; methods of `KeyValue`."""
+"""Large values: read in parts, read as a file, and copied from and to files."""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from pyvolume.errors import AnswerError, StoreError, UnsupportedError
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.request import Upload
 
-if TYPE_CHECKING:
-    from pyvolume.dvid.keyvalue.mapping import KeyValue
+_T = TypeVar("_T")
 
 PIECE_BYTES = 1 << 20
-"""Bytes of a value that are in memory at once, where it goes to a file or comes from one."""
+"""Bytes of a value that are in memory at once, when it is copied to or from a file."""
 
 VALUE_TYPE = "application/octet-stream"
 
-Ask = Callable[[int, int, Callable[[Answer], int]], int]
-"""Asks for the bytes from the first to the last one, and lets the answer be received."""
+AskPart = Callable[[int, int, Callable[[Answer], int]], int]
+"""Asks for the bytes from the first to the last one, and receives the answer with the third argument."""
 
 
-def read(self: KeyValue, key: str, start: int = 0, stop: int | None = None) -> bytes:
-    """Return the bytes from `start` to `stop` of a value, as ``value[start:stop]``; no others are sent.
+class Ask(Protocol):
+    """Asks for a value, or for a range of its bytes; returns `empty` if there are none."""
 
-    Parameters
-    ----------
-    key : str
-    start, stop : int
-        Not below 0; None for the end.
-    """
+    def __call__(
+        self, key: str, receive: Callable[[Answer], _T], empty: _T, byte_range: tuple[int, int | None] | None = None, /
+    ) -> _T: ...
+
+
+def read(ask: Ask, action: str, key: str, start: int = 0, stop: int | None = None) -> bytes:
+    """Return the bytes from `start` to `stop` of a value, see `KeyValue.read`."""
     if start < 0 or (stop is not None and stop < 0):
-        raise ValueError(f"{self._action('read', key)}: bytes are counted from 0, not {start}:{stop}")
+        raise ValueError(f"{action}: bytes are counted from 0, not {start}:{stop}")
     if stop is not None and stop <= start:
-        return read(self, key, start, start + 1)[:0]  # it may be missing
-    action = self._action("read", key)
+        return read(ask, action, key, start, start + 1)[:0]  # it may be missing
 
     def receive(answer: Answer) -> bytes:
         nbytes, _ = part(action, answer, start)
@@ -46,23 +45,13 @@ def read(self: KeyValue, key: str, start: int = 0, stop: int | None = None) -> b
         answer.finish()
         return bytes(data)
 
-    return self._get(key, receive, b"", (start, None if stop is None else stop - 1))
+    return ask(key, receive, b"", (start, None if stop is None else stop - 1))
 
 
-def read_into(self: KeyValue, key: str, file: BinaryIO) -> int:
-    """Write a value into a file, piece by piece, and return how many bytes that were.
-
-    It is one request: the value is as it was at one moment. After an interruption it begins anew, at the same
-    position of the file.
-
-    Parameters
-    ----------
-    key : str
-    file : binary file
-        That can seek; use `open` for others.
-    """
+def read_into(ask: Ask, action: str, key: str, file: BinaryIO) -> int:
+    """Write a value into a file, and return the number of bytes, see `KeyValue.read_into`."""
     if not file.seekable():
-        raise UnsupportedError(f"{self._action('read', key)}: expected a file that can seek; open(key) needs none")
+        raise UnsupportedError(f"{action}: expected a file that can seek; open(key) needs none")
     begin = file.tell()
 
     def receive(answer: Answer) -> int:
@@ -71,19 +60,11 @@ def read_into(self: KeyValue, key: str, file: BinaryIO) -> int:
         answer.expect(None, VALUE_TYPE)
         return sum(file.write(piece) for piece in iter(lambda: answer.read(PIECE_BYTES), b""))
 
-    return self._get(key, receive, 0)
+    return ask(key, receive, 0)
 
 
-def write_from(self: KeyValue, key: str, file: BinaryIO) -> None:
-    """Write what a file holds from its present position on, piece by piece.
-
-    Parameters
-    ----------
-    key : str
-    file : binary file
-        That can seek, because the server wants to know the length first.
-    """
-    action = self._action("write", key)
+def upload(action: str, file: BinaryIO) -> Upload:
+    """Return the rest of a file as the body of a request, see `KeyValue.write_from`."""
     if not file.seekable():
         raise UnsupportedError(f"{action}: expected a file that can seek, because its length is sent first")
     begin = file.tell()
@@ -99,39 +80,36 @@ def write_from(self: KeyValue, key: str, file: BinaryIO) -> None:
             left -= len(piece)
             yield memoryview(piece)
 
-    self._put(key, Upload(nbytes, chunks))
+    return Upload(nbytes, chunks)
 
 
-def open_value(self: KeyValue, key: str) -> io.BufferedReader:
-    """Return a value as a file to read from, which asks for pieces when they are needed and can seek.
-
-    If somebody writes the value meanwhile, the pieces do not belong together; another length is an error.
-    """
-    action = self._action("read", key)
+def open_value(ask: Ask, action: str, key: str) -> io.BufferedReader:
+    """Return a value as a file to read from, see `KeyValue.open`."""
 
     def length(answer: Answer) -> int:
         answer.read()
         return part(action, answer, 0)[1]
 
-    def ask(first: int, last: int, receive: Callable[[Answer], int]) -> int:
-        return self._get(key, receive, 0, (first, last))
+    def ask_part(first: int, last: int, receive: Callable[[Answer], int]) -> int:
+        return ask(key, receive, 0, (first, last))
 
-    return io.BufferedReader(ValueFile(action, self._get(key, length, 0, (0, 0)), ask), PIECE_BYTES)
+    return io.BufferedReader(ValueFile(action, ask(key, length, 0, (0, 0)), ask_part), PIECE_BYTES)
 
 
 class ValueFile(io.RawIOBase):
-    """A value that is read where and when it is needed.
+    """A value as a file; each read asks for the bytes that it needs.
 
     Parameters
     ----------
     action : str
-        What the user wants, as errors say it.
+        What the user wants to do, for the messages of errors.
     nbytes : int
-        Length of the value; a value that has another one later has changed.
+        Length of the value; if the length is another one later, the value has changed.
     ask : callable
+        Asks for a part of the value.
     """
 
-    def __init__(self, action: str, nbytes: int, ask: Ask) -> None:
+    def __init__(self, action: str, nbytes: int, ask: AskPart) -> None:
         super().__init__()
         self._action = action
         self._nbytes = nbytes
@@ -172,7 +150,7 @@ class ValueFile(io.RawIOBase):
             answer.finish()
             return wanted
 
-        # an answer without bytes would pass for the end of the file
+        # BufferedReader would take a short answer for the end of the file
         if self._ask(first, first + wanted - 1, receive) != wanted:
             raise StoreError(f"{self._action}: the value has changed while it was read")
         self._at += wanted

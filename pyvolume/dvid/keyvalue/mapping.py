@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 from pyvolume.calls.call import Call
 from pyvolume.dvid import instances
 from pyvolume.dvid.address import segment
 from pyvolume.dvid.client import expect_nothing, get_document, refusal
+from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.keyvalue import files, messages
 from pyvolume.dvid.keyvalue.files import PIECE_BYTES, VALUE_TYPE
 from pyvolume.dvid.keyvalue.json import JsonValues
+from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.errors import AnswerError, KeyNotFoundError, RefusedError
 from pyvolume.transfer.pool import run_ahead
@@ -33,21 +36,20 @@ RANGE_BEGINS_BEHIND_END = 416
 class KeyValue(MutableMapping[str, bytes]):
     """Values of bytes by keys of text, in one version; a mapping like any other.
 
-    `Version.keyvalue` gives such handles. What a handle is asked, it asks the server: each operation is a request. A
-    version inherits the keys of its ancestors, one by one. Keys are sorted by code points.
+    `Version.keyvalue` returns handles of this class. Each operation is a request. A version inherits the keys of its
+    ancestors, one by one. Keys are sorted by code points.
 
-    A key holds no slash and no NUL, is neither empty nor ``"."`` nor ``".."``, and has at most 60000 bytes in UTF-8.
-    The server would take some others, and give the value of another key for them.
+    A key has no slash and no NUL, is neither empty nor ``"."`` nor ``".."``, and has at most 60000 bytes in UTF-8. The
+    server would accept some others, and return the value of another key for them.
 
     Parameters
     ----------
     connection : Connection
+        To the server.
     uuid : str
         The version, in any form; it is looked up once.
     data_name : str
-        Of the instance.
-    check : bool
-        Look for version and instance at once. Without it `uuid` is the full one.
+        The name of the instance.
 
     Raises
     ------
@@ -58,20 +60,42 @@ class KeyValue(MutableMapping[str, bytes]):
 
     Notes
     -----
-    A missing key is a `KeyNotFoundError`, a key that cannot be a `MetadataError`, a write to a committed version a
+    A missing key raises `KeyNotFoundError`, an impossible key `MetadataError`, and a write to a committed version
     `LockedError`.
     """
 
-    def __init__(self, connection: Connection, uuid: str, data_name: str, *, check: bool = True) -> None:
-        self.connection = connection
-        self.uuid = resolve(connection, uuid) if check else uuid
-        self.name = data_name
-        self._path = f"/api/node/{segment(self.uuid)}/{segment(data_name)}"
-        if check:
-            instances.find(connection, self.uuid, data_name, "keyvalue")
+    def __init__(self, connection: Connection, uuid: str, data_name: str) -> None:
+        self._instance = Instance(connection, resolve(connection, uuid), data_name)
+        instances.find(self._instance, "keyvalue")
+
+    @classmethod
+    def of(cls, instance: Instance) -> Self:
+        """Return a handle without a request; an instance that is not there is an error of each operation."""
+        values = cls.__new__(cls)
+        values._instance = instance  # noqa: SLF001 - an object of this class
+        return values
 
     def __repr__(self) -> str:
         return f"<KeyValue {self.name!r} of version {self.uuid[:8]}, {self.connection.url}>"
+
+    @property
+    def connection(self) -> Connection:
+        """The connection to the server."""
+        return self._instance.connection
+
+    @property
+    def uuid(self) -> Uuid:
+        """The full uuid of the version."""
+        return self._instance.uuid
+
+    @property
+    def name(self) -> str:
+        """The name of the instance."""
+        return self._instance.name
+
+    @property
+    def _path(self) -> str:
+        return self._instance.path
 
     @property
     def json(self) -> JsonValues:
@@ -83,14 +107,14 @@ class KeyValue(MutableMapping[str, bytes]):
         return self._get(key, _value, b"")
 
     def __setitem__(self, key: str, value: messages.Bytes) -> None:
-        """Write a value: bytes, or what lies in memory as bytes do, such as an array in C order; it is not copied."""
+        """Write a value: bytes, or an object with a buffer, such as an array in C order; it is not copied."""
         view = messages.as_bytes(self._action("write", key), value)
         starts = range(0, max(1, len(view)), PIECE_BYTES)
         self._put(key, Upload(len(view), lambda: (view[start : start + PIECE_BYTES] for start in starts)))
 
     def __delitem__(self, key: str) -> None:
         """Delete a key; the versions before this one keep it."""
-        if key not in self:  # the server says nothing
+        if key not in self:  # the server does not report a missing key
             raise _missing(self._action("delete", key))
         self._delete(key)
 
@@ -132,7 +156,7 @@ class KeyValue(MutableMapping[str, bytes]):
         Parameters
         ----------
         start, stop : str
-            Any text: what cannot be a key bounds as well, but every key is listed then.
+            Any text. If one of them is not possible as a key, all keys are listed.
         """
         if messages.can_be(start) and messages.can_be(stop):
             listed = self._list(f"keyrange/{segment(start)}/{segment(stop)}")
@@ -141,12 +165,12 @@ class KeyValue(MutableMapping[str, bytes]):
         return [key for key in listed if start <= key < stop]
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """Return the values of those of the keys that there are, with few requests.
+        """Return the values of the given keys, with few requests; missing keys are left out.
 
         Raises
         ------
         MetadataError
-            For a key that cannot be.
+            For a key that is not possible.
         """
         wanted = list(dict.fromkeys(keys))
         action = f"read {len(wanted)} keys of {self.name}"
@@ -156,7 +180,7 @@ class KeyValue(MutableMapping[str, bytes]):
         for first in range(0, len(wanted), BATCH_KEYS):
             found |= self._get_batch(action, wanted[first : first + BATCH_KEYS])
         empty = [key for key, value in found.items() if not value]
-        # the server answers alike for an empty value and for none
+        # the server gives the same answer for an empty value and for a missing key
         new_call, concurrency = self.connection.new_call, self.connection.concurrency
         for key, is_there in run_ahead(empty, self._is_there, new_call, concurrency, ordered=True):
             if not is_there:
@@ -164,12 +188,12 @@ class KeyValue(MutableMapping[str, bytes]):
         return found
 
     def put_many(self, values: Mapping[str, bytes]) -> None:
-        """Write many values, with few requests; if it fails, some may be written, and it can be done again.
+        """Write many values, with few requests; if it fails, some may be written, and the call can be repeated.
 
         Raises
         ------
         MetadataError
-            For a key that cannot be; nothing has been sent then.
+            For a key that is not possible; nothing has been sent then.
         """
         action = f"write {len(values)} keys of {self.name}"
         checked = {key: messages.as_bytes(f"{action}: {key!r}", value) for key, value in values.items()}
@@ -187,16 +211,56 @@ class KeyValue(MutableMapping[str, bytes]):
         if batch:
             self._put_batch(action, batch)
 
-    # methods that are written beside their subject
-    read = files.read
-    read_into = files.read_into
-    write_from = files.write_from
-    open = files.open_value
+    def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        """Return the bytes from `start` to `stop` of a value, as ``value[start:stop]``; only these are sent.
+
+        Parameters
+        ----------
+        key : str
+            The key.
+        start, stop : int
+            Not below 0; None for the end.
+        """
+        return files.read(self._get, self._action("read", key), key, start, stop)
+
+    def read_into(self, key: str, file: BinaryIO) -> int:
+        """Write a value into a file, piece by piece, and return the number of bytes.
+
+        It is one request, therefore all bytes belong to one state of the value. A retry writes from the same position
+        of the file again.
+
+        Parameters
+        ----------
+        key : str
+            The key.
+        file : binary file
+            It must be able to seek; use `open` for other files.
+        """
+        return files.read_into(self._get, self._action("read", key), key, file)
+
+    def write_from(self, key: str, file: BinaryIO) -> None:
+        """Write what a file holds from its present position on, piece by piece.
+
+        Parameters
+        ----------
+        key : str
+            The key.
+        file : binary file
+            It must be able to seek, because the length is sent first.
+        """
+        self._put(key, files.upload(self._action("write", key), file))
+
+    def open(self, key: str) -> io.BufferedReader:
+        """Return a value as a file to read from, which reads pieces when they are needed and can seek.
+
+        If somebody writes the value meanwhile, the pieces do not belong together; another length is an error.
+        """
+        return files.open_value(self._get, self._action("read", key), key)
 
     def _get(
         self, key: str, receive: Callable[[Answer], _T], empty: _T, byte_range: tuple[int, int | None] | None = None
     ) -> _T:
-        """Ask for a value or a part of it; `empty` stands for no bytes."""
+        """Ask for a value or a part of it; return `empty` where it has no bytes."""
         request = self._request(self._action("read", key), "GET", key, byte_range=byte_range)
         try:
             return self.connection.exchange(request, receive, self.connection.new_call())
@@ -253,6 +317,13 @@ class KeyValue(MutableMapping[str, bytes]):
         self.connection.exchange(
             request, lambda answer: expect_nothing(request.action, answer), self.connection.new_call()
         )
+
+
+def create(instance: Instance, *, versioned: bool) -> KeyValue:
+    """Create an instance for keys and values whose name is free, see `pyvolume.dvid.keyvalue.create_new`."""
+    document = {"typename": "keyvalue", "dataname": instance.name, "versioned": str(bool(versioned)).lower()}
+    instances.create(instance, document, "dvid-create-keyvalue-1")
+    return KeyValue.of(instance)
 
 
 def _value(answer: Answer) -> bytes:

@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyvolume.calls.call import Call
 from pyvolume.dvid import instances
-from pyvolume.dvid.address import segment
 from pyvolume.dvid.client import expect_nothing, get_document, refusal
+from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.roi import spans
 from pyvolume.dvid.roi.mask import MaskStore
 from pyvolume.dvid.roi.spans import Partial
+from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.errors import AnswerError, MetadataError, RefusedError, StoreError
 from pyvolume.model.box import Box
@@ -35,29 +36,29 @@ class Part:
     Parameters
     ----------
     box : Box
-        In voxels, channel axis first, of one channel: a read takes it as it stands.
-    blocks : int
-        How many blocks of the region lie in it.
+        In voxels, channel axis first, with one channel, as `Volume.read_many` takes it.
+    block_count : int
+        Number of blocks of the region in it.
     """
 
     box: Box
-    blocks: int
+    block_count: int
 
 
 class Roi:
     """A region of interest: a set of whole blocks, in one version.
 
-    `Version.roi` and ``volume.masked`` give and take such handles. What a handle is asked, it asks the server: each
-    property is one request. Everything is computed from the spans, and not asked of the server's own endpoints: those
-    for masks and partitions answer wrongly below 0.
+    `Version.roi` returns handles of this class, and ``volume.masked`` takes them. Each method is one request. All
+    results are computed from the spans: the server's own endpoints for masks and partitions answer wrongly below 0.
 
     Parameters
     ----------
     connection : Connection
+        To the server.
     uuid : str
         The version, in any form; it is looked up once.
     data_name : str
-        Of the instance.
+        The name of the instance.
 
     Raises
     ------
@@ -68,46 +69,73 @@ class Roi:
     """
 
     def __init__(self, connection: Connection, uuid: str, data_name: str) -> None:
-        self.connection = connection
-        self.uuid = resolve(connection, uuid)
-        self.name = data_name
-        info = instances.find(connection, self.uuid, data_name, "roi", "dvid-roi-info-1")
-        self.block_shape: tuple[int, ...] = tuple(info["Extended"]["BlockSize"])
-        self._path = f"/api/node/{segment(self.uuid)}/{segment(data_name)}/roi"
+        self._instance = Instance(connection, resolve(connection, uuid), data_name)
+        info = instances.find(self._instance, "roi", "dvid-roi-info-1")
+        self._block_shape: tuple[int, ...] = tuple(info["Extended"]["BlockSize"])
+
+    @classmethod
+    def of(cls, instance: Instance, block_shape: Sequence[int]) -> Self:
+        """Return a handle of a region that is known to be there; no request."""
+        region = cls.__new__(cls)
+        region._instance = instance  # noqa: SLF001 - an object of this class
+        region._block_shape = tuple(block_shape)  # noqa: SLF001
+        return region
 
     def __repr__(self) -> str:
         blocks = "×".join(map(str, self.block_shape))
         return f"<Roi {self.name!r} of version {self.uuid[:8]}, blocks of {blocks}, {self.connection.url}>"
 
     @property
-    def spans(self) -> NDArray[np.int64]:
-        """The region as rows (z, y, x0, x1) in blocks, `x1` included; sorted, and joined where they touch."""
-        return _read_spans(self.connection, self.name, self._path, self.connection.new_call())
+    def connection(self) -> Connection:
+        """The connection to the server."""
+        return self._instance.connection
 
     @property
-    def blocks(self) -> NDArray[np.int64]:
-        """The region as rows (x, y, z) in blocks, sorted by z, y, x."""
-        return spans.blocks_of(self.spans)
+    def uuid(self) -> Uuid:
+        """The full uuid of the version."""
+        return self._instance.uuid
 
     @property
-    def voxel_count(self) -> int:
-        """Number of voxels in the region."""
-        return spans.count(self.spans) * int(np.prod(self.block_shape))
+    def name(self) -> str:
+        """The name of the instance."""
+        return self._instance.name
 
     @property
-    def bounds(self) -> Box:
-        """The smallest box of whole blocks around the region, in voxels, channel axis first."""
-        return spans.bounding_box(self.spans, self.block_shape)
+    def block_shape(self) -> tuple[int, ...]:
+        """Shape of the blocks (x, y, z), in voxels."""
+        return self._block_shape
 
-    @property
-    def mask(self) -> RoiMaskAccessor:
-        """The region as a volume to read: uint8, 1 inside and 0 outside, at any coordinates."""
-        return RoiMaskAccessor(self.connection, self.uuid, self.name)
+    def read_spans(self) -> NDArray[np.int64]:
+        """Return the region as rows (z, y, x0, x1) of block coordinates, `x1` included.
+
+        The rows are sorted, and those that touch are joined.
+        """
+        return _read_spans(self._instance, self.connection.new_call())
+
+    def read_blocks(self) -> NDArray[np.int64]:
+        """Return the coordinates of the blocks, one row (x, y, z) for each block, sorted by z, y, x."""
+        return spans.blocks_of(self.read_spans())
+
+    def read_bounds(self) -> Box:
+        """Return the smallest box of whole blocks around the region, in voxels, channel axis first."""
+        return spans.bounding_box(self.read_spans(), self.block_shape)
+
+    def count_voxels(self) -> int:
+        """Return the number of voxels in the region."""
+        return spans.count(self.read_spans()) * int(np.prod(self.block_shape))
+
+    def mask_volume(self) -> Volume:
+        """Return the region as a volume to read: uint8, 1 inside and 0 outside, at any coordinates.
+
+        The spans are read once, and again when the volume is refreshed; slicing it makes no requests.
+        """
+        store = _mask_store(self._instance, self.block_shape)
+        return Volume(store, store.read_metadata(self.connection.new_call()), mode="r", retry=self.connection.retry)
 
     def contains(self, points: ArrayLike) -> NDArray[np.bool_]:
         """Tell which points lie in the region.
 
-        The spans are asked for once, so many points at once are much faster than each by itself.
+        One request for all points, therefore one call for many points is much faster than many calls.
 
         Parameters
         ----------
@@ -124,15 +152,15 @@ class Roi:
             For another shape, or coordinates that are not whole numbers.
         """
         voxels = spans.whole_numbers(f"look for points in {self.name}", points, "x, y, z")
-        return spans.contain(self.spans, voxels // self.block_shape)
+        return spans.contain(self.read_spans(), voxels // self.block_shape)
 
     def partition(self, side: int = 8) -> list[Part]:
-        """Cut the region into cubes, as a list of pieces of work.
+        """Divide the region into cubes, for example as a list of pieces of work.
 
         Parameters
         ----------
         side : int
-            Blocks on the side of a cube; the cubes lie on a grid of their own size, which begins at voxel 0.
+            Number of blocks along each side of a cube. The grid of the cubes begins at voxel 0.
 
         Returns
         -------
@@ -142,12 +170,12 @@ class Roi:
         if side < 1:
             raise ValueError(f"partition of {self.name}: the side of a cube is a number of blocks, not {side!r}")
         size = np.array(self.block_shape) * side
-        cubes, counts = spans.cells(self.spans, side)
+        cubes, counts = spans.cells(self.read_spans(), side)
         corners = zip((cubes * size).tolist(), ((cubes + 1) * size).tolist(), counts.tolist(), strict=True)
         return [Part(Box((0, *low), (1, *high)), held) for low, high, held in corners]
 
-    def from_spans(self, rows: ArrayLike) -> Self:
-        """Replace the region by spans.
+    def set_spans(self, rows: ArrayLike) -> Self:
+        """Replace the region on the server by spans.
 
         They are checked, sorted and joined before anything is sent: the server would store overlaps, and empty the
         region for a span that ends before it begins.
@@ -160,7 +188,7 @@ class Roi:
         Returns
         -------
         Roi
-            Itself.
+            The same handle.
 
         Raises
         ------
@@ -169,31 +197,30 @@ class Roi:
         LockedError
             If the version is committed.
         StoreError
-            If the server could not take it. The server deletes the old region before it stores the new one, so the
-            region may be empty or in part if it does not say that it has refused; the message tells. Writing again
-            mends that.
+            If the server could not store it. The server deletes the old region before it stores the new one. Unless it
+            refused the request, the region may then be empty or incomplete, and the message says that; write it again.
         """
         self._write(spans.normalised(self._action, rows))
         return self
 
-    def from_blocks(self, blocks: ArrayLike) -> Self:
-        """Replace the region by blocks.
+    def set_blocks(self, blocks: ArrayLike) -> Self:
+        """Replace the region on the server by blocks.
 
         Parameters
         ----------
         blocks : array-like of int, one row for each
-            (x, y, z) in blocks, in any order.
+            Block coordinates (x, y, z), in any order.
 
         Raises
         ------
         MetadataError, LockedError, StoreError
-            As for `from_spans`.
+            As for `set_spans`.
         """
         self._write(spans.of_blocks(self._action, blocks))
         return self
 
-    def from_mask(self, mask: ArrayLike, start: Sequence[int] = (0, 0, 0), *, partial: Partial = "raise") -> Self:
-        """Replace the region by a mask of voxels.
+    def set_mask(self, mask: ArrayLike, start: Sequence[int] = (0, 0, 0), *, partial: Partial = "raise") -> Self:
+        """Replace the region on the server by a mask of voxels.
 
         Parameters
         ----------
@@ -209,7 +236,7 @@ class Roi:
         MetadataError
             If the mask covers blocks in part and `partial` does not say what to do; for another shape or dtype.
         LockedError, StoreError
-            As for `from_spans`.
+            As for `set_spans`.
         """
         if partial not in {"raise", "include", "exclude"}:
             raise ValueError(f"{self._action}: partial is 'raise', 'include' or 'exclude', not {partial!r}")
@@ -232,8 +259,11 @@ class Roi:
         LockedError
             If the version is committed.
         """
-        action = f"empty the region {self.name}"
-        self._exchange(Request(action, "DELETE", self._path, refusal=refusal))
+        self._exchange(Request(f"empty the region {self.name}", "DELETE", self._path, refusal=refusal))
+
+    @property
+    def _path(self) -> str:
+        return f"{self._instance.path}/roi"
 
     @property
     def _action(self) -> str:
@@ -245,7 +275,7 @@ class Roi:
             self._exchange(Request(self._action, "POST", self._path, upload=upload, refusal=refusal))
         except StoreError as error:
             if not isinstance(error, RefusedError) or (error.status >= 500 and error.status != 503):
-                error.args = (f"{error}; the region may be as before, as wanted, or empty: write it again",)
+                error.args = (f"{error}; the region may be unchanged, updated or empty; write it again",)
             raise
 
     def _exchange(self, request: Request) -> None:
@@ -257,15 +287,16 @@ class Roi:
 class RoiMaskAccessor(Volume):
     """A region as a volume to read: uint8, 1 inside and 0 outside.
 
-    The spans are read when it is made, and when it is refreshed; slicing it makes no requests.
+    The spans are read when it is made and when it is refreshed; slicing it makes no requests.
 
     Parameters
     ----------
     connection : Connection
+        To the server.
     uuid : str
         The version, in any form; it is looked up once.
     data_name : str
-        Of the region.
+        The name of the region.
 
     Raises
     ------
@@ -274,20 +305,30 @@ class RoiMaskAccessor(Volume):
     """
 
     def __init__(self, connection: Connection, uuid: str, data_name: str) -> None:
-        roi = Roi(connection, uuid, data_name)
-        path = f"/api/node/{segment(roi.uuid)}/{segment(data_name)}/roi"
-        address = f"dvid://{connection.url}/{roi.uuid}/{segment(data_name)}"
-        store = MaskStore(address, roi.block_shape, functools.partial(_read_spans, connection, data_name, path))
+        region = Roi(connection, uuid, data_name)
+        store = _mask_store(Instance(connection, region.uuid, data_name), region.block_shape)
         super().__init__(store, store.read_metadata(connection.new_call()), mode="r", retry=connection.retry)
 
 
-def _read_spans(connection: Connection, name: str, path: str, call: Call) -> NDArray[np.int64]:
-    action = f"read the region {name}"
-    document = get_document(connection, action, path, call=call)
+def _mask_store(instance: Instance, block_shape: tuple[int, ...]) -> MaskStore:
+    return MaskStore(instance.address, block_shape, functools.partial(_read_spans, instance))
+
+
+def _read_spans(instance: Instance, call: Call) -> NDArray[np.int64]:
+    action = f"read the region {instance.name}"
+    document = get_document(instance.connection, action, f"{instance.path}/roi", call=call)
     try:  # a schema would look at each of a million numbers
         return spans.normalised(action, document)
     except MetadataError as error:
         raise AnswerError(f"{error}, in the answer of the server") from None
+
+
+def create(instance: Instance, block_shape: Sequence[int]) -> Roi:
+    """Create a region whose name is free, see `create_new`."""
+    sizes = spans.whole_numbers(f"create {instance.name}", [list(block_shape)], "x, y, z")[0].tolist()
+    document = {"typename": "roi", "dataname": instance.name, "BlockSize": ",".join(map(str, sizes))}
+    instances.create(instance, document, "dvid-create-roi-1")
+    return Roi.of(instance, sizes)
 
 
 def create_new(connection: Connection, uuid: str, data_name: str, *, block_shape: Sequence[int] = (64, 64, 64)) -> None:
@@ -296,11 +337,13 @@ def create_new(connection: Connection, uuid: str, data_name: str, *, block_shape
     Parameters
     ----------
     connection : Connection
+        To the server.
     uuid : str
         An open version of the repository, in any form.
     data_name : str
+        The name of the new instance.
     block_shape : sequence of int
-        In voxels (x, y, z): that of the volumes that it is to mask.
+        Shape of its blocks in voxels (x, y, z); the volumes that it masks must have the same one.
 
     Raises
     ------
@@ -313,6 +356,6 @@ def create_new(connection: Connection, uuid: str, data_name: str, *, block_shape
     TransportError
         If no answer arrived, and no such instance was there when looked for afterwards.
     """
-    sizes = spans.whole_numbers(f"create {data_name}", [list(block_shape)], "x, y, z")[0].tolist()
-    document = {"typename": "roi", "dataname": data_name, "BlockSize": ",".join(map(str, sizes))}
-    instances.create(connection, resolve(connection, uuid), document, "dvid-create-roi-1")
+    instance = Instance(connection, resolve(connection, uuid), data_name)
+    instances.check_free(instance)
+    create(instance, block_shape)

@@ -1,4 +1,4 @@
-"""What changes the versions of a repository: each request once, and its outcome known although the answer is lost."""
+"""Changes of versions and repositories: each is made once, and its result is found also if the answer is lost."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import uuid as uuids
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from pyvolume.calls.call import Call
 from pyvolume.dvid.address import segment
-from pyvolume.dvid.client import get_document, post_document
+from pyvolume.dvid.client import post_document, post_empty
 from pyvolume.dvid.schemas import SCHEMAS
-from pyvolume.dvid.versions.graph import MASTER, Graph, Node
+from pyvolume.dvid.versions.graph import MASTER, Graph, Node, Uuid
+from pyvolume.dvid.versions.lookup import read_graph, read_info, read_repos
 from pyvolume.errors import (
     AmbiguousError,
     AnswerError,
     ExistsError,
-    ForbiddenError,
     LockedError,
     MetadataError,
     NotFoundError,
@@ -28,36 +27,6 @@ from pyvolume.errors import (
 from pyvolume.transport.connection import Connection
 
 T = TypeVar("T")
-
-
-def read_repo(connection: Connection, ref: str, action: str = "read versions") -> dict[str, Any]:
-    """Return the server's document about the repository that a version belongs to."""
-    document: dict[str, Any] = get_document(connection, action, f"/api/repo/{segment(ref)}/info", "dvid-graph-1")
-    return document
-
-
-def read_repos(
-    connection: Connection, action: str = "ask for repositories", *, call: Call | None = None
-) -> dict[str, dict[str, Any]]:
-    """Return the server's document about each repository, by the uuid of its root.
-
-    Raises
-    ------
-    ForbiddenError
-        If the server shows none without a valid token, and instances are there.
-    """
-    repos: dict[str, dict[str, Any]] = get_document(connection, action, "/api/repos/info", "dvid-repos-1", call=call)
-    if not repos and get_document(connection, action, "/api/server/types", "dvid-server-types-1", call=call):
-        raise ForbiddenError(
-            f"{action}: the server shows none, although it holds some; it wants a valid token, Connection(token=...)",
-            action=action,
-        )
-    return repos
-
-
-def read_graph(connection: Connection, ref: str, action: str = "read versions") -> Graph:
-    """Return the versions of the repository that a version belongs to."""
-    return Graph.of(read_repo(connection, ref, action))
 
 
 def commit(connection: Connection, uuid: str, note: str, log: Sequence[str]) -> None:
@@ -84,14 +53,14 @@ def commit(connection: Connection, uuid: str, note: str, log: Sequence[str]) -> 
     once(lambda: post_document(connection, action, _path(uuid, "commit"), document), look)
 
 
-def new_version(connection: Connection, uuid: str, note: str) -> str:
+def new_version(connection: Connection, uuid: str, note: str) -> Uuid:
     """Make the next version on the branch of a committed one, and return its uuid."""
     action = f"make a new version of {uuid[:8]}"
     document = _checked("dvid-new-version-1", {"note": note, "uuid": uuids.uuid4().hex}, action)
     return _make_child(connection, action, uuid, "newversion", document)
 
 
-def branch(connection: Connection, uuid: str, name: str, note: str) -> str:
+def branch(connection: Connection, uuid: str, name: str, note: str) -> Uuid:
     """Make the first version of a new branch below a committed version, and return its uuid."""
     action = f"make the branch {name!r} at {uuid[:8]}"
     _check_word(action, name)
@@ -102,7 +71,7 @@ def branch(connection: Connection, uuid: str, name: str, note: str) -> str:
     return _make_child(connection, action, uuid, "branch", document)
 
 
-def tag(connection: Connection, uuid: str, name: str, note: str) -> str:
+def tag(connection: Connection, uuid: str, name: str, note: str) -> Uuid:
     """Give a committed version a name, which is a version of its own, and return it.
 
     The server makes the name the uuid of a child. It takes any name: that of an existing version replaces or commits
@@ -112,21 +81,21 @@ def tag(connection: Connection, uuid: str, name: str, note: str) -> str:
     _check_word(action, name)
     _check_free(connection, action, name)
 
-    def look() -> str | None:
+    def look() -> Uuid | None:
         made = read_graph(connection, uuid, action).nodes.get(name)
-        return name if made is not None and uuid in made.parents and made.locked else None
+        return made.uuid if made is not None and uuid in made.parents and made.locked else None
 
     document = _checked("dvid-tag-1", {"tag": name, "note": note}, action)
     return once(lambda: _child(action, post_document(connection, action, _path(uuid, "tag"), document)), look)
 
 
-def merge(connection: Connection, parents: Sequence[str], note: str) -> str:
+def merge(connection: Connection, parents: Sequence[str], note: str) -> Uuid:
     """Make a child of several committed versions, and return its uuid, which the server draws."""
     action = f"merge {', '.join(parent[:8] for parent in parents)}"
     before = read_graph(connection, parents[0], action)
     _check_parents(action, before, parents)
 
-    def look() -> str | None:
+    def look() -> Uuid | None:
         after = read_graph(connection, parents[0], action)
         made = [
             node.uuid
@@ -140,24 +109,54 @@ def merge(connection: Connection, parents: Sequence[str], note: str) -> str:
     return once(lambda: _child(action, post_document(connection, action, path, document)), look)
 
 
-def write_note(connection: Connection, uuid: str, note: str) -> None:
+def set_note(connection: Connection, uuid: str, note: str) -> None:
     """Replace the note of an open version."""
-    action = f"write the note of {uuid[:8]}"
+    action = f"set the note of {uuid[:8]}"
     document = _checked("dvid-note-1", {"note": note}, action)
-    post_document(connection, action, _path(uuid, "note"), document, repeatable=True)
+    post_empty(connection, action, _path(uuid, "note"), document, repeatable=True)
 
 
-def write_log(connection: Connection, uuid: str, lines: Sequence[str]) -> None:
+def add_log(connection: Connection, uuid: str, lines: Sequence[str]) -> None:
     """Append lines to the log of an open version."""
-    action = f"write the log of {uuid[:8]}"
+    action = f"add to the log of {uuid[:8]}"
+    _append(connection, action, _path(uuid, "log"), lines, lambda: _node(connection, uuid, action).log)
+
+
+def add_repo_log(connection: Connection, uuid: str, lines: Sequence[str]) -> None:
+    """Append lines to the log of a repository."""
+    action = f"add to the log of repository {uuid[:8]}"
+    _append(
+        connection,
+        action,
+        f"/api/repo/{segment(uuid)}/log",
+        lines,
+        lambda: read_info(connection, uuid, action).log,
+    )
+
+
+def describe_repo(connection: Connection, uuid: str, document: dict[str, str]) -> None:
+    """Replace the alias or the description of a repository."""
+    action = f"describe repository {uuid[:8]}"
+    checked = _checked("dvid-describe-repo-1", document, action)
+    post_empty(connection, action, f"/api/repo/{segment(uuid)}/info", checked, repeatable=True)
+
+
+def _append(
+    connection: Connection, action: str, path: str, lines: Sequence[str], read: Callable[[], Sequence[str]]
+) -> None:
+    """Append lines to a log; `read` returns the lines that it has."""
     document = _checked("dvid-log-1", {"log": [lines] if isinstance(lines, str) else list(lines)}, action)
-    before = len(_node(connection, uuid, action).log)
+    before = len(read())
 
     def look() -> bool | None:
-        added = [line.partition("  ")[2] for line in _node(connection, uuid, action).log[before:]]
+        added = [line.partition("  ")[2] for line in read()[before:]]
         return added == document["log"] or None
 
-    once(lambda: post_document(connection, action, _path(uuid, "log"), document), look)
+    def ask() -> bool:
+        post_empty(connection, action, path, document)
+        return True
+
+    once(ask, look)
 
 
 def once(ask: Callable[[], T], look: Callable[[], T | None]) -> T:
@@ -194,18 +193,16 @@ def _may_be_done(error: StoreError) -> bool:
     return True
 
 
-def _make_child(connection: Connection, action: str, parent: str, endpoint: str, document: dict[str, str]) -> str:
-    child = document["uuid"]
-
-    def look() -> str | None:
-        made = read_graph(connection, parent, action).nodes.get(child)
-        return child if made is not None and parent in made.parents else None
+def _make_child(connection: Connection, action: str, parent: str, endpoint: str, document: dict[str, str]) -> Uuid:
+    def look() -> Uuid | None:
+        made = read_graph(connection, parent, action).nodes.get(document["uuid"])
+        return made.uuid if made is not None and parent in made.parents else None
 
     path = _path(parent, endpoint)
     return once(lambda: _child(action, post_document(connection, action, path, document)), look)
 
 
-def _child(action: str, body: bytes) -> str:
+def _child(action: str, body: bytes) -> Uuid:
     try:
         child = json.loads(body)["child"]
     except (ValueError, KeyError, TypeError):
@@ -214,7 +211,7 @@ def _child(action: str, body: bytes) -> str:
         raise AnswerError(
             f"{action}: expected the uuid of a child and found {body[:200]!r}", first_bytes=body[:200]
         ) from None
-    return child
+    return Uuid(child)
 
 
 def _node(connection: Connection, uuid: str, action: str) -> Node:
@@ -239,7 +236,7 @@ def _check_word(action: str, name: str) -> None:
 def _check_free(connection: Connection, action: str, name: str) -> None:
     taken = f"{action}: a version has a uuid or a tag that begins with this name, which could not be looked up then"
     try:
-        read_repo(connection, name, action)
+        read_info(connection, name, action)
     except AmbiguousError:
         raise ExistsError(taken, action=action) from None
     except NotFoundError:

@@ -1,4 +1,4 @@
-"""The graph of versions of a DVID repository, as a value."""
+"""What the server says of a repository, as values: its versions, their graph, its instances."""
 
 from __future__ import annotations
 
@@ -10,33 +10,50 @@ from typing import Any
 from pyvolume.dvid.documents import moment
 from pyvolume.errors import NotFoundError
 
-__all__ = ["Graph", "Node"]
+__all__ = ["Graph", "Node", "RepoInfo", "Uuid"]
 
 MASTER = "master"
-"""How the branch is called whose name is empty in the server's documents."""
+"""The name of the branch for which the server's documents have an empty name."""
+
+
+class Uuid(str):
+    """The full uuid of a version.
+
+    pyvolume returns uuids as this kind of text. Wherever it takes a name for a version, such as ``"ab12"`` or
+    ``":master"``, it asks the server which version that is; for a `Uuid` no request is needed.
+    """
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One version, as of when the server was asked.
+    """One version, as it was when the server answered.
 
     Parameters
     ----------
-    uuid : str
-    parents, children : tuple of str
-        Full uuids; a merge has several parents, the one that it was made from first.
+    uuid : Uuid
+        The full uuid.
+    parents : tuple of Uuid
+        The versions that it was made from: none for the first version. A merge has several, its main parent first.
+    children : tuple of Uuid
+        The versions that were made from it. Tags are children too.
     branch : str
+        Its branch, ``"master"`` for the one without a name.
     note : str
+        A text about it, which is usually written when it is committed.
     log : tuple of str
-        Lines; the server puts the time in front of each.
+        Lines, each with the time in front.
     locked : bool
-        Whether it is committed.
+        Whether it is committed: then nobody can write to it any more.
     created, updated : datetime
+        When it was made and when its document changed last, by the clock of the server. Writing voxels is no change of
+        the document.
     """
 
-    uuid: str
-    parents: tuple[str, ...]
-    children: tuple[str, ...]
+    uuid: Uuid
+    parents: tuple[Uuid, ...]
+    children: tuple[Uuid, ...]
     branch: str
     note: str
     log: tuple[str, ...]
@@ -47,25 +64,25 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """All versions of a repository, as of when the server was asked.
+    """All versions of a repository, as they were when the server answered.
 
     Parameters
     ----------
-    root : str
+    root : Uuid
         The uuid of the first version.
     nodes : mapping
         The versions by their full uuid, in the order in which they were made.
     """
 
-    root: str
+    root: Uuid
     nodes: Mapping[str, Node]
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Graph:
         """Read the server's document about a repository, which has been checked."""
         found = sorted(document["DAG"]["Nodes"].items(), key=lambda item: item[1]["VersionID"])
-        names = {node["VersionID"]: uuid for uuid, node in found}
-        return cls(document["Root"], {uuid: _node(uuid, node, names) for uuid, node in found})
+        names = {node["VersionID"]: Uuid(uuid) for uuid, node in found}
+        return cls(Uuid(document["Root"]), {uuid: _node(Uuid(uuid), node, names) for uuid, node in found})
 
     def node(self, uuid: str) -> Node:
         """Return the version of exactly that uuid.
@@ -80,24 +97,24 @@ class Graph:
         return self.nodes[uuid]
 
     @property
-    def branches(self) -> dict[str, str]:
+    def branches(self) -> dict[str, Uuid]:
         """The uuid at the end of each branch; of the newest, where merges have left several ends."""
         names = dict.fromkeys(node.branch for node in self.nodes.values())
         return {name: self.ends(name)[-1] for name in names}
 
-    def ends(self, branch: str) -> list[str]:
-        """Return the uuids at the end of a branch: no version on it stems from them; none for an unknown branch."""
-        on_it = [uuid for uuid, node in self.nodes.items() if node.branch == branch]
+    def ends(self, branch: str) -> list[Uuid]:
+        """Return the versions of a branch from which no other version of the branch was made; none if it is unknown."""
+        on_it = [node.uuid for node in self.nodes.values() if node.branch == branch]
         before = self._before(set(on_it))
         return [uuid for uuid in on_it if uuid not in before]
 
-    def ancestors(self, uuid: str) -> Iterator[str]:
-        """Give the uuids of all versions that `uuid` stems from, each once and after everything that stems from it."""
+    def ancestors(self, uuid: str) -> Iterator[Uuid]:
+        """Give the uuids of all ancestors of a version, each once, and each after all of its descendants."""
         before = self._before({self.node(uuid).uuid})
-        return (each for each in reversed(list(self.nodes)) if each in before)
+        return (node.uuid for node in reversed(list(self.nodes.values())) if node.uuid in before)
 
     def _before(self, uuids: set[str]) -> set[str]:
-        """Return the uuids of all versions that some versions stem from."""
+        """Return the uuids of all ancestors of some versions."""
         found: set[str] = set()
         for each in reversed(list(self.nodes)):  # a child is made after its parents
             if each in uuids or each in found:
@@ -105,9 +122,52 @@ class Graph:
         return found
 
 
-def _node(uuid: str, document: Mapping[str, Any], names: Mapping[int, str]) -> Node:
-    def named(numbers: list[int] | None) -> tuple[str, ...]:
-        # a version whose uuid was given away is gone from the document, but not from its relatives
+@dataclass(frozen=True, slots=True)
+class RepoInfo:
+    """A repository, as it was when the server answered.
+
+    Parameters
+    ----------
+    alias : str
+        Its name; several repositories may have the same one.
+    description : str
+        A text about it.
+    created, updated : datetime
+        When it was made and when its document changed last, by the clock of the server. Writing voxels is no change of
+        the document.
+    log : tuple of str
+        Lines, such as one for each instance, each with the time in front.
+    instances : mapping
+        The type of each instance, such as ``"uint8blk"``, by its name, sorted.
+    graph : Graph
+        Its versions.
+    """
+
+    alias: str
+    description: str
+    created: datetime
+    updated: datetime
+    log: tuple[str, ...]
+    instances: Mapping[str, str]
+    graph: Graph
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> RepoInfo:
+        """Read the server's document about a repository, which has been checked."""
+        return cls(
+            alias=document["Alias"],
+            description=document["Description"],
+            created=moment(document["Created"]),
+            updated=moment(document["Updated"]),
+            log=tuple(document["Log"] or ()),
+            instances={name: each["Base"]["TypeName"] for name, each in sorted(document["DataInstances"].items())},
+            graph=Graph.of(document),
+        )
+
+
+def _node(uuid: Uuid, document: Mapping[str, Any], names: Mapping[int, Uuid]) -> Node:
+    def named(numbers: list[int] | None) -> tuple[Uuid, ...]:
+        # a version whose uuid a later version took is not in the document, but its relatives still name it
         return tuple(names[number] for number in dict.fromkeys(numbers or ()) if number in names)
 
     return Node(

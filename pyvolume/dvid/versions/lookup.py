@@ -1,4 +1,4 @@
-"""From a name for a version to its full uuid."""
+"""Reading what a server says of its repositories, and finding the version that a name means."""
 
 from __future__ import annotations
 
@@ -10,17 +10,62 @@ from pyvolume.calls.call import Call
 from pyvolume.dvid.address import segment
 from pyvolume.dvid.client import get_document
 from pyvolume.dvid.schemas import SCHEMAS
-from pyvolume.dvid.versions import changes
-from pyvolume.dvid.versions.graph import MASTER, Graph
-from pyvolume.errors import AmbiguousError, NotFoundError
+from pyvolume.dvid.versions.graph import MASTER, Graph, Node, RepoInfo, Uuid
+from pyvolume.errors import AmbiguousError, ForbiddenError, NotFoundError
 from pyvolume.transport.connection import Connection
 
 LISTED = 5
-"""So many repositories are named by an error at most."""
+"""An error names at most this many repositories."""
 
 
-def resolve(connection: Connection, ref: str, call: Call | None = None) -> str:
-    """Return the full uuid of a version, as of now: a handle that keeps it does not drift when a branch moves.
+def read_info(connection: Connection, ref: str, action: str = "read versions", *, call: Call | None = None) -> RepoInfo:
+    """Return what the server says of the repository that a version belongs to."""
+    return RepoInfo.of(get_document(connection, action, f"/api/repo/{segment(ref)}/info", "dvid-graph-1", call=call))
+
+
+def read_graph(connection: Connection, ref: str, action: str = "read versions") -> Graph:
+    """Return the versions of the repository that a version belongs to."""
+    return read_info(connection, ref, action).graph
+
+
+def read_repos(
+    connection: Connection, action: str = "ask for repositories", *, call: Call | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the server's document about each repository, by the uuid of its root.
+
+    Raises
+    ------
+    ForbiddenError
+        If the server shows none without a valid token, and instances are there.
+    """
+    repos: dict[str, dict[str, Any]] = get_document(connection, action, "/api/repos/info", "dvid-repos-1", call=call)
+    if not repos and get_document(connection, action, "/api/server/types", "dvid-server-types-1", call=call):
+        raise ForbiddenError(
+            f"{action}: the server shows none, although it holds some; it wants a valid token, Connection(token=...)",
+            action=action,
+        )
+    return repos
+
+
+def read_infos(connection: Connection, action: str = "ask for repositories") -> dict[str, RepoInfo]:
+    """Return what the server says of each repository, by the uuid of its root; one request."""
+    documents = read_repos(connection, action)
+    return {Uuid(uuid): checked_info(documents[uuid], action) for uuid in sorted(documents)}
+
+
+def checked_info(document: Mapping[str, Any], action: str) -> RepoInfo:
+    """Check one of the documents of `read_repos`, and read it."""
+    SCHEMAS.validate("dvid-graph-1", document, action)
+    return RepoInfo.of(document)
+
+
+def resolve(connection: Connection, ref: str, call: Call | None = None) -> Uuid:
+    """Return the full uuid of a version, see `find`; no request if `ref` is a `Uuid` already."""
+    return ref if isinstance(ref, Uuid) else find(connection, ref, call)[1].uuid
+
+
+def find(connection: Connection, ref: str, call: Call | None = None) -> tuple[RepoInfo, Node]:
+    """Return a version and its repository, as of now: a handle that keeps it does not move on with a branch.
 
     Parameters
     ----------
@@ -43,41 +88,41 @@ def resolve(connection: Connection, ref: str, call: Call | None = None) -> str:
         raise NotFoundError(f"{action}: expected a uuid, a prefix of one, or a branch as in ':master'", action=action)
     prefix, _, branch = ref.partition(":")
     name, steps = _branch_and_steps(branch)
-    graph = _graph_of(connection, prefix, action, call) if prefix else _only_graph(connection, action, call)
+    info = _info_of(connection, prefix, action, call) if prefix else _only_info(connection, action, call)
+    graph = info.graph
     found = [prefix] if prefix in graph.nodes else [uuid for uuid in graph.nodes if uuid.startswith(prefix)]
     if branch or not found:
-        return _before(graph, _end(graph, name, action), steps, action)
-    return _single(found, action)
+        return info, graph.node(_before(graph, _end(graph, name, action), steps, action))
+    return info, graph.node(_single(found, action))
 
 
-def _graph_of(connection: Connection, prefix: str, action: str, call: Call | None) -> Graph:
-    """Return the graph of the repository that a uuid or a tag begins so, or else that has this alias."""
+def _info_of(connection: Connection, prefix: str, action: str, call: Call | None) -> RepoInfo:
+    """Return the repository with a version whose uuid or tag begins with `prefix`, or else the one of this alias."""
     try:
-        document = get_document(connection, action, f"/api/repo/{segment(prefix)}/info", "dvid-graph-1", call=call)
+        return read_info(connection, prefix, action, call=call)
     except AmbiguousError:
         raise
     except NotFoundError as error:
-        repos = changes.read_repos(connection, action, call=call)
+        repos = read_repos(connection, action, call=call)
         named = {uuid: each for uuid, each in repos.items() if each["Alias"] == prefix}
         if not named:
             raise error from None
-        document = _only(named, action)
-    return Graph.of(document)
+        return _only(named, action)
 
 
-def _only_graph(connection: Connection, action: str, call: Call | None) -> Graph:
-    """Return the graph of a server's only repository.
+def _only_info(connection: Connection, action: str, call: Call | None) -> RepoInfo:
+    """Return a server's only repository.
 
     A server that holds none must not be asked for a branch: it panics, and creates no repository any more until it is
     restarted.
     """
-    repos = changes.read_repos(connection, action, call=call)
+    repos = read_repos(connection, action, call=call)
     if not repos:
         raise NotFoundError(f"{action}: the server holds no repository; Server.create_repo makes one", action=action)
-    return Graph.of(_only(repos, action))
+    return _only(repos, action)
 
 
-def _only(repos: Mapping[str, dict[str, Any]], action: str) -> dict[str, Any]:
+def _only(repos: Mapping[str, dict[str, Any]], action: str) -> RepoInfo:
     if len(repos) > 1:
         listed = [f"{uuid[:8]} {repo['Alias']!r}" for uuid, repo in sorted(repos.items())]
         more = f" and {len(listed) - LISTED} more" if len(listed) > LISTED else ""
@@ -88,8 +133,7 @@ def _only(repos: Mapping[str, dict[str, Any]], action: str) -> dict[str, Any]:
             candidates=tuple(sorted(repos)),
         )
     (document,) = repos.values()
-    SCHEMAS.validate("dvid-graph-1", document, action)
-    return document
+    return checked_info(document, action)
 
 
 def within(uuid: str, ref: str) -> str:

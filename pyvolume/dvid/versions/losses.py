@@ -1,99 +1,85 @@
-"""What a merge has lost: methods of `Version`."""
+"""What a merge has lost, because several of its parents had written it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from pyvolume.comparing import compare
+from pyvolume.dvid.versions.graph import Graph, Node, Uuid
 from pyvolume.errors import UnsupportedError
 from pyvolume.model.box import Box
-
-if TYPE_CHECKING:
-    from pyvolume.dvid.version import Version
-
-__all__ = ["lost_blocks", "lost_keys"]
+from pyvolume.volume import Volume
 
 
-def lost_blocks(self: Version, name: str) -> dict[Version, list[Box]]:
-    """Find the blocks of a volume that this merge has lost, because several of its parents had written them.
+class Values(Protocol):
+    """Keys and values in one version."""
 
-    They read as 0 here. As DVID does not tell which version has written a block, the voxels are compared: this version
-    with each parent, and each parent with what they stem from where that differs. So ask before writing to it.
+    def __iter__(self) -> Iterator[str]: ...
+
+    def get_many(self, keys: Iterable[str], /) -> dict[str, bytes]: ...
+
+
+def lost_blocks(graph: Graph, merged: Node, open_in: Callable[[Uuid], Volume]) -> dict[Uuid, list[Box]]:
+    """Return the boxes of the blocks that a merge has lost, for each parent that has lost some.
 
     Parameters
     ----------
-    name : str
-        Of the volume.
-
-    Returns
-    -------
-    dict
-        For each parent that has lost something the boxes of the blocks, from which they can be written again.
-
-    Raises
-    ------
-    UnsupportedError
-        If this version has not several parents.
-    NotFoundError, StoreError
-        As for `volume` and `compare`.
+    graph : Graph
+        The versions of the repository.
+    merged : Node
+        The merge.
+    open_in : callable
+        Opens the volume in a version.
     """
-    parents, before = _origin(self)
-    merged, then = self.volume(name, mode="r"), before.volume(name, mode="r")
-    sides = {parent: parent.volume(name, mode="r") for parent in parents}
-    everywhere = _around([volume.bounds for volume in (merged, *sides.values())])
-    missing = {parent: compare(side, merged, everywhere) for parent, side in sides.items()}
+    origin = _origin(graph, merged)
+    here, before = open_in(merged.uuid), open_in(origin)
+    sides = {parent: open_in(parent) for parent in merged.parents}
+    everywhere = _around([volume.bounds for volume in (here, *sides.values())])
+    missing = {parent: compare(side, here, everywhere) for parent, side in sides.items()}
     common = set.intersection(*map(set, missing.values()))
     lost = {}
     for parent, difference in missing.items():
         if difference.bounds is not None:
             near = difference.bounds.aligned_to(difference.blocks).intersection(everywhere)
-            changed = common | set(compare(then, sides[parent], near))
+            changed = common | set(compare(before, sides[parent], near))
             lost[parent] = [box for box in difference if box in changed]
     return {parent: boxes for parent, boxes in lost.items() if boxes}
 
 
-def lost_keys(self: Version, name: str) -> dict[Version, list[str]]:
-    """Find the keys of a `KeyValue` that this merge has lost, because several of its parents had written them.
-
-    Keys are listed, and the values of those read that are missing here.
+def lost_keys(graph: Graph, merged: Node, open_in: Callable[[Uuid], Values]) -> dict[Uuid, list[str]]:
+    """Return the keys that a merge has lost, for each parent that has lost some.
 
     Parameters
     ----------
-    name : str
-        Of the instance; ``"pyvolume-attrs"`` is that of attributes.
-
-    Returns
-    -------
-    dict
-        For each parent that has lost something the keys, sorted.
-
-    Raises
-    ------
-    UnsupportedError
-        If this version has not several parents.
-    NotFoundError, StoreError
-        As for `keyvalue`.
+    graph : Graph
+        The versions of the repository.
+    merged : Node
+        The merge.
+    open_in : callable
+        Returns the keys and values in a version.
     """
-    parents, before = _origin(self)
-    merged = set(self.keyvalue(name))
-    sides = {parent: parent.keyvalue(name) for parent in parents}
-    missing = {parent: set(side) - merged for parent, side in sides.items()}
+    origin = _origin(graph, merged)
+    here = set(open_in(merged.uuid))
+    sides = {parent: open_in(parent) for parent in merged.parents}
+    missing = {parent: set(side) - here for parent, side in sides.items()}
     common = set.intersection(*missing.values())
-    then = before.keyvalue(name).get_many(set.union(*missing.values()))
+    before = open_in(origin).get_many(set.union(*missing.values()))
     lost = {}
     for parent, keys in missing.items():
         now = sides[parent].get_many(keys)
-        lost[parent] = sorted(key for key in keys if key in common or now[key] != then.get(key))
+        lost[parent] = sorted(key for key in keys if key in common or now[key] != before.get(key))
     return {parent: keys for parent, keys in lost.items() if keys}
 
 
-def _origin(version: Version) -> tuple[tuple[Version, ...], Version]:
-    """Return the parents of a merge, and the newest version that all of them stem from."""
-    parents = version.parents
-    if len(parents) < 2:
-        raise UnsupportedError(f"find what {version!r} has lost: expected a merge and found {len(parents)} parents")
-    lines = [[parent, *parent.ancestors()] for parent in parents]
-    return parents, next(each for each in lines[0] if all(each in line for line in lines))
+def _origin(graph: Graph, merged: Node) -> Uuid:
+    """Return the newest common ancestor of the parents of a merge, which may be one of the parents."""
+    if len(merged.parents) < 2:
+        raise UnsupportedError(
+            f"find what version {merged.uuid[:8]} has lost: expected a merge and found {len(merged.parents)} parents"
+        )
+    lines = [[parent, *graph.ancestors(parent)] for parent in merged.parents]
+    return next(each for each in lines[0] if all(each in line for line in lines))
 
 
 def _around(boxes: list[Box]) -> Box:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pyvolume.dvid.roi.region import RoiMaskAccessor
 from pyvolume.dvid.voxels.accessor import (
     VoxelsAccessor,
-    create_new,
     get_metadata,
     get_ndarray,
     post_ndarray,
 )
+from pyvolume.dvid.voxels.creation import create_new
 from pyvolume.model.metadata import VoxelsMetadata
 
 __all__ = [

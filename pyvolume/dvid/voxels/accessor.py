@@ -8,20 +8,13 @@ from typing import Any, Literal, SupportsIndex, cast
 
 from numpy.typing import NDArray
 
-from pyvolume.dvid import instances
 from pyvolume.dvid.address import segment
-from pyvolume.dvid.client import get_document, post_document
-from pyvolume.dvid.documents import (
-    check_coordinates,
-    creation_document,
-    extents_document,
-    instance_info,
-    voxels_metadata,
-)
+from pyvolume.dvid.client import get_document
+from pyvolume.dvid.documents import instance_info, voxels_metadata
 from pyvolume.dvid.keyvalue.attributes import Attributes
 from pyvolume.dvid.roi.region import Roi
-from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.version import Version, find_version
+from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import resolve, within
 from pyvolume.dvid.voxels import settings
 from pyvolume.dvid.voxels.history import history
@@ -33,7 +26,7 @@ from pyvolume.transfer.casting import Casting
 from pyvolume.transport.connection import Connection
 from pyvolume.volume import Volume
 
-__all__ = ["VoxelsAccessor", "create_new", "get_metadata", "get_ndarray", "post_ndarray"]
+__all__ = ["VoxelsAccessor", "get_metadata", "get_ndarray", "post_ndarray"]
 
 
 class VoxelsAccessor(Volume):
@@ -128,7 +121,7 @@ class VoxelsAccessor(Volume):
         return cast("DvidStore", self.transfer.store)
 
     @property
-    def uuid(self) -> str:
+    def uuid(self) -> Uuid:
         """The full uuid of the version."""
         return self.store.uuid
 
@@ -243,68 +236,6 @@ class VoxelsAccessor(Volume):
             f"<{type(self).__name__} {self.data_name!r} of version {self.uuid[:8]}: {self.shape} {self.dtype.name} "
             f"{self.axiskeys}, {self.typename} in blocks of {blocks}{mask}, mode {self.mode!r}, {self.store.address}>"
         )
-
-
-def create_new(
-    connection: Connection,
-    uuid: str,
-    data_name: str,
-    voxels_metadata: VoxelsMetadata,
-    *,
-    block_shape: Sequence[int] = (64, 64, 64),
-    compression: str | None = None,
-    versioned: bool = True,
-    tags: Mapping[str, str] | None = None,
-) -> None:
-    """Create an instance for voxels.
-
-    The type follows from the dtype and the number of channels: uint8 × 4 is ``rgba8blk``; uint64 is ``uint64blk``,
-    never labels. Where the metadata has a shape, it is declared as the extents of the volume: extents given at the
-    creation itself would vanish with the first write.
-
-    Parameters
-    ----------
-    connection : Connection
-    uuid : str
-        A version of the repository, in any form; it must be open.
-    data_name : str
-    voxels_metadata : VoxelsMetadata
-        As from `VoxelsMetadata.create_default_metadata`.
-    block_shape : sequence of int
-        Of the blocks on the server, in voxels (x, y, z).
-    compression : str, optional
-        Of the blocks on the server: ``"none"``, ``"lz4"`` (the server's default), ``"snappy"``, ``"gzip"``,
-        ``"gzip:6"``, or ``"jpeg"``, which loses information and is for uint8.
-    versioned : bool
-        Whether each version has voxels of its own; if not, all share them, and a committed version can be written.
-    tags : mapping, optional
-        Kept with the instance for good; texts without commas and ``=``.
-
-    Raises
-    ------
-    UnsupportedError
-        If DVID has no type for such voxels; the message names those it has.
-    MetadataError
-        For a name or a block shape that would make an instance which cannot be reached, and which nothing over
-        HTTP can delete.
-    SelectionError
-        If the extents go beyond 32-bit coordinates.
-    ExistsError
-        If the repository has an instance of this name.
-    RefusedError
-        If the server refuses.
-    TransportError
-        If no answer arrived, and no such instance was there when looked for afterwards.
-    """
-    document = creation_document(voxels_metadata, data_name, block_shape, compression, versioned=versioned, tags=tags)
-    check_coordinates(f"create {data_name}", voxels_metadata.bounds)
-    version = resolve(connection, uuid)
-    instances.create(connection, version, document, "dvid-create-instance-1")
-    if voxels_metadata.bounds.size:
-        extents = extents_document(voxels_metadata.bounds)
-        SCHEMAS.validate("dvid-extents-1", extents, f"create {data_name}")
-        path = f"/api/node/{segment(version)}/{segment(data_name)}/extents"
-        post_document(connection, f"declare the extents of {data_name}", path, extents, repeatable=True)
 
 
 def get_metadata(connection: Connection, uuid: str, data_name: str) -> VoxelsMetadata:

@@ -15,7 +15,7 @@ from pyvolume.dvid.address import segment
 from pyvolume.dvid.client import get_document
 from pyvolume.dvid.documents import voxels_metadata
 from pyvolume.dvid.version import Version
-from pyvolume.dvid.versions import changes
+from pyvolume.dvid.versions.lookup import read_graph
 from pyvolume.model.box import Box
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def history(self: VoxelsAccessor, *, exact: bool = False) -> Iterator[Change]:
         If the server could not answer.
     """
     connection, name = self.store.connection, self.data_name
-    graph = changes.read_graph(connection, self.uuid)
+    graph = read_graph(connection, self.uuid)
 
     @functools.cache
     def bounds_in(uuid: str) -> Box:
@@ -86,7 +86,7 @@ def history(self: VoxelsAccessor, *, exact: bool = False) -> Iterator[Change]:
         difference = _difference(self, node.parents[0] if node.parents else None, uuid) if exact else None
         is_new = bool(bounds_in(uuid).size) if before is None else bounds_in(uuid) != before
         if is_new or difference:
-            yield Change(Version(connection, node), before, bounds_in(uuid), difference)
+            yield Change(Version(connection, graph, node.uuid), before, bounds_in(uuid), difference)
 
 
 def _difference(volume: VoxelsAccessor, before: str | None, after: str) -> Difference:

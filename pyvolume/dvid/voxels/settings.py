@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
 
 from pyvolume.dvid.address import segment
-from pyvolume.dvid.client import get_document, post_document
+from pyvolume.dvid.client import get_document, post_empty
 from pyvolume.dvid.documents import check_coordinates, extents_document
 from pyvolume.dvid.schemas import SCHEMAS
-from pyvolume.dvid.versions import changes
-from pyvolume.errors import AnswerError, MetadataError, SelectionError, UnsupportedError
+from pyvolume.errors import MetadataError, SelectionError, UnsupportedError
 from pyvolume.transfer.checks import checked_box
 from pyvolume.transport.connection import Connection
 
@@ -49,7 +48,7 @@ def set_resolution(self: VoxelsAccessor, resolution: float | Sequence[float]) ->
         kept = sizes.astype(np.float32)
     if sizes.shape != (count,) or not (np.isfinite(kept) & (kept > 0)).all():
         raise MetadataError(f"{action}: expected {count} finite numbers above 0, not {resolution}")
-    _post(self.store.connection, action, _path(self, "resolution"), sizes.tolist(), repeatable=True)
+    post_empty(self.store.connection, action, _path(self, "resolution"), sizes.tolist(), repeatable=True)
     self.refresh()
 
 
@@ -89,7 +88,7 @@ def set_extents(
         )
     document = extents_document(box)
     SCHEMAS.validate("dvid-extents-1", document, action)
-    _post(self.store.connection, action, _path(self, "extents"), document, repeatable=True)
+    post_empty(self.store.connection, action, _path(self, "extents"), document, repeatable=True)
     self.refresh()
 
 
@@ -98,43 +97,6 @@ def read_tags(connection: Connection, uuid: str, name: str) -> dict[str, str]:
     path = f"/api/node/{segment(uuid)}/{segment(name)}/info"
     info = get_document(connection, f"read the tags of {name}", path, "dvid-info-1")
     return dict(info["Base"].get("Tags") or {})
-
-
-def describe_repo(connection: Connection, uuid: str, document: dict[str, str]) -> None:
-    """Replace the alias or the description of a repository."""
-    action = f"describe repository {uuid[:8]}"
-    SCHEMAS.validate("dvid-describe-repo-1", document, action)
-    _post(connection, action, f"/api/repo/{segment(uuid)}/info", document, repeatable=True)
-
-
-def write_repo_log(connection: Connection, uuid: str, lines: Sequence[str]) -> None:
-    """Append lines to the log of a repository."""
-    action = f"write the log of repository {uuid[:8]}"
-    document = {"log": [lines] if isinstance(lines, str) else list(lines)}
-    SCHEMAS.validate("dvid-log-1", document, action)
-
-    def read() -> list[str]:
-        return list(changes.read_repo(connection, uuid, action)["Log"] or ())
-
-    before = len(read())
-
-    def look() -> bool | None:
-        added = [line.partition("  ")[2] for line in read()[before:]]
-        return added == document["log"] or None
-
-    path = f"/api/repo/{segment(uuid)}/log"
-    changes.once(lambda: _post(connection, action, path, document, repeatable=False), look)
-
-
-def _post(connection: Connection, action: str, path: str, document: Any, *, repeatable: bool) -> bool:
-    """Send a document, which DVID acknowledges with an empty answer."""
-    body = post_document(connection, action, path, document, repeatable=repeatable)
-    if body:
-        raise AnswerError(
-            f"{action}: expected an empty answer and found {body[:200]!r}; is a proxy in between?",
-            first_bytes=body[:200],
-        )
-    return True
 
 
 def _check_writable(volume: VoxelsAccessor, action: str) -> None:

@@ -13,6 +13,7 @@ from pyvolume.codecs import raw
 from pyvolume.dvid.address import segment
 from pyvolume.dvid.client import expect_nothing, get_document, refusal
 from pyvolume.dvid.documents import InstanceInfo, block_shape, check_coordinates, voxels_metadata
+from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import StoreTraits
@@ -30,7 +31,7 @@ class DvidStore:
     Parameters
     ----------
     connection : Connection
-    uuid : str
+    uuid : Uuid
         The full uuid.
     name : str
         Of the instance.
@@ -50,7 +51,7 @@ class DvidStore:
     def __init__(
         self,
         connection: Connection,
-        uuid: str,
+        uuid: Uuid,
         name: str,
         info: InstanceInfo,
         document: dict[str, Any],

@@ -32,7 +32,7 @@ def volume(repo: Repo) -> pyvolume.dvid.VoxelsAccessor:
 def test_there_are_none_at_first(repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
     attrs = volume.attrs
     assert (dict(attrs), len(attrs), list(attrs.items()), "a" in attrs, attrs.get("a", 3)) == ({}, 0, [], False, 3)
-    assert repo.instances == {"gray": "uint8blk"}
+    assert repo.info().instances == {"gray": "uint8blk"}
 
 
 def test_they_come_back(volume: pyvolume.dvid.VoxelsAccessor) -> None:
@@ -103,7 +103,7 @@ def test_what_numpy_knows(volume: pyvolume.dvid.VoxelsAccessor) -> None:
 def test_what_json_cannot_say_is_never_sent(repo: Repo, volume: pyvolume.dvid.VoxelsAccessor, value: Any) -> None:
     with pytest.raises(MetadataError, match="write attribute 'a' of gray"):
         volume.attrs.update({"before": 1, "a": value})
-    assert (dict(volume.attrs), repo.instances) == ({}, {"gray": "uint8blk"})
+    assert (dict(volume.attrs), repo.info().instances) == ({}, {"gray": "uint8blk"})
 
 
 def test_versions_inherit_them(volume: pyvolume.dvid.VoxelsAccessor) -> None:

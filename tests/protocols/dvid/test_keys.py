@@ -14,6 +14,7 @@ from conformance_stores import DvidBackend
 
 import pyvolume
 from pyvolume.dvid import keyvalue
+from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.repo import Repo
 from pyvolume.errors import (
@@ -353,7 +354,7 @@ class TestRefused:
             repo.root.keyvalue("nothing")
 
     def test_an_instance_that_is_not_there_is_no_missing_key(self, repo: Repo) -> None:
-        kv = KeyValue(repo.connection, repo.uuid, "nothing", check=False)
+        kv = KeyValue.of(Instance(repo.connection, repo.root_uuid, "nothing"))
         for attempt in (lambda: kv["a"], lambda: kv.get("a"), lambda: list(kv), lambda: kv.__setitem__("a", b"")):
             with pytest.raises(NotFoundError, match="no such instance") as caught:
                 attempt()
@@ -371,11 +372,11 @@ class TestRefused:
     def test_a_committed_version(self, repo: Repo) -> None:
         repo.root.commit()
         with pytest.raises(LockedError, match="committed"):
-            keyvalue.create_new(repo.connection, repo.uuid, "notes")
+            keyvalue.create_new(repo.connection, repo.root_uuid, "notes")
 
 
 def test_under_the_names_of_pydvid(repo: Repo) -> None:
-    where = repo.connection, repo.uuid[:12], "greetings"
+    where = repo.connection, repo.root_uuid[:12], "greetings"
     keyvalue.create_new(*where)
     keyvalue.put_value(*where, "english", b"hello")
     keyvalue.put_value(*where, "german", io.BytesIO(b"hallo"))

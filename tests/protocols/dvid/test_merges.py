@@ -30,7 +30,7 @@ def write(version: Version, blocks: dict[int, int], keys: str) -> None:
     for number, value in blocks.items():
         box = block(number)
         volume.post_ndarray(box.start, box.stop, np.full(box.shape, value, "uint8"))
-    version.keyvalue("notes").put_many({key: version.branch_name.encode() for key in keys})
+    version.keyvalue("notes").put_many({key: version.info().branch.encode() for key in keys})
 
 
 def block(number: int) -> Box:

@@ -46,7 +46,7 @@ def repo(dvid: DvidBackend) -> Repo:
 
 @pytest.fixture
 def roi(repo: Repo) -> Roi:
-    return repo.create_roi("nose", block_shape=(SIDE,) * 3).from_spans(SPANS)
+    return repo.create_roi("nose", block_shape=(SIDE,) * 3).set_spans(SPANS)
 
 
 @pytest.fixture
@@ -64,19 +64,24 @@ def volume(repo: Repo, array: Any) -> pyvolume.dvid.VoxelsAccessor:
 class TestRegion:
     def test_a_new_one_is_empty(self, repo: Repo) -> None:
         roi = repo.create_roi("nose", block_shape=(16, 32, 8))
-        assert (roi.block_shape, roi.spans.shape, roi.voxel_count, roi.bounds.size) == ((16, 32, 8), (0, 4), 0, 0)
+        assert (roi.block_shape, roi.read_spans().shape, roi.count_voxels(), roi.read_bounds().size) == (
+            (16, 32, 8),
+            (0, 4),
+            0,
+            0,
+        )
 
     def test_spans_come_back(self, roi: Roi) -> None:
-        same(roi.spans, np.array(SPANS))
+        same(roi.read_spans(), np.array(SPANS))
 
     def test_a_version_has_it(self, repo: Repo, roi: Roi) -> None:
-        same(repo.version().roi("nose").spans, roi.spans)
+        same(repo.version().roi("nose").read_spans(), roi.read_spans())
 
     def test_blocks(self, roi: Roi) -> None:
-        same(roi.blocks, np.array(BLOCKS))
+        same(roi.read_blocks(), np.array(BLOCKS))
 
     def test_voxel_count_and_bounds(self, roi: Roi) -> None:
-        assert (roi.voxel_count, roi.bounds) == (len(BLOCKS) * SIDE**3, pyvolume.Box(*FULL))
+        assert (roi.count_voxels(), roi.read_bounds()) == (len(BLOCKS) * SIDE**3, pyvolume.Box(*FULL))
 
     def test_repr_makes_no_request(self, roi: Roi) -> None:
         with pyvolume.trace() as trace:
@@ -84,65 +89,65 @@ class TestRegion:
         assert trace.requests == 0
 
     def test_writing_replaces_it(self, roi: Roi) -> None:
-        roi.from_spans([[5, 5, 5, 5]])
-        assert roi.spans.tolist() == [[5, 5, 5, 5]]
+        roi.set_spans([[5, 5, 5, 5]])
+        assert roi.read_spans().tolist() == [[5, 5, 5, 5]]
 
     def test_spans_in_any_order_that_overlap(self, roi: Roi) -> None:
-        roi.from_spans([[1, 0, 0, 0], [0, 0, 2, 5], [0, 0, 6, 7], [0, 0, 0, 3], [1, 0, 0, 0]])
-        assert roi.spans.tolist() == [[0, 0, 0, 7], [1, 0, 0, 0]]
+        roi.set_spans([[1, 0, 0, 0], [0, 0, 2, 5], [0, 0, 6, 7], [0, 0, 0, 3], [1, 0, 0, 0]])
+        assert roi.read_spans().tolist() == [[0, 0, 0, 7], [1, 0, 0, 0]]
 
     def test_overlaps_that_another_client_has_stored(self, roi: Roi) -> None:
         from pyvolume.dvid.client import post_document
 
         post_document(roi.connection, "write", f"/api/node/{roi.uuid}/nose/roi", [[0, 0, 0, 3], [0, 0, 2, 5]])
-        assert (roi.spans.tolist(), roi.voxel_count) == ([[0, 0, 0, 5]], 6 * SIDE**3)
+        assert (roi.read_spans().tolist(), roi.count_voxels()) == ([[0, 0, 0, 5]], 6 * SIDE**3)
 
     def test_blocks_in_any_order(self, roi: Roi) -> None:
         roi.clear()
-        same(roi.from_blocks(BLOCKS[::-1]).spans, np.array(SPANS))
+        same(roi.set_blocks(BLOCKS[::-1]).read_spans(), np.array(SPANS))
 
     def test_an_empty_list_empties_it(self, roi: Roi) -> None:
-        assert roi.from_spans([]).spans.tolist() == []
+        assert roi.set_spans([]).read_spans().tolist() == []
 
     def test_clear(self, roi: Roi) -> None:
         roi.clear()
-        assert roi.blocks.shape == (0, 3)
+        assert roi.read_blocks().shape == (0, 3)
 
     @pytest.mark.parametrize("spans", [[[1, 0, 3, 1]], [[0, 0, 0]], [[0, 0, 0, 0.5]], [[2**31, 0, 0, 0]], None])
     def test_a_bad_list_leaves_it_as_it_is(self, roi: Roi, spans: Any) -> None:
         with pyvolume.trace() as trace, pytest.raises(MetadataError, match="write the region nose"):
-            roi.from_spans([[0, 0, 0, 1], *spans] if spans else spans)
-        assert (trace.requests, roi.spans.tolist()) == (0, SPANS)
+            roi.set_spans([[0, 0, 0, 1], *spans] if spans else spans)
+        assert (trace.requests, roi.read_spans().tolist()) == (0, SPANS)
 
     def test_many_spans(self, roi: Roi) -> None:
         spans = [[z, y, 2 * x, 2 * x] for z in range(-10, 10) for y in range(-10, 10) for x in range(10)]
-        assert roi.from_spans(spans).spans.tolist() == spans
+        assert roi.set_spans(spans).read_spans().tolist() == spans
 
     def test_a_region_pickles(self, roi: Roi) -> None:
-        same(pickle.loads(pickle.dumps(roi)).spans, np.array(SPANS))
+        same(pickle.loads(pickle.dumps(roi)).read_spans(), np.array(SPANS))
 
 
 class TestFromMask:
     @pytest.mark.parametrize("dtype", [bool, "uint8", "int32"])
     def test_whole_blocks(self, roi: Roi, dtype: Any) -> None:
         roi.clear()
-        same(roi.from_mask(mask_of().astype(dtype), START).spans, np.array(SPANS))
+        same(roi.set_mask(mask_of().astype(dtype), START).read_spans(), np.array(SPANS))
 
     def test_a_part_of_a_block_is_refused(self, roi: Roi) -> None:
         with pytest.raises(MetadataError, match=r"covers 1 of them in part.*\(2, 0, 0\).*partial='include'"):
-            roi.from_mask(np.ones((33, 32, 32), bool), (32, 0, 0))
-        assert roi.spans.tolist() == SPANS
+            roi.set_mask(np.ones((33, 32, 32), bool), (32, 0, 0))
+        assert roi.read_spans().tolist() == SPANS
 
     @pytest.mark.parametrize(("partial", "last"), [("include", 2), ("exclude", 1)])
     def test_a_part_of_a_block(self, roi: Roi, partial: Any, last: int) -> None:
-        roi.from_mask(np.ones((33, 32, 32), bool), (32, 0, 0), partial=partial)
-        assert roi.spans.tolist() == [[0, 0, 1, last]]
+        roi.set_mask(np.ones((33, 32, 32), bool), (32, 0, 0), partial=partial)
+        assert roi.read_spans().tolist() == [[0, 0, 1, last]]
 
     def test_something_else_than_a_mask(self, roi: Roi) -> None:
         with pytest.raises(MetadataError, match="expected a mask"):
-            roi.from_mask(np.ones((32, 32, 32)))
+            roi.set_mask(np.ones((32, 32, 32)))
         with pytest.raises(ValueError, match="partial is"):
-            roi.from_mask(np.ones((32, 32, 32), bool), partial="maybe")  # type: ignore[arg-type]
+            roi.set_mask(np.ones((32, 32, 32), bool), partial="maybe")  # type: ignore[arg-type]
 
 
 class TestQuestions:
@@ -168,9 +173,9 @@ class TestQuestions:
     @pytest.mark.parametrize("side", [1, 2, 3])
     def test_partition_shares_out_the_region(self, roi: Roi, side: int) -> None:
         parts = roi.partition(side)
-        assert sum(part.blocks for part in parts) == len(BLOCKS)
+        assert sum(part.block_count for part in parts) == len(BLOCKS)
         for part in parts:
-            same(int(roi.mask.get_ndarray(part.box.start, part.box.stop).sum()), part.blocks * SIDE**3)
+            same(int(roi.mask_volume().get_ndarray(part.box.start, part.box.stop).sum()), part.block_count * SIDE**3)
             assert part.box.shape == (1, *[side * SIDE] * 3)
 
     def test_a_cube_without_blocks(self, roi: Roi) -> None:
@@ -180,38 +185,42 @@ class TestQuestions:
 
 class TestMask:
     def test_it_is_a_volume(self, roi: Roi) -> None:
-        same(roi.mask.get_ndarray(*FULL), mask_of())
-        assert (roi.mask.bounds, roi.mask.dtype, roi.mask.mode) == (pyvolume.Box(*FULL), np.dtype("uint8"), "r")
+        same(roi.mask_volume().get_ndarray(*FULL), mask_of())
+        assert (roi.mask_volume().bounds, roi.mask_volume().dtype, roi.mask_volume().mode) == (
+            pyvolume.Box(*FULL),
+            np.dtype("uint8"),
+            "r",
+        )
 
     @pytest.mark.parametrize("low", [(-37, -5, -20), (-40, 3, 3), (3, 3, -10), (5, 7, 9)])
     def test_any_part_of_it(self, roi: Roi, low: tuple[int, int, int]) -> None:
         high = [a + 25 for a in low]
         part = tuple(slice(a - start, b - start) for a, b, start in zip(low, high, START, strict=True))
-        same(roi.mask.get_ndarray((0, *low), (1, *high)), mask_of()[(slice(None), *part)])
+        same(roi.mask_volume().get_ndarray((0, *low), (1, *high)), mask_of()[(slice(None), *part)])
 
     def test_outside_is_no_region(self, roi: Roi) -> None:
-        same(roi.mask.coords[0, 1000:1003, -5000, 7], np.zeros(3, "uint8"))
+        same(roi.mask_volume().coords[0, 1000:1003, -5000, 7], np.zeros(3, "uint8"))
 
     def test_slicing_makes_no_request(self, roi: Roi) -> None:
-        mask = roi.mask
+        mask = roi.mask_volume()
         with pyvolume.trace() as trace:
             mask[...]
         assert trace.bytes_fetched == 0
 
     def test_it_is_as_it_was_until_it_is_refreshed(self, roi: Roi) -> None:
-        mask = roi.mask
-        roi.from_spans([[0, 0, 0, 0]])
+        mask = roi.mask_volume()
+        roi.set_spans([[0, 0, 0, 0]])
         same(mask.get_ndarray(*FULL), mask_of())
         mask.refresh()
         same(mask.get_ndarray(*FULL), mask_of([(0, 0, 0)]))
 
     def test_it_is_read_only(self, roi: Roi) -> None:
         with pytest.raises(UnsupportedError, match="reading only"):
-            roi.mask[...] = 1
+            roi.mask_volume()[...] = 1
 
     def test_a_mask_makes_the_same_region(self, repo: Repo, roi: Roi) -> None:
         other = repo.create_roi("copy", block_shape=(SIDE,) * 3)
-        same(other.from_mask(roi.mask.get_ndarray(*FULL), START).spans, np.array(SPANS))
+        same(other.set_mask(roi.mask_volume().get_ndarray(*FULL), START).read_spans(), np.array(SPANS))
 
     def test_under_the_name_of_pydvid(self, roi: Roi) -> None:
         from pyvolume.dvid.voxels import RoiMaskAccessor
@@ -257,7 +266,7 @@ class TestMasked:
         write = store.write_box
 
         def grow_and_write(*args: Any) -> None:
-            roi.from_spans(SPANS)
+            roi.set_spans(SPANS)
             write(*args)
 
         store.write_box = grow_and_write
@@ -286,7 +295,7 @@ class TestMasked:
     def test_in_another_version(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi, array: Any) -> None:
         volume.version.commit()
         child = volume.version.new_version()
-        child.roi("nose").from_blocks([(0, 0, 0)])
+        child.roi("nose").set_blocks([(0, 0, 0)])
         masked = volume.masked(roi).at(child)
         masked.coords[:, -5:5, -5:5, -5:5] = 3
         expected = array.copy()
@@ -314,23 +323,23 @@ class TestVersions:
     def test_a_child_inherits_and_its_parent_stays(self, repo: Repo, roi: Roi) -> None:
         repo.root.commit()
         child = repo.root.new_version().roi("nose")
-        same(child.spans, np.array(SPANS))
-        child.from_spans([[0, 0, 0, 0]])
-        assert (child.spans.tolist(), roi.spans.tolist()) == ([[0, 0, 0, 0]], SPANS)
+        same(child.read_spans(), np.array(SPANS))
+        child.set_spans([[0, 0, 0, 0]])
+        assert (child.read_spans().tolist(), roi.read_spans().tolist()) == ([[0, 0, 0, 0]], SPANS)
 
     def test_a_committed_version_is_not_written(self, repo: Repo, roi: Roi) -> None:
         repo.root.commit()
-        for attempt in (lambda: roi.from_spans([]), roi.clear):
+        for attempt in (lambda: roi.set_spans([]), roi.clear):
             with pytest.raises(LockedError, match="write to a child"):
                 attempt()
-        assert roi.spans.tolist() == SPANS
+        assert roi.read_spans().tolist() == SPANS
 
 
 class TestRefused:
     def test_a_name_twice(self, repo: Repo, roi: Roi) -> None:
         with pytest.raises(ExistsError, match="has an instance of this name"):
             repo.create_roi("nose")
-        assert roi.spans.tolist() == SPANS
+        assert roi.read_spans().tolist() == SPANS
 
     def test_a_name_that_is_not_there(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         with pytest.raises(NotFoundError, match="no such instance"):
@@ -351,14 +360,14 @@ class TestRefused:
     def test_blocks_that_could_not_be_served(self, repo: Repo, blocks: Any) -> None:
         with pytest.raises(MetadataError, match="create nose"):
             repo.create_roi("nose", block_shape=blocks)
-        assert repo.instances == {}
+        assert repo.info().instances == {}
 
     def test_a_committed_version(self, repo: Repo) -> None:
         repo.root.commit()
         with pytest.raises(LockedError, match="every version"):
             repo.create_roi("nose")
         with pytest.raises(LockedError, match="committed"):
-            rois.create_new(repo.connection, repo.uuid, "nose")
+            rois.create_new(repo.connection, repo.root_uuid, "nose")
 
 
 def test_a_masked_volume_has_an_address_of_its_own(volume: pyvolume.dvid.VoxelsAccessor, roi: Roi) -> None:

@@ -113,7 +113,7 @@ class TestCreation:
         tags = {"Stage": "raw", "scanner": "FIB SEM, no"}
         with pytest.raises(MetadataError, match="without commas"):
             repo.create_volume("gray", None, "uint8", tags=tags)
-        assert repo.instances == {}
+        assert repo.info().instances == {}
         tags["scanner"] = "FIB SEM ünïcode"
         assert repo.create_volume("gray", None, "uint8", tags=tags).tags == tags
         assert repo.create_volume("plain", None, "uint8").tags == {}
@@ -133,31 +133,24 @@ class TestCreation:
         assert child[0, 0, 0, 0] == 5
         assert not pyvolume.compare(volume, child)
 
-    def test_there_is_no_deleting_over_http(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
-        with pytest.raises(UnsupportedError, match=f"dvid repo {repo.uuid} delete gray"):
-            repo.delete("gray")
-        with pytest.raises(UnsupportedError, match=f"dvid repos delete {repo.uuid}"):
-            repo.delete()
-        assert repo.instances == {"gray": "uint8blk"}
-
 
 class TestRepo:
     def test_it_is_renamed_and_described(self, repo: Repo) -> None:
         repo.rename("ünïcode")
-        assert (repo.alias, repo.description) == ("ünïcode", "before")
+        assert (repo.info().alias, repo.info().description) == ("ünïcode", "before")
         assert "'ünïcode'" in repr(repo)
-        repo.describe("a description")
-        assert (repo.alias, repo.description) == ("ünïcode", "a description")
+        repo.set_description("a description")
+        assert (repo.info().alias, repo.info().description) == ("ünïcode", "a description")
 
     def test_an_alias_is_text(self, repo: Repo) -> None:
         with pytest.raises(MetadataError, match=r"\$\.alias"):
             repo.rename(3)  # type: ignore[arg-type]
 
     def test_its_log_is_written(self, repo: Repo) -> None:
-        repo.write_log("one")
+        repo.add_log("one")
         repo.root.commit()
-        repo.write_log(["two", "three"])  # a repository is never committed
-        assert [line.partition("  ")[2] for line in repo.log] == ["one", "two", "three"]
+        repo.add_log(["two", "three"])  # a repository is never committed
+        assert [line.partition("  ")[2] for line in repo.info().log] == ["one", "two", "three"]
 
     def test_a_name_is_taken_once(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         with pytest.raises(ExistsError, match="taken"):

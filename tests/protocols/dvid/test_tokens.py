@@ -15,6 +15,7 @@ import pyvolume
 from mockserver import MockServer
 from mockserver.dvid.tokens import make_token
 from pyvolume.dvid import general
+from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.repo import Repo
 from pyvolume.dvid.versions import changes
@@ -57,12 +58,12 @@ BAD: dict[str, Callable[[], str | None]] = {
 ASKS: dict[str, Callable[[pyvolume.Connection, Repo], object]] = {
     "list": lambda connection, _: list(pyvolume.dvid.Server(connection).repos),
     "count": lambda connection, _: len(pyvolume.dvid.Server(connection).repos),
-    "look in": lambda connection, repo: repo.uuid in pyvolume.dvid.Server(connection).repos,
-    "find": lambda connection, repo: pyvolume.dvid.Server(connection).repos.get(repo.uuid),
+    "look in": lambda connection, repo: repo.root_uuid in pyvolume.dvid.Server(connection).repos,
+    "find": lambda connection, repo: pyvolume.dvid.Server(connection).repos.get(repo.root_uuid),
     "pydvid": lambda connection, _: general.get_repos_info(connection),
-    "open": lambda connection, repo: pyvolume.dvid.VoxelsAccessor(connection, repo.uuid, "gray"),
-    "commit": lambda connection, repo: changes.commit(connection, repo.uuid, "", ()),
-    "key": lambda connection, repo: "a" in KeyValue(connection, repo.uuid, "notes", check=False),
+    "open": lambda connection, repo: pyvolume.dvid.VoxelsAccessor(connection, repo.root_uuid, "gray"),
+    "commit": lambda connection, repo: changes.commit(connection, repo.root_uuid, "", ()),
+    "key": lambda connection, repo: "a" in KeyValue.of(Instance(connection, repo.root_uuid, "notes")),
 }
 
 

@@ -80,7 +80,7 @@ class TestVersions:
         made = run("branch", ":master", "trial", "--note", "bold", "--json").document
         repo = pyvolume.dvid.Server(server.url).repos[server.uuid]
         assert repo.version(":trial").uuid == made["version"]
-        assert repo.version(":trial").note == "bold"
+        assert repo.version(":trial").info().note == "bold"
 
     def test_a_version_gets_a_name(self, run: Run, server: MockServer) -> None:
         run("commit", ":master")
@@ -110,7 +110,7 @@ class TestCreate:
 
     def test_a_repository_and_a_volume_in_it(self, run: Run, server: MockServer) -> None:
         made = run("create", server.url, "--repo", "fly", "gray", "--json").document
-        assert pyvolume.dvid.Server(server.url).repos["fly"].instances == {"gray": "uint8blk"}
+        assert pyvolume.dvid.Server(server.url).repos["fly"].info().instances == {"gray": "uint8blk"}
         assert made["url"].startswith(f"dvid://{server.url}/{made['version']}")
 
     def test_a_volume_like_a_file(self, run: Run) -> None:
@@ -389,7 +389,7 @@ def test_the_server_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         with pyvolume.dvid.Server(url) as server:
-            assert "DVID Version" in server.info
+            assert "DVID Version" in server.info()
         process.send_signal(signal.SIGINT)
     assert process.returncode == 0
 

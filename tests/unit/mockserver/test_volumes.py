@@ -81,8 +81,8 @@ def test_an_array_without_voxels_is_an_empty_volume() -> None:
         ({"v": np.zeros(5)}, "channel axis"),
         ({"v": np.zeros((1,) * 7)}, "channel axis"),
         ({"v": np.zeros((1, 2), "U3")}, "numbers"),
-        ({"a/b": np.zeros((1, 2))}, "no url"),
-        ({"note": np.zeros((1, 2))}, "no url"),
+        ({"a/b": np.zeros((1, 2))}, "url"),
+        ({"note": np.zeros((1, 2))}, "url"),
     ],
 )
 def test_refuses_volumes_it_cannot_serve(volumes: dict[str, Any], words: str) -> None:

@@ -113,7 +113,7 @@ class VolumeEnd:
         self.call = volume.transfer.begin()
         self.bounds = volume.bounds
         self.dtype = volume.dtype
-        self.name = f"memory {volume.dtype} {volume.axiskeys}" if not traits.lasting else volume.store.address
+        self.name = f"memory {volume.dtype} {''.join(volume.dims)}" if not traits.lasting else volume.store.address
         self.grid: Grid | None = traits.write_grid
         self.max_bytes: int | None = traits.max_write_bytes
         self.concurrency: int | None = traits.preferred_concurrency

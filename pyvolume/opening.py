@@ -66,7 +66,7 @@ def open(  # noqa: A001 - as in pyvolume.open
 
 def from_array(
     array: ArrayLike,
-    axiskeys: str | None = None,
+    dims: Sequence[str] | None = None,
     *,
     block_shape: Sequence[int] | None = None,
     growable: bool = False,
@@ -77,8 +77,8 @@ def from_array(
     ----------
     array : array-like of two to six axes, channel first
         Not copied: a write to the volume changes it, until the volume has to grow.
-    axiskeys : str, optional
-        One letter per axis, channel first; ``"cxyztu"`` as far as there are axes.
+    dims : sequence of str, optional
+        One letter per axis, channel first, as in ``"cxyz"``; the first letters of ``"cxyztu"`` by default.
     block_shape : sequence of int, optional
         One entry per axis behind the channel: write whole blocks only, as a block store does.
     growable : bool
@@ -101,7 +101,7 @@ def from_array(
             f"from_array: expected numbers on two to {len(AXES)} axes, channel first, "
             f"and found {voxels.dtype} on {voxels.ndim}"
         )
-    keys = AXES[: voxels.ndim] if axiskeys is None else axiskeys
+    keys = AXES[: voxels.ndim] if dims is None else "".join(dims)
     metadata = VoxelsMetadata.create_default_metadata(voxels.shape, voxels.dtype, keys, 1.0, "")
     blocks = np.ones(voxels.ndim - 1, int) if block_shape is None else np.asarray(block_shape)
     if blocks.shape != (voxels.ndim - 1,) or blocks.dtype.kind not in "iu" or blocks.min() < 1:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex, TypeVar, cast
+from urllib.parse import unquote
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -12,15 +14,17 @@ from numpy.typing import DTypeLike, NDArray
 from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.calls.retry import RetryPolicy
-from pyvolume.display import table
-from pyvolume.indexing.absolute import Coordinates
+from pyvolume.display import planes, table
+from pyvolume.errors import UnsupportedError
+from pyvolume.indexing.absolute import AbsoluteVoxels
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.model.units import readable
 from pyvolume.stores.base import VoxelStore
 from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import ArrayLike, Casting
-from pyvolume.transfer.checks import check_out, checked_box
+from pyvolume.transfer.checks import BoxLike, check_out, checked_box, joined
 from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.plan import Plan
 from pyvolume.transfer.pool import run_ahead
@@ -30,20 +34,29 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LARGE_ARRAY_BYTES = 1 << 30
+"""Up to this size ``np.asarray(volume)`` reads everything."""
+
+SPARSE = 8
+"""A larger volume is not read as an array if it would have this many times the bytes that are stored."""
+
 
 class Volume:
     """A volume on a store, read and written as if it were a numpy array.
 
-    Indices follow numpy; the axes are channel first, then those of the server (``"cxyz"``). What is read is a new
-    array in Fortran order. ``vol.coords[...]`` takes literal voxel coordinates instead, of any sign.
+    Indices follow numpy; the axes are channel first, then those of the store (``dims``, for DVID c, x, y, z). A read
+    returns a new array in Fortran order. ``vol.absolute[...]`` takes absolute voxel coordinates of any sign.
 
     Parameters
     ----------
     store : VoxelStore
+        Reads and writes the voxels.
     metadata : VoxelsMetadata
+        Bounds, dtype, axes, resolution and units of the store.
     mode : "r" or "r+"
+        Read only, or read and write.
     retry : RetryPolicy, optional
-        Patience of each operation.
+        How long each operation is repeated.
     locks : Locks, optional
         Keeps writers of the same voxels apart; by default those of this process.
     partial_blocks : "merge" or "raise"
@@ -73,11 +86,18 @@ class Volume:
             partial_blocks=partial_blocks,
             casting=casting,
         )
+        self._token = uuid4().hex
 
     @property
     def store(self) -> VoxelStore:
-        """What serves the voxels."""
+        """The store of the voxels; `store.address` is the url of the volume, `store.traits` its limits."""
         return self.transfer.store
+
+    @property
+    def name(self) -> str:
+        """The name of the volume: the last part of its address."""
+        path = self.store.address.partition("?")[0].rstrip("/")
+        return unquote(path.rpartition("/")[2])
 
     @property
     def mode(self) -> Literal["r", "r+"]:
@@ -125,9 +145,34 @@ class Volume:
         return self.size * self.dtype.itemsize
 
     @property
-    def axiskeys(self) -> str:
-        """One letter per axis, channel first."""
-        return self.metadata.axiskeys
+    def origin(self) -> tuple[int, ...]:
+        """The first stored voxel, in absolute coordinates; the same as `minindex`."""
+        return self.bounds.start
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """The shape of the bounds."""
+        return self.bounds.shape
+
+    @property
+    def stored_nbytes(self) -> int:
+        """The number of bytes within the bounds."""
+        return self.bounds.size * self.dtype.itemsize
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The name of each axis, channel first; a letter each."""
+        return tuple(self.metadata.axiskeys)
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of the boxes that the store writes at once, one entry per axis, no larger than `shape`.
+
+        They lie side by side from index 0 on. A store that takes boxes of any shape has one chunk.
+        """
+        grid = self.store.traits.write_grid
+        steps = grid if any(step > 1 for step in grid[1:]) else self.shape
+        return tuple(max(1, min(step, n) if n else step) for step, n in zip(steps, self.shape, strict=True))
 
     @property
     def resolution(self) -> tuple[float, ...]:
@@ -140,23 +185,46 @@ class Volume:
         return self.metadata.units
 
     @property
-    def coords(self) -> Coordinates:
-        """The same voxels by literal coordinates: ``vol.coords[:, -10:20, 30]`` is never wrapped or clipped."""
-        return Coordinates(self._read, self._write, self.bounds)
+    def absolute(self) -> AbsoluteVoxels:
+        """The voxels by absolute coordinates: ``vol.absolute[:, -10:20, 30]``, see `AbsoluteVoxels`."""
+        return AbsoluteVoxels(self._read, self._write, self.bounds)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the facts about the volume as values of JSON; no request.
+
+        The table in a notebook and the command ``pyvolume info`` show them.
+        """
+        return {
+            "address": self.store.address,
+            "name": self.name,
+            "dtype": self.dtype.name,
+            "dims": list(self.dims),
+            "start": list(self.bounds.start),
+            "stop": list(self.bounds.stop),
+            "bytes": self.stored_nbytes,
+            "chunks": list(self.chunks),
+            "resolution": list(self.resolution),
+            "units": list(self.units),
+            "mode": self.mode,
+        }
 
     def __repr__(self) -> str:
-        blocks = "×".join(map(str, self.store.traits.write_grid[1:]))
+        chunks = "×".join(map(str, self.store.traits.write_grid[1:]))
         return (
-            f"<{type(self).__name__} {self.shape} {self.dtype} {self.axiskeys}, blocks {blocks}, "
+            f"<{type(self).__name__} {self.shape} {self.dtype} {''.join(self.dims)}, blocks {chunks}, "
             f"mode {self.mode!r}, {self.store.address}>"
         )
 
     def _repr_html_(self) -> str:
-        return table.table_of(self)
+        return table.table_of(self.describe())
 
     def thumbnail(self, size: int = 256) -> Image:
-        """Draw the three middle planes, see `pyvolume.display.table.thumbnail_of`; needs the extra ``files``."""
-        return table.thumbnail_of(self, size)
+        """Draw the three middle planes, see `pyvolume.display.planes.thumbnail_of`; needs the extra ``images``."""
+        return planes.thumbnail_of(self, size)
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """Return what dask names the volume by: its address, and the object where voxels can change."""
+        return "pyvolume", self.store.address, "" if self.store.traits.immutable else self._token
 
     def __len__(self) -> NoReturn:
         raise TypeError("a volume has no len(): use vol.shape, or np.asarray(vol) to read it all")
@@ -251,20 +319,13 @@ class Volume:
         growable = self.store.traits.growable
         self._write(Selection.for_writing(key, self.shape, growable), values)
 
-    def get_ndarray(
-        self,
-        start: Sequence[SupportsIndex],
-        stop: Sequence[SupportsIndex],
-        out: NDArray[Any] | None = None,
-        *,
-        progress: Progress = None,
-    ) -> NDArray[Any]:
-        """Read a box given by literal voxel coordinates.
+    def read(self, box: BoxLike, out: NDArray[Any] | None = None, *, progress: Progress = None) -> NDArray[Any]:
+        """Read a box given by absolute voxel coordinates.
 
         Parameters
         ----------
-        start, stop : sequence of int
-            First voxel and the one behind the last, channel first; of any sign, never wrapped or clipped.
+        box : Box, or a pair of corners
+            The region, channel first; coordinates of any sign, never wrapped or clipped.
         out : ndarray, optional
             Filled and returned: of the box's shape and the volume's dtype. A Fortran-ordered one is the fastest.
         progress : bool or callable, optional
@@ -273,7 +334,7 @@ class Volume:
         Returns
         -------
         ndarray
-            Fortran order. Where nothing is stored there are zeros, if the store can be asked for that at all.
+            Fortran order. Outside the bounds it holds the fill value of the store, if the store has one.
 
         Raises
         ------
@@ -284,28 +345,27 @@ class Volume:
         StoreError
             If the store could not serve the box; `out` may be filled in part.
         """
-        box = checked_box(start, stop, self.metadata)
+        checked = checked_box(box, self.metadata)
         if out is not None:
-            check_out(out, box, self.dtype)
-        return self.transfer.read_box(box, out, self.transfer.operation(progress))
+            check_out(out, checked, self.dtype)
+        return self.transfer.read_box(checked, out, self.transfer.operation(progress))
 
-    def post_ndarray(
+    def write(
         self,
-        start: Sequence[SupportsIndex],
-        stop: Sequence[SupportsIndex],
+        box: BoxLike,
         array: NDArray[Any] | ArrayLike,
         *,
         progress: Progress = None,
         confirm: bool = False,
     ) -> None:
-        """Write a box given by literal voxel coordinates.
+        """Write a box given by absolute voxel coordinates.
 
         Parameters
         ----------
-        start, stop : sequence of int
-            First voxel and the one behind the last, channel first; of any sign.
+        box : Box, or a pair of corners
+            The region, channel first; coordinates of any sign.
         array : array-like of the box's shape
-            A Fortran-ordered array of the volume's dtype is sent as it stands, without a copy. What only has a
+            A Fortran-ordered array of the volume's dtype is sent without a copy. An object that only has a
             shape, a dtype and slices (a dataset in a file, a dask array, another volume) is fetched, checked and
             sent piece by piece.
         progress : bool or callable, optional
@@ -323,8 +383,62 @@ class Volume:
         UnsupportedError, StoreError
             As for an assignment.
         """
-        box = checked_box(start, stop, self.metadata)
-        self._post(box, array, self.transfer.operation(progress, confirm=confirm))
+        self._post(checked_box(box, self.metadata), array, self.transfer.operation(progress, confirm=confirm))
+
+    def get_ndarray(
+        self,
+        start: Box | Sequence[SupportsIndex],
+        stop: Sequence[SupportsIndex] | None = None,
+        out: NDArray[Any] | None = None,
+        *,
+        progress: Progress = None,
+    ) -> NDArray[Any]:
+        """Read a box given by its corners, as pydvid does; see `read`.
+
+        Parameters
+        ----------
+        start : sequence of int, or a Box
+            First voxel, channel first. With a `Box` there is no `stop`.
+        stop : sequence of int, optional
+            The voxel behind the last one.
+        out, progress : optional
+            As for `read`.
+
+        Raises
+        ------
+        SelectionError, VoxelsMismatchError, StoreError
+            As `read`.
+        """
+        return self.read(joined(start, stop), out, progress=progress)
+
+    def post_ndarray(
+        self,
+        start: Box | Sequence[SupportsIndex],
+        stop: Sequence[SupportsIndex] | None = None,
+        array: NDArray[Any] | ArrayLike | None = None,
+        *,
+        progress: Progress = None,
+        confirm: bool = False,
+    ) -> None:
+        """Write a box given by its corners, as pydvid does; see `write`.
+
+        Parameters
+        ----------
+        start : sequence of int, or a Box
+            First voxel, channel first. With a `Box` there is no `stop`.
+        stop : sequence of int, optional
+            The voxel behind the last one.
+        array : array-like of the box's shape
+            As for `write`.
+        progress, confirm : optional
+            As for `write`.
+
+        Raises
+        ------
+        SelectionError, VoxelsMismatchError, UnsupportedError, StoreError
+            As `write`.
+        """
+        self.write(joined(start, stop), cast("ArrayLike", array), progress=progress, confirm=confirm)
 
     def read_many(self, boxes: Iterable[Box], *, ordered: bool = True) -> Iterator[tuple[Box, NDArray[Any]]]:
         """Read many boxes, several at once, a few ahead of the caller.
@@ -339,16 +453,16 @@ class Volume:
         Yields
         ------
         Box, ndarray
-            As from `get_ndarray`.
+            As from `read`.
 
         Raises
         ------
         SelectionError, StoreError
-            As `get_ndarray`, when the box would be given.
+            As `read`, when the box would be given.
         """
 
         def read(box: Box, call: Call) -> NDArray[Any]:
-            voxels = self.transfer.read_box(self._checked(box), None, Operation(call, progress=False))
+            voxels = self.transfer.read_box(checked_box(box, self.metadata), None, Operation(call, progress=False))
             reporter.moved(voxels.nbytes, call.counted.retries)
             return voxels
 
@@ -366,16 +480,16 @@ class Volume:
         pieces : iterable of (Box, array)
             Taken as they are needed.
         confirm : bool
-            As for `post_ndarray`.
+            As for `write`.
 
         Raises
         ------
         SelectionError, VoxelsMismatchError, UnsupportedError, StoreError
-            As `post_ndarray`; boxes that have not begun by then are not written.
+            As `write`; boxes that have not begun by then are not written.
         """
 
         def write(piece: tuple[Box, NDArray[Any]], call: Call) -> None:
-            box = self._checked(piece[0])
+            box = checked_box(piece[0], self.metadata)
             self._post(box, piece[1], Operation(call, progress=False, confirm=confirm))
             reporter.moved(box.size * self.dtype.itemsize, call.counted.retries)
 
@@ -384,9 +498,6 @@ class Volume:
             concurrency = self.store.traits.preferred_concurrency
             for _ in run_ahead(tasks, write, self.transfer.begin, concurrency, ordered=False):
                 pass
-
-    def _checked(self, box: Box) -> Box:
-        return checked_box(box.start, box.stop, self.metadata)
 
     def _announced(self, tasks: Iterable[T], box_of: Callable[[T], Box], reporter: Reporter) -> Iterator[T]:
         """Give tasks as they are taken, and add their bytes to the total of a transfer."""
@@ -397,6 +508,11 @@ class Volume:
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
             raise ValueError("a volume cannot become an array without a copy")
+        if self.nbytes > max(LARGE_ARRAY_BYTES, SPARSE * self.stored_nbytes):
+            raise UnsupportedError(
+                f"read everything: from index 0 on these are {readable(self.nbytes)}, of which "
+                f"{readable(self.stored_nbytes)} are stored; use volume.read(volume.bounds)"
+            )
         voxels = np.asarray(self[...])
         return voxels if dtype is None else voxels.astype(dtype, copy=False)
 

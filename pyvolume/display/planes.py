@@ -1,15 +1,42 @@
-"""Planes of a volume for a page: no larger than it can show."""
+"""Planes of a volume: cut, shaded, and drawn side by side."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyvolume.errors import UnsupportedError
+from pyvolume.model.box import Box
+from pyvolume.model.extras import require
+
 if TYPE_CHECKING:
-    from pyvolume.volume import Volume
+    from PIL.Image import Image
+
+GAP = 2
+"""Pixels between planes."""
+
+
+class Drawable(Protocol):
+    """What planes are cut of: a `Volume`."""
+
+    @property
+    def bounds(self) -> Box: ...
+
+    @property
+    def dims(self) -> tuple[str, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    @property
+    def resolution(self) -> tuple[float, ...]: ...
+
+    @property
+    def absolute(self) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +48,7 @@ class Plane:
     voxels : ndarray
         Axes: channel, right, down.
     step : int
+        The distance between two voxels.
     """
 
     voxels: NDArray[Any]
@@ -28,32 +56,125 @@ class Plane:
 
     @property
     def pixels(self) -> bytes:
-        """The rows one below the other, the channels of a pixel together, little-endian."""
+        """The rows in order, the channels of a pixel together, little-endian."""
         little = self.voxels.astype(self.voxels.dtype.newbyteorder("<"), copy=False)
         return little.tobytes(order="F")
 
 
-def read_plane(volume: Volume, axis: str, at: int, most: int) -> Plane:
-    """Read a plane of the stored box.
+def cut(
+    volume: Drawable, right: str, down: str, at: Mapping[str, int] | None = None, steps: Sequence[int] = (1, 1)
+) -> NDArray[Any]:
+    """Read a plane of the stored box with one request.
 
     Parameters
     ----------
     volume : Volume
-    axis : str
-        The one that stands on the plane.
-    at : int
-        Its coordinate.
-    most : int
-        Voxels along the longer side at most.
+        The volume to read.
+    right, down : str
+        The axes of the plane.
+    at : mapping, optional
+        Coordinates on the other axes; the middle where none is given.
+    steps : sequence of int
+        Every n-th voxel to the right and downwards.
+
+    Returns
+    -------
+    ndarray
+        Axes: channel, right, down.
 
     Raises
     ------
     SelectionError, StoreError
         As a read of the volume.
     """
-    across = volume.axiskeys.index(axis)
-    sides = [n for i, n in enumerate(volume.bounds.shape) if i not in {0, across}]
-    step = max(1, -(-max(sides) // most))
-    key: list[Any] = [slice(None), *(slice(None, None, step) for _ in volume.bounds.shape[1:])]
-    key[across] = at
-    return Plane(np.asarray(volume.coords[tuple(key)]), step)
+    bounds, places = volume.bounds, at or {}
+    key: list[Any] = [
+        places.get(axis, (low + high) // 2)
+        for axis, low, high in zip(volume.dims, bounds.start, bounds.stop, strict=True)
+    ]
+    key[0] = slice(None)
+    for axis, step in zip((right, down), steps, strict=True):
+        key[volume.dims.index(axis)] = slice(None, None, step)
+    voxels = np.asarray(volume.absolute[tuple(key)])
+    return voxels if volume.dims.index(right) < volume.dims.index(down) else voxels.swapaxes(1, 2)
+
+
+def read_plane(volume: Drawable, across: str, at: int, most: int) -> Plane:
+    """Read a plane that is no larger than a page can show.
+
+    Parameters
+    ----------
+    volume : Volume
+        The volume to read; three axes behind the channel.
+    across : str
+        The axis that is perpendicular to the plane.
+    at : int
+        The coordinate on it.
+    most : int
+        The highest number of voxels along a side.
+
+    Raises
+    ------
+    SelectionError, StoreError
+        As a read of the volume.
+    """
+    right, down = (axis for axis in volume.dims[1:] if axis != across)
+    longest = max(n for axis, n in zip(volume.dims[1:], volume.bounds.shape[1:], strict=True) if axis != across)
+    step = max(1, -(-longest // most))
+    return Plane(cut(volume, right, down, {across: at}, (step, step)), step)
+
+
+def shades(planes: Sequence[NDArray[Any]]) -> list[NDArray[np.uint8]]:
+    """Return planes as pixels of a screen: rows, columns, and three colours for several channels of uint8.
+
+    The contrast goes from the darkest to nearly the brightest voxel of all planes; colours are kept.
+    """
+    if planes[0].shape[0] >= 3 and planes[0].dtype == np.uint8:
+        return [np.ascontiguousarray(plane[:3].T) for plane in planes]
+    values = [plane[0].T.astype(np.float64) for plane in planes]
+    known = np.concatenate([each[np.isfinite(each)] for each in values])
+    low, high = (known.min(), np.percentile(known, 99.5)) if known.size else (0.0, 1.0)
+    width = high - low or 1.0
+    return [np.clip(np.nan_to_num((each - low) * (255 / width)), 0, 255).astype(np.uint8) for each in values]
+
+
+def thumbnail_of(volume: Drawable, size: int = 256) -> Image:
+    """Draw the three middle planes of the stored box: for axes x, y, z, xy, zy on its right, xz below.
+
+    Each plane is one read, of every n-th voxel. Planes keep the proportions of the voxels.
+
+    Parameters
+    ----------
+    volume : Volume
+        A volume of at least two axes behind the channel.
+    size : int
+        Pixels of the longest side of a plane.
+
+    Raises
+    ------
+    UnsupportedError
+        If the volume is empty, or has one axis only.
+    ImportError
+        If Pillow is missing; the message names the extra.
+    StoreError
+        If the store could not serve a plane.
+    """
+    image = require("PIL.Image", extra="images", action="a thumbnail")
+    if size < 1:
+        raise ValueError(f"thumbnail: expected a size of at least 1 pixel, not {size}")
+    if not volume.bounds.size or len(volume.dims) < 3:
+        raise UnsupportedError(f"thumbnail: expected planes of voxels and found the bounds {volume.bounds}")
+    x, y, *z = volume.dims[1:4]
+    pairs = [(x, y), *((pair) for axis in z for pair in ((axis, y), (x, axis)))]
+    counts = dict(zip(volume.dims[1:], volume.bounds.shape[1:], strict=True))
+    lengths = {axis: counts[axis] * step for axis, step in zip(volume.dims[1:], volume.resolution, strict=True)}
+    scale = size / max(lengths[axis] for axis in (x, y, *z))
+    pixels = {axis: max(1, round(lengths[axis] * scale)) for axis in (x, y, *z)}
+    steps = {axis: max(1, counts[axis] // size) for axis in pixels}
+    drawn = shades([cut(volume, *pair, steps=[steps[axis] for axis in pair]) for pair in pairs])
+    beside = sum(GAP + pixels[axis] for axis in z)
+    sheet: Image = image.new("RGB", (pixels[x] + beside, pixels[y] + beside))
+    corners = ((0, 0), (pixels[x] + GAP, 0), (0, pixels[y] + GAP))
+    for shade, (right, down), corner in zip(drawn, pairs, corners, strict=False):
+        sheet.paste(image.fromarray(shade).resize((pixels[right], pixels[down])), corner)
+    return sheet

@@ -27,12 +27,12 @@ Tell = Callable[[TransferStatus], object]
 def describe(volume: Volume, selection: Selection) -> Description:
     """Say where the voxels of a selection lie; indices from a list have no place of their own."""
     where: tuple[Any, ...] = selection.by_axis
-    axes = "".join(axis for axis, each in zip(volume.axiskeys, where, strict=True) if not isinstance(each, int))
+    axes = "".join(axis for axis, each in zip(volume.dims, where, strict=True) if not isinstance(each, int))
     has_place = not any(isinstance(each, np.ndarray) for each in where)
     pairs = [(each, 1) if isinstance(each, int) else (each.start, each.step) for each in where] if has_place else []
     return Description(
         axes=axes,
-        volume_axes=volume.axiskeys,
+        volume_axes="".join(volume.dims),
         offset=tuple(first for first, _ in pairs),
         step=tuple(step for _, step in pairs),
         resolution=volume.resolution,
@@ -70,7 +70,7 @@ def fetch(volume: Volume, selection: Selection, target: Any, tell: Tell) -> None
     """
     if any(isinstance(each, np.ndarray) for each in selection.by_axis):
         # an array in a file is not assigned to by indices everywhere
-        target[...] = volume.coords[tuple(_item(each) for each in selection.where)]
+        target[...] = volume.absolute[tuple(_item(each) for each in selection.where)]
         return
     boxes = list(_pieces(volume, selection))
     total, done = sum(box.size for box in boxes) * volume.dtype.itemsize, 0
@@ -120,7 +120,7 @@ def store(volume: Volume, selection: Selection, source: Any, tell: Tell) -> None
         )
         volume.post_ndarray(selection.box.start, selection.box.stop, placed, progress=tell)
         return
-    volume.coords[tuple(_item(each) for each in selection.where)] = np.asarray(source[...]).reshape(selection.shape)
+    volume.absolute[tuple(_item(each) for each in selection.where)] = np.asarray(source[...]).reshape(selection.shape)
 
 
 def _long(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Units of length: pyvolume's words for them, and the symbols in files."""
+"""Units of length and of bytes: pyvolume's words for them, and the symbols in files."""
 
 from __future__ import annotations
 
@@ -38,3 +38,19 @@ def agree(sizes: Sequence[float], units: Sequence[str], others: Sequence[float],
 
 def _millimeters(sizes: Sequence[float], units: Sequence[str]) -> list[float]:
     return [size * MILLIMETERS.get(SYMBOLS.get(unit, ""), math.nan) for size, unit in zip(sizes, units, strict=False)]
+
+
+def readable(nbytes: float) -> str:
+    """Return a number of bytes as text for people.
+
+    Examples
+    --------
+    >>> readable(3 << 20)
+    '3 MiB'
+    """
+    value, unit = float(nbytes), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if value < 1024 or unit == "PiB":
+            break
+        value /= 1024
+    return f"{value:.4g} {unit}"

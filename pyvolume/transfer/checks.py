@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 
@@ -12,15 +12,40 @@ from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import StoreTraits
 
+BoxLike: TypeAlias = "Box | tuple[Sequence[SupportsIndex], Sequence[SupportsIndex]]"
+"""A box, or its two corners."""
 
-def checked_box(start: Sequence[SupportsIndex], stop: Sequence[SupportsIndex], metadata: VoxelsMetadata) -> Box:
-    """Make a box of the axes of a volume.
+
+def joined(start: Box | Sequence[SupportsIndex], stop: Sequence[SupportsIndex] | None) -> BoxLike:
+    """Return the box that two arguments give: a box, or two corners.
+
+    Raises
+    ------
+    TypeError
+        For a box and a corner, or one corner.
+    """
+    if isinstance(start, Box):
+        if stop is not None:
+            raise TypeError("box: expected a Box, or the corners start and stop, and found a Box and a stop")
+        return start
+    if stop is None:
+        raise TypeError("box: expected a Box, or the corners start and stop, and found no stop")
+    return start, stop
+
+
+def checked_box(box: BoxLike, metadata: VoxelsMetadata) -> Box:
+    """Return a box that has the axes of a volume.
 
     Raises
     ------
     SelectionError
     """
-    box = Box(start, stop)
+    if not isinstance(box, Box):
+        try:
+            start, stop = box
+        except (TypeError, ValueError):
+            raise SelectionError(f"box: expected a Box, or a pair of corners, and found {box!r}") from None
+        box = Box(start, stop)
     if box.ndim != len(metadata.axiskeys):
         raise SelectionError(
             f"box: expected one number for each of the {len(metadata.axiskeys)} axes {metadata.axiskeys!r} "

@@ -10,6 +10,7 @@ from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.slabs import SLAB_BYTES
+from pyvolume.model.units import readable
 from pyvolume.stores.base import StoreTraits
 from pyvolume.transfer.grid import aligned, borders, cut, touched, whole_blocks_in
 
@@ -115,10 +116,10 @@ class Plan:
 
     def __repr__(self) -> str:
         verb = "write" if self.writes else "read"
-        extra = f", {_readable(self.merged_bytes)} of it merged" if self.merged_bytes else ""
+        extra = f", {readable(self.merged_bytes)} of it merged" if self.merged_bytes else ""
         return (
-            f"<Plan to {verb} {_readable(self.bytes_wanted)} with {len(self)} requests of together "
-            f"{_readable(self.nbytes)}{extra}, {self.concurrency} at once, peak memory {_readable(self.peak_bytes)}>"
+            f"<Plan to {verb} {readable(self.bytes_wanted)} with {len(self)} requests of together "
+            f"{readable(self.nbytes)}{extra}, {self.concurrency} at once, peak memory {readable(self.peak_bytes)}>"
         )
 
 
@@ -169,12 +170,3 @@ def _piece_voxels(parts: list[Box], cap: int, itemsize: int, concurrency: int, l
     # on a fast line more requests gain nothing
     piece = total if total <= 2 * lowest else min(max(-(-total // concurrency), lowest), highest)
     return max(1, min(piece, cap) // itemsize)
-
-
-def _readable(nbytes: int) -> str:
-    value, unit = float(nbytes), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
-            break
-        value /= 1024
-    return f"{value:.4g} {unit}"

@@ -109,7 +109,7 @@ def test_what_the_source_has_below_zero_is_copied_too(backend: Backend) -> None:
     source, destination = (backend.new(np.zeros((1, 16, 16, 16), "uint8")) for _ in range(2))
     source.post_ndarray((0, -16, 0, 0), (1, 0, 16, 16), array)
     pyvolume.copy(source, destination)
-    same(destination.coords[:, -16:0, 0:16, 0:16], array)
+    same(destination.absolute[:, -16:0, 0:16, 0:16], array)
 
 
 def test_one_channel_of_several_is_copied(backend: Backend) -> None:

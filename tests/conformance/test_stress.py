@@ -53,7 +53,7 @@ def assign(volume: pyvolume.Volume, box: Box, values: NDArray[Any]) -> None:
 
 def assign_mirrored(volume: pyvolume.Volume, box: Box, values: NDArray[Any]) -> None:
     c, x, y, z = box.slices_from((0,) * 4)
-    volume.coords[c, slice(x.stop - 1, x.start - 1, -1), y, z] = values[:, ::-1]
+    volume.absolute[c, slice(x.stop - 1, x.start - 1, -1), y, z] = values[:, ::-1]
 
 
 def assign_every_other(volume: pyvolume.Volume, box: Box, values: NDArray[Any]) -> None:

@@ -46,7 +46,7 @@ def test_coordinates_are_literal_on_both_sides_of_zero(backend: Backend) -> None
     volume = backend.new(ramp(SHAPE))
     array = ramp((1, 32, 16, 48), seed=3)
     volume.post_ndarray((0, -32, 16, -48), (1, 0, 32, 0), array)
-    same(volume.coords[:, -32:0, 16:32, -48:0], array)
+    same(volume.absolute[:, -32:0, 16:32, -48:0], array)
     assert volume.minindex == (0, -32, 0, -48)
 
 

@@ -156,12 +156,12 @@ def test_a_connection_is_closed_with_the_volume_if_it_was_made_for_it() -> None:
 
 class TestFromArray:
     def test_axes_are_called_as_far_as_there_are_any(self) -> None:
-        assert [pyvolume.from_array(np.zeros((1,) * n)).axiskeys for n in range(2, 7)] == [
+        assert ["".join(pyvolume.from_array(np.zeros((1,) * n)).dims) for n in range(2, 7)] == [
             "cx", "cxy", "cxyz", "cxyzt", "cxyztu"
         ]  # fmt: skip
 
     def test_axes_may_be_called_otherwise(self) -> None:
-        assert pyvolume.from_array(np.zeros((1, 3, 4)), "czt").axiskeys == "czt"
+        assert pyvolume.from_array(np.zeros((1, 3, 4)), "czt").dims == ("c", "z", "t")
 
     def test_lists_are_arrays_too(self) -> None:
         volume = pyvolume.from_array([[1, 2], [3, 4]])

@@ -49,7 +49,7 @@ class TestDescription:
 
     def test_bounds_and_minindex_tell_the_stored_box(self) -> None:
         volume = volume_of(growable=True)
-        volume.coords[:, -3:0] = 1
+        volume.absolute[:, -3:0] = 1
         assert (volume.bounds, volume.minindex, volume.shape) == (
             Box((0, -3, 0, 0), SHAPE),
             (0, -3, 0, 0),
@@ -58,7 +58,7 @@ class TestDescription:
 
     def test_axes_resolution_and_units_are_one_per_axis(self) -> None:
         volume = volume_of()
-        assert (volume.axiskeys, volume.resolution, volume.units) == ("cxyz", (1.0,) * 3, ("",) * 3)
+        assert (volume.dims, volume.resolution, volume.units) == (tuple("cxyz"), (1.0,) * 3, ("",) * 3)
 
     def test_repr_says_what_the_volume_is(self) -> None:
         volume = volume_of(block_shape=(4, 4, 2))
@@ -136,10 +136,10 @@ class TestReading:
 
     def test_coordinates_beyond_an_array_are_a_selection_error(self) -> None:
         with pytest.raises(SelectionError, match=r"-1:3 is outside the bounds 0:9 of axis 1 \('x'\)"):
-            volume_of().coords[:, -1:3]
+            volume_of().absolute[:, -1:3]
 
     def test_coordinates_beyond_a_growable_array_hold_zeros(self) -> None:
-        around = volume_of(growable=True).coords[:, -2:11, 3, 4]
+        around = volume_of(growable=True).absolute[:, -2:11, 3, 4]
         np.testing.assert_array_equal(around, np.pad(ramp()[:, :, 3, 4], [(0, 0), (2, 2)]), strict=True)
 
     def test_the_channel_axis_has_nothing_outside(self) -> None:
@@ -278,8 +278,8 @@ class TestWriting:
 
     def test_coordinates_may_be_negative(self) -> None:
         volume = volume_of(growable=True)
-        volume.coords[0, -2, -3, -4] = 9
-        assert (int(volume.coords[0, -2, -3, -4]), volume.minindex) == (9, (0, -2, -3, -4))
+        volume.absolute[0, -2, -3, -4] = 9
+        assert (int(volume.absolute[0, -2, -3, -4]), volume.minindex) == (9, (0, -2, -3, -4))
 
 
 class TestPostNdarray:
@@ -387,6 +387,6 @@ def test_out_that_cannot_be_filled_is_refused_at_once(out: Any) -> None:
 def test_a_box_out_of_bounds_is_refused_before_memory_is_allocated(side: int) -> None:
     volume = pyvolume.from_array(np.zeros((1, 4, 4, 4), "uint8"))
     with pytest.raises(SelectionError):
-        volume.coords[:, 0:side, 0:side, 0:side]
+        volume.absolute[:, 0:side, 0:side, 0:side]
     with pytest.raises(SelectionError):
         volume.get_ndarray((0, 0, 0, 0), (1, side, side, side))

@@ -86,7 +86,7 @@ def describe(volume: pyvolume.dvid.VoxelsAccessor) -> dict[str, Any]:
         "url": volume.store.address,
         "type": volume.typename,
         "dtype": volume.dtype.name,
-        "axes": volume.axiskeys,
+        "axes": "".join(volume.dims),
         "start": list(volume.bounds.start),
         "stop": list(volume.bounds.stop),
         "bytes": volume.bounds.size * volume.dtype.itemsize,

@@ -83,7 +83,7 @@ def put(file: Path, url: Place, casting: Casting, as_json: bool) -> None:
         if url.key is not None:
             selection = Selection.for_writing(url.key, volume.shape, growable)
         else:
-            key = stored.description.key(volume.axiskeys, stored.array.shape)
+            key = stored.description.key("".join(volume.dims), stored.array.shape)
             selection = Selection.of_coordinates(key, volume.bounds)
         with progress_bar(f"put {file.name}") as progress:
             transfer.store(volume, selection, stored.array, progress)

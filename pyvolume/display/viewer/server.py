@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_plane(self.server.viewer.volume(version), query)
         elif url.path == "/voxel":
             at = tuple(int(query[axis]) for axis in "xyz")
-            values = self.server.viewer.volume(version).coords[(slice(None), *at)]
+            values = self.server.viewer.volume(version).absolute[(slice(None), *at)]
             self._send_json([str(value) for value in values])  # JavaScript's numbers have 53 bits
         else:
             self._send(HTTPStatus.NOT_FOUND, "text/plain", b"no such page")

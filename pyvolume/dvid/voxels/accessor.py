@@ -220,6 +220,11 @@ class VoxelsAccessor(Volume):
         return self.store.info.typename
 
     @property
+    def axiskeys(self) -> str:
+        """The names of the axes as pydvid has them, one text; see `dims`."""
+        return self.metadata.axiskeys
+
+    @property
     def block_shape(self) -> tuple[int, ...]:
         """Shape of the blocks that the server stores, one entry per axis behind the channel."""
         return self.store.blocks
@@ -228,6 +233,10 @@ class VoxelsAccessor(Volume):
     def voxels_metadata(self) -> VoxelsMetadata:
         """What the volume is; the same as `metadata`."""
         return self.metadata
+
+    def describe(self) -> dict[str, Any]:
+        """Return the facts about the volume as values of JSON, see `Volume.describe`; no request."""
+        return super().describe() | {"type": self.typename, "version": self.uuid}
 
     def __repr__(self) -> str:
         blocks = "×".join(map(str, self.block_shape))

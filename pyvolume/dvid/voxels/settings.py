@@ -12,7 +12,8 @@ from pyvolume.dvid.client import get_document, post_empty
 from pyvolume.dvid.documents import check_coordinates, extents_document
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.errors import MetadataError, SelectionError, UnsupportedError
-from pyvolume.transfer.checks import checked_box
+from pyvolume.model.box import Box
+from pyvolume.transfer.checks import checked_box, joined
 from pyvolume.transport.connection import Connection
 
 if TYPE_CHECKING:
@@ -53,7 +54,11 @@ def set_resolution(self: VoxelsAccessor, resolution: float | Sequence[float]) ->
 
 
 def set_extents(
-    self: VoxelsAccessor, start: Sequence[SupportsIndex], stop: Sequence[SupportsIndex], *, force: bool = False
+    self: VoxelsAccessor,
+    start: Box | Sequence[SupportsIndex],
+    stop: Sequence[SupportsIndex] | None = None,
+    *,
+    force: bool = False,
 ) -> None:
     """Declare the bounds of the volume in this version; voxels are neither made nor deleted.
 
@@ -62,7 +67,7 @@ def set_extents(
     Parameters
     ----------
     start, stop : sequence of int
-        First voxel and the one behind the last, channel first, as for `get_ndarray`; with all channels.
+        First voxel and the one behind the last, channel first, as for `get_ndarray`; with all channels. Or a `Box`.
     force : bool
         Take bounds away too: what is stored outside stays on the server, where only literal coordinates find it.
 
@@ -77,7 +82,7 @@ def set_extents(
     """
     action = f"set the extents of {self.data_name}"
     _check_writable(self, action)
-    box = checked_box(start, stop, self.metadata)
+    box = checked_box(joined(start, stop), self.metadata)
     check_coordinates(action, box)
     if not box.size or (box.start[0], box.stop[0]) != (self.bounds.start[0], self.bounds.stop[0]):
         raise SelectionError(f"{action}: expected voxels with all {self.bounds.shape[0]} channels and found {box}")

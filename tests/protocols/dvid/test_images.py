@@ -53,7 +53,7 @@ def test_a_box_is_that_of_the_plane(volumes: dict[str, pyvolume.dvid.VoxelsAcces
 def test_outside_the_bounds_there_are_zeros(volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
     volume = volumes["uint8"]
     picture = volume.image("yz", 0, Box((-5, -3), (10, 12)))
-    same(picture, volume.coords[:, 0, -5:10, -3:12])
+    same(picture, volume.absolute[:, 0, -5:10, -3:12])
     assert not volume.image("xy", -1, Box((0, 0), (4, 4))).any()
 
 
@@ -128,7 +128,7 @@ class TestOblique:
     def test_outside_there_are_zeros(self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
         volume = volumes["uint8"]
         cut = volume.arb((-40, -40, 0), (40, -40, 0), (-40, 40, 0))
-        same(cut, volume.coords[:, -10:11, -10:11, 0])
+        same(cut, volume.absolute[:, -10:11, -10:11, 0])
 
     def test_the_bytes_are_a_file(self, volumes: dict[str, pyvolume.dvid.VoxelsAccessor]) -> None:
         data = volumes["uint8"].arb((0, 0, 0), (80, 0, 0), (0, 40, 0), decode=False, format="jpeg")

@@ -56,7 +56,7 @@ def sides(repo: Repo) -> tuple[Version, Version]:
 def test_it_tells_the_blocks_that_are_lost(sides: tuple[Version, Version]) -> None:
     left, right = sides
     merged = left.merge(right)
-    seen = merged.volume("gray").coords[0, : SIDE * (NEW + 1) : SIDE, 0, 0]
+    seen = merged.volume("gray").absolute[0, : SIDE * (NEW + 1) : SIDE, 0, 0]
     assert seen.tolist() == [10, 1, 2, 0, 0, 0, 0, 0]
     both = [block(BOTH), block(BOTH_ALIKE), block(BOTH_AS_BEFORE)]
     assert merged.lost_blocks("gray") == {left: [*both, block(NEW)], right: [*both, block(ZEROS_AND_RIGHT), block(NEW)]}

@@ -199,7 +199,7 @@ class TestMask:
         same(roi.mask_volume().get_ndarray((0, *low), (1, *high)), mask_of()[(slice(None), *part)])
 
     def test_outside_is_no_region(self, roi: Roi) -> None:
-        same(roi.mask_volume().coords[0, 1000:1003, -5000, 7], np.zeros(3, "uint8"))
+        same(roi.mask_volume().absolute[0, 1000:1003, -5000, 7], np.zeros(3, "uint8"))
 
     def test_slicing_makes_no_request(self, roi: Roi) -> None:
         mask = roi.mask_volume()
@@ -234,7 +234,7 @@ class TestMasked:
         same(volume.masked(roi).get_ndarray(*FULL), array * mask_of())
 
     def test_by_name(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi, array: Any) -> None:
-        same(volume.masked("nose").coords[0, -40:-3, 5:20, 0], (array * mask_of())[0, 24:61, 37:52, 32])
+        same(volume.masked("nose").absolute[0, -40:-3, 5:20, 0], (array * mask_of())[0, 24:61, 37:52, 32])
 
     def test_outside_is_not_written(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi, array: Any) -> None:
         values = ramp(SHAPE, "uint16", seed=1)
@@ -270,7 +270,7 @@ class TestMasked:
             write(*args)
 
         store.write_box = grow_and_write
-        masked.coords[:, 1:3, 1:3, 1:3] = 9
+        masked.absolute[:, 1:3, 1:3, 1:3] = 9
         array[:, 65:67, 33:35, 33:35] = 9
         same(volume.get_ndarray(*FULL), array)
 
@@ -297,7 +297,7 @@ class TestMasked:
         child = volume.version.new_version()
         child.roi("nose").set_blocks([(0, 0, 0)])
         masked = volume.masked(roi).at(child)
-        masked.coords[:, -5:5, -5:5, -5:5] = 3
+        masked.absolute[:, -5:5, -5:5, -5:5] = 3
         expected = array.copy()
         expected[:, 64:69, 32:37, 32:37] = 3
         same(volume.at(child).get_ndarray(*FULL), expected)

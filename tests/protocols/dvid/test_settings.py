@@ -67,7 +67,7 @@ class TestExtents:
         assert volume.at(volume.uuid).bounds == Box((0,) * 4, SHAPE)
         volume.set_extents((0, 0, 0, 0), (1, 32, 32, 31), force=True)
         assert volume.shape == volume.at(volume.uuid).shape == (1, 32, 32, 31)
-        np.testing.assert_array_equal(volume.coords[:, 0:32, 0:32, 0:32], ramp(SHAPE), strict=True)
+        np.testing.assert_array_equal(volume.absolute[:, 0:32, 0:32, 0:32], ramp(SHAPE), strict=True)
 
     def test_what_somebody_else_wrote_meanwhile_counts(self, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         volume.at(volume.uuid).post_ndarray((0, 32, 0, 0), (1, 64, 32, 32), ramp(SHAPE))

@@ -1,16 +1,12 @@
-"""How a volume shows itself."""
+"""The table of a volume."""
 
 from __future__ import annotations
 
-import sys
-
-import numpy as np
 import pytest
 from conformance_stores import ramp
 
 import pyvolume
 from mockserver import MockServer
-from pyvolume.errors import UnsupportedError
 
 
 def test_the_table_needs_no_request() -> None:
@@ -30,49 +26,3 @@ def test_the_table_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     volume = pyvolume.from_array(ramp((1, 5, 6, 7)))
     monkeypatch.setattr(volume.store, "address", "<script>alert(1)</script>")
     assert "<script>" not in volume._repr_html_()
-
-
-class TestThumbnail:
-    @pytest.fixture(autouse=True)
-    def needs_pillow(self) -> None:
-        pytest.importorskip("PIL.Image", reason="Pillow comes with the extra 'files'")
-
-    def test_it_shows_the_three_middle_planes(self) -> None:
-        voxels = np.zeros((1, 40, 20, 10), "uint16")
-        voxels[0, 20:, :, :] = 1000
-        picture = np.asarray(pyvolume.from_array(voxels).thumbnail(40).convert("L"))
-        assert picture.shape == (20 + 2 + 10, 40 + 2 + 10)
-        assert (picture[:20, :18].max(), picture[:20, 22:40].min()) == (0, 255)  # xy
-        assert picture[:20, 42:].min() == 255  # zy, within the bright half
-        assert (picture[22:, :18].max(), picture[22:, 22:40].min()) == (0, 255)  # xz
-
-    def test_it_costs_one_small_read_for_each_plane(self) -> None:
-        with (
-            MockServer({"gray": ramp((1, 64, 64, 64))}) as server,
-            pyvolume.open(f"dvid://{server.url}/:master/gray") as volume,
-        ):
-            asked = len(server.requests)
-            volume.thumbnail(16)
-            assert len(server.requests) - asked == 3
-
-    def test_colours_stay(self) -> None:
-        voxels = np.zeros((4, 8, 8, 8), "uint8")
-        voxels[0] = 200
-        assert pyvolume.from_array(voxels).thumbnail(8).getpixel((4, 4)) == (200, 0, 0)
-
-    @pytest.mark.parametrize("value", [0, np.nan, np.inf])
-    def test_one_value_everywhere_is_no_error(self, value: float) -> None:
-        assert pyvolume.from_array(np.full((1, 4, 4, 4), value, "float32")).thumbnail(4).size == (10, 10)
-
-    def test_two_axes_are_one_plane(self) -> None:
-        assert pyvolume.from_array(ramp((1, 30, 20))).thumbnail(30).size == (30, 20)
-
-    @pytest.mark.parametrize("shape", [(1, 0, 4, 4), (1, 4)])
-    def test_what_has_no_plane_is_refused(self, shape: tuple[int, ...]) -> None:
-        with pytest.raises(UnsupportedError, match="expected planes"):
-            pyvolume.from_array(np.zeros(shape, "uint8")).thumbnail()
-
-    def test_a_missing_library_is_a_sentence(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "PIL", None)
-        with pytest.raises(ImportError, match=r"pyvolume-sdk\[files\]"):
-            pyvolume.from_array(ramp((1, 4, 4, 4))).thumbnail()

@@ -116,7 +116,7 @@ def field(url: str | None, kinds: frozenset[str]) -> Iterator[Field]:
 def _fill_dvid(url: str, root: Path, *, given: bool) -> str:
     """Make the volumes in a new repository; keep the documents that a client asks for as files."""
     token = os.environ.get("DVID_ADMIN_TOKEN") if given else None
-    with pyvolume.Connection(url, admin_token=token) as connection:
+    with pyvolume.Connection(url, auth=pyvolume.dvid.Identity(admin_token=token)) as connection:
         version = general.create_repo(connection, f"pyvolume-benchmark-{uuid.uuid4().hex[:8]}")
         volume = noise(root)[None, :, :, :EDGE]
         for name in VOLUMES:

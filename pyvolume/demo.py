@@ -82,7 +82,8 @@ def _run(url: str | None, output: Path) -> int:
     with _serving(url) as (address, server):
         token = os.environ.get("DVID_ADMIN_TOKEN") or None
         policy = pyvolume.RetryPolicy(interval=0.5, on_wait=_tell_wait)
-        with pyvolume.Connection(address, retry=policy, admin_token=token) as connection:
+        identity = pyvolume.dvid.Identity(admin_token=token)
+        with pyvolume.Connection(address, retry=policy, auth=identity) as connection:
             volume = _upload(connection, scan, voxel_size)
             before = _slice(volume)
             expected = _write(volume, scan)

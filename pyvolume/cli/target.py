@@ -56,7 +56,8 @@ class Place:
         token, admin_token = (
             os.environ.get(name, "").strip() or None for name in ("PYVOLUME_TOKEN", "DVID_ADMIN_TOKEN")
         )
-        with pyvolume.Connection(self.server, retry=policy, token=token, admin_token=admin_token) as connection:
+        identity = pyvolume.dvid.Identity(token=token, admin_token=admin_token)
+        with pyvolume.Connection(self.server, retry=policy, auth=identity) as connection:
             yield connection
 
     @contextmanager

@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pyvolume.dvid.auth import Identity
     from pyvolume.dvid.keyvalue.mapping import KeyValue
     from pyvolume.dvid.repo import Repo
     from pyvolume.dvid.roi.region import Roi
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from pyvolume.dvid.version import Version
     from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 
-__all__ = ["KeyValue", "Repo", "Roi", "Server", "Version", "VoxelsAccessor"]
+__all__ = ["Identity", "KeyValue", "Repo", "Roi", "Server", "Version", "VoxelsAccessor"]
 
 _HOMES = {
+    "Identity": "pyvolume.dvid.auth",
     "KeyValue": "pyvolume.dvid.keyvalue.mapping",
     "Repo": "pyvolume.dvid.repo",
     "Roi": "pyvolume.dvid.roi.region",

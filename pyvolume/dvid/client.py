@@ -47,12 +47,12 @@ MEANINGS: tuple[tuple[str, type[RefusedError], str], ...] = (
     (
         r"requires admin privileges",
         ForbiddenError,
-        "the server wants its admin token, Connection(admin_token=...)",
+        "the server wants its admin token, Identity(admin_token=...)",
     ),
     (
         r"JWT|bearer not in proper format|failed authorization|is not a simple string",
         ForbiddenError,
-        "the server wants a valid token, Connection(token=...)",
+        "the server wants a valid token, Identity(token=...)",
     ),
     (r"user .* is not authorized", ForbiddenError, "the user of this token may not do that"),
 )
@@ -114,12 +114,12 @@ def post_document(
     document: Any,
     *,
     repeatable: bool = False,
-    wants_admin: bool = False,
+    privileged: bool = False,
 ) -> bytes:
     """Send a JSON document and return the body of the answer."""
     upload = Upload.of(json.dumps(document).encode())
     request = Request(
-        action, "POST", path, upload=upload, repeatable=repeatable, wants_admin=wants_admin, refusal=refusal
+        action, "POST", path, upload=upload, repeatable=repeatable, privileged=privileged, refusal=refusal
     )
     return connection.exchange(request, Answer.read, connection.new_call())
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.dvid import address
+from pyvolume.dvid.auth import Identity
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 from pyvolume.errors import AddressError
 from pyvolume.transfer.casting import Casting
@@ -45,10 +46,12 @@ class DvidDriver:
         mode : "r" or "r+"
             Read only, or read and write.
         connection : Connection, optional
-            A connection to the same server, with a retry policy, timeouts, a user and a token of its own. It stays
+            A connection to the same server, with a retry policy, timeouts and an `Identity` of its own. It stays
             open when the volume is closed. Without it the volume makes one and closes it.
-        retry, timeout, user, token : optional
+        retry, timeout : optional
             Arguments of the `Connection` that is made.
+        user, token : str, optional
+            Of the `Identity` of that connection.
         throttle : bool
             Allow the server to answer that it is busy, see `VoxelsAccessor`.
         partial_blocks, casting
@@ -84,7 +87,8 @@ DRIVER = DvidDriver()
 
 
 def _connect(server: str, arguments: dict[str, Any]) -> Connection:
-    return Connection(server, **arguments)
+    user, token = arguments.pop("user", None), arguments.pop("token", None)
+    return Connection(server, auth=Identity(user, token=token), **arguments)
 
 
 def _check_connection(connection: Connection, server: str, arguments: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ def get_repos_info(connection: Connection) -> dict[str, dict[str, Any]]:
 def create_repo(connection: Connection, alias: str, description: str = "", root: str | None = None) -> Uuid:
     """Create a repository; nothing can delete it over HTTP.
 
-    Servers since June 2026 ask for their admin token, see `Connection`.
+    Servers since June 2026 ask for their admin token, see `Identity`.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def create_repo(connection: Connection, alias: str, description: str = "", root:
     SCHEMAS.validate("dvid-create-repo-1", document, action)
 
     def create() -> Uuid:
-        return _root(action, post_document(connection, action, "/api/repos", document, wants_admin=True))
+        return _root(action, post_document(connection, action, "/api/repos", document, privileged=True))
 
     # only a uuid that was drawn here tells whose repository is there
     return changes.once(create, lambda: Uuid(uuid) if root is None and _exists(connection, uuid) else None)

@@ -6,6 +6,7 @@ from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import Any, Self
 
 from pyvolume.dvid import general
+from pyvolume.dvid.auth import Identity
 from pyvolume.dvid.client import get_document
 from pyvolume.dvid.repo import Repo
 from pyvolume.dvid.versions.graph import RepoInfo, Uuid
@@ -34,7 +35,7 @@ class Server:
 
     def __init__(self, server: Connection | str) -> None:
         self._owns_connection = not isinstance(server, Connection)
-        self.connection = server if isinstance(server, Connection) else Connection(server)
+        self.connection = server if isinstance(server, Connection) else Connection(server, auth=Identity())
 
     def __repr__(self) -> str:
         return f"<Server {self.connection.url}>"

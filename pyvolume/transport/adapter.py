@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import io
 import secrets
@@ -21,35 +22,69 @@ MAX_INTERIM = 100
 """Interim answers (status 1xx) that may come before one final answer."""
 
 
+class Habits:
+    """What all connections of one adapter do.
+
+    Parameters
+    ----------
+    silence : float
+        Seconds without a byte after which an attempt has failed.
+    """
+
+    def __init__(self, silence: float) -> None:
+        self.silence = silence
+        self._prefix = f"REDACTED-{secrets.token_hex(16)}-"
+        self._hidden: dict[str, str] = {}
+
+    def conceal(self, secret: str) -> str:
+        """Return a placeholder, which `reveal` replaces by the secret."""
+        quoted = urllib.parse.quote_plus(secret)
+        for placeholder, known in list(self._hidden.items()):
+            if known == quoted:
+                return placeholder
+        placeholder = self._prefix + secrets.token_hex(16)
+        self._hidden[placeholder] = quoted
+        return placeholder
+
+    def reveal(self, target: str) -> str:
+        """Put the secrets in the place of their placeholders."""
+        if self._prefix in target:
+            for placeholder, quoted in list(self._hidden.items()):
+                target = target.replace(placeholder, quoted)
+        return target
+
+
 class PatientAdapter(HTTPAdapter):
     """An adapter with three habits of its own.
 
     Its new connections send under the limit for silence, not under that for connecting: urllib3 leaves the connect
     timeout on the socket until the request is sent, and Python's `sendall` takes a timeout as the time for all of
-    it, so an upload that takes longer would fail on a good line.
+    it. Without this an upload that takes longer would fail on a good network.
 
-    The admin token is put into the request line only when that is sent: urllib3 logs urls, and requests puts them
-    into its errors. Until then a random placeholder takes its place; nobody else can know it and write it into a url.
+    A secret is put into the request line only when that is sent: urllib3 logs urls, and requests puts them into its
+    errors. Until then a random placeholder takes its place; nobody else can know it and write it into a url.
 
     Its connections skip interim answers, and are not used again if bytes are left behind the end of an answer.
 
     Parameters
     ----------
     silence : float
-        Seconds.
-    admin_token : str, optional
+        Seconds without a byte after which an attempt has failed.
     pool_size : int
         Connections that are kept open.
 
     Attributes
     ----------
-    placeholder : str
-        Replaced by the admin token in the request line.
+    habits : Habits
+        Shared by its connections.
     """
 
-    def __init__(self, silence: float, admin_token: str | None = None, pool_size: int = POOL_SIZE) -> None:
-        self.placeholder = f"REDACTED-{secrets.token_hex(16)}"
-        self._pools = _pools(silence, self.placeholder, urllib.parse.quote_plus(admin_token or ""))
+    def __init__(self, silence: float, pool_size: int = POOL_SIZE) -> None:
+        self.habits = Habits(silence)
+        self._pools = {
+            "http": functools.partial(PatientHTTPPool, habits=self.habits),
+            "https": functools.partial(PatientHTTPSPool, habits=self.habits),
+        }
         super().__init__(pool_connections=4, pool_maxsize=pool_size)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -103,27 +138,36 @@ class FinalResponse(http.client.HTTPResponse):
             super().begin()
 
 
-def _pools(silence: float, placeholder: str, secret: str) -> dict[str, type[HTTPConnectionPool]]:
-    class Habits(HTTPConnection):
-        response_class = FinalResponse
+class PatientHTTPConnection(HTTPConnection):
+    """A connection with the habits of its adapter."""
 
-        def connect(self) -> None:
-            super().connect()
-            self.sock.settimeout(silence)
+    response_class = FinalResponse
 
-        def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-            super().putrequest(method, url.replace(placeholder, secret), *args, **kwargs)
+    def __init__(self, *args: Any, habits: Habits, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._habits = habits
 
-    class PatientHTTP(Habits):
-        pass
+    def connect(self) -> None:
+        """Connect, and send under the limit for silence."""
+        super().connect()
+        self.sock.settimeout(self._habits.silence)
 
-    class PatientHTTPS(Habits, HTTPSConnection):
-        pass
+    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+        """Send the request line, with the secrets in it."""
+        super().putrequest(method, self._habits.reveal(url), *args, **kwargs)
 
-    class HTTPPool(HTTPConnectionPool):
-        ConnectionCls = PatientHTTP
 
-    class HTTPSPool(HTTPSConnectionPool):
-        ConnectionCls = PatientHTTPS
+class PatientHTTPSConnection(PatientHTTPConnection, HTTPSConnection):
+    """The same over TLS."""
 
-    return {"http": HTTPPool, "https": HTTPSPool}
+
+class PatientHTTPPool(HTTPConnectionPool):
+    """Connections to one host; `habits` comes to each of them among its keywords."""
+
+    ConnectionCls = PatientHTTPConnection
+
+
+class PatientHTTPSPool(HTTPSConnectionPool):
+    """The same over TLS."""
+
+    ConnectionCls = PatientHTTPSConnection

@@ -8,19 +8,21 @@ import os
 import threading
 import urllib.parse
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from dataclasses import dataclass
+from typing import Self, TypeVar
 
 import requests
 
 from pyvolume.calls.call import Call, Exchange
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.calls.slots import Slots
-from pyvolume.errors import AnswerError, BusyError, StoreError, TransportError
+from pyvolume.errors import AnswerError, BusyError, ForbiddenError, StoreError, TransportError
 from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
 from pyvolume.transport.answer import Answer, translated
+from pyvolume.transport.auth import Additions, Auth
 from pyvolume.transport.request import Body, Request
-from pyvolume.transport.senders import Bearer, GivenSender, Outgoing, OwnSender, Sender
-from pyvolume.transport.urls import normalised_url
+from pyvolume.transport.senders import GivenSender, Outgoing, OwnSender, Sender
+from pyvolume.transport.urls import normalised_url, origin
 
 _log = logging.getLogger(__name__)
 
@@ -29,39 +31,59 @@ T = TypeVar("T")
 ERROR_TEXT_LIMIT = 1 << 16
 """Bytes of an error page that are read."""
 
+NOTHING = Additions()
+"""What is added to a request without an `Auth`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The arguments of a connection, without its url.
+
+    Parameters
+    ----------
+    timeout, retry, auth, verify, session, concurrency
+        See `Connection`.
+    """
+
+    timeout: tuple[float, float]
+    retry: RetryPolicy
+    auth: Auth | None
+    verify: bool | str
+    session: requests.Session | None
+    concurrency: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.retry, RetryPolicy):
+            raise TypeError(f"connection: retry is a RetryPolicy, not {self.retry!r}")
+        if self.concurrency < 1:
+            raise ValueError(f"connection: concurrency is a number of requests, at least 1, not {self.concurrency!r}")
+
 
 class Connection:
     """A server, and how to talk to it; safe to share between threads.
 
     Parameters
     ----------
-    address : str
-        ``"localhost:8000"`` or a url, with a path where the server stands behind a proxy.
+    url : str
+        ``"localhost:8000"`` or a url, with the path under which a proxy serves the server.
     timeout : float or (float, float)
         Seconds to connect and seconds of silence after which an attempt is given up; one number is both.
     retry : RetryPolicy
         Patience with a busy server.
-    user, app : str, optional
-        Recorded by servers that keep a log of who does what.
-    token : str, optional
-        Sent as ``Authorization: Bearer``.
-    admin_token : str, optional
-        Sent with the creation of repositories and with server settings, and never with anything else: with it a
-        real DVID lets anyone overwrite a committed version.
+    auth : Auth, optional
+        Says who asks: for DVID a `pyvolume.dvid.Identity`.
     verify : bool or str
         Check certificates; a path names the authorities to trust.
     session : requests.Session, optional
         Yours: its authentication, headers, proxies, certificates and hooks apply. It is neither changed nor
-        closed nor pickled. requests then counts the sending of each 4 MiB as connecting, and logs an admin token.
+        closed nor pickled. requests then counts the sending of each 4 MiB as connecting, and logs secrets in urls.
     concurrency : int
         How many requests are under way at once, of all threads together.
-    pickle_token : bool
-        Whether the tokens travel with a pickled connection.
 
     Raises
     ------
     AddressError
-        If the address is not that of an HTTP server.
+        If the url is not that of an HTTP server.
 
     Examples
     --------
@@ -72,42 +94,73 @@ class Connection:
 
     def __init__(
         self,
-        address: str,
+        url: str,
         *,
         timeout: float | tuple[float, float] = (5, 120),
         retry: RetryPolicy = RetryPolicy(),
-        user: str | None = None,
-        app: str | None = "pyvolume",
-        token: str | None = None,
-        admin_token: str | None = None,
+        auth: Auth | None = None,
         verify: bool | str = True,
         session: requests.Session | None = None,
         concurrency: int = 4,
-        pickle_token: bool = False,
     ) -> None:
-        if not isinstance(retry, RetryPolicy):
-            raise TypeError(f"connection: retry is a RetryPolicy, not {retry!r}")
-        self.url = normalised_url(address)
-        self.timeout = _two_timeouts(timeout)
-        self.retry = retry
-        self.user = user
-        self.app = app
-        self.token = token
-        self.admin_token = admin_token
-        self.verify = verify
-        self.session = session
-        if concurrency < 1:
-            raise ValueError(f"connection: concurrency is a number of requests, at least 1, not {concurrency!r}")
-        self.concurrency = concurrency
-        self._pickle_token = pickle_token
-        self._begin()
+        settings = Settings(_two_timeouts(timeout), retry, auth, verify, session, concurrency)
+        self._begin(normalised_url(url), settings, Slots(concurrency))
 
-    def _begin(self) -> None:
+    def _begin(self, url: str, settings: Settings, slots: Slots) -> None:
+        self.url = url
+        self._settings = settings
+        self._slots = slots
         self._lock = threading.Lock()
-        self._slots = Slots(self.concurrency)
         self._sender: Sender | None = None
         self._process = os.getpid()
         self._closed = False
+
+    @property
+    def timeout(self) -> tuple[float, float]:
+        """Seconds to connect, and seconds of silence."""
+        return self._settings.timeout
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """The patience of its operations."""
+        return self._settings.retry
+
+    @property
+    def auth(self) -> Auth | None:
+        """Who asks."""
+        return self._settings.auth
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests are under way at once."""
+        return self._settings.concurrency
+
+    def at(self, url: str, *, auth: Auth | None = None, session: requests.Session | None = None) -> Connection:
+        """Return a connection to another host or path, with the same settings.
+
+        Both share the limit on requests under way. Each is closed by itself.
+
+        Parameters
+        ----------
+        url : str
+            As for a new connection.
+        auth : Auth, optional
+            For the same scheme, host and port that of this connection by default; for another one none, because it
+            would get the secrets.
+        session : requests.Session, optional
+            By default as for `auth`.
+
+        Raises
+        ------
+        AddressError
+            If the url is not that of an HTTP server.
+        """
+        there = normalised_url(url)
+        if origin(there) == origin(self.url):
+            auth, session = auth or self._settings.auth, session or self._settings.session
+        other = Connection.__new__(Connection)
+        other._begin(there, dataclasses.replace(self._settings, auth=auth, session=session), self._slots)  # noqa: SLF001 - one of its own
+        return other
 
     def __repr__(self) -> str:
         return f"<Connection {self.url}{' closed' if self._closed else ''}>"
@@ -126,34 +179,21 @@ class Connection:
                 self._sender.close()
             self._sender = None
 
-    def __getstate__(self) -> dict[str, Any]:
-        names = (
-            "url",
-            "timeout",
-            "user",
-            "app",
-            "token",
-            "admin_token",
-            "verify",
-            "concurrency",
-            "_pickle_token",
-        )
-        state = {name: getattr(self, name) for name in names}
-        if not self._pickle_token:
-            state["token"] = state["admin_token"] = None
-        state["retry"] = dataclasses.replace(self.retry, on_wait=None)
-        return state
+    def __getstate__(self) -> tuple[str, Settings]:
+        retry = dataclasses.replace(self.retry, on_wait=None)
+        return self.url, dataclasses.replace(self._settings, retry=retry, session=None)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, session=None)
-        self._begin()
+    def __setstate__(self, state: tuple[str, Settings]) -> None:
+        self._begin(*state, Slots(state[1].concurrency))
 
     def new_call(self) -> Call:
         """Begin an operation with the patience of this connection."""
         return Call(self.retry)
 
     def exchange(self, request: Request, receive: Callable[[Answer], T], call: Call) -> T:
-        """Send a request and receive its answer, as often as it takes.
+        """Send a request and receive its answer, with retries.
+
+        If the server refuses it as not authorized, and `auth` has something newer, it is sent once more.
 
         Parameters
         ----------
@@ -168,7 +208,14 @@ class Connection:
         StoreError
             What the request makes of an error status; a TransportError or an AnswerError.
         """
+        try:
+            return self._exchange(request, receive, call)
+        except ForbiddenError as error:
+            if self.auth is None or not self.auth.refresh(error):
+                raise
+        return self._exchange(request, receive, call)
 
+    def _exchange(self, request: Request, receive: Callable[[Answer], T], call: Call) -> T:
         def once(exchange: Exchange) -> T:
             try:
                 with exchange.holding(self._slots):
@@ -176,7 +223,7 @@ class Connection:
             except StoreError as error:
                 raise error if request.repeatable else _not_to_be_repeated(error) from error.__cause__
 
-        return call.attempt(once, retry_answers=request.method == "GET")
+        return call.attempt(once, retry_answers=request.is_read)
 
     def _once(self, request: Request, receive: Callable[[Answer], T], call: Call, exchange: Exchange) -> T:
         left = call.remaining()
@@ -185,11 +232,13 @@ class Connection:
         _log.debug("%s %s%s", request.method, self.url, request.path)
         with translated(request.action, self.url):
             sender = self._open_sender()
-            outgoing = Outgoing(request.method, self._target(request, sender), body, request.byte_range)
+            added = NOTHING if self.auth is None else self.auth.apply(request)
+            target = _target(request, added, sender)
+            outgoing = Outgoing(request.method, target, body, {**request.headers, **added.headers})
             received = sender.send(outgoing, timeout)
         answer = Answer(received, request.action, exchange.received)
         try:
-            if answer.status == request.expected_status:
+            if answer.status in request.accepts:
                 return receive(answer)
             text = b""
             if request.method == "HEAD":  # the text that it may announce does not come
@@ -201,24 +250,18 @@ class Connection:
         raise self._meaning_of(request, answer, text)
 
     def _meaning_of(self, request: Request, answer: Answer, text: bytes) -> StoreError:
-        """Return the error that an answer other than 200 stands for."""
+        """Return the error for a status that the request does not accept."""
         if answer.status >= 400:
             reason = text.decode("utf-8", "replace").strip()
             return request.refused(self.url + request.path, answer.status, answer.headers, reason)
         where = answer.headers.get("Location")
+        expected = " or ".join(map(str, sorted(request.accepts)))
         return AnswerError(
-            f"{request.action}: expected status {request.expected_status} and found {answer.status}"
+            f"{request.action}: expected status {expected} and found {answer.status}"
             + (f" to {where}; is a proxy or a login page in between?" if where else ""),
             content_type=answer.headers.get("Content-Type", ""),
             first_bytes=text[:200],
         )
-
-    def _target(self, request: Request, sender: Sender) -> str:
-        given = {"u": self.user, "app": self.app}
-        if request.wants_admin and self.admin_token:
-            given["admintoken"] = sender.placeholder or self.admin_token
-        query = {**request.query, **{name: value for name, value in given.items() if value}}
-        return f"{request.path}?{urllib.parse.urlencode(query)}" if query else request.path
 
     def _open_sender(self) -> Sender:
         """Return the sender of this process."""
@@ -231,11 +274,17 @@ class Connection:
             return self._sender
 
     def _new_sender(self) -> Sender:
-        auth = None if self.token is None else Bearer(self.token)
-        if self.session is not None:
-            return GivenSender(self.url, self.session, auth, self.verify)
-        adapter = PatientAdapter(self.timeout[1], self.admin_token, max(POOL_SIZE, self.concurrency))
-        return OwnSender(self.url, adapter, auth, self.verify)
+        session, verify = self._settings.session, self._settings.verify
+        if session is not None:
+            return GivenSender(self.url, session, verify)
+        return OwnSender(self.url, PatientAdapter(self.timeout[1], max(POOL_SIZE, self.concurrency)), verify)
+
+
+def _target(request: Request, added: Additions, sender: Sender) -> str:
+    query = urllib.parse.urlencode({**request.query, **added.query})
+    secrets = [f"{urllib.parse.quote_plus(name)}={sender.conceal(value)}" for name, value in added.secrets.items()]
+    whole = "&".join(filter(None, [query, *secrets]))
+    return f"{request.path}?{whole}" if whole else request.path
 
 
 def _not_to_be_repeated(error: StoreError) -> StoreError:

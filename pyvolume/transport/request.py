@@ -45,12 +45,17 @@ class Request:
         The path begins with a slash, is percent-encoded and has no query.
     query : mapping
     upload : Upload, optional
-    byte_range : (int, int or None), optional
-        Ask for a part of the body: the first byte and the last one, None for the end. The answer is a 206.
+    headers : mapping
+        Headers of this request alone, such as a ``Content-Type`` or a ``Range``.
+    accepts : frozenset of int
+        The statuses that are answers; every other status is an error.
     repeatable : bool
         Whether the request may be sent again although the server may have carried it out.
-    wants_admin : bool
-        Whether the admin token goes along.
+    reads : bool, optional
+        Whether the request changes nothing on the server, and is repeated after an unexpected answer. By default a GET
+        or a HEAD does.
+    privileged : bool
+        Whether the request needs the rights of an administrator, see `pyvolume.transport.auth.Auth`.
     refusal : callable
         Turns an error status into an error.
     """
@@ -60,15 +65,17 @@ class Request:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     upload: Upload | None = None
-    byte_range: tuple[int, int | None] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    accepts: frozenset[int] = frozenset({200})
     repeatable: bool = True
-    wants_admin: bool = False
+    reads: bool | None = None
+    privileged: bool = False
     refusal: Refusal | None = None
 
     @property
-    def expected_status(self) -> int:
-        """The status of a success."""
-        return 200 if self.byte_range is None else 206
+    def is_read(self) -> bool:
+        """Whether the request changes nothing on the server."""
+        return self.method in {"GET", "HEAD"} if self.reads is None else self.reads
 
     def refused(self, url: str, status: int, headers: Mapping[str, str], text: str) -> StoreError:
         """Return the error that an error status stands for."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import urllib.parse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import requests
 import urllib3
-from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from pyvolume.transport.adapter import PatientAdapter
@@ -28,31 +29,28 @@ class Outgoing:
     target : str
         What comes behind the url of the server: path and query, percent-encoded.
     body : Body, optional
-    byte_range : (int, int or None), optional
-        The first and the last byte of the answer's body that is asked for.
+    added : mapping
+        Headers of the request, and of whoever asks.
     """
 
     method: str
     target: str
     body: Body | None
-    byte_range: tuple[int, int | None] | None
+    added: Mapping[str, str]
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the head says of this request alone."""
-        if self.byte_range is not None:
-            first, last = self.byte_range
-            return {"Range": f"bytes={first}-{'' if last is None else last}"}
+        """The headers of this request alone."""
         if self.body is not None:
-            return {"Content-Length": str(len(self.body))}
-        return {} if self.method in {"GET", "HEAD"} else {"Content-Length": "0"}
+            return {"Content-Length": str(len(self.body)), **self.added}
+        return {**self.added} if self.method in {"GET", "HEAD"} else {"Content-Length": "0", **self.added}
 
 
 class Sender(Protocol):
     """What sends requests to one server; safe to share between threads."""
 
-    placeholder: str
-    """Replaced by the admin token in the request line; empty where the sender cannot do that."""
+    def conceal(self, secret: str) -> str:
+        """Return what to write for a secret in a query: a placeholder, or the secret if the sender has none."""
 
     def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
         """Send a request, and receive the head of its answer."""
@@ -71,16 +69,15 @@ class OwnSender:
     ----------
     url : str
     adapter : PatientAdapter
-    auth : AuthBase, optional
     verify : bool or str
     """
 
-    def __init__(self, url: str, adapter: PatientAdapter, auth: AuthBase | None, verify: bool | str) -> None:
-        self.placeholder = adapter.placeholder
+    def __init__(self, url: str, adapter: PatientAdapter, verify: bool | str) -> None:
+        self._habits = adapter.habits
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
-        template = self._session.prepare_request(requests.Request("GET", url, headers=HEADERS, auth=auth))
+        template = self._session.prepare_request(requests.Request("GET", url, headers=HEADERS))
         settings = _settings(self._session, url, verify)
         pool: Any = adapter.get_connection_with_tls_context(template, **settings)
         adapter.cert_verify(pool, url, settings["verify"], settings["cert"])  # type: ignore[no-untyped-call]
@@ -88,6 +85,9 @@ class OwnSender:
         self._base = adapter.request_url(template, settings["proxies"]).rstrip("/")
         self._url, self._template, self._pool, self._retries = url, template, pool, adapter.max_retries
         self._headers = dict(template.headers)
+
+    def conceal(self, secret: str) -> str:
+        return self._habits.conceal(secret)
 
     def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
         headers = self._headers | outgoing.headers
@@ -129,20 +129,20 @@ class GivenSender:
     ----------
     url : str
     session : requests.Session
-    auth : AuthBase, optional
     verify : bool or str
     """
 
-    def __init__(self, url: str, session: requests.Session, auth: AuthBase | None, verify: bool | str) -> None:
-        self.placeholder = ""
+    def __init__(self, url: str, session: requests.Session, verify: bool | str) -> None:
         self._url = url
         self._session = session
-        self._auth = auth
         # requests looks through every environment variable, for each request
         self._settings = _settings(session, url, verify)
 
+    def conceal(self, secret: str) -> str:
+        return urllib.parse.quote_plus(secret)
+
     def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
-        request = requests.Request(outgoing.method, self._url + outgoing.target, headers=HEADERS, auth=self._auth)
+        request = requests.Request(outgoing.method, self._url + outgoing.target, headers=HEADERS)
         prepared = self._session.prepare_request(request)
         prepared.body = outgoing.body  # type: ignore[assignment]
         prepared.headers.update(outgoing.headers)
@@ -157,19 +157,6 @@ class GivenSender:
 
     def close(self) -> None:
         """Do nothing: the session stays the user's."""
-
-
-class Bearer(AuthBase):
-    """A token as authentication: as a mere header it would give way to a netrc file."""
-
-    def __init__(self, token: str) -> None:
-        if not token.isprintable():
-            raise ValueError("connect: expected a token of printable characters")  # requests would show the token
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
 
 
 def _settings(session: requests.Session, url: str, verify: bool | str) -> dict[str, Any]:

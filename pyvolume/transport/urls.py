@@ -41,6 +41,18 @@ def normalised_url(address: str) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
+def origin(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of a normalised url: where secrets may go.
+
+    Examples
+    --------
+    >>> origin("http://localhost/prefix")
+    ('http', 'localhost', 80)
+    """
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme]
+
+
 def without_secrets(address: str) -> str:
     """Return an address for a message: without a user, a password and a query.
 

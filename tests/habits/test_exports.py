@@ -23,6 +23,7 @@ import pyvolume.dvid.version
 import pyvolume.dvid.versions.graph
 import pyvolume.dvid.voxels
 import pyvolume.dvid.voxels.history
+import pyvolume.transport.auth
 
 ROOT = Path(__file__).parents[2]
 API_PAGES = [ROOT / "docs" / "reference" / name for name in ("api.rst", "errors.rst")]
@@ -38,6 +39,7 @@ MODULES: list[ModuleType] = [
     pyvolume.dvid.voxels.history,
     pyvolume.dvid.roi,
     pyvolume.dvid.keyvalue,
+    pyvolume.transport.auth,
 ]
 named = pytest.mark.parametrize("module", [*MODULES, mockserver], ids=lambda module: module.__name__)
 

@@ -34,7 +34,8 @@ class DvidBackend:
     examples = 100
 
     def __init__(self, url: str, admin_token: str | None) -> None:
-        self.connection = pyvolume.Connection(url, admin_token=admin_token, concurrency=8)
+        self.connection = pyvolume.Connection(url, auth=pyvolume.dvid.Identity(admin_token=admin_token), concurrency=8)
+        self.admin_token = admin_token
         self.uuid = general.create_repo(self.connection, "conformance")
         self._names = (f"volume{i}" for i in itertools.count())
 

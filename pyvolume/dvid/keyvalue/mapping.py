@@ -261,7 +261,11 @@ class KeyValue(MutableMapping[str, bytes]):
         self, key: str, receive: Callable[[Answer], _T], empty: _T, byte_range: tuple[int, int | None] | None = None
     ) -> _T:
         """Ask for a value or a part of it; return `empty` where it has no bytes."""
-        request = self._request(self._action("read", key), "GET", key, byte_range=byte_range)
+        facts: dict[str, Any] = {}
+        if byte_range is not None:
+            first, last = byte_range
+            facts = {"headers": {"Range": f"bytes={first}-{'' if last is None else last}"}, "accepts": frozenset({206})}
+        request = self._request(self._action("read", key), "GET", key, **facts)
         try:
             return self.connection.exchange(request, receive, self.connection.new_call())
         except KeyNotFoundError:

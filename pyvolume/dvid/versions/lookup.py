@@ -41,7 +41,7 @@ def read_repos(
     repos: dict[str, dict[str, Any]] = get_document(connection, action, "/api/repos/info", "dvid-repos-1", call=call)
     if not repos and get_document(connection, action, "/api/server/types", "dvid-server-types-1", call=call):
         raise ForbiddenError(
-            f"{action}: the server shows none, although it holds some; it wants a valid token, Connection(token=...)",
+            f"{action}: the server shows none, although it holds some; it wants a valid token, Identity(token=...)",
             action=action,
         )
     return repos

@@ -29,7 +29,7 @@ def same(actual: object, expected: object) -> None:
 def run(dvid: DvidBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYVOLUME_URL", dvid.connection.url)
-    monkeypatch.setenv("DVID_ADMIN_TOKEN", dvid.connection.admin_token or "")
+    monkeypatch.setenv("DVID_ADMIN_TOKEN", dvid.admin_token or "")
     return run_command
 
 

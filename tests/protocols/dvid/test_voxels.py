@@ -170,7 +170,7 @@ def test_a_connection_to_another_server_is_refused(dvid: DvidBackend) -> None:
 
 
 def test_a_repository_wants_the_admin_token(dvid: DvidBackend) -> None:
-    if dvid.connection.admin_token is None:
+    if dvid.admin_token is None:
         pytest.skip("this server asks for no admin token")
     with (
         pyvolume.Connection(dvid.connection.url) as without,
@@ -307,7 +307,9 @@ def test_metadata_is_that_of_the_server(dvid: DvidBackend) -> None:
 
 def test_a_pickled_accessor_carries_no_token(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
-    with pyvolume.Connection(dvid.connection.url, token="a-secret", admin_token="another-secret") as connection:
+    with pyvolume.Connection(
+        dvid.connection.url, auth=pyvolume.dvid.Identity(token="a-secret", admin_token="another-secret")
+    ) as connection:
         data = pickle.dumps(pyvolume.dvid.VoxelsAccessor(connection, made.uuid, made.data_name))
     assert b"secret" not in data
 

@@ -389,7 +389,7 @@ def test_a_locked_version_is_named_with_the_way_to_a_child() -> None:
 
 def test_a_missing_admin_token_names_the_option() -> None:
     text = "Creating a repo requires admin privileges (admintoken or DSG admin) on a server that is not read-only"
-    assert "Connection(admin_token=...)" in str(refused(400, f"{text} (/api/repos)."))
+    assert "admin_token" in str(refused(400, f"{text} (/api/repos)."))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from pyvolume import Connection, RetryPolicy
-from pyvolume.errors import AddressError, AnswerError, StoreError, TransportError
+from pyvolume.calls.call import Call
+from pyvolume.errors import AddressError, AnswerError, ForbiddenError, RefusedError, StoreError, TransportError
 from pyvolume.transport.answer import Answer
+from pyvolume.transport.auth import Additions, BearerToken
 from pyvolume.transport.request import Request, Upload
 from pyvolume.transport.urls import normalised_url
 
@@ -34,6 +37,7 @@ class Web:
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.clients: set[Any] = set()
         self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
+        self.token = ""
         self.released = threading.Event()
         self.hung_up = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -53,6 +57,8 @@ class Web:
                 if path == "/silent":
                     web.released.wait(20)
                 status, headers, body = web.answers.get(path, (200, {}, b"voxels"))
+                if web.token and self.headers.get("Authorization") != f"Bearer {web.token}":
+                    status, body = 401, b"expired"
                 self.send_response(status)
                 for name, value in ({"Content-Length": str(len(body))} | headers).items():
                     self.send_header(name, value)
@@ -83,6 +89,38 @@ class Web:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+@dataclass(frozen=True)
+class Given:
+    """Adds what it is given; secrets only to what is privileged."""
+
+    query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def apply(self, request: Request, /) -> Additions:
+        return Additions(self.query, self.headers, self.secrets if request.privileged else {})
+
+    def refresh(self, _refused: RefusedError, /) -> bool:
+        return False
+
+
+SECRETIVE = Given(headers={"Authorization": f"Bearer {SECRETS[0]}"}, secrets={"key": SECRETS[1]})
+
+
+class Refreshing:
+    """Has a list of tokens, and takes the next one when the server refuses the last."""
+
+    def __init__(self, *tokens: str) -> None:
+        self._tokens = list(tokens)
+
+    def apply(self, _request: Request, /) -> Additions:
+        return Additions(headers={"Authorization": f"Bearer {self._tokens[0]}"})
+
+    def refresh(self, _refused: RefusedError, /) -> bool:
+        self._tokens = self._tokens[1:] or self._tokens
+        return True
 
 
 @pytest.fixture
@@ -186,16 +224,16 @@ def test_a_path_in_the_address_stands_before_every_path(web: Web) -> None:
 
 
 class TestRequests:
-    def test_user_and_app_are_told_to_the_server(self, web: Web, connect: Callable[..., Connection]) -> None:
-        get(connect(user="me & you", app="script"), query={"throttle": "on"})
+    def test_what_auth_adds_to_the_query_is_sent(self, web: Web, connect: Callable[..., Connection]) -> None:
+        get(connect(auth=Given({"u": "me & you", "app": "script"})), query={"throttle": "on"})
         assert web.last_path == "/voxels?throttle=on&u=me+%26+you&app=script"
 
     def test_nothing_is_told_where_nothing_is_given(self, web: Web, connect: Callable[..., Connection]) -> None:
-        get(connect(app=None))
+        get(connect())
         assert web.last_path == "/voxels"
 
     def test_an_encoded_path_is_sent_as_it_is(self, web: Web, connect: Callable[..., Connection]) -> None:
-        get(connect(app=None), "/api/node/:master~1/gr%C3%A4y%2F8")
+        get(connect(), "/api/node/:master~1/gr%C3%A4y%2F8")
         assert web.last_path == "/api/node/:master~1/gr%C3%A4y%2F8"
 
     def test_no_compression_is_asked_for(self, web: Web, connect: Callable[..., Connection]) -> None:
@@ -234,13 +272,13 @@ class TestRequests:
     def test_an_error_names_the_url_without_its_query(self, web: Web, connect: Callable[..., Connection]) -> None:
         web.answers["/missing"] = (404, {}, b"404 page not found\n")
         with pytest.raises(StoreError) as raised:
-            get(connect(user="me"), "/missing")
+            get(connect(auth=Given({"u": "me"})), "/missing")
         assert getattr(raised.value, "url", "") == f"{web.url}/missing"
 
 
 class TestTokens:
     def test_the_token_is_sent_as_bearer(self, web: Web, connect: Callable[..., Connection]) -> None:
-        get(connect(token=SECRETS[0]))
+        get(connect(auth=BearerToken(SECRETS[0])))
         assert web.last_headers["Authorization"] == f"Bearer {SECRETS[0]}"
 
     def test_a_netrc_file_does_not_override_the_token(
@@ -251,41 +289,131 @@ class TestTokens:
         monkeypatch.setenv("NETRC", str(netrc))
         get(connect())
         assert web.last_headers["Authorization"].startswith("Basic ")
-        get(connect(token=SECRETS[0]))
+        get(connect(auth=BearerToken(SECRETS[0])))
         assert web.last_headers["Authorization"] == f"Bearer {SECRETS[0]}"
 
     @pytest.mark.parametrize(
-        ("wants_admin", "path"),
-        [(True, f"/voxels?app=pyvolume&admintoken={SECRETS[1]}"), (False, "/voxels?app=pyvolume")],
+        ("privileged", "path"),
+        [(True, f"/voxels?key={SECRETS[1]}"), (False, "/voxels")],
     )
-    def test_the_admin_token_goes_with_what_wants_it_only(
-        self, web: Web, connect: Callable[..., Connection], wants_admin: bool, path: str
+    def test_a_secret_goes_only_with_what_auth_gives_it_to(
+        self, web: Web, connect: Callable[..., Connection], privileged: bool, path: str
     ) -> None:
-        get(connect(admin_token=SECRETS[1]), wants_admin=wants_admin)
+        get(connect(auth=SECRETIVE), privileged=privileged)
         assert web.last_path == path
 
+    def test_a_secret_is_quoted(self, web: Web, connect: Callable[..., Connection]) -> None:
+        get(connect(auth=Given(secrets={"key": "a secret&"})), privileged=True)
+        assert web.last_path == "/voxels?key=a+secret%26"
+
     def test_tokens_are_not_in_the_repr(self) -> None:
-        text = repr(Connection("localhost:8000", token=SECRETS[0], admin_token=SECRETS[1]))
+        text = repr(Connection("localhost:8000", auth=SECRETIVE))
         assert text == "<Connection http://localhost:8000>"
 
     def test_tokens_are_not_in_logs_and_errors(
         self, web: Web, connect: Callable[..., Connection], caplog: pytest.LogCaptureFixture
     ) -> None:
         web.answers["/missing"] = (404, {}, b"404 page not found\n")
-        connection = connect(token=SECRETS[0], admin_token=SECRETS[1])
+        connection = connect(auth=SECRETIVE)
         with caplog.at_level(logging.DEBUG), pytest.raises(StoreError) as raised:
-            get(connection, "/missing", wants_admin=True)
+            get(connection, "/missing", privileged=True)
         told = caplog.text + "".join(traceback.format_exception(raised.value)) + repr(vars(raised.value))
         assert [secret for secret in SECRETS if secret in told] == []
 
     def test_tokens_are_not_in_the_error_of_a_refused_port(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-        connection = Connection(f"127.0.0.1:{port}", token=SECRETS[0], admin_token=SECRETS[1], retry=ONCE)
+        connection = Connection(f"127.0.0.1:{port}", auth=SECRETIVE, retry=ONCE)
         with connection, pytest.raises(TransportError) as raised:
-            get(connection, wants_admin=True)
+            get(connection, privileged=True)
         told = "".join(traceback.format_exception(raised.value))
         assert [secret for secret in SECRETS if secret in told] == []
+
+
+class TestRefreshing:
+    """A token that expires, and is renewed once for each request that the server refuses."""
+
+    def test_a_new_token_is_sent_after_a_refusal(self, web: Web, connect: Callable[..., Connection]) -> None:
+        web.token = "new"
+        auth = Refreshing("old", "new")
+        assert get(connect(auth=auth)) == b"voxels"
+        assert [headers["Authorization"] for _, headers in web.asked] == ["Bearer old", "Bearer new"]
+
+    def test_a_second_refusal_is_raised(self, web: Web, connect: Callable[..., Connection]) -> None:
+        web.token = "another"
+        with pytest.raises(ForbiddenError):
+            get(connect(auth=Refreshing("old", "new")))
+        assert len(web.asked) == 2
+
+    def test_a_write_is_sent_again_too(self, web: Web, connect: Callable[..., Connection]) -> None:
+        web.token = "new"
+        connection = connect(auth=Refreshing("old", "new"))
+        request = Request("write", "POST", "/voxels", upload=Upload.of(b"abc"), repeatable=False)
+        assert connection.exchange(request, Answer.read, connection.new_call()) == b"voxels"
+
+    def test_what_cannot_be_renewed_is_raised_at_once(self, web: Web, connect: Callable[..., Connection]) -> None:
+        web.token = "new"
+        with pytest.raises(ForbiddenError):
+            get(connect(auth=BearerToken("old")))
+        assert len(web.asked) == 1
+
+
+class TestRequestFields:
+    def test_headers_are_sent(self, web: Web, connect: Callable[..., Connection]) -> None:
+        get(connect(), headers={"Content-Type": "application/json"})
+        assert web.last_headers["Content-Type"] == "application/json"
+
+    def test_a_redirect_can_be_the_answer(self, web: Web, connect: Callable[..., Connection]) -> None:
+        web.answers["/dataset"] = (307, {"Location": "http://example.org:9000/"}, b"")
+        connection = connect()
+        request = Request("open", "GET", "/dataset", accepts=frozenset({307}))
+        where = connection.exchange(request, lambda answer: answer.headers["Location"], connection.new_call())
+        assert where == "http://example.org:9000/"
+
+    def test_a_success_that_is_not_expected_is_refused(self, connect: Callable[..., Connection]) -> None:
+        with pytest.raises(AnswerError, match="206"):
+            get(connect(), accepts=frozenset({206}))
+
+    @pytest.mark.parametrize(("method", "reads", "asked"), [("GET", None, 2), ("POST", None, 1), ("POST", True, 2)])
+    def test_what_reads_is_repeated_after_a_wrong_answer(
+        self, method: str, reads: bool | None, asked: int, web: Web, connect: Callable[..., Connection]
+    ) -> None:
+        web.answers["/voxels"] = (200, {}, b"no JSON")
+        connection = connect(retry=RetryPolicy(interval=0))
+        with pytest.raises(AnswerError):
+            connection.exchange(Request("ask", method, "/voxels", reads=reads), Answer.read_json, connection.new_call())
+        assert len(web.asked) == asked
+
+
+class TestElsewhere:
+    def test_a_path_of_the_same_host_gets_the_secrets(self, web: Web, connect: Callable[..., Connection]) -> None:
+        with connect(auth=BearerToken(SECRETS[0])).at(f"{web.url}/prefix") as other:
+            get(other)
+        assert (web.last_path, web.last_headers.get("Authorization")) == ("/prefix/voxels", f"Bearer {SECRETS[0]}")
+
+    def test_another_host_gets_no_secrets(self, web: Web) -> None:
+        with requests.Session() as session:
+            session.auth = ("me", SECRETS[1])
+            connection = Connection("example.org", auth=BearerToken(SECRETS[0]), session=session, retry=ONCE)
+            with connection, connection.at(web.url) as other:
+                get(other)
+        assert "Authorization" not in web.last_headers
+
+    def test_another_host_gets_them_if_asked_for(self, web: Web) -> None:
+        connection = Connection("example.org", auth=BearerToken(SECRETS[0]), retry=ONCE)
+        with connection, connection.at(web.url, auth=connection.auth) as other:
+            get(other)
+        assert web.last_headers["Authorization"] == f"Bearer {SECRETS[0]}"
+
+    def test_policy_and_slots_are_shared(self, web: Web, connect: Callable[..., Connection]) -> None:
+        connection = connect(concurrency=1, retry=RetryPolicy(deadline=0.2))
+        with connection.at(f"{web.url}/prefix") as other:
+
+            def read_elsewhere(_: Answer) -> None:
+                get(other)
+
+            with pytest.raises(TransportError, match="deadline"):
+                connection.exchange(Request("read", "GET", "/voxels"), read_elsewhere, Call(RetryPolicy()))
 
 
 class TestSession:
@@ -345,7 +473,7 @@ class TestSession:
 
         with self.Spied() as session:
             before = settings(session)
-            get(connect(session=session, token=SECRETS[0], verify=False, timeout=7))
+            get(connect(session=session, auth=BearerToken(SECRETS[0]), verify=False, timeout=7))
             assert settings(session) == before
 
     def test_the_sockets_of_its_own_session_are_closed(self, web: Web, connect: Callable[..., Connection]) -> None:
@@ -379,7 +507,7 @@ class TestEnvironment:
     def test_the_parameters_of_a_given_session_apply(self, web: Web, connect: Callable[..., Connection]) -> None:
         with requests.Session() as session:
             session.params = {"key": "mine"}
-            get(connect(session=session, user="me", app=None))
+            get(connect(session=session, auth=Given({"u": "me"})))
         assert sorted(web.last_path.partition("?")[2].split("&")) == ["key=mine", "u=me"]
 
 
@@ -400,26 +528,26 @@ class TestClosing:
 class TestPickling:
     def test_the_configuration_travels(self) -> None:
         retry = RetryPolicy(patience=7, interval=2, deadline=100)
-        connection = Connection("host/x", timeout=(1, 2), retry=retry, user="me", app="script", verify="ca.pem")
+        connection = Connection("host/x", timeout=(1, 2), retry=retry, auth=Given({"u": "me"}), verify="ca.pem")
         copy = pickle.loads(pickle.dumps(connection))
-        names = ("url", "timeout", "retry", "user", "app", "verify")
+        names = ("url", "timeout", "retry", "auth", "concurrency")
         assert [getattr(copy, name) for name in names] == [getattr(connection, name) for name in names]
 
-    @pytest.mark.parametrize(("pickle_token", "kept"), [(False, (None, None)), (True, SECRETS)])
-    def test_tokens_travel_only_if_asked_for(self, pickle_token: bool, kept: tuple[str | None, ...]) -> None:
-        connection = Connection("host", token=SECRETS[0], admin_token=SECRETS[1], pickle_token=pickle_token)
-        copy = pickle.loads(pickle.dumps(connection))
-        assert (copy.token, copy.admin_token) == kept
-
-    def test_tokens_are_not_in_the_bytes(self) -> None:
-        data = pickle.dumps(Connection("host", token=SECRETS[0], admin_token=SECRETS[1]))
-        assert [secret for secret in SECRETS if secret.encode() in data] == []
+    @pytest.mark.parametrize("pickle_secrets", [False, True])
+    def test_a_token_travels_only_if_asked_for(
+        self, pickle_secrets: bool, web: Web, connect: Callable[..., Connection]
+    ) -> None:
+        data = pickle.dumps(connect(auth=BearerToken(SECRETS[0], pickle_secrets=pickle_secrets)))
+        with pickle.loads(data) as copy:
+            get(copy)
+        found = (SECRETS[0].encode() in data, "Authorization" in web.last_headers)
+        assert found == (pickle_secrets, pickle_secrets)
 
     def test_on_wait_and_session_do_not_travel(self) -> None:
         with requests.Session() as session:
             connection = Connection("host", session=session, retry=RetryPolicy(on_wait=lambda _: None))
             copy = pickle.loads(pickle.dumps(connection))
-        assert (copy.session, copy.retry) == (None, RetryPolicy())
+        assert copy.retry == RetryPolicy()
 
     def test_the_copy_of_a_used_connection_connects_anew(self, web: Web, connect: Callable[..., Connection]) -> None:
         connection = connect()

@@ -1,0 +1,69 @@
+"""Identity: how a user and their tokens reach a DVID server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyvolume.errors import RefusedError
+from pyvolume.transport.auth import Additions, bearer_headers
+from pyvolume.transport.request import Request
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who asks a DVID server; an argument of `Connection`.
+
+    A connection without one sends neither names nor tokens. `pyvolume.open` and a `Server` that is made from a url use
+    ``Identity()`` if nothing else is given.
+
+    Parameters
+    ----------
+    user, app : str, optional
+        Names that the server writes to its log.
+    token : str, optional
+        Sent as ``Authorization: Bearer``.
+    admin_token : str, optional
+        Sent with the creation of repositories and with server settings, and never with anything else: with it a
+        real DVID lets anyone overwrite a committed version. It shows in no log of pyvolume and its libraries, except
+        with a session of the user.
+    pickle_secrets : bool
+        Whether the tokens travel with a pickled connection.
+
+    Raises
+    ------
+    ValueError
+        If the token has characters that are not printable.
+
+    Examples
+    --------
+    >>> import pyvolume
+    >>> connection = pyvolume.Connection("localhost:8000", auth=Identity("anna", token="secret"))
+    >>> connection.auth
+    Identity(user='anna', app='pyvolume')
+    """
+
+    user: str | None = None
+    app: str | None = "pyvolume"
+    token: str | None = field(default=None, repr=False)
+    admin_token: str | None = field(default=None, repr=False)
+    pickle_secrets: bool = field(default=False, repr=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        bearer_headers(self.token or "")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) if self.pickle_secrets else {**vars(self), "token": None, "admin_token": None}
+
+    def apply(self, request: Request, /) -> Additions:
+        """Return the names and tokens that go with a request."""
+        names = {"u": self.user, "app": self.app}
+        return Additions(
+            query={name: value for name, value in names.items() if value},
+            headers=bearer_headers(self.token) if self.token else {},
+            secrets={"admintoken": self.admin_token} if request.privileged and self.admin_token else {},
+        )
+
+    def refresh(self, _refused: RefusedError, /) -> bool:
+        """Return False: DVID gives out no tokens."""
+        return False

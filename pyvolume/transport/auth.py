@@ -1,0 +1,105 @@
+"""Auth: what a connection adds to its requests to say who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pyvolume.errors import RefusedError
+from pyvolume.transport.request import Request
+
+__all__ = ["Additions", "Auth", "BearerToken", "bearer_headers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """What an `Auth` adds to one request.
+
+    Parameters
+    ----------
+    query : mapping
+        Parameters of the query that anyone may see.
+    headers : mapping
+        Headers, such as ``Authorization``. They are not logged.
+    secrets : mapping
+        Parameters of the query that show in no log and no error; without a session of the user only.
+    """
+
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+class Auth(Protocol):
+    """Says who asks; shared by all threads that use a connection.
+
+    It travels with a pickled connection. It leaves its secrets out of its pickled state unless the user wants them
+    there.
+    """
+
+    def apply(self, request: Request, /) -> Additions:
+        """Return what to add to a request; called for each attempt.
+
+        Parameters
+        ----------
+        request : Request
+            What will be sent. Its `privileged` says whether it needs the rights of an administrator.
+        """
+
+    def refresh(self, refused: RefusedError, /) -> bool:
+        """Renew what has expired, and return whether the request is to be sent again.
+
+        Called at most once for each request, after the server has refused it as not authorized. Several threads may
+        call it at the same time.
+
+        Parameters
+        ----------
+        refused : RefusedError
+            What the server said.
+        """
+
+
+class BearerToken:
+    """A token that is sent as ``Authorization: Bearer``. It is used also if a .netrc file names the host.
+
+    Parameters
+    ----------
+    token : str
+        Of printable characters.
+    pickle_secrets : bool
+        Whether the token travels with a pickled connection.
+
+    Raises
+    ------
+    ValueError
+        If the token has other characters.
+    """
+
+    def __init__(self, token: str, *, pickle_secrets: bool = False) -> None:
+        self._headers = bearer_headers(token)
+        self._pickle_secrets = pickle_secrets
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) if self._pickle_secrets else {**vars(self), "_headers": {}}
+
+    def apply(self, _request: Request, /) -> Additions:
+        """Return the header."""
+        return Additions(headers=self._headers)
+
+    def refresh(self, _refused: RefusedError, /) -> bool:
+        """Return False: there is no other token."""
+        return False
+
+
+def bearer_headers(token: str) -> dict[str, str]:
+    """Return the header that carries a token.
+
+    Raises
+    ------
+    ValueError
+        If the token cannot be in a header.
+    """
+    if not token.isprintable():  # the HTTP library would show the token in its error
+        raise ValueError("connect: expected a token of printable characters")
+    return {"Authorization": f"Bearer {token}"}

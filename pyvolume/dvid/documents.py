@@ -32,38 +32,62 @@ INT32 = range(-(2**31), 2**31)
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceInfo:
-    """What ``/info`` says of an instance.
+class InstanceDescription:
+    """What the server says of an instance with voxels.
 
     Parameters
     ----------
     typename : str
+        Its type, such as ``"uint8blk"``.
+    metadata : VoxelsMetadata
+        Bounds, dtype, axes, resolution and units.
+    block_shape : tuple of int
+        Shape of the blocks on the server, one entry per axis behind the channel.
     lossy : bool
         Whether voxels are stored as JPEG: on noise 94 % of them come back changed.
+    tags : mapping
+        The tags that it was created with.
     """
 
     typename: str
+    metadata: VoxelsMetadata
+    block_shape: tuple[int, ...]
     lossy: bool
+    tags: Mapping[str, str]
 
 
-def instance_info(document: dict[str, Any], name: str) -> InstanceInfo:
-    """Read the answer of ``/info``.
+def check_voxels(info: Mapping[str, Any], name: str) -> None:
+    """Refuse an instance without voxels, and one with labels, by the answer of ``/info``.
 
     Raises
     ------
     UnsupportedError
-        If the instance holds no voxels, or labels.
     """
-    base, extended = document["Base"], document.get("Extended") or {}
-    typename = base["TypeName"]
+    typename = info["Base"]["TypeName"]
     if typename in LABEL_TYPES:
         raise UnsupportedError(f"open {name}: a {typename} instance holds labels, which pyvolume does not read yet")
-    if not extended.get("Values"):
-        call = {"roi": f"; use Version.roi({name!r})", "keyvalue": f"; use Version.keyvalue({name!r})"}.get(
-            typename, ""
-        )
-        raise UnsupportedError(f"open {name}: a {typename} instance holds no voxels{call}")
-    return InstanceInfo(typename, "jpeg" in base.get("Compression", "").lower())
+    if not (info.get("Extended") or {}).get("Values"):
+        raise UnsupportedError(f"open {name}: a {typename} instance holds no voxels")
+
+
+def instance_description(info: Mapping[str, Any], document: dict[str, Any], name: str) -> InstanceDescription:
+    """Read the answers of ``/info`` and ``/metadata``.
+
+    Raises
+    ------
+    MetadataError
+        If the documents contradict themselves.
+    UnsupportedError
+        If the voxels have no numpy dtype.
+    """
+    base = info["Base"]
+    return InstanceDescription(
+        typename=base["TypeName"],
+        metadata=voxels_metadata(document, name),
+        block_shape=block_shape(document, name),
+        lossy="jpeg" in base.get("Compression", "").lower(),
+        tags=dict(base.get("Tags") or {}),
+    )
 
 
 def voxels_metadata(document: dict[str, Any], name: str) -> VoxelsMetadata:

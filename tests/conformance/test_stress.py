@@ -147,7 +147,7 @@ def test_readers_see_each_voxel_as_it_was_or_as_it_is(backend: Backend) -> None:
 def test_volumes_that_share_a_connection_lose_nothing(dvid: DvidBackend) -> None:
     expected = np.zeros((1, 64, 32, 16), "uint8")
     made = dvid.new(expected)
-    volumes = [pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.data_name) for _ in range(THREADS)]
+    volumes = [pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.name) for _ in range(THREADS)]
     for n in range(THREADS):
         expected[:, n::THREADS] = n + 1
     in_threads(lambda n: volumes[n].__setitem__(np.s_[:, n::THREADS], n + 1))

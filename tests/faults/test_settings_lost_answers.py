@@ -98,11 +98,11 @@ def test_settings_are_sent_again(server: MockServer, connection: pyvolume.Connec
 def test_a_picture_arrives_whole(server: MockServer, connection: pyvolume.Connection, kind: str) -> None:
     volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
     server.faults.add(Fault(kind, method="GET", path=".*/raw/.*"))
-    assert (volume.image("xz", 3) == volume[:, :, 3, :]).all()
+    assert (volume.image("xz", y=3) == volume[:, :, 3, :]).all()
 
 
 def test_what_is_no_picture_is_an_error(server: MockServer, connection: pyvolume.Connection) -> None:
     volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
     server.faults.add(Fault("html", times=None, method="GET", path=".*/raw/.*"))
     with pytest.raises(AnswerError, match="expected a whole image/png and found text/html"):
-        volume.image("xz", 3, decode=False)
+        volume.image_file("xz", y=3)

@@ -22,7 +22,6 @@ import pyvolume.dvid.server
 import pyvolume.dvid.version
 import pyvolume.dvid.versions.graph
 import pyvolume.dvid.voxels
-import pyvolume.dvid.voxels.history
 import pyvolume.transport.auth
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +35,6 @@ MODULES: list[ModuleType] = [
     pyvolume.dvid.repo,
     pyvolume.dvid.version,
     pyvolume.dvid.versions.graph,
-    pyvolume.dvid.voxels.history,
     pyvolume.dvid.roi,
     pyvolume.dvid.keyvalue,
     pyvolume.transport.auth,

@@ -30,7 +30,7 @@ def diff(a: Place, b: Place, blocks: bool, exit_code: bool, as_json: bool) -> No
     b.refuse_slices()
     with a.volume() as left, b.volume() as right:
         box = None if a.key is None else box_of(left, a.key)
-        with progress_bar(f"diff {left.data_name}") as progress:
+        with progress_bar(f"diff {left.name}") as progress:
             found = compare(left, right, box, progress=progress)
     listed = [corners(each) | {"voxels": int(count)} for each, count in zip(found, found.counts, strict=True)]
     document = {

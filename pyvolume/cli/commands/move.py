@@ -123,7 +123,7 @@ def cp(src: Place, dst: Place, resume: Path | None, verify: bool, as_json: bool)
     dst.refuse_slices()
     with src.volume() as source, dst.volume("r+") as destination:
         box = source.bounds if src.key is None else transfer.box_of(source, src.key)
-        with progress_bar(f"copy {source.data_name}") as progress:
+        with progress_bar(f"copy {source.name}") as progress:
             pyvolume.copy(source, destination, box, progress=progress, resume=resume, verify=verify)
         found = {"source": source.store.address, "destination": destination.store.address, "box": corners(box)}
     show(found, f"copied {box} to {found['destination']}", as_json=as_json)

@@ -44,7 +44,7 @@ def view(url: Place, port: int, no_browser: bool, as_json: bool) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
         with Viewer(volume, labels, port=port) as viewer:
-            link = link_of(volume.store.address, volume.data_name)
+            link = link_of(volume.store.address, volume.name)
             show(
                 {"url": viewer.url, "neuroglancer": link}, Text(f"{viewer.url}\nNeuroglancer: {link}"), as_json=as_json
             )

@@ -1,4 +1,4 @@
-"""Voxels of DVID, under the names that pydvid gave them."""
+"""Voxels of DVID, under the names of pydvid."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pyvolume.dvid.voxels.accessor import (
     post_ndarray,
 )
 from pyvolume.dvid.voxels.creation import create_new
+from pyvolume.dvid.voxels.history import Change
 from pyvolume.model.metadata import VoxelsMetadata
 
 __all__ = [
+    "Change",
     "RoiMaskAccessor",
     "VoxelsAccessor",
     "VoxelsMetadata",

@@ -1,28 +1,28 @@
-"""Voxels of DVID, under the names that pydvid gave them."""
+"""VoxelsAccessor: a volume of DVID, with the names of pydvid."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, SupportsIndex, cast
 
 from numpy.typing import NDArray
 
-from pyvolume.dvid.address import segment
-from pyvolume.dvid.client import get_document
-from pyvolume.dvid.documents import instance_info, voxels_metadata
+from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.keyvalue.attributes import Attributes
 from pyvolume.dvid.roi.region import Roi
 from pyvolume.dvid.version import Version, find_version
 from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import resolve, within
 from pyvolume.dvid.voxels import settings
-from pyvolume.dvid.voxels.history import history
-from pyvolume.dvid.voxels.images import arb, image, isotropic
-from pyvolume.dvid.voxels.store import DvidStore
-from pyvolume.errors import UnsupportedError
+from pyvolume.dvid.voxels.history import Change, changes_of
+from pyvolume.dvid.voxels.pictures import Format, Plane, Point, draw, draw_array, oblique_cut, plane_of
+from pyvolume.dvid.voxels.store import DvidStore, read_description
+from pyvolume.errors import SelectionError, UnsupportedError
+from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.transfer.casting import Casting
+from pyvolume.transfer.checks import checked_box, joined
 from pyvolume.transport.connection import Connection
 from pyvolume.volume import Volume
 
@@ -41,10 +41,10 @@ class VoxelsAccessor(Volume):
     uuid : str
         The version: a uuid, a prefix of one, a tag, or a branch as in ``":master"``, ``"ab:dev"``, ``":master~1"``.
     data_name : str
-        Of the instance.
+        The name of the instance.
     query_args : mapping, optional
-        Sent along with each read and write of voxels, such as ``{"roi": "name"}``. Blocks are not merged then,
-        because what is read may not be what is stored.
+        Words that are sent with each read and write of voxels, such as ``{"scale": "0"}``. Blocks are not merged then,
+        because a read may not return what is stored.
     throttle : bool, optional
         Let the server answer that it is busy (one such request at a time, by default). Off if not given.
     retry_timeout, retry_interval, warning_interval : float, optional
@@ -92,23 +92,17 @@ class VoxelsAccessor(Volume):
             )
         given = {"patience": retry_timeout, "interval": retry_interval, "warn_after": warning_interval}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        version = resolve(connection, uuid)
-        path = f"/api/node/{segment(version)}/{segment(data_name)}"
-        info = get_document(connection, f"open {data_name}", f"{path}/info", "dvid-info-1")
-        kind = instance_info(info, data_name)
-        document = get_document(connection, f"open {data_name}", f"{path}/metadata", "dvid-metadata-1")
+        instance = Instance(connection, resolve(connection, uuid), data_name)
+        description = read_description(instance)
         super().__init__(
             DvidStore(
-                connection,
-                version,
-                data_name,
-                kind,
-                document,
+                instance,
+                description,
                 query=query_args or {},
                 throttle=bool(throttle),
                 owns_connection=owns_connection,
             ),
-            voxels_metadata(document, data_name),
+            description.metadata,
             mode=mode,
             retry=dataclasses.replace(connection.retry, **changed),
             partial_blocks=partial_blocks,
@@ -154,8 +148,9 @@ class VoxelsAccessor(Volume):
     def masked(self, roi: Roi | str) -> VoxelsAccessor:
         """Open the same volume through a region: voxels outside of it read as 0, and are not written.
 
-        The server applies the mask (``?roi=``), as the region is at that time. With a background other than 0 its uint8
-        volumes give that outside. A write that does not fill whole blocks completes them with what is stored.
+        The server applies the mask (``?roi=``), as the region is at the time of each request. If a uint8 volume has a
+        background other than 0, voxels outside read as the background. A write that does not fill whole blocks
+        completes them with what is stored.
 
         Parameters
         ----------
@@ -165,12 +160,12 @@ class VoxelsAccessor(Volume):
         Raises
         ------
         UnsupportedError
-            If its blocks are not those of the volume, for which the server would answer wrongly, or it is of another
-            version; or if this volume is masked already.
+            If the region has other blocks than the volume, for which the server would answer wrongly, or belongs to
+            another version; or if this volume is masked already.
         NotFoundError
             If there is no such region.
         """
-        action = f"mask {self.data_name}"
+        action = f"mask {self.name}"
         if "roi" in self.store.query:
             raise UnsupportedError(f"{action}: it is masked by {self.store.query['roi']!r} already")
         region = Roi(self.store.connection, self.uuid, roi) if isinstance(roi, str) else roi
@@ -186,38 +181,285 @@ class VoxelsAccessor(Volume):
 
     @property
     def attrs(self) -> Attributes:
-        """What is noted down about the volume in this version: a mapping of JSON values."""
-        return Attributes(self.store.connection, self.uuid, self.data_name, writable=self.mode == "r+")
+        """JSON values about the volume in this version, as a mapping."""
+        return Attributes(self.store.connection, self.uuid, self.name, writable=self.mode == "r+")
 
     def _reopened(self, uuid: str, query: Mapping[str, str], unmasked: DvidStore | None = None) -> VoxelsAccessor:
         """Open the same instance with the same options; blocks are completed from `unmasked`."""
-        other = VoxelsAccessor(self.store.connection, uuid, self.data_name, query, self.store.throttle)
+        other = VoxelsAccessor(self.store.connection, uuid, self.name, query, self.store.throttle)
         other.store.unmasked = unmasked
         other.transfer = dataclasses.replace(self.transfer, store=other.store, metadata=other.metadata)
         return other
 
-    # methods that are written beside their subject
-    history = history
-    image = image
-    isotropic = isotropic
-    arb = arb
-    set_resolution = settings.set_resolution
-    set_extents = settings.set_extents
+    def history(self, *, compare: bool = True) -> Iterator[Change]:
+        """Iterate over the versions in which the volume changed: this version and its ancestors, the newest first.
+
+        DVID does not record which version wrote a block, and the times of its versions do not count writes. Therefore
+        the voxels of each version are compared with those of its parent, see `pyvolume.compare`. That reads the whole
+        volume twice for each version; a caller who has seen enough may stop at any time.
+
+        Parameters
+        ----------
+        compare : bool
+            Compare voxels. With False only the bounds are compared, with one small request for each version. **A
+            version that only wrote inside the bounds is missing then.** A version in which, and before which, nothing
+            was written shows the bounds of a later one.
+
+        Yields
+        ------
+        Change
+            One for each version whose bounds or voxels changed. A merge is compared with the first of its parents.
+
+        Raises
+        ------
+        StoreError
+            If the server could not answer.
+        """
+        return changes_of(self.store.instance, self.at if compare else None)
+
+    def image(
+        self,
+        plane: Plane,
+        box: Box | None = None,
+        *,
+        x: SupportsIndex | None = None,
+        y: SupportsIndex | None = None,
+        z: SupportsIndex | None = None,
+        square: bool = False,
+        format: Format = "png",  # noqa: A002 - the word of the protocol
+        quality: int | None = None,
+    ) -> NDArray[Any]:
+        """Let the server draw a plane of voxels, which sends fewer bytes than the voxels themselves.
+
+        ``image("xz", y=7)`` returns the same as ``absolute[:, :, 7, :]``, within the bounds. It needs Pillow, the extra
+        ``images``.
+
+        Parameters
+        ----------
+        plane : "xy", "xz" or "yz"
+            The two axes of the picture.
+        box : Box, optional
+            A part of the plane, on its two axes, in absolute coordinates; by default the bounds of the volume.
+        x, y, z : int
+            The coordinate on the third axis, absolute, of any sign.
+        square : bool
+            Make pixels square, as large as a voxel is on the finer of the two axes. The coarser axis is stretched by
+            the ratio of the resolutions: voxels are repeated if it is a whole number, otherwise pixels are means of the
+            voxels that they cover.
+        format : "png" or "jpeg"
+            How the picture is sent. PNG keeps every voxel. JPEG does not, and is for ``uint8`` of one channel only.
+        quality : int, optional
+            Of a JPEG, 1 to 100; 80 if not given.
+
+        Returns
+        -------
+        ndarray
+            The axes (c, first, second) of the plane, in Fortran order.
+
+        Raises
+        ------
+        SelectionError
+            For an empty box.
+        UnsupportedError
+            For a JPEG of anything but uint8; for ``uint64``, of which Pillow keeps 8 of 16 bits for each colour; for
+            square pixels of 32 and 64 bits, whose bytes the server would average one by one.
+        TooLargeError
+            For more than 64 Mi pixels; no request is made.
+        AnswerError
+            If what arrives is not such a picture.
+        StoreError
+            If the server could not draw it.
+        """
+        drawing = plane_of(self.store, self.metadata, plane, box, {"x": x, "y": y, "z": z}, square=square)
+        return draw_array(self.store, drawing, format, quality, self.transfer.begin())
+
+    def image_file(
+        self,
+        plane: Plane,
+        box: Box | None = None,
+        *,
+        x: SupportsIndex | None = None,
+        y: SupportsIndex | None = None,
+        z: SupportsIndex | None = None,
+        square: bool = False,
+        format: Format = "png",  # noqa: A002 - the word of the protocol
+        quality: int | None = None,
+    ) -> bytes:
+        """Let the server draw a plane of voxels, and return the file; Pillow is not needed.
+
+        The first axis goes to the right, the second one downwards. Voxels of 32 and 64 bits look like noise: their
+        bytes are the colours.
+
+        Parameters
+        ----------
+        plane, box, x, y, z, square, format, quality
+            As for `image`.
+
+        Returns
+        -------
+        bytes
+            A PNG or JPEG file.
+
+        Raises
+        ------
+        SelectionError, UnsupportedError, TooLargeError, AnswerError, StoreError
+            As for `image`, but files of ``uint64`` are possible.
+        """
+        drawing = plane_of(self.store, self.metadata, plane, box, {"x": x, "y": y, "z": z}, square=square)
+        return draw(self.store, drawing, format, quality, self.transfer.begin())
+
+    def oblique(
+        self,
+        top_left: Point,
+        top_right: Point,
+        bottom_left: Point,
+        resolution: float | None = None,
+        *,
+        format: Format = "png",  # noqa: A002 - the word of the protocol
+        quality: int | None = None,
+    ) -> NDArray[Any]:
+        """Let the server draw an oblique cut, with values interpolated between the eight voxels around each pixel.
+
+        Parameters
+        ----------
+        top_left, top_right, bottom_left : sequence of float
+            Corners (x, y, z) in the units of the volume: the coordinate of a voxel times its resolution.
+        resolution : float, optional
+            Distance of two pixels, in the same units; by default the finest of the volume. It is rounded up on each
+            axis, to a whole number of pixels.
+        format, quality
+            As for `image`.
+
+        Returns
+        -------
+        ndarray
+            The axes (c, from left to right, from top to bottom).
+
+        Raises
+        ------
+        UnsupportedError
+            For anything but uint8 of one channel, of which the server draws something else, and for a volume with
+            `query_args`, such as a mask, which the server ignores here.
+        SelectionError
+            For corners or a resolution that are not finite numbers.
+        TooLargeError, AnswerError, StoreError
+            As for `image`.
+        """
+        drawing = oblique_cut(self.store, self.metadata, (top_left, top_right, bottom_left), resolution)
+        return draw_array(self.store, drawing, format, quality, self.transfer.begin())
+
+    def oblique_file(
+        self,
+        top_left: Point,
+        top_right: Point,
+        bottom_left: Point,
+        resolution: float | None = None,
+        *,
+        format: Format = "png",  # noqa: A002 - the word of the protocol
+        quality: int | None = None,
+    ) -> bytes:
+        """Let the server draw an oblique cut, and return the file; Pillow is not needed.
+
+        Parameters
+        ----------
+        top_left, top_right, bottom_left, resolution, format, quality
+            As for `oblique`.
+
+        Returns
+        -------
+        bytes
+            A PNG or JPEG file.
+
+        Raises
+        ------
+        UnsupportedError, SelectionError, TooLargeError, AnswerError, StoreError
+            As for `oblique`.
+        """
+        drawing = oblique_cut(self.store, self.metadata, (top_left, top_right, bottom_left), resolution)
+        return draw(self.store, drawing, format, quality, self.transfer.begin())
+
+    def set_resolution(self, resolution: float | Sequence[float]) -> None:
+        """Set the size of a voxel, **in all versions**: the server keeps one resolution for the instance.
+
+        The units stay those that the volume was created with; no call changes them. The server keeps 32-bit floats.
+
+        Parameters
+        ----------
+        resolution : float or sequence of float
+            One number for all axes behind the channel, or one for each.
+
+        Raises
+        ------
+        MetadataError
+            If they are not as many finite numbers above 0 as there are axes. The server would accept them, and could
+            not describe the volume any more.
+        LockedError
+            If the version is committed; use an open version.
+        UnsupportedError
+            If the volume was opened for reading only.
+        """
+        self._check_writable("set the resolution")
+        settings.set_resolution(self.store.instance, resolution, self.ndim - 1)
+        self.refresh()
+
+    def set_extents(
+        self,
+        start: Box | Sequence[SupportsIndex],
+        stop: Sequence[SupportsIndex] | None = None,
+        *,
+        force: bool = False,
+    ) -> None:
+        """Declare the bounds of the volume in this version; voxels are neither made nor deleted.
+
+        Writes outside make the bounds larger again.
+
+        Parameters
+        ----------
+        start, stop : sequence of int
+            First voxel and the one behind the last, channel first, as for `get_ndarray`; with all channels. Or a
+            `Box`.
+        force : bool
+            Allow smaller bounds. Voxels outside them stay on the server, where only absolute coordinates find them.
+
+        Raises
+        ------
+        SelectionError
+            For an empty box, or one that leaves out a part of the present bounds, unless forced.
+        LockedError
+            If the version is committed.
+        UnsupportedError
+            If the volume was opened for reading only.
+        """
+        self._check_writable("set the extents")
+        box = checked_box(joined(start, stop), self.metadata)
+        settings.check_extents(self.store.instance, box, self.bounds)
+        self.refresh()
+        if not force and not box.contains(self.bounds):
+            raise SelectionError(
+                f"set the extents of {self.name}: {box} leaves out a part of the present {self.bounds}; force=True "
+                "allows that"
+            )
+        settings.set_extents(self.store.instance, box)
+        self.refresh()
+
+    def _check_writable(self, action: str) -> None:
+        if self.mode == "r":
+            raise UnsupportedError(f"{action} of {self.name}: opened for reading only")
 
     @property
-    def tags(self) -> dict[str, str]:
-        """The tags that the instance was created with; a request. No call of the server changes them."""
-        return settings.read_tags(self.store.connection, self.uuid, self.data_name)
+    def instance_tags(self) -> dict[str, str]:
+        """The tags that the instance was created with; no call of the server changes them."""
+        return dict(self.store.description.tags)
 
     @property
-    def data_name(self) -> str:
+    def name(self) -> str:
         """The name of the instance."""
         return self.store.name
 
     @property
     def typename(self) -> str:
         """The type of the instance, such as ``"uint8blk"``."""
-        return self.store.info.typename
+        return self.store.typename
 
     @property
     def axiskeys(self) -> str:
@@ -227,7 +469,7 @@ class VoxelsAccessor(Volume):
     @property
     def block_shape(self) -> tuple[int, ...]:
         """Shape of the blocks that the server stores, one entry per axis behind the channel."""
-        return self.store.blocks
+        return self.store.description.block_shape
 
     @property
     def voxels_metadata(self) -> VoxelsMetadata:
@@ -242,13 +484,13 @@ class VoxelsAccessor(Volume):
         blocks = "×".join(map(str, self.block_shape))
         mask = f", masked by {self.store.query['roi']!r}" if "roi" in self.store.query else ""
         return (
-            f"<{type(self).__name__} {self.data_name!r} of version {self.uuid[:8]}: {self.shape} {self.dtype.name} "
+            f"<{type(self).__name__} {self.name!r} of version {self.uuid[:8]}: {self.shape} {self.dtype.name} "
             f"{self.axiskeys}, {self.typename} in blocks of {blocks}{mask}, mode {self.mode!r}, {self.store.address}>"
         )
 
 
 def get_metadata(connection: Connection, uuid: str, data_name: str) -> VoxelsMetadata:
-    """Return what a volume is.
+    """Return bounds, dtype, axes, resolution and units of a volume.
 
     Raises
     ------

@@ -1,27 +1,23 @@
-"""In which versions a volume changed: a method of `VoxelsAccessor`."""
+"""In which versions a volume changed."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pyvolume import opening
 from pyvolume.comparing import Difference, compare
-from pyvolume.dvid.address import segment
 from pyvolume.dvid.client import get_document
 from pyvolume.dvid.documents import voxels_metadata
+from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.version import Version
+from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import read_graph
 from pyvolume.model.box import Box
-
-if TYPE_CHECKING:
-    from pyvolume.dvid.voxels.accessor import VoxelsAccessor
-
-__all__ = ["Change", "history"]
+from pyvolume.volume import Volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +27,14 @@ class Change:
     Parameters
     ----------
     version : Version
+        The version.
     before : Box or None
-        The bounds of the volume in the parent, the first one where there are several; None in the first version.
+        The bounds of the volume in the first parent; None in the first version.
     bounds : Box
-        Those in the version itself.
+        The bounds in the version itself.
     difference : Difference or None
-        Between the voxels of the parent and those of the version, if they were compared; between nothing and those
-        of the first version.
+        The difference between the voxels of the first parent and of the version, if they were compared. In the first
+        version it is the difference from an empty volume.
     """
 
     version: Version
@@ -46,52 +43,37 @@ class Change:
     difference: Difference | None
 
 
-def history(self: VoxelsAccessor, *, exact: bool = False) -> Iterator[Change]:
-    """Give the versions in which the volume changed, of this one and those that it stems from, the newest first.
-
-    DVID tells the bounds of a volume in each version, and nothing of its voxels: no call says which version wrote a
-    block, and the times in the graph of versions do not count writes. So by default those versions are given whose
-    bounds are not those of their parent. **A version that only wrote inside them is missing.** What is more, a version
-    in which, and before which, nothing was written shows the bounds of a later one.
+def changes_of(instance: Instance, open_in: Callable[[Uuid], Volume] | None) -> Iterator[Change]:
+    """Find the changes of an instance, see `VoxelsAccessor.history`.
 
     Parameters
     ----------
-    exact : bool
-        Compare the voxels of each version with those of its parent, see `pyvolume.compare`. That reads the whole
-        volume twice for each version; a caller who has seen enough may stop at any time.
-
-    Yields
-    ------
-    Change
-        One for each version whose bounds changed or, where they are compared, whose voxels did. A merge is compared
-        with the first of its parents.
-
-    Raises
-    ------
-    StoreError
-        If the server could not answer.
+    instance : Instance
+        The instance, in the version to begin at.
+    open_in : callable or None
+        Opens the volume in a version, to compare voxels; None to compare bounds only.
     """
-    connection, name = self.store.connection, self.data_name
-    graph = read_graph(connection, self.uuid)
+    graph = read_graph(instance.connection, instance.uuid)
 
     @functools.cache
-    def bounds_in(uuid: str) -> Box:
-        path = f"/api/node/{segment(uuid)}/{segment(name)}/metadata"
-        document = get_document(connection, f"read the history of {name}", path, "dvid-metadata-1")
-        return voxels_metadata(document, name).bounds
+    def bounds_in(uuid: Uuid) -> Box:
+        place = Instance(instance.connection, uuid, instance.name)
+        document = get_document(
+            place.connection, f"read the history of {place.name}", f"{place.path}/metadata", "dvid-metadata-1"
+        )
+        return voxels_metadata(document, place.name).bounds
 
-    for uuid in (self.uuid, *graph.ancestors(self.uuid)):
-        node = graph.node(uuid)
-        before = bounds_in(node.parents[0]) if node.parents else None
-        difference = _difference(self, node.parents[0] if node.parents else None, uuid) if exact else None
+    for uuid in (instance.uuid, *graph.ancestors(instance.uuid)):
+        parents = graph.node(uuid).parents
+        before = bounds_in(parents[0]) if parents else None
+        difference = None if open_in is None else _difference(open_in(parents[0]) if parents else None, open_in(uuid))
         is_new = bool(bounds_in(uuid).size) if before is None else bounds_in(uuid) != before
         if is_new or difference:
-            yield Change(Version(connection, graph, node.uuid), before, bounds_in(uuid), difference)
+            yield Change(Version(instance.connection, graph, uuid), before, bounds_in(uuid), difference)
 
 
-def _difference(volume: VoxelsAccessor, before: str | None, after: str) -> Difference:
-    later = volume.at(after)
+def _difference(before: Volume | None, after: Volume) -> Difference:
     if before is not None:
-        return compare(volume.at(before), later)
-    nothing = np.zeros((later.bounds.shape[0], *(0,) * (later.ndim - 1)), later.dtype)
-    return compare(opening.from_array(nothing, growable=True), later)
+        return compare(before, after)
+    nothing = np.zeros((after.bounds.shape[0], *(0,) * (after.ndim - 1)), after.dtype)
+    return compare(opening.from_array(nothing, growable=True), after)

@@ -1,132 +1,221 @@
-"""Pictures on their way: what the server can draw rightly, files that arrive whole, and the voxels in them."""
+"""Pictures that the server draws: what to ask for, whole files, and the voxels in them."""
 
 from __future__ import annotations
 
 import io
 import math
+import operator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
-from pyvolume.dvid.address import segment
 from pyvolume.dvid.client import refusal
-from pyvolume.errors import AnswerError, TooLargeError, UnsupportedError
+from pyvolume.dvid.documents import check_coordinates
+from pyvolume.dvid.voxels.store import DvidStore
+from pyvolume.errors import AnswerError, SelectionError, TooLargeError, UnsupportedError
+from pyvolume.model.box import Box
+from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.request import Request
 
-if TYPE_CHECKING:
-    from pyvolume.dvid.voxels.store import DvidStore
-
 Format = Literal["png", "jpeg"]
+Plane = Literal["xy", "xz", "yz"]
+Point = Sequence[float]
 
 MAX_PIXELS = 1 << 26
-"""The server draws a picture in memory, all of it; a much larger oblique one ends the server."""
+"""The server holds a whole picture in memory; a much larger oblique one ends the server."""
 
 ENDS = {
     "png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
     "jpeg": (b"\xff\xd8", b"\xff\xd9"),
 }
-"""What a file begins and ends with: an error in the middle of one comes with the status 200."""
+"""First and last bytes of a file: an error in the middle of a file comes with the status 200."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """What a picture should be.
+class Drawing:
+    """A picture that the server can draw.
 
     Parameters
     ----------
     action : str
-    format : "png" or "jpeg"
-    quality : int or None
-        Of a JPEG.
-    decode : bool
-        Whether an array is wanted, or the bytes of the file.
+        What the user wants to do, for the messages of errors.
+    words : str
+        The path of the request behind the name of the instance, without the format.
+    size : tuple of int
+        Pixels to the right and down.
+    may_differ : bool
+        Whether the server may draw one pixel more or less.
     """
 
     action: str
-    format: Format
-    quality: int | None
-    decode: bool
+    words: str
+    size: tuple[int, int]
+    may_differ: bool = False
 
-    def drawn(
-        self, store: DvidStore, words: str, size: tuple[int, int], call: Call, *, may_differ: bool = False
-    ) -> NDArray[Any] | bytes:
-        """Let the server draw it.
 
-        Parameters
-        ----------
-        store : DvidStore
-        words : str
-            Of the path, behind the name of the instance.
-        size : tuple of int
-            To the right and down.
-        call : Call
-        may_differ : bool
-            Whether the server may draw a pixel more or less.
-        """
-        self._check(store, size)
-        path = f"/api/node/{segment(store.uuid)}/{segment(store.name)}/{words}/{self._suffix}"
-        query = store.query | ({"throttle": "on"} if store.throttle else {})
-        request = Request(self.action, "GET", path, query, refusal=refusal)
-        data = store.connection.exchange(request, self._received, call)
-        if not self.decode:
-            return data
-        try:
-            voxels = _decoded(data, store.dtype, store.traits.read_grid[0])
-        except (OSError, SyntaxError, ValueError) as error:
-            raise AnswerError(f"{self.action}: expected image/{self.format} and found {error}") from error
-        if voxels.shape[1:] != size and not may_differ:
-            raise AnswerError(f"{self.action}: expected {size[0]}×{size[1]} pixels and found {voxels.shape[1:]}")
-        return voxels
+def plane_of(
+    store: DvidStore,
+    metadata: VoxelsMetadata,
+    plane: Plane,
+    box: Box | None,
+    at: Mapping[str, SupportsIndex | None],
+    *,
+    square: bool,
+) -> Drawing:
+    """Return the drawing of a plane, see `VoxelsAccessor.image`.
 
-    def _check(self, store: DvidStore, size: tuple[int, int]) -> None:
-        """Refuse what the server would draw wrongly, or what would be too much for it."""
-        if self.format not in ENDS:
-            raise ValueError(f"{self.action}: format is 'png' or 'jpeg', not {self.format!r}")
-        if self.quality is not None and (self.format != "jpeg" or not 1 <= self.quality <= 100):
-            raise ValueError(
-                f"{self.action}: quality is that of a JPEG, 1 to 100, not {self.quality!r} of {self.format}"
-            )
-        if self.format == "jpeg" and store.info.typename != "uint8blk":
+    Parameters
+    ----------
+    store : DvidStore
+        The instance.
+    metadata : VoxelsMetadata
+        Its present bounds and resolution.
+    plane : "xy", "xz" or "yz"
+        The two axes.
+    box : Box or None
+        On these two axes; None for the bounds.
+    at : mapping
+        The coordinate on each of the three axes; None for the axes of the plane.
+    square : bool
+        Whether pixels should be square.
+    """
+    action = f"draw {plane} of {store.name}"
+    region = _region(action, metadata, plane, box, at)
+    width, height = (region.shape["cxyz".index(axis)] for axis in plane)
+    endpoint = "isotropic" if square else "raw"
+    if square:
+        if store.dtype.itemsize > 2:
             raise UnsupportedError(
-                f"{self.action}: a JPEG of {store.info.typename} would lose more than it should; ask for a PNG"
+                f"{action}: the server stretches 8 and 16 bits for each channel only, not {store.dtype}"
             )
-        if self.decode and store.dtype.itemsize > 4:
-            raise UnsupportedError(
-                f"{self.action}: a picture of {store.dtype} cannot be decoded; read coords[...], or say decode=False"
-            )
-        if self.decode:
-            _pillow()
-        if math.prod(size) > MAX_PIXELS:
-            raise TooLargeError(
-                f"{self.action}: at most {MAX_PIXELS} pixels, not {size[0]}×{size[1]}; read coords[...]"
-            )
+        width, height = _stretched((width, height), [metadata.resolution["xyz".index(axis)] for axis in plane])
+    offset = "_".join(map(str, region.start[1:]))
+    return Drawing(action, f"{endpoint}/{plane}/{width}_{height}/{offset}", (width, height))
 
-    @property
-    def _suffix(self) -> str:
-        return self.format if self.quality is None else f"{self.format}:{self.quality}"
 
-    def _received(self, answer: Answer) -> bytes:
-        """Receive a file, and see whether it is whole."""
-        found, data = answer.headers.get("Content-Type", "no type"), answer.read()
-        head, tail = ENDS[self.format]
-        if found != f"image/{self.format}" or not data.startswith(head) or not data.endswith(tail):
-            raise AnswerError(
-                f"{self.action}: expected a whole image/{self.format} and found {found} of {len(data)} bytes, "
-                f"beginning {data[:40]!r}, ending {data[-200:]!r}",
-                content_type=found,
-                first_bytes=data[:200],
-            )
-        return data
+def oblique_cut(
+    store: DvidStore, metadata: VoxelsMetadata, corners: tuple[Point, Point, Point], resolution: float | None
+) -> Drawing:
+    """Return the drawing of an oblique cut, see `VoxelsAccessor.oblique`."""
+    action = f"cut {store.name}"
+    if store.typename != "uint8blk" or store.query:
+        raise UnsupportedError(
+            f"{action}: the server draws oblique cuts of uint8blk without query_args only, "
+            f"not of {store.typename}{f' with {store.query}' if store.query else ''}"
+        )
+    pixel = min(metadata.resolution) if resolution is None else float(resolution)
+    points = [[float(each) for each in corner] for corner in corners]
+    if not all(len(point) == 3 and all(map(math.isfinite, point)) for point in points) or not 0 < pixel < math.inf:
+        raise SelectionError(f"{action}: expected corners (x, y, z) and a resolution, not {points}, {resolution}")
+    width, height = (math.floor(math.dist(points[0], other) / pixel) + 1 for other in points[1:])
+    words = "/".join("_".join(map(repr, point)) for point in points)
+    # another machine may round differently, and draw one pixel less
+    return Drawing(action, f"arb/{words}/{pixel!r}", (width, height), may_differ=True)
+
+
+def draw(store: DvidStore, drawing: Drawing, format: Format, quality: int | None, call: Call) -> bytes:  # noqa: A002
+    """Return the file of a picture."""
+    _check(store, drawing, format, quality)
+    suffix = format if quality is None else f"{format}:{quality}"
+    request = Request(
+        drawing.action, "GET", f"{store.instance.path}/{drawing.words}/{suffix}", store.words, refusal=refusal
+    )
+    return store.connection.exchange(request, lambda answer: _whole_file(drawing.action, answer, format), call)
+
+
+def _check(store: DvidStore, drawing: Drawing, format: str, quality: int | None) -> None:  # noqa: A002
+    """Refuse what the server would draw wrongly, and what would be too much for it."""
+    if format not in ENDS:
+        raise ValueError(f"{drawing.action}: format is 'png' or 'jpeg', not {format!r}")
+    if quality is not None and (format != "jpeg" or not 1 <= quality <= 100):
+        raise ValueError(f"{drawing.action}: quality is that of a JPEG, 1 to 100, not {quality!r} of {format}")
+    if format == "jpeg" and store.typename != "uint8blk":
+        raise UnsupportedError(
+            f"{drawing.action}: a JPEG of {store.typename} would lose more than it should; ask for a PNG"
+        )
+    if math.prod(drawing.size) > MAX_PIXELS:
+        width, height = drawing.size
+        raise TooLargeError(
+            f"{drawing.action}: at most {MAX_PIXELS} pixels, not {width}×{height}; read the voxels with volume[...]"
+        )
+
+
+def draw_array(store: DvidStore, drawing: Drawing, format: Format, quality: int | None, call: Call) -> NDArray[Any]:  # noqa: A002
+    """Return the voxels of a picture, with the axes (c, right, down)."""
+    _check(store, drawing, format, quality)
+    if store.dtype.itemsize > 4:
+        raise UnsupportedError(
+            f"{drawing.action}: a picture of {store.dtype} cannot be decoded; read the voxels with volume[...], or get "
+            "the file with image_file"
+        )
+    _pillow()
+    data = draw(store, drawing, format, quality, call)
+    try:
+        voxels = _decoded(data, store.dtype, store.traits.read_grid[0])
+    except (OSError, SyntaxError, ValueError) as error:
+        raise AnswerError(f"{drawing.action}: expected image/{format} and found {error}") from error
+    if voxels.shape[1:] != drawing.size and not drawing.may_differ:
+        width, height = drawing.size
+        raise AnswerError(f"{drawing.action}: expected {width}×{height} pixels and found {voxels.shape[1:]}")
+    return voxels
+
+
+def _region(
+    action: str, metadata: VoxelsMetadata, plane: str, box: object, at: Mapping[str, SupportsIndex | None]
+) -> Box:
+    """Return the region of a plane, one voxel thick, with all channels."""
+    if plane not in {"xy", "xz", "yz"} or metadata.axiskeys != "cxyz":
+        raise UnsupportedError(
+            f"{action}: the server draws xy, xz and yz of three axes, not {plane!r} of {metadata.axiskeys}"
+        )
+    (across,) = set("xyz") - set(plane)
+    coordinate = at[across]
+    if coordinate is None or any(at[axis] is not None for axis in plane):
+        raise TypeError(f"{action}: expected the coordinate on the axis {across}, as in image({plane!r}, {across}=5)")
+    region = metadata.bounds
+    if box is not None:
+        if not isinstance(box, Box) or box.ndim != 2:
+            raise SelectionError(f"{action}: expected a Box of the two axes {plane} and found {box!r}")
+        for axis, low, high in zip(plane, box.start, box.stop, strict=True):
+            region = region.replaced("cxyz".index(axis), low, high)
+    region = region.replaced("cxyz".index(across), operator.index(coordinate), operator.index(coordinate) + 1)
+    if not region.size:
+        raise SelectionError(f"{action}: there is nothing to draw in {box or metadata.bounds}")
+    check_coordinates(action, region)
+    return region
+
+
+def _stretched(size: tuple[int, int], resolution: Sequence[float]) -> tuple[int, int]:
+    """Return the size in pixels of the finer resolution, from which the server computes the voxels."""
+    width, height = (
+        int(voxels * (of_voxel / min(resolution)) + 0.5) for voxels, of_voxel in zip(size, resolution, strict=True)
+    )
+    return width, height
+
+
+def _whole_file(action: str, answer: Answer, format: Format) -> bytes:  # noqa: A002
+    """Receive a file, and check that it is complete."""
+    found, data = answer.headers.get("Content-Type", "no type"), answer.read()
+    head, tail = ENDS[format]
+    if found != f"image/{format}" or not data.startswith(head) or not data.endswith(tail):
+        raise AnswerError(
+            f"{action}: expected a whole image/{format} and found {found} of {len(data)} bytes, "
+            f"beginning {data[:40]!r}, ending {data[-200:]!r}",
+            content_type=found,
+            first_bytes=data[:200],
+        )
+    return data
 
 
 def _decoded(data: bytes, dtype: np.dtype[Any], channels: int) -> NDArray[Any]:
     """Return the voxels of a picture, with the axes (c, right, down)."""
     with _pillow().open(io.BytesIO(data)) as picture:
-        # a PNG of colours that are all opaque comes without the fourth
+        # a PNG whose colours are all opaque comes without the fourth channel
         pixels = np.array(picture.convert("RGBA") if dtype.itemsize * channels == 4 else picture)
     rows: NDArray[Any] = pixels.view(dtype).reshape((*pixels.shape[:2], channels))
     return rows.transpose(2, 1, 0)
@@ -138,6 +227,6 @@ def _pillow() -> Any:
     except ImportError:
         raise ImportError(
             "a picture as an array needs Pillow: install the extra, as in pip install 'pyvolume-sdk[images]', "
-            "or say decode=False"
+            "or get the file with image_file"
         ) from None
     return Image

@@ -10,9 +10,15 @@ from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
 from pyvolume.codecs import raw
-from pyvolume.dvid.address import segment
 from pyvolume.dvid.client import expect_nothing, get_document, refusal
-from pyvolume.dvid.documents import InstanceInfo, block_shape, check_coordinates, voxels_metadata
+from pyvolume.dvid.documents import (
+    InstanceDescription,
+    check_coordinates,
+    check_voxels,
+    instance_description,
+    voxels_metadata,
+)
+from pyvolume.dvid.instances import Instance, read_info
 from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -25,21 +31,32 @@ MAX_REQUEST_BYTES = 256 << 20
 """The server gives up to 3 GiB in an answer, but cuts one that takes 600 s, and holds the whole body of a POST."""
 
 
+def read_description(instance: Instance) -> InstanceDescription:
+    """Ask the server what an instance with voxels is; two requests.
+
+    Raises
+    ------
+    NotFoundError, UnsupportedError, MetadataError, StoreError
+        As for `VoxelsAccessor`.
+    """
+    action = f"open {instance.name}"
+    info = read_info(instance, action)
+    check_voxels(info, instance.name)
+    document = get_document(instance.connection, action, f"{instance.path}/metadata", "dvid-metadata-1")
+    return instance_description(info, document, instance.name)
+
+
 class DvidStore:
     """One instance in one version.
 
     Parameters
     ----------
-    connection : Connection
-    uuid : Uuid
-        The full uuid.
-    name : str
-        Of the instance.
-    info : InstanceInfo
-    document : mapping
-        The answer of ``/metadata``, checked.
+    instance : Instance
+        Which instance, in which version.
+    description : InstanceDescription
+        What the server says of it.
     query : mapping
-        Sent along with reads and writes of voxels; what is read with it may not be what is stored.
+        Words that are sent with reads and writes of voxels; a read with such words may not return what is stored.
     throttle : bool
         Whether the server may answer that it is busy with other requests of this kind.
     owns_connection : bool
@@ -50,48 +67,65 @@ class DvidStore:
 
     def __init__(
         self,
-        connection: Connection,
-        uuid: Uuid,
-        name: str,
-        info: InstanceInfo,
-        document: dict[str, Any],
+        instance: Instance,
+        description: InstanceDescription,
         *,
         query: Mapping[str, str],
         throttle: bool,
         owns_connection: bool = False,
         unmasked: DvidStore | None = None,
     ) -> None:
-        self.connection = connection
-        self.uuid = uuid
-        self.name = name
-        self.info = info
-        self.owns_connection = owns_connection
-        seen = urlencode(sorted((key, value) for key, value in query.items() if key != "throttle"))
-        self.address = f"dvid://{connection.url}/{uuid}/{segment(name)}{'?' if seen else ''}{seen}"
-        self.unmasked = unmasked
-        self.blocks = block_shape(document, name)
-        self._path = f"/api/node/{segment(uuid)}/{segment(name)}"
+        self.instance = instance
+        self.description = description
         self.query = dict(query)
         self.throttle = throttle
-        self._query = self.query | ({"throttle": "on"} if throttle else {})
-        self.dtype = voxels_metadata(document, name).dtype
-        channels = len(document["Properties"]["Values"])
+        self.owns_connection = owns_connection
+        self.unmasked = unmasked
+        seen = urlencode(sorted((key, value) for key, value in query.items() if key != "throttle"))
+        self.address = f"{instance.address}{'?' if seen else ''}{seen}"
+        self.dtype = description.metadata.dtype
+        channels, blocks = description.metadata.bounds.shape[0], description.block_shape
         self.traits = StoreTraits(
-            read_grid=(channels, *(1,) * len(self.blocks)),
-            write_grid=(channels, *self.blocks),
+            read_grid=(channels, *(1,) * len(blocks)),
+            write_grid=(channels, *blocks),
             max_read_bytes=MAX_REQUEST_BYTES,
             max_write_bytes=MAX_REQUEST_BYTES,
-            growable=(False, *(True,) * len(self.blocks)),
+            growable=(False, *(True,) * len(blocks)),
             fill=0,
-            faithful=not info.lossy and not seen,
-            preferred_concurrency=1 if throttle else connection.concurrency,
+            faithful=not description.lossy and not seen,
+            preferred_concurrency=1 if throttle else instance.connection.concurrency,
         )
+
+    @property
+    def connection(self) -> Connection:
+        """The connection to the server."""
+        return self.instance.connection
+
+    @property
+    def uuid(self) -> Uuid:
+        """The full uuid of the version."""
+        return self.instance.uuid
+
+    @property
+    def name(self) -> str:
+        """The name of the instance."""
+        return self.instance.name
+
+    @property
+    def typename(self) -> str:
+        """The type of the instance."""
+        return self.description.typename
+
+    @property
+    def words(self) -> dict[str, str]:
+        """The query of each read and write of voxels."""
+        return self.query | ({"throttle": "on"} if self.throttle else {})
 
     def read_metadata(self, call: Call) -> VoxelsMetadata:
         document = get_document(
             self.connection,
             f"read metadata of {self.name}",
-            f"{self._path}/metadata",
+            f"{self.instance.path}/metadata",
             "dvid-metadata-1",
             call=call,
         )
@@ -106,14 +140,14 @@ class DvidStore:
             answer.finish()
 
         self.connection.exchange(
-            Request(action, "GET", self._raw_path(action, box), self._query, refusal=refusal), receive, call
+            Request(action, "GET", self._raw_path(action, box), self.words, refusal=refusal), receive, call
         )
 
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
         action = f"write voxels {box} of {self.name}"
         upload = Upload(box.size * self.dtype.itemsize, lambda: raw.encode(voxels, self.dtype))
         self.connection.exchange(
-            Request(action, "POST", self._raw_path(action, box), self._query, upload, refusal=refusal),
+            Request(action, "POST", self._raw_path(action, box), self.words, upload, refusal=refusal),
             lambda answer: expect_nothing(action, answer),
             call,
         )
@@ -123,7 +157,7 @@ class DvidStore:
         dims = "_".join(map(str, range(box.ndim - 1)))
         size = "_".join(map(str, box.shape[1:]))
         offset = "_".join(map(str, box.start[1:]))
-        return f"{self._path}/raw/{dims}/{size}/{offset}"
+        return f"{self.instance.path}/raw/{dims}/{size}/{offset}"
 
     def close(self) -> None:
         """Close the connection, if it was made for this store."""

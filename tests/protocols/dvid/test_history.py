@@ -43,7 +43,7 @@ def versions(repo: Repo) -> list[Version]:
 def test_versions_with_other_bounds_are_known_without_reading(versions: list[Version]) -> None:
     volume = versions[-1].volume("gray")
     with pyvolume.trace() as trace:
-        found = list(volume.history())
+        found = list(volume.history(compare=False))
     assert [(each.version, each.before, each.bounds) for each in found] == [
         (versions[3], BLOCK, TWO), (versions[0], None, BLOCK),
     ]  # fmt: skip
@@ -52,7 +52,7 @@ def test_versions_with_other_bounds_are_known_without_reading(versions: list[Ver
 
 
 def test_comparing_finds_what_was_written_inside(versions: list[Version]) -> None:
-    found = list(versions[-1].volume("gray").history(exact=True))
+    found = list(versions[-1].volume("gray").history())
     assert [each.version for each in found] == [versions[3], versions[2], versions[0]]
     assert [list(each.difference or ()) for each in found] == [
         [Box((0, 32, 0, 0), (1, 64, 32, 32))], [BLOCK], [BLOCK],
@@ -61,7 +61,7 @@ def test_comparing_finds_what_was_written_inside(versions: list[Version]) -> Non
 
 
 def test_it_goes_back_from_the_version_of_the_volume(versions: list[Version]) -> None:
-    found = versions[1].volume("gray").history(exact=True)
+    found = versions[1].volume("gray").history()
     assert [each.version for each in found] == [versions[0]]
 
 
@@ -72,8 +72,8 @@ def test_a_branch_has_its_own_way_back(repo: Repo) -> None:
     left, right = root.branch("left"), root.branch("right")
     fill(left, 2)
     fill(right, 3, x=32)
-    assert [each.version for each in right.volume("gray").history()] == [right, root]
-    assert [each.version for each in left.volume("gray").history(exact=True)] == [left, root]
+    assert [each.version for each in right.volume("gray").history(compare=False)] == [right, root]
+    assert [each.version for each in left.volume("gray").history()] == [left, root]
 
 
 def test_a_merge_is_compared_with_its_first_parent(repo: Repo) -> None:
@@ -85,13 +85,13 @@ def test_a_merge_is_compared_with_its_first_parent(repo: Repo) -> None:
     left.commit()
     right.commit()
     merged = left.merge(right)
-    found = list(merged.volume("gray").history(exact=True))
+    found = list(merged.volume("gray").history())
     assert [each.version for each in found] == [merged, right, root]
 
 
 def test_a_volume_without_voxels_has_no_history(repo: Repo) -> None:
+    assert list(repo.root.volume("gray").history(compare=False)) == []
     assert list(repo.root.volume("gray").history()) == []
-    assert list(repo.root.volume("gray").history(exact=True)) == []
 
 
 def test_a_later_writing_is_found_although_the_bounds_leak(repo: Repo) -> None:
@@ -99,7 +99,7 @@ def test_a_later_writing_is_found_although_the_bounds_leak(repo: Repo) -> None:
     root.commit()
     child = root.new_version()
     fill(child, 1)
-    found = [each.version for each in child.volume("gray").history(exact=True) if each.difference]
+    found = [each.version for each in child.volume("gray").history() if each.difference]
     assert found == [child]
     # the server shows the bounds of the child in the root too
-    assert [each.version for each in child.volume("gray").history()] == [root]
+    assert [each.version for each in child.volume("gray").history(compare=False)] == [root]

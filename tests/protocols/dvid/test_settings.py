@@ -115,8 +115,8 @@ class TestCreation:
             repo.create_volume("gray", None, "uint8", tags=tags)
         assert repo.info().instances == {}
         tags["scanner"] = "FIB SEM ünïcode"
-        assert repo.create_volume("gray", None, "uint8", tags=tags).tags == tags
-        assert repo.create_volume("plain", None, "uint8").tags == {}
+        assert repo.create_volume("gray", None, "uint8", tags=tags).instance_tags == tags
+        assert repo.create_volume("plain", None, "uint8").instance_tags == {}
 
     @pytest.mark.parametrize("tags", [{"a=b": "c"}, {"a": "b=c"}, {"": "a"}, {"a": ""}, {"a": 1}])
     def test_tags_that_the_server_would_drop_are_refused(self, repo: Repo, tags: Any) -> None:

@@ -54,7 +54,7 @@ def fresh_repo(dvid: DvidBackend) -> str:
 def test_both_forms_of_a_url_open_the_volume(dvid: DvidBackend, form: str) -> None:
     array = ramp(SHAPE)
     made = dvid.new(array)
-    with pyvolume.open(form.format(url=dvid.connection.url, uuid=made.uuid[:12], name=made.data_name)) as volume:
+    with pyvolume.open(form.format(url=dvid.connection.url, uuid=made.uuid[:12], name=made.name)) as volume:
         same(volume[...], array)
 
 
@@ -146,7 +146,7 @@ def test_what_the_server_could_not_serve_is_not_created(
 def test_a_name_that_is_taken_is_refused(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
     with pytest.raises(ExistsError, match="the name is taken"):
-        voxels.create_new(dvid.connection, made.uuid, made.data_name, default())
+        voxels.create_new(dvid.connection, made.uuid, made.name, default())
 
 
 def test_coordinates_beyond_32_bits_are_refused_before_asking(dvid: DvidBackend) -> None:
@@ -279,14 +279,14 @@ def test_a_lossy_instance_merges_nothing(dvid: DvidBackend, fresh_repo: str) -> 
 
 def test_query_arguments_forbid_merging(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
-    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, {"scale": "0"})
+    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.name, {"scale": "0"})
     with pytest.raises(AlignmentError, match="not what is stored"):
         volume[:, 1:3] = 0
 
 
 def test_a_throttled_volume_reads_and_writes(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
-    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, throttle=True)
+    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.name, throttle=True)
     volume[:, 3:9] = 4
     assert volume[0, 3, 0, 0] == 4
 
@@ -294,24 +294,23 @@ def test_a_throttled_volume_reads_and_writes(dvid: DvidBackend) -> None:
 def test_pydvids_functions_move_a_box(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
     array = ramp((1, 8, 9, 10), seed=4)
-    voxels.post_ndarray(dvid.connection, made.uuid, made.data_name, (0, 1, 2, 3), (1, 9, 11, 13), array)
-    same(voxels.get_ndarray(dvid.connection, made.uuid, made.data_name, (0, 1, 2, 3), (1, 9, 11, 13)), array)
+    voxels.post_ndarray(dvid.connection, made.uuid, made.name, (0, 1, 2, 3), (1, 9, 11, 13), array)
+    same(voxels.get_ndarray(dvid.connection, made.uuid, made.name, (0, 1, 2, 3), (1, 9, 11, 13)), array)
 
 
 def test_metadata_is_that_of_the_server(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE, "uint16"))
-    assert voxels.get_metadata(dvid.connection, made.uuid, made.data_name) == VoxelsMetadata(
+    assert voxels.get_metadata(dvid.connection, made.uuid, made.name) == VoxelsMetadata(
         Box((0,) * 4, (1, 32, 32, 32)), np.dtype("uint16"), "cxyz", (4.0, 4.0, 40.0), ("nanometers",) * 3, ("uint16",)
     )
 
 
 def test_a_pickled_accessor_carries_no_token(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
-    with pyvolume.Connection(
-        dvid.connection.url, auth=pyvolume.dvid.Identity(token="a-secret", admin_token="another-secret")
-    ) as connection:
-        data = pickle.dumps(pyvolume.dvid.VoxelsAccessor(connection, made.uuid, made.data_name))
-    assert b"secret" not in data
+    auth = pyvolume.dvid.Identity(token="a-secret", admin_token="another-secret")
+    with pyvolume.Connection(dvid.connection.url, auth=auth) as connection:
+        data = pickle.dumps(pyvolume.dvid.VoxelsAccessor(connection, made.uuid, made.name))
+    assert b"-secret" not in data
 
 
 @pytest.mark.parametrize("resolution", [float("inf"), float("nan"), 0, -1.0])
@@ -325,14 +324,14 @@ def test_a_resolution_that_would_break_the_server_is_not_sent(
 
 def test_throttling_by_a_query_argument_does_not_forbid_merging(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
-    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, {"throttle": "on"})
+    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.name, {"throttle": "on"})
     volume[:, 1:3] = 0
     assert volume[0, 1, 0, 0] == 0
 
 
 def test_an_error_names_the_box(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE))
-    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.data_name, {"roi": "nowhere"})
+    volume = pyvolume.dvid.VoxelsAccessor(dvid.connection, made.uuid, made.name, {"roi": "nowhere"})
     with pytest.raises(RefusedError, match=r"read voxels \(0:1, 1:2, 0:32, 0:32\) of volume"):
         volume[:, 1:2]
 

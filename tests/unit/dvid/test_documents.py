@@ -16,8 +16,9 @@ from pyvolume.dvid.client import refusal
 from pyvolume.dvid.documents import (
     block_shape,
     check_coordinates,
+    check_voxels,
     creation_document,
-    instance_info,
+    instance_description,
     typename_for,
     voxels_metadata,
 )
@@ -155,15 +156,15 @@ class TestInfo:
         ],
     )
     def test_jpeg_is_lossy(self, compression: str, lossy: bool) -> None:
-        assert instance_info(info_document("uint8blk", GRAY_VALUES, compression), "gray").lossy == lossy
+        assert instance_description(info_document("uint8blk", GRAY_VALUES, compression), GRAY, "gray").lossy == lossy
 
     def test_typename_is_that_of_the_server(self) -> None:
-        assert instance_info(info_document("uint8blk", GRAY_VALUES), "gray").typename == "uint8blk"
+        assert instance_description(info_document("uint8blk", GRAY_VALUES), GRAY, "gray").typename == "uint8blk"
 
     @pytest.mark.parametrize("typename", ["labelblk", "labelarray", "labelmap"])
     def test_labels_are_not_read(self, typename: str) -> None:
         with pytest.raises(UnsupportedError, match=f"open seg: a {typename} instance holds labels"):
-            instance_info(info_document(typename, [{"DataType": "uint64"}]), "seg")
+            check_voxels(info_document(typename, [{"DataType": "uint64"}]), "seg")
 
     @pytest.mark.parametrize(
         "document",
@@ -178,7 +179,7 @@ class TestInfo:
     )
     def test_instances_without_voxels_are_not_read(self, document: dict[str, Any]) -> None:
         with pytest.raises(UnsupportedError, match=f"a {document['Base']['TypeName']} instance holds no voxels"):
-            instance_info(document, "other")
+            check_voxels(document, "other")
 
 
 def described(shape: tuple[int, ...], dtype: str, axiskeys: str = "cxyz", units: Any = "nm") -> VoxelsMetadata:

@@ -162,10 +162,23 @@ def test_a_region_is_written(server: MockServer, roi: Roi, fault: str) -> None:
     assert roi.read_spans().tolist() == SPANS
 
 
-def test_a_region_that_may_be_written_says_so(server: MockServer, roi: Roi) -> None:
+def test_a_region_is_read_where_no_answer_says_that_it_is_written(server: MockServer, roi: Roi) -> None:
     server.faults.add(Fault("lost", times=None, method="POST", path=".*/roi"))
+    roi.set_spans(SPANS)
+    assert roi.read_spans().tolist() == SPANS
+
+
+def test_a_region_that_may_be_written_says_so(server: MockServer, roi: Roi) -> None:
+    server.faults.add(Fault("reset", times=None, method="POST", path=".*/roi"))
     with pytest.raises(TransportError, match="empty"):
         roi.set_spans(SPANS)
+
+
+def test_a_region_that_the_server_did_not_touch_says_nothing_more(server: MockServer, roi: Roi) -> None:
+    server.faults.add(Fault("busy", times=None, method="POST", path=".*/roi"))
+    with pytest.raises(BusyTimeoutError) as caught:
+        roi.set_spans(SPANS)
+    assert "empty" not in str(caught.value)
 
 
 @pytest.mark.parametrize("fault", ["truncate", "reset", "short", "html"])

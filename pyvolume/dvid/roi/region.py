@@ -18,9 +18,10 @@ from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.roi import spans
 from pyvolume.dvid.roi.mask import MaskStore
 from pyvolume.dvid.roi.spans import Partial
+from pyvolume.dvid.versions.changes import once
 from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import resolve
-from pyvolume.errors import AnswerError, MetadataError, RefusedError, StoreError
+from pyvolume.errors import AnswerError, MetadataError
 from pyvolume.model.box import Box
 from pyvolume.transport.connection import Connection
 from pyvolume.transport.request import Request, Upload
@@ -270,13 +271,18 @@ class Roi:
         return f"write the region {self.name}"
 
     def _write(self, rows: NDArray[np.int64]) -> None:
-        upload = Upload.of(json.dumps(rows.tolist()).encode())
-        try:
-            self._exchange(Request(self._action, "POST", self._path, upload=upload, refusal=refusal))
-        except StoreError as error:
-            if not isinstance(error, RefusedError) or (error.status >= 500 and error.status != 503):
-                error.args = (f"{error}; the region may be unchanged, updated or empty; write it again",)
-            raise
+        request = Request(
+            self._action, "POST", self._path, upload=Upload.of(json.dumps(rows.tolist()).encode()), refusal=refusal
+        )
+
+        def ask() -> bool:
+            self._exchange(request)
+            return True
+
+        def look() -> bool | None:
+            return np.array_equal(self.read_spans(), rows) or None
+
+        once(ask, look, "the region may be unchanged, updated or empty; write it again")
 
     def _exchange(self, request: Request) -> None:
         self.connection.exchange(

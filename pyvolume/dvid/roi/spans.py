@@ -1,7 +1,7 @@
-"""Spans: a set of blocks as rows of (z, y, x0, x1), as DVID keeps regions; arithmetic only.
+"""Spans: a set of blocks as rows of (z, y, x0, x1), as DVID stores regions; arithmetic only.
 
-Functions take and give normal spans, which `normalised` makes: sorted, disjoint, joined where they touch, as int64.
-`x1` is the last block, not the one behind it. Blocks and voxels themselves are in the order (x, y, z).
+Functions take and return normal spans, which `normalised` makes: sorted, disjoint, joined where they touch, as int64.
+`x1` is the last block, not the one behind it. Blocks and voxels have the order (x, y, z).
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ Numbers = NDArray[np.int64]
 
 Partial = Literal["raise", "include", "exclude"]
 
+# Two block coordinates of 32 bits make one sortable number of 64 bits:
+#     number = high * ROW + low + HALF        |  high: 32 bits  |  low + HALF: 32 bits, never below 0  |
+#     (z, y) = (1, -1), (1, 0), (2, -5)  ->   1.5 ROW - 1,  1.5 ROW,  2.5 ROW - 5: the same order
 HALF, ROW = 1 << 31, 1 << 32
-"""A block coordinate fits into 32 bits: two of them make one sortable number."""
 
 
 def whole_numbers(action: str, values: ArrayLike, columns: str) -> Numbers:
@@ -53,8 +55,8 @@ def normalised(action: str, values: ArrayLike) -> Numbers:
     Raises
     ------
     MetadataError
-        For a span that ends before it begins, or lies beyond 32-bit coordinates; the server would take some of these,
-        or empty the region.
+        For a span that ends before it begins, or lies beyond 32-bit coordinates. The server would store some of these,
+        and empty the region for others.
     """
     table = whole_numbers(action, values, "z, y, x0, x1")
     for row in table[table[:, 3] < table[:, 2]][:1].tolist():
@@ -64,10 +66,13 @@ def normalised(action: str, values: ArrayLike) -> Numbers:
     table = table[np.lexsort((table[:, 2], table[:, 1], table[:, 0]))]
     if not len(table):
         return table
+    # spans (x0, x1) of two rows (z, y), sorted:   (0, 5) (2, 3) (6, 7) (9, 9) | (4, 4)
+    # furthest x1 so far in the row, `reach`:        5      5      7      9    |   4
+    # new, because x0 > reach before + 1:           yes     no     no    yes   |  yes  ->  (0, 7) (9, 9) | (4, 4)
     rows = _row_keys(table)
     begins_row = np.append(True, rows[1:] != rows[:-1])
     number = np.cumsum(begins_row) - 1
-    # the furthest end so far, never that of another row: rows are further apart than 32-bit numbers
+    # number * ROW keeps the maximum from crossing into the next row: rows are further apart than any two x
     reach = np.maximum.accumulate(number * ROW + table[:, 3])
     is_new = begins_row | np.append(True, (number * ROW + table[:, 2])[1:] > reach[:-1] + 1)
     first = np.flatnonzero(is_new)
@@ -121,6 +126,9 @@ def blocks_of(spans: Numbers) -> Numbers:
     """Return the blocks, one row (x, y, z) for each, in the order of the spans."""
     counts = spans[:, 3] - spans[:, 2] + 1
     z, y, x0 = np.repeat(spans[:, :3], counts, axis=0).T
+    # spans (4, 6) (9, 10):   x0                    4  4  4  9  9
+    #                         number of the block   0  1  2  3  4
+    #                         blocks before         0  0  0  3  3    x = x0 + number - before: 4 5 6 9 10
     before = np.repeat(np.cumsum(counts) - counts, counts)
     return np.stack([x0 + np.arange(len(x0)) - before, y, z], axis=1)
 
@@ -135,6 +143,9 @@ def contain(spans: Numbers, blocks: Numbers) -> NDArray[np.bool_]:
     inside: NDArray[np.bool_] = np.all((blocks >= -HALF) & (blocks < HALF), axis=1)
     if not len(spans):
         return np.zeros(len(blocks), np.bool_)
+    # spans as sorted numbers (row, x0):   (0, 2)   (0, 7)   (1, 0)          a block (row, x) = (0, 8)
+    # searchsorted finds the last span that does not begin behind the block:   ^ (0, 7)
+    # the block is in it if the row is the same and x <= x1
     x, y, z = np.where(inside[:, None], blocks, 0).T
     rows, number = np.unique(_row_keys(spans), return_inverse=True)
     wanted = _row_keys(np.stack([z, y], axis=1))
@@ -151,8 +162,11 @@ def fill_mask(spans: Numbers, start: Sequence[int], block_shape: Sequence[int], 
     z, y, x0, x1 = spans.T
     near = (z >= low[2]) & (z <= high[2]) & (y >= low[1]) & (y <= high[1]) & (x1 >= low[0]) & (x0 <= high[0])
     z, y, x0, x1 = (spans[near] - low[[2, 1, 0, 0]]).T
+    # spans (1, 2) and (5, 5) of a row:   x            0  1  2  3  4  5  6
+    #                                     begin, end   0  1  0 -1  0  1 -1
+    #                                     sum so far   0  1  1  0  0  1  0   which is the mask
+    # normal spans of one row do not touch, therefore no begin falls on an end
     blocks = np.zeros(high - low + (2, 1, 1), np.int8)
-    # normal spans of one row do not touch, so no begin falls on an end
     blocks[np.maximum(x0, 0), y, z] = 1
     blocks[np.minimum(x1 + 1, blocks.shape[0] - 1), y, z] -= 1
     blocks = np.cumsum(blocks, axis=0, dtype=np.int8)
@@ -176,6 +190,9 @@ def cells(spans: Numbers, side: int) -> tuple[Numbers, Numbers]:
     ndarray, ndarray
         Cubes (x, y, z), in units of cubes, sorted by z, y, x; their numbers of blocks.
     """
+    # a span (x0, x1) = (3, 9) and cubes of 4 blocks:   cube       0       1       2
+    #                                                    blocks   3..3    4..7    8..9
+    #                                                    held       1       4       2
     first, last = spans[:, 2] // side, spans[:, 3] // side
     pieces = np.repeat(spans, last - first + 1, axis=0)
     cube = blocks_of(np.stack([spans[:, 0], spans[:, 1], first, last], axis=1))[:, 0]
@@ -189,6 +206,6 @@ def cells(spans: Numbers, side: int) -> tuple[Numbers, Numbers]:
 
 
 def _row_keys(table: Numbers) -> Numbers:
-    """Return one number for each (z, y), in the same order."""
+    """Return one number for each row (z, y), with the same order as the rows, see `ROW`."""
     keys: Numbers = table[:, 0] * ROW + table[:, 1] + HALF
     return keys

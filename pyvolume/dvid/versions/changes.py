@@ -22,11 +22,12 @@ from pyvolume.errors import (
     NotFoundError,
     RefusedError,
     StoreError,
-    TransportError,
 )
 from pyvolume.transport.connection import Connection
 
 T = TypeVar("T")
+
+MAY_BE_DONE = "the request may have been carried out"
 
 
 def commit(connection: Connection, uuid: str, note: str, log: Sequence[str]) -> None:
@@ -159,13 +160,22 @@ def _append(
     once(ask, look)
 
 
-def once(ask: Callable[[], T], look: Callable[[], T | None]) -> T:
-    """Ask; where no answer tells the outcome, look for it on the server.
+def once(ask: Callable[[], T], look: Callable[[], T | None], doubt: str = MAY_BE_DONE) -> T:
+    """Send a request that changes something; if no answer says whether it did, look at the server.
+
+    Parameters
+    ----------
+    ask : callable
+        Sends the request.
+    look : callable
+        Returns what `ask` would return if the change is there, else None. It is called after an error only.
+    doubt : str
+        What the error says if the change was not found. It may still happen: the server may be busy with the request.
 
     Raises
     ------
     StoreError
-        What asking raised, if the server has not done what it was asked for, or cannot tell.
+        The error of `ask`, if `look` did not find the change, or could not look.
     """
     try:
         return ask()
@@ -177,17 +187,17 @@ def once(ask: Callable[[], T], look: Callable[[], T | None]) -> T:
         found = look()
     except LockedError:
         raise
-    except StoreError:  # the server cannot tell
+    except StoreError:  # it is as unreachable as before
         found = None
     if found is not None:
         return found
-    if not isinstance(lost, TransportError):  # those say so themselves
-        lost.args = (f"{lost}; the request may have been carried out",)
+    if doubt not in str(lost):  # the transport says it of requests that it must not repeat
+        lost.args = (f"{lost}; {doubt}",)
     raise lost
 
 
 def _may_be_done(error: StoreError) -> bool:
-    """Whether the server may have done what it was asked for: a 503, 400 or 404 says that it has not."""
+    """Whether the server may have carried out a request; a 503, 400 or 404 means that it has not."""
     if isinstance(error, RefusedError):
         return error.status >= 500 and error.status != 503
     return True

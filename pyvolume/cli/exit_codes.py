@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pyvolume.cli.visible import visible
+from pyvolume.cli.output import visible
 from pyvolume.errors import (
     AddressError,
     BusyError,
-    ForbiddenError,
-    LockedError,
     NotFoundError,
     RefusedError,
     SelectionError,
     UnsupportedError,
 )
+from pyvolume.stores import registry
 
 CODES: tuple[tuple[type[Exception], int], ...] = (
     (BusyError, 3),
@@ -23,12 +22,6 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (SelectionError, 2),
 )
 """The first class that fits counts; everything else is 1."""
-
-WAYS_OUT: tuple[tuple[type[Exception], str], ...] = (
-    (LockedError, "pyvolume branch"),
-    (ForbiddenError, "PYVOLUME_TOKEN, DVID_ADMIN_TOKEN"),
-)
-"""What a shell has for what the message tells a script to do."""
 
 
 def exit_code(error: Exception) -> int:
@@ -41,5 +34,10 @@ def sentence(error: Exception) -> str:
     text = visible(" ".join(str(error).split()))
     tells_all = type(error).__module__.startswith(("pyvolume", "click"))
     tells_all = tells_all or (type(error).__module__ == "builtins" and not isinstance(error, KeyError))
-    way_out = next((f" (in a shell: {way})" for kind, way in WAYS_OUT if isinstance(error, kind)), "")
+    way_out = next((f" (in a shell: {way})" for kind, way in _ways_out() if isinstance(error, kind)), "")
     return (text if text and tells_all else f"{type(error).__name__}: {text}") + way_out
+
+
+def _ways_out() -> list[tuple[type[Exception], str]]:
+    """Return what helps in a shell against a class of errors, as the drivers say."""
+    return [item for name in registry.names() for item in registry.load(name).ways_out.items()]

@@ -11,39 +11,34 @@ from typing import Any, NoReturn
 import click
 
 from pyvolume.cli.exit_codes import exit_code, sentence
+from pyvolume.stores import registry
 
 COMMANDS = {
-    "branch": "pyvolume.cli.dvid.versions",
-    "commit": "pyvolume.cli.dvid.versions",
     "cp": "pyvolume.cli.commands.move",
-    "create": "pyvolume.cli.dvid.create",
+    "create": "pyvolume.cli.commands.create",
     "demo": "pyvolume.cli.commands.serve",
     "diff": "pyvolume.cli.commands.compare",
     "get": "pyvolume.cli.commands.move",
     "info": "pyvolume.cli.commands.look",
-    "keys": "pyvolume.cli.dvid.keys",
-    "log": "pyvolume.cli.commands.look",
     "ls": "pyvolume.cli.commands.look",
     "put": "pyvolume.cli.commands.move",
-    "roi": "pyvolume.cli.dvid.regions",
     "serve": "pyvolume.cli.commands.serve",
-    "tag": "pyvolume.cli.dvid.versions",
-    "tree": "pyvolume.cli.commands.look",
     "view": "pyvolume.cli.commands.view",
 }
-"""The module of each command; imported when it is used."""
+"""The module of each command for all protocols; imported when it is used. Drivers add their own."""
 
 
 class Commands(click.Group):
     """Commands by name; an error is one line and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
-        return sorted(COMMANDS)
+        return sorted({*COMMANDS, *registry.own_commands()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
+        module = COMMANDS.get(cmd_name) or registry.own_commands().get(cmd_name)
+        if module is None:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        command: click.Command = getattr(importlib.import_module(module), cmd_name)
         return command
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,7 +13,6 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pyvolume.cli.visible import visible
 from pyvolume.model.box import Box
 
 WIDE = 100_000
@@ -57,3 +57,14 @@ def pairs(values: Mapping[str, object]) -> Table:
     for name, value in values.items():
         made.add_row(Text(visible(name)), Text(visible(str(value))))
     return made
+
+
+def visible(text: str) -> str:
+    r"""Return a text on one line, its control characters written out.
+
+    Examples
+    --------
+    >>> print(visible("a note\nwith \x1b[31mred"))
+    a note\nwith \x1b[31mred
+    """
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: found[0].encode("unicode_escape").decode(), text)

@@ -1,4 +1,4 @@
-"""Place: what an argument of the command names, and how it is opened."""
+"""Target: what an argument of the command names, and how it is opened."""
 
 from __future__ import annotations
 
@@ -7,114 +7,84 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeVar, cast
+from typing import Any, Literal
 
 import click
 
 import pyvolume
 from pyvolume.cli.slices import Item, parse_slices
 from pyvolume.display.neuroglancer import is_link, url_of
-from pyvolume.dvid.address import parse, recognises, segment
-from pyvolume.dvid.version import Version, find_version
 from pyvolume.errors import AddressError, PyVolumeError
+from pyvolume.stores import registry
+from pyvolume.stores.catalogue import Catalogue
 from pyvolume.transfer.casting import Casting
 from pyvolume.transport.urls import without_secrets
 
-Opened = TypeVar("Opened")
-
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """What an argument names: a server, a version there, a volume in it, voxels of it.
+class Target:
+    """A url, and the slices after it.
 
     Parameters
     ----------
-    server : str
-        Url.
-    version : str
-        In any form; empty for a server.
-    name : str
-        Of the instance; empty for a server or a version.
+    url : str
+        Of a volume, or of what holds volumes.
     key : tuple or None
-        The slices behind it.
+        The slices.
     """
 
-    server: str
-    version: str = ""
-    name: str = ""
+    url: str
     key: tuple[Item, ...] | None = None
 
     @property
-    def url(self) -> str:
-        """The url of the volume, for `pyvolume.open`."""
-        return f"dvid://{self.server}/{segment(self.version)}/{segment(self.name)}"
+    def names_volume(self) -> bool:
+        """Whether the url names a volume."""
+        return registry.find(self.url)[1].names_volume(self.url)
 
     @contextmanager
-    def connected(self) -> Iterator[pyvolume.Connection]:
-        """Connect to the server, with the tokens of the environment."""
-        policy = pyvolume.RetryPolicy(patience=_patience())
-        token, admin_token = (
-            os.environ.get(name, "").strip() or None for name in ("PYVOLUME_TOKEN", "DVID_ADMIN_TOKEN")
-        )
-        identity = pyvolume.dvid.Identity(token=token, admin_token=admin_token)
-        with pyvolume.Connection(self.server, retry=policy, auth=identity) as connection:
-            yield connection
+    def volume(self, mode: Literal["r", "r+"] = "r", *, casting: Casting = "checked") -> Iterator[pyvolume.Volume]:
+        """Open the volume, with the options of the environment."""
+        options = self._accepted(registry.find(self.url)[1].open)
+        with pyvolume.open(self.url, mode, casting=casting, **options) as volume:
+            yield volume
 
-    @contextmanager
-    def volume(
-        self, mode: Literal["r", "r+"] = "r", *, casting: Casting = "checked"
-    ) -> Iterator[pyvolume.dvid.VoxelsAccessor]:
-        """Open the volume."""
-        if not self.name:
-            raise AddressError(f"open: expected a volume, as in dvid://{self.server}/:master/gray, and found {self}")
-        with self.connected() as connection:
-            yield cast(
-                "pyvolume.dvid.VoxelsAccessor", pyvolume.open(self.url, mode, connection=connection, casting=casting)
-            )
-
-    @contextmanager
-    def opened(self, make: Callable[[pyvolume.Connection, str, str], Opened], expected: str) -> Iterator[Opened]:
-        """Open an instance that is no volume; `expected` says what, where the url names none."""
-        self.refuse_slices()
-        if not self.name:
-            raise AddressError(f"{expected}, as in dvid://{self.server}/:master/NAME, and found {self}")
-        with self.connected() as connection:
-            yield make(connection, self.version, self.name)
-
-    @contextmanager
-    def at_version(self) -> Iterator[Version]:
-        """Find the version, or that of the volume."""
-        self.refuse_slices()
-        if not self.version:
-            raise AddressError(f"open: expected a version, as in dvid://{self.server}/:master, and found {self}")
-        with self.connected() as connection:
-            yield find_version(connection, self.version)
+    def catalogue(self) -> Catalogue:
+        """Open what holds volumes, with the options of the environment."""
+        open_catalogue = registry.find(self.url)[1].catalogue
+        return open_catalogue(self.url, **self._accepted(open_catalogue))
 
     def refuse_slices(self) -> None:
-        """Refuse slices where no voxels are meant."""
+        """Refuse slices where no voxels are meant.
+
+        Raises
+        ------
+        AddressError
+        """
         if self.key is not None:
             raise AddressError("open: expected no slices here")
 
-    def __str__(self) -> str:
-        return "/".join(part for part in (self.server, self.version, self.name) if part)
+    def _accepted(self, function: Callable[..., Any]) -> dict[str, Any]:
+        options = {"retry": pyvolume.RetryPolicy(patience=patience()), **environment(self.url)}
+        return registry.accepted(function, options)
 
 
-def place(text: str) -> Place:
+def target(text: str) -> Target:
     """Understand an argument of the command; PYVOLUME_URL completes it."""
     try:
-        return parse_place(text, os.environ.get("PYVOLUME_URL", ""))
+        return parse_target(text, os.environ.get("PYVOLUME_URL", ""))
     except PyVolumeError as error:
         raise click.BadParameter(str(error)) from None
 
 
-def parse_place(text: str, default: str = "") -> Place:
-    """Understand a url with slices behind it, if any.
+def parse_target(text: str, default: str = "") -> Target:
+    """Understand a url with slices after it, if any.
 
     Parameters
     ----------
     text : str
+        A url, or the rest of one.
     default : str
-        What a text without a server is relative to.
+        The url that a rest is relative to.
 
     Raises
     ------
@@ -122,38 +92,44 @@ def parse_place(text: str, default: str = "") -> Place:
 
     Examples
     --------
-    >>> parse_place("dvid://http://localhost:8000/:master/gray[:, 5]")
-    Place(server='http://localhost:8000', version=':master', name='gray', key=(slice(None, None, None), 5))
-    >>> parse_place(":master/gray", "http://localhost:8000").url
-    'dvid://http://localhost:8000/:master/gray'
+    >>> parse_target("dvid://http://localhost:8000/:master/gray[:, 5]")
+    Target(url='dvid://http://localhost:8000/:master/gray', key=(slice(None, None, None), 5))
+    >>> parse_target(":master/gray", "http://localhost:8000").url
+    'http://localhost:8000/:master/gray'
     """
     if is_link(text):
-        return parse_place(url_of(text))
+        return Target(url_of(text))
     base, key = _without_slices(text)
-    url = base if recognises(base) else "/".join(part for part in (default.rstrip("/"), base) if part)
-    if not recognises(url):
+    url = base if registry.recognised(base) else "/".join(part for part in (default.rstrip("/"), base) if part)
+    if not registry.recognised(url):
         raise AddressError(
-            "open: expected dvid://http://HOST:PORT/VERSION/NAME[slices], or less of it, "
+            f"open: expected a url, as {registry.known_forms()}, "
             f"and found {without_secrets(text)!r}{'' if default else '; PYVOLUME_URL can name the server'}"
         )
-    found = parse(url)
-    if found.inside or (key is not None and not found.name):
-        raise AddressError(
-            f"open: expected a server, a version or an instance there, and found {without_secrets(text)!r}"
-        )
-    return Place(found.server, found.version, found.name, key)
+    _, driver = registry.find(url)
+    if not driver.names_volume(url) and key is not None:
+        raise AddressError(f"open: expected a volume in front of slices and found {without_secrets(text)!r}")
+    return Target(url, key)
+
+
+def environment(url: str) -> dict[str, str]:
+    """Return the options for a url that the environment sets."""
+    variables = registry.find(url)[1].environment
+    found = {option: os.environ.get(variable, "").strip() for option, variable in variables.items()}
+    return {option: value for option, value in found.items() if value}
+
+
+def patience() -> float:
+    """Return the seconds that the user gives to each operation."""
+    context = click.get_current_context(silent=True)
+    return float(context.obj) if context is not None and context.obj is not None else 60.0
 
 
 def _without_slices(text: str) -> tuple[str, tuple[Item, ...] | None]:
-    """Part a url from the slices behind its last slash."""
+    """Part a url from the slices after its last slash."""
     at = text.find("[", text.rfind("/") + 1)
     if at < 0 or re.fullmatch(r".*//\[[\da-f:]+\](:\d+)?", text):
         return text, None
     if not text.endswith("]"):
         raise AddressError(f"open: expected a ']' at the end of {text[at:]!r}")
     return text[:at], parse_slices(text[at + 1 : -1])
-
-
-def _patience() -> float:
-    context = click.get_current_context(silent=True)
-    return float(context.obj) if context is not None and context.obj is not None else 60.0

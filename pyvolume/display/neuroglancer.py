@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import quote, unquote
 
 from pyvolume.errors import AddressError
+from pyvolume.stores import registry
 
 VIEWER = "https://neuroglancer-demo.appspot.com/"
 """A public Neuroglancer; whoever opens a link there lets their browser ask the volume's server."""
@@ -18,22 +18,31 @@ def is_link(url: str) -> bool:
     return url.startswith(("http://", "https://")) and "#!" in url
 
 
-def link_of(url: str, name: str) -> str:
-    """Return a link that shows the volume at a url in a public Neuroglancer.
+@runtime_checkable
+class NeuroglancerVolume(Protocol):
+    """A volume that Neuroglancer can read from its server."""
+
+    def neuroglancer_source(self) -> tuple[str, str]:
+        """Return the type of a layer, such as ``"image"``, and its source."""
+
+
+def link_of(volume: NeuroglancerVolume, name: str) -> str:
+    """Return a link that shows a volume in a public Neuroglancer.
 
     Parameters
     ----------
-    url : str
-        As in ``dvid://http://host:port/UUID/NAME``.
+    volume : Volume
+        A volume with a method ``neuroglancer_source``.
     name : str
         Of the layer.
     """
-    state = {"layers": [{"type": "image", "source": url, "name": name}], "selectedLayer": {"layer": name}}
+    kind, source = volume.neuroglancer_source()
+    state = {"layers": [{"type": kind, "source": source, "name": name}], "selectedLayer": {"layer": name}}
     return f"{VIEWER}#!{quote(json.dumps(state, separators=(',', ':')), safe='')}"
 
 
 def url_of(link: str) -> str:
-    """Return the url of the volume in a link: of the selected layer, or of the only one on a DVID server.
+    """Return the url of the volume in a link: of the selected layer, or of the only one that pyvolume can open.
 
     Raises
     ------
@@ -42,7 +51,7 @@ def url_of(link: str) -> str:
 
     Examples
     --------
-    >>> url_of(link_of("dvid://http://localhost:8000/ab/gray", "gray"))
+    >>> url_of('https://example.org/#!{"layers":[{"source":"dvid://http://localhost:8000/ab/gray"}]}')
     'dvid://http://localhost:8000/ab/gray'
     """
     try:
@@ -56,13 +65,13 @@ def url_of(link: str) -> str:
     urls = {name: each[0] for name, each in found.items() if each}
     if len(urls) != 1:
         names = ", ".join(urls) or "none"
-        raise AddressError(f"open: expected one layer on a DVID server in the link, or one selected, and found {names}")
+        raise AddressError(f"open: expected one layer that pyvolume can open, or one selected, and found {names}")
     return next(iter(urls.values()))
 
 
 def _sources(layer: dict[str, Any]) -> list[str]:
-    """Return the DVID urls of a layer, whose source may be a text, an object, or a list of either."""
+    """Return the urls of a layer with the scheme of a driver; a source is a text, an object, or a list of these."""
     source = layer.get("source") or []
     listed = source if isinstance(source, list) else [source]
     urls = [str(each.get("url", "")) if isinstance(each, dict) else str(each) for each in listed]
-    return [each.rstrip("/") for each in urls if re.match(r"dvid://https?://", each)]
+    return [each for each in urls if each.partition("://")[0] in registry.names()]

@@ -2,29 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.dvid import address
 from pyvolume.dvid.auth import Identity
+from pyvolume.dvid.catalogue import DvidCatalogue
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
-from pyvolume.errors import AddressError
+from pyvolume.errors import AddressError, ForbiddenError, LockedError
+from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transport.connection import Connection
 
 
-class DvidDriver:
+class DvidDriver(Driver):
     """Opens volumes of DVID, see `Driver`."""
 
     forms = address.FORMS
+    environment: ClassVar[Mapping[str, str]] = {"token": "PYVOLUME_TOKEN", "admin_token": "DVID_ADMIN_TOKEN"}
+    commands: ClassVar[Mapping[str, str]] = {
+        "branch": "pyvolume.cli.dvid.versions",
+        "commit": "pyvolume.cli.dvid.versions",
+        "create": "pyvolume.cli.dvid.create",
+        "keys": "pyvolume.cli.dvid.keys",
+        "log": "pyvolume.cli.dvid.history",
+        "roi": "pyvolume.cli.dvid.regions",
+        "tag": "pyvolume.cli.dvid.versions",
+        "tree": "pyvolume.cli.dvid.history",
+    }
+    ways_out: ClassVar[Mapping[type[Exception], str]] = {
+        ForbiddenError: "PYVOLUME_TOKEN, DVID_ADMIN_TOKEN",
+        LockedError: "pyvolume branch",
+    }
 
-    @staticmethod
-    def recognises(url: str) -> bool:
+    def recognises(self, url: str) -> bool:
         """Whether a url can be one of DVID."""
         return address.recognises(url)
 
-    @staticmethod
+    def names_volume(self, url: str) -> bool:
+        """Whether a url names an instance, not a server or a version."""
+        return bool(address.parse(url).name)
+
+    def catalogue(self, url: str, *, retry: RetryPolicy | None = None, token: str | None = None) -> DvidCatalogue:
+        """List the repositories of a server, or the instances of a version.
+
+        Parameters
+        ----------
+        url : str
+            Of a server, a version, or an instance there.
+        retry, token : optional
+            Arguments of the `Connection` that is made.
+        """
+        found = address.parse(url)
+        given = {"retry": retry, "token": token}
+        connection = _connect(found.server, {name: value for name, value in given.items() if value is not None})
+        return DvidCatalogue(connection, found)
+
     def open(
+        self,
         url: str,
         mode: Literal["r", "r+"] = "r",
         *,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
-from typing import Any, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, cast
 
-from pyvolume.errors import AddressError
+from pyvolume.errors import AddressError, UnsupportedError
+from pyvolume.stores.catalogue import Catalogue
 from pyvolume.transport.urls import without_secrets
 
 DRIVERS = {
@@ -22,21 +23,44 @@ GROUP = "pyvolume.drivers"
 
 
 class Driver(Protocol):
-    """Opens the volumes of one protocol.
+    """Opens the volumes of one protocol; a subclass defines `forms`, `recognises` and `open`, the rest is optional."""
 
-    `open` names each option of the protocol as a keyword, so that the registry can refuse a misspelt one.
+    forms: str
+    """The forms of a volume's url, for messages."""
+
+    environment: ClassVar[Mapping[str, str]] = {}
+    """The variables of the environment from which the command takes options, by option."""
+
+    commands: ClassVar[Mapping[str, str]] = {}
+    """The modules of this protocol's own commands, by the name of the command."""
+
+    ways_out: ClassVar[Mapping[type[Exception], str]] = {}
+    """What helps in a shell against an error of a class."""
+
+    open: Callable[..., Any]
+    """A function of a url and a mode that returns a `Volume`.
+
+    It names each option of the protocol as a keyword, so that a misspelt one is refused; `partial_blocks` and `casting`
+    are among them.
     """
 
-    @property
-    def forms(self) -> str:
-        """The forms of a volume's url, for messages."""
-
     def recognises(self, url: str) -> bool:
-        """Whether this driver opens such urls; nothing is asked of a server."""
+        """Whether this driver opens a url of this form; no request."""
+        ...
 
-    @property
-    def open(self) -> Any:
-        """A function of a url, a mode, and keywords, `partial_blocks` and `casting` among them; gives a `Volume`."""
+    def names_volume(self, url: str) -> bool:  # noqa: ARG002 - for drivers without catalogues
+        """Whether a url names a volume, not something that holds volumes; no request."""
+        return True
+
+    def catalogue(self, url: str) -> Catalogue:
+        """Open a url that names no volume; a driver may add options as keywords.
+
+        Raises
+        ------
+        UnsupportedError
+            If the protocol has no lists.
+        """
+        raise UnsupportedError(f"open {without_secrets(url)}: this protocol has volumes only, and no lists of them")
 
 
 def names() -> list[str]:
@@ -81,8 +105,7 @@ def find(url: str) -> tuple[str, Driver]:
             return name, driver
     if separator:
         load(scheme)
-    forms = "; ".join(driver.forms for _, driver in drivers)
-    raise AddressError(f"open: expected {forms}, and found {without_secrets(url)!r}")
+    raise AddressError(f"open: expected {known_forms()}, and found {without_secrets(url)!r}")
 
 
 def check_options(name: str, driver: Driver, options: Iterable[str]) -> None:
@@ -107,6 +130,29 @@ def option_names(driver: Driver) -> list[str]:
     if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
         raise TypeError(f"open: a driver names each of its options, and {driver!r} takes any")
     return [each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
+
+
+def accepted(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those options that a function of a driver takes."""
+    return {name: value for name, value in options.items() if name in inspect.signature(function).parameters}
+
+
+def known_forms() -> str:
+    """Return the forms of all urls, for messages."""
+    return "; ".join(load(name).forms for name in names())
+
+
+def own_commands() -> dict[str, str]:
+    """Return the modules of the commands that drivers add, by the name of the command; the first driver counts."""
+    found: dict[str, str] = {}
+    for name in names():
+        found = {**load(name).commands, **found}
+    return found
+
+
+def recognised(text: str) -> bool:
+    """Whether a text is a url: it has a scheme, or a driver recognises it."""
+    return "://" in text or any(load(name).recognises(text) for name in names())
 
 
 def open_url(url: str, mode: Literal["r", "r+"], options: Mapping[str, Any]) -> Any:

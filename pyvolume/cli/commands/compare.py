@@ -8,18 +8,18 @@ import click
 
 from pyvolume.cli.output import as_json, corners, show
 from pyvolume.cli.progress import progress_bar
-from pyvolume.cli.target import Place, place
+from pyvolume.cli.target import Target, target
 from pyvolume.comparing import Difference, compare
 from pyvolume.files.transfer import box_of
 
 
 @click.command(short_help="Say where two volumes differ.")
-@click.argument("a", type=place)
-@click.argument("b", type=place)
+@click.argument("a", type=target)
+@click.argument("b", type=target)
 @click.option("--blocks", is_flag=True, help="List the blocks that differ too.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if something differs.")
 @as_json
-def diff(a: Place, b: Place, blocks: bool, exit_code: bool, as_json: bool) -> None:
+def diff(a: Target, b: Target, blocks: bool, exit_code: bool, as_json: bool) -> None:
     """Compare the voxels of A[slices] with those of B at the same coordinates; without slices all that either has.
 
     \b

@@ -9,7 +9,7 @@ import click
 import pyvolume
 from pyvolume.cli.output import as_json, corners, show
 from pyvolume.cli.progress import progress_bar
-from pyvolume.cli.target import Place, place
+from pyvolume.cli.target import Target, target
 from pyvolume.errors import SelectionError
 from pyvolume.files import formats, transfer
 from pyvolume.files.description import Description
@@ -19,11 +19,11 @@ from pyvolume.transfer.casting import Casting
 
 
 @click.command(short_help="Read voxels into a file.")
-@click.argument("url", type=place)
+@click.argument("url", type=target)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @as_json
-def get(url: Place, file: Path, force: bool, as_json: bool) -> None:
+def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
     """Read URL[slices] into FILE; without slices all that is stored, from its first voxel on.
 
     The suffix of FILE says which format: .npy .npz .h5 .tif .ome.tif .nii.gz .zarr, or .png .jpg for one plane. Where
@@ -58,7 +58,7 @@ def get(url: Place, file: Path, force: bool, as_json: bool) -> None:
 
 @click.command(short_help="Write voxels from a file.")
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
-@click.argument("url", type=place)
+@click.argument("url", type=target)
 @click.option(
     "--casting",
     type=click.Choice(["checked", "safe", "same_kind", "unsafe"]),
@@ -67,7 +67,7 @@ def get(url: Place, file: Path, force: bool, as_json: bool) -> None:
     help="Which values may change: none, or by numpy's rules.",
 )
 @as_json
-def put(file: Path, url: Place, casting: Casting, as_json: bool) -> None:
+def put(file: Path, url: Target, casting: Casting, as_json: bool) -> None:
     """Write FILE to URL[slices]. Without slices the voxels go where the file says they come from, or else to 0.
 
     A warning says if the voxels have another size in the file than in the volume; the volume keeps its own.
@@ -102,8 +102,8 @@ def _warn_of_sizes(file: Path, description: Description, volume: pyvolume.Volume
 
 
 @click.command(short_help="Copy voxels between two volumes.")
-@click.argument("src", type=place)
-@click.argument("dst", type=place)
+@click.argument("src", type=target)
+@click.argument("dst", type=target)
 @click.option(
     "--resume",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -112,7 +112,7 @@ def _warn_of_sizes(file: Path, description: Description, volume: pyvolume.Volume
 )
 @click.option("--verify", is_flag=True, help="Read back each piece and compare.")
 @as_json
-def cp(src: Place, dst: Place, resume: Path | None, verify: bool, as_json: bool) -> None:
+def cp(src: Target, dst: Target, resume: Path | None, verify: bool, as_json: bool) -> None:
     """Copy SRC[slices] to the same coordinates of DST; without slices all that is stored.
 
     \b

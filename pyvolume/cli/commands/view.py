@@ -10,19 +10,18 @@ import click
 from rich.text import Text
 
 from pyvolume.cli.output import as_json, show
-from pyvolume.cli.target import Place, place
-from pyvolume.display.neuroglancer import link_of
+from pyvolume.cli.target import Target, target
+from pyvolume.display.neuroglancer import NeuroglancerVolume, link_of
 from pyvolume.display.viewer.server import Viewer
-from pyvolume.dvid.versions.lookup import read_graph
 from pyvolume.errors import SelectionError
 
 
 @click.command(short_help="Look at a volume in the browser.")
-@click.argument("url", type=place)
+@click.argument("url", type=target)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the page; a free one if not given.")
 @click.option("--no-browser", is_flag=True, help="Only print where the page is.")
 @as_json
-def view(url: Place, port: int, no_browser: bool, as_json: bool) -> None:
+def view(url: Target, port: int, no_browser: bool, as_json: bool) -> None:
     """Show three planes of a volume in the browser, until Ctrl-C.
 
     There is a slider per axis, contrast, the list of versions, and the voxel under the pointer.
@@ -39,15 +38,12 @@ def view(url: Place, port: int, no_browser: bool, as_json: bool) -> None:
     with url.volume() as volume:
         if not volume.bounds.size:
             raise SelectionError(f"view: expected voxels, and {volume.store.address} is empty")
-        graph = read_graph(volume.store.connection, volume.uuid)
-        labels = {uuid: f"{uuid[:8]} {node.branch} {node.note}".rstrip() for uuid, node in graph.nodes.items()}
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
-        with Viewer(volume, labels, port=port) as viewer:
-            link = link_of(volume.store.address, volume.name)
-            show(
-                {"url": viewer.url, "neuroglancer": link}, Text(f"{viewer.url}\nNeuroglancer: {link}"), as_json=as_json
-            )
+        with Viewer(volume, port=port) as viewer:
+            link = link_of(volume, volume.name) if isinstance(volume, NeuroglancerVolume) else None
+            text = f"{viewer.url}\nNeuroglancer: {link}" if link else viewer.url
+            show({"url": viewer.url, "neuroglancer": link}, Text(text), as_json=as_json)
             if not no_browser:
                 webbrowser.open(viewer.url)
             stopped.wait()

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 import pyvolume
+from pyvolume.cli.dvid.place import Place, place
 from pyvolume.cli.output import as_json, show
-from pyvolume.cli.target import Place, place
+from pyvolume.dvid.address import Address
 from pyvolume.dvid.documents import creation_document
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.dvid.voxels.creation import create_new
@@ -81,8 +82,7 @@ def create(url: Place, name: str | None, repo: str | None, as_json: bool, **opti
           --shape 512,512,200 --dtype uint8 --resolution 8,8,40 --units nanometers
       pyvolume create http://localhost:8000 --repo mouse scan --like scan.nii.gz
     """
-    url.refuse_slices()
-    if url.name or bool(repo) == bool(url.version) or not (repo or name):
+    if url.address.name or bool(repo) == bool(url.address.version) or not (repo or name):
         raise click.UsageError("expected a version and a NAME, or a server and --repo", click.get_current_context())
     metadata = None if name is None else _metadata(options)
     wishes = {"block_shape": options["block_shape"], "compression": options["compression"]}
@@ -92,16 +92,16 @@ def create(url: Place, name: str | None, repo: str | None, as_json: bool, **opti
         if repo is not None:
             uuid = pyvolume.dvid.Server(connection).create_repo(repo, options["description"]).root_uuid
         else:
-            uuid = resolve(connection, url.version)
+            uuid = resolve(connection, url.address.version)
         if metadata is not None and name is not None:
             create_new(connection, uuid, name, metadata, **wishes)
-    show_made(Place(url.server, uuid, name or ""), as_json=as_json)
+    show_made(Address(url.address.server, uuid, name or ""), as_json=as_json)
 
 
-def show_made(made: Place, *, as_json: bool) -> None:
+def show_made(made: Address, *, as_json: bool) -> None:
     """Print where something new is."""
-    document = {"url": f"dvid://{made}", "version": made.version, "name": made.name or None}
-    show(document, f"dvid://{made}", as_json=as_json)
+    document = {"url": str(made), "version": made.version, "name": made.name or None}
+    show(document, str(made), as_json=as_json)
 
 
 def _metadata(options: dict[str, Any]) -> VoxelsMetadata:

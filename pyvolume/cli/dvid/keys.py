@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from pyvolume.cli.dvid.create import show_made
+from pyvolume.cli.dvid.place import Place, place
 from pyvolume.cli.output import as_json, show, table
-from pyvolume.cli.target import Place, place
+from pyvolume.dvid.address import Address
 from pyvolume.dvid.keyvalue import create_new
 from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.files.atomic import appearing
@@ -44,7 +45,7 @@ def create(url: Place, name: str, unversioned: bool, as_json: bool) -> None:
     """
     with url.at_version() as version:
         create_new(version.connection, version.uuid, name, versioned=not unversioned)
-        show_made(Place(url.server, version.uuid, name), as_json=as_json)
+        show_made(Address(url.address.server, version.uuid, name), as_json=as_json)
 
 
 @keys.command(short_help="List the keys.")

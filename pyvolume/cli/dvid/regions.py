@@ -11,8 +11,9 @@ import click
 import numpy as np
 
 from pyvolume.cli.dvid.create import show_made, whole_numbers
+from pyvolume.cli.dvid.place import Place, place
 from pyvolume.cli.output import as_json, pairs, show
-from pyvolume.cli.target import Place, place
+from pyvolume.dvid.address import Address
 from pyvolume.dvid.roi.region import Roi, create_new
 from pyvolume.errors import MetadataError
 from pyvolume.files import formats
@@ -48,7 +49,7 @@ def create(url: Place, name: str, block_shape: tuple[int, ...], as_json: bool) -
     """
     with url.at_version() as version:
         create_new(version.connection, version.uuid, name, block_shape=block_shape)
-        show_made(Place(url.server, version.uuid, name), as_json=as_json)
+        show_made(Address(url.address.server, version.uuid, name), as_json=as_json)
 
 
 @roi.command(short_help="Say how large a region is.")

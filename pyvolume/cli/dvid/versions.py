@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from pyvolume.cli.dvid.place import Place, place
 from pyvolume.cli.output import as_json, show
-from pyvolume.cli.target import Place, place
 from pyvolume.dvid.version import Version
 
 note = click.option("--note", default="", metavar="TEXT", help="What the version is.")

@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pyvolume.display.planes import read_plane
+from pyvolume.display.planes import Drawable, read_plane
 from pyvolume.errors import PyVolumeError, SelectionError
-
-if TYPE_CHECKING:
-    from pyvolume.volume import Volume
+from pyvolume.stores.base import VoxelStore
+from pyvolume.stores.catalogue import Versioned
 
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -29,6 +28,16 @@ LARGEST = 2048
 """Voxels along a side of a plane at most, whatever the page asks for."""
 
 
+class Viewable(Drawable, Protocol):
+    """What the page shows: a `Volume`."""
+
+    @property
+    def store(self) -> VoxelStore: ...
+
+    @property
+    def units(self) -> tuple[str, ...]: ...
+
+
 class Viewer:
     """A page that shows a volume, served from this process until it is closed.
 
@@ -38,17 +47,16 @@ class Viewer:
     Parameters
     ----------
     volume : Volume
-        Of the axes ``"cxyz"``. It stays open.
-    versions : mapping, optional
-        A label for each version by its uuid; the volume opens them with its method ``at``.
+        A volume with the axes c, x, y, z. It stays open. If it is `Versioned`, the page has a list of the versions.
     port : int
         0 takes a free one.
     """
 
-    def __init__(self, volume: Volume, versions: Mapping[str, str] | None = None, *, port: int = 0) -> None:
-        self._volumes = {str(getattr(volume, "uuid", "")): volume}
-        self._shown = next(iter(self._volumes))
-        self._versions = dict(versions or {})
+    def __init__(self, volume: Viewable, *, port: int = 0) -> None:
+        self._first = volume
+        self._shown = volume.version_name if isinstance(volume, Versioned) else ""
+        self._volumes = {self._shown: volume}
+        self._versions = dict(volume.version_labels()) if isinstance(volume, Versioned) else {}
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.viewer = self
@@ -73,7 +81,7 @@ class Viewer:
         self._thread.join()
         self._server.server_close()
 
-    def volume(self, version: str) -> Volume:
+    def volume(self, version: str) -> Viewable:
         """Return the volume in a version of the list.
 
         Raises
@@ -84,10 +92,9 @@ class Viewer:
         version = version or self._shown
         with self._lock:
             if version not in self._volumes:
-                if version not in self._versions:
+                if version not in self._versions or not isinstance(self._first, Versioned):
                     raise SelectionError(f"view: expected a version of the list and found {version!r}")
-                first: Any = self._volumes[self._shown]
-                self._volumes[version] = first.at(version)
+                self._volumes[version] = self._first.at(version)
             return self._volumes[version]
 
     def document(self, version: str) -> dict[str, Any]:
@@ -154,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(HTTPStatus.NOT_FOUND, "text/plain", b"no such page")
 
-    def _send_plane(self, volume: Volume, query: Mapping[str, str]) -> None:
+    def _send_plane(self, volume: Viewable, query: Mapping[str, str]) -> None:
         if query["axis"] not in {"x", "y", "z"}:
             raise SelectionError(f"view: expected the axis x, y or z and found {query['axis']!r}")
         most = min(max(int(query.get("most", LARGEST)), 1), LARGEST)

@@ -13,7 +13,7 @@ from pyvolume.dvid.keyvalue.attributes import Attributes
 from pyvolume.dvid.roi.region import Roi
 from pyvolume.dvid.version import Version, find_version
 from pyvolume.dvid.versions.graph import Uuid
-from pyvolume.dvid.versions.lookup import resolve, within
+from pyvolume.dvid.versions.lookup import read_graph, resolve, within
 from pyvolume.dvid.voxels import settings
 from pyvolume.dvid.voxels.history import Change, changes_of
 from pyvolume.dvid.voxels.pictures import Format, Plane, Point, draw, draw_array, oblique_cut, plane_of
@@ -475,6 +475,20 @@ class VoxelsAccessor(Volume):
     def voxels_metadata(self) -> VoxelsMetadata:
         """What the volume is; the same as `metadata`."""
         return self.metadata
+
+    @property
+    def version_name(self) -> str:
+        """The full uuid of the version, see `Versioned`."""
+        return self.uuid
+
+    def version_labels(self) -> dict[str, str]:
+        """Return uuid, branch and note of each version of the repository as a label, by the full uuid; one request."""
+        nodes = read_graph(self.store.connection, self.uuid).nodes
+        return {uuid: f"{uuid[:8]} {node.branch} {node.note}".rstrip() for uuid, node in nodes.items()}
+
+    def neuroglancer_source(self) -> tuple[str, str]:
+        """Return the type of a layer of Neuroglancer, and its source."""
+        return "image", self.store.address
 
     def describe(self) -> dict[str, Any]:
         """Return the facts about the volume as values of JSON, see `Volume.describe`; no request."""

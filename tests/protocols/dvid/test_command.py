@@ -76,7 +76,7 @@ def test_a_cut_goes_into_another_branch(run: Run, uuid: str, voxels: NDArray[Any
     with formats.read(Path("again.npz")) as stored:
         same(stored.array, voxels[:, 7:17, 3:13, 4:14])
     assert run("cp", f"{uuid}/gray", f"{uuid}/copy", "--verify").code == 0
-    with pyvolume.open(run("info", f"{uuid}/copy", "--json").document["url"]) as copy:
+    with pyvolume.open(run("info", f"{uuid}/copy", "--json").document["address"]) as copy:
         same(copy[:, 3:43, 2:32, 1:21], voxels)
 
 
@@ -95,6 +95,6 @@ def test_a_refusal_has_its_exit_code(run: Run, uuid: str, arguments: list[str], 
 
 
 def test_instances_and_repositories_are_listed(run: Run, uuid: str) -> None:
-    assert run("ls", uuid, "--json").document == [{"name": "gray", "type": "uint16blk"}]
+    assert [(each["name"], each["kind"]) for each in run("ls", uuid, "--json").document] == [("gray", "uint16blk")]
     assert uuid in [repo["uuid"] for repo in run("ls", "--json").document]
     assert "DVID Version" in run("info", "--json").document

@@ -39,12 +39,19 @@ class TestLooking:
         assert (found["uuid"], found["versions"], found["instances"]) == (server.uuid, 1, ["gray", "other"])
         assert server.uuid in run("ls").out
 
+    def test_ls_asks_once_however_many_repositories_there_are(self, run: Run, server: MockServer) -> None:
+        for alias in ("a", "b", "c"):
+            pyvolume.dvid.Server(server.url).create_repo(alias)
+        asked = len(server.requests)
+        assert len(run("ls", "--json").document) == 4
+        assert len(server.requests) - asked == 1
+
     def test_ls_lists_instances(self, run: Run) -> None:
-        assert words(run("ls", ":master").out) == [["name", "type"], ["gray", "uint16blk"], ["other", "uint16blk"]]
+        assert words(run("ls", ":master").out) == [["name", "kind"], ["gray", "uint16blk"], ["other", "uint16blk"]]
 
     def test_info_says_what_a_volume_is(self, run: Run, server: MockServer) -> None:
         found = run("info", "--json", GRAY).document
-        assert found["url"] == f"dvid://{server.url}/{server.uuid}/gray"
+        assert found["address"] == f"dvid://{server.url}/{server.uuid}/gray"
         assert (found["dtype"], found["start"], found["stop"]) == ("uint16", [0, 0, 0, 0], [1, 64, 32, 32])
         assert ["dtype", "uint16"] in words(run("info", GRAY).out)
 

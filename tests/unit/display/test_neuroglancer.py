@@ -11,7 +11,7 @@ import pytest
 
 import pyvolume
 from mockserver import MockServer
-from pyvolume.display.neuroglancer import link_of, url_of
+from pyvolume.display.neuroglancer import NeuroglancerVolume, link_of, url_of
 from pyvolume.errors import AddressError
 
 URL = "dvid://http://localhost:8000/ab12/gray"
@@ -56,6 +56,8 @@ def test_a_broken_link_is_refused() -> None:
 
 def test_a_volume_is_opened_by_a_link() -> None:
     with MockServer({"gray": np.ones((1, 1, 1, 1), "uint8")}) as server:
-        made = link_of(f"dvid://{server.url}/{server.uuid}/gray", "gray")
+        with pyvolume.open(f"dvid://{server.url}/{server.uuid}/gray") as volume:
+            assert isinstance(volume, NeuroglancerVolume)
+            made = link_of(volume, "gray")
         with pyvolume.open(made) as volume:
             assert volume.shape == (1, 1, 1, 1)

@@ -42,8 +42,8 @@ def voxels() -> NDArray[Any]:
 
 def test_the_page_shows_planes_versions_and_a_value(tmp_path: Path, voxels: NDArray[Any]) -> None:
     with MockServer({"gray": voxels}) as server, pyvolume.open(f"dvid://{server.url}/:master/gray") as volume:
-        version = server.uuid
-        with Viewer(volume, {version: "the only <one>"}) as viewer:
+        pyvolume.dvid.Server(server.url).repos[server.uuid].root.set_note("the only <one>")
+        with Viewer(volume) as viewer:
             dom = browse(viewer.url, tmp_path, "--dump-dom")
     assert 'data-ready="yes"' in dom
     assert re.findall(r"<figcaption>(.*?)</figcaption>", dom) == ["xy at z = 32", "zy at x = 32", "xz at y = 32"]

@@ -125,8 +125,7 @@ def test_other_versions_are_opened(voxels: NDArray[Any]) -> None:
         root.commit()
         trial = root.branch("trial")
         trial.volume("gray")[0, 1, 2, 3] = 9
-        versions: dict[str, str] = {root.uuid: "master", trial.uuid: "trial"}
-        with Viewer(root.volume("gray"), versions) as viewer:
+        with Viewer(root.volume("gray")) as viewer:
             before = json.loads(ask(viewer, "/voxel?x=1&y=2&z=3").body)
             after = json.loads(ask(viewer, f"/voxel?x=1&y=2&z=3&version={trial.uuid}").body)
     assert (before, after) == ([str(voxels[0, 1, 2, 3])], ["9"])

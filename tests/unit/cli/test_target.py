@@ -9,8 +9,10 @@ import pytest
 
 pytest.importorskip("click", reason="click comes with the extra 'cli'")
 
+from pyvolume.cli.dvid.place import place
 from pyvolume.cli.slices import parse_slices
-from pyvolume.cli.target import Place, parse_place
+from pyvolume.cli.target import Target, parse_target
+from pyvolume.dvid.address import Address
 from pyvolume.errors import AddressError, SelectionError
 
 HOST = "http://localhost:8000"
@@ -56,31 +58,24 @@ def test_everything_else_is_refused_and_shown(text: str, stops_at: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("text", "url", "key"),
     [
-        (f"dvid://{HOST}/:master/gray", Place(HOST, ":master", "gray")),
-        (f"dvid://{HOST}/ab:dev~1/gray[0, 5:]", Place(HOST, "ab:dev~1", "gray", (0, slice(5, None)))),
-        (f"dvid://{HOST}/ab12", Place(HOST, "ab12")),
-        (f"dvid://{HOST}", Place(HOST)),
-        (f"{HOST}/", Place(HOST)),
-        ("localhost:8000", Place(HOST)),
-        ("localhost:8000/:master/gray", Place(HOST, ":master", "gray")),
-        (f"{HOST}/api/node/ab12/gray", Place(HOST, "ab12", "gray")),
-        ("https://example.org/dvid/api/repo/ab12", Place("https://example.org/dvid", "ab12")),
-        ("dvid://https://example.org/dvid/ab12/gray", Place("https://example.org/dvid", "ab12", "gray")),
-        ("dvid://http://[::1]:8000/ab12/gray", Place("http://[::1]:8000", "ab12", "gray")),
-        ("dvid://http://[::1]:8000", Place("http://[::1]:8000")),
-        (f"dvid://{HOST}/ab12/gr%20ay", Place(HOST, "ab12", "gr ay")),
+        (f"dvid://{HOST}/:master/gray", f"dvid://{HOST}/:master/gray", None),
+        (f"dvid://{HOST}/ab:dev~1/gray[0, 5:]", f"dvid://{HOST}/ab:dev~1/gray", (0, slice(5, None))),
+        ("localhost:8000/:master/gray[0]", "localhost:8000/:master/gray", (0,)),
+        (f"{HOST}/api/node/ab12/gray", f"{HOST}/api/node/ab12/gray", None),
+        ("dvid://http://[::1]:8000/ab12/gray", "dvid://http://[::1]:8000/ab12/gray", None),
+        ("dvid://http://[::1]:8000", "dvid://http://[::1]:8000", None),
     ],
 )
-def test_an_argument_names_a_place(text: str, expected: Place) -> None:
-    assert parse_place(text) == expected
+def test_an_argument_is_a_url_and_slices(text: str, url: str, key: Any) -> None:
+    assert parse_target(text) == Target(url, key)
 
 
 @pytest.mark.parametrize("default", [HOST, f"{HOST}/", f"dvid://{HOST}"])
 def test_the_environment_completes_it(default: str) -> None:
-    assert parse_place(":master/gray[0]", default) == Place(HOST, ":master", "gray", (0,))
-    assert parse_place("", default) == Place(HOST)
+    assert parse_target(":master/gray[0]", default) == Target(f"{default.rstrip('/')}/:master/gray", (0,))
+    assert parse_target("", default) == Target(default.rstrip("/"))
 
 
 @pytest.mark.parametrize(
@@ -88,15 +83,24 @@ def test_the_environment_completes_it(default: str) -> None:
 )
 def test_what_names_nothing_is_refused(text: str) -> None:
     with pytest.raises((AddressError, SelectionError)):
-        parse_place(text)
+        parse_target(text)
 
 
 def test_a_secret_in_a_url_is_not_repeated() -> None:
     with pytest.raises(AddressError) as caught:
-        parse_place("dvid://http://me:secret@host/ab12/gray")
+        parse_target("dvid://http://me:secret@host/ab12/gray")
     assert "secret" not in str(caught.value)
 
 
 def test_a_link_of_neuroglancer_names_a_volume() -> None:
     link = "https://neuroglancer-demo.appspot.com/#!%7B%22layers%22:%5B%7B%22source%22:%22dvid://http://h:1/ab/g%22%7D%5D%7D"
-    assert parse_place(link) == Place("http://h:1", "ab", "g")
+    assert parse_target(link) == Target("dvid://http://h:1/ab/g")
+
+
+def test_dvids_own_commands_take_urls_without_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYVOLUME_URL", HOST)
+    assert place(":master/notes").address == Address(HOST, ":master", "notes")
+    import click
+
+    with pytest.raises(click.BadParameter, match="slices"):
+        place(":master/notes[0]")

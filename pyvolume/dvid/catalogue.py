@@ -1,0 +1,70 @@
+"""The repositories of a server, and the instances of a version, as lists."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pyvolume.dvid.address import Address
+from pyvolume.dvid.general import get_server_info
+from pyvolume.dvid.versions.graph import Node, RepoInfo
+from pyvolume.dvid.versions.lookup import find, read_infos
+from pyvolume.stores.catalogue import Entry
+from pyvolume.transport.connection import Connection
+
+
+class DvidCatalogue:
+    """A server, or a version of a repository, see `Catalogue`.
+
+    Parameters
+    ----------
+    connection : Connection
+        Closed with the catalogue.
+    address : Address
+        A server, or a version there. With a name the list holds this instance only.
+    """
+
+    def __init__(self, connection: Connection, address: Address) -> None:
+        self._connection = connection
+        self._address = address
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._connection.close()
+
+    def entries(self) -> list[Entry]:
+        """Return the repositories, or the instances; one request."""
+        if not self._address.version:
+            return [self._repository(info) for info in read_infos(self._connection).values()]
+        info, _ = find(self._connection, self._address.version)
+        wanted = self._address.name
+        return [self._instance(name, kind) for name, kind in info.instances.items() if wanted in {"", name}]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the facts about the server, or about the version; one request."""
+        if not self._address.version:
+            return dict(get_server_info(self._connection))
+        return node_document(find(self._connection, self._address.version)[1])
+
+    def _repository(self, info: RepoInfo) -> Entry:
+        url = str(Address(self._address.server, info.graph.root))
+        facts = {"uuid": info.graph.root, "versions": len(info.graph.nodes), "instances": list(info.instances)}
+        return Entry(info.alias, "repository", url, facts)
+
+    def _instance(self, name: str, kind: str) -> Entry:
+        return Entry(name, kind, str(Address(self._address.server, self._address.version, name)))
+
+
+def node_document(node: Node) -> dict[str, Any]:
+    """Return a version as a value of JSON."""
+    return {
+        "uuid": node.uuid,
+        "branch": node.branch,
+        "state": "committed" if node.locked else "open",
+        "created": node.created.isoformat(timespec="seconds"),
+        "parents": list(node.parents),
+        "children": list(node.children),
+        "note": node.note,
+        "log": list(node.log),
+    }

@@ -1,0 +1,64 @@
+"""What is above a volume: lists of volumes, and versions of one. Both are optional."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a list.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    kind : str
+        What it is, such as ``"repository"`` or ``"uint8blk"``.
+    url : str
+        The url that names it.
+    facts : mapping
+        More about it, as values of JSON.
+    """
+
+    name: str
+    kind: str
+    url: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the entry as a value of JSON."""
+        return {"name": self.name, "kind": self.kind, "url": self.url, **self.facts}
+
+
+class Catalogue(Protocol):
+    """A place that is no volume: a server, a repository, a version, a folder."""
+
+    def entries(self) -> Sequence[Entry]:
+        """Return what is there, by name."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return the facts about the place itself, as values of JSON."""
+
+    def __enter__(self) -> Self:
+        """Return the catalogue; leaving the ``with`` closes it."""
+
+    def __exit__(self, *exc: object) -> None:
+        """Close what the catalogue holds open."""
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A volume in one of several versions."""
+
+    @property
+    def version_name(self) -> str:
+        """The full name of the version."""
+
+    def version_labels(self) -> Mapping[str, str]:
+        """Return a label for people for each version, by its full name; one request."""
+
+    def at(self, ref: str) -> Any:
+        """Open the same volume in another version."""

@@ -1,4 +1,4 @@
-"""DVID's documents and what they say of a volume."""
+"""DVID's documents about volumes, read and written."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def creation_document(
 
 
 def _check_jpeg(typename: str, blocks: Sequence[int]) -> None:
-    """Refuse what the server would take as JPEG and give back as noise or zeros."""
+    """Refuse blocks that the server would accept for JPEG, and return as noise or zeros."""
     if typename not in {"uint8blk", "rgba8blk"}:
         raise UnsupportedError(f"create volume: JPEG is for uint8, not for {typename}; 'lz4' and 'gzip' keep all")
     if any(side % 8 for side in blocks) or blocks[0] >= 128:
@@ -228,7 +228,7 @@ def _check_jpeg(typename: str, blocks: Sequence[int]) -> None:
 
 
 def _tags_text(tags: Mapping[str, str]) -> str:
-    """Write tags as the server reads them; it drops those that it does not understand."""
+    """Return tags in the server's form; it ignores tags that it does not understand."""
     words: Iterator[object] = itertools.chain(*tags.items())
     for word in words:
         if not isinstance(word, str) or not word or set(word) & set(",="):

@@ -25,12 +25,12 @@ class Server:
     Parameters
     ----------
     server : Connection or str
-        A connection, which stays open, or an address, for which one is made and closed with `close`.
+        A connection, which `close` leaves open; or a url, for which the server makes a connection that `close` closes.
 
     Raises
     ------
     AddressError
-        If the address is not that of an HTTP server.
+        If the url is not one of an HTTP server.
     """
 
     def __init__(self, server: Connection | str) -> None:
@@ -47,7 +47,7 @@ class Server:
         self.close()
 
     def close(self) -> None:
-        """Close the connection, if it was made for this handle."""
+        """Close the connection, if this handle has made it."""
         if self._owns_connection:
             self.connection.close()
 
@@ -112,7 +112,7 @@ class Repos(Mapping[str, Repo]):
         if len(found) > 1:
             names = ", ".join(f"{uuid[:8]} ({documents[uuid].get('Alias', '')})" for uuid in sorted(found))
             raise AmbiguousError(
-                f"{action}: {len(found)} are called so: {names}; give more of the uuid",
+                f"{action}: {len(found)} repositories match: {names}; give more of the uuid",
                 action=action,
                 candidates=tuple(sorted(found)),
             )

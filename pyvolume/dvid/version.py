@@ -92,19 +92,19 @@ class Version:
         return map(self._other, self._graph.ancestors(self._known().uuid))
 
     def commit(self, note: str = "", log: Sequence[str] = ()) -> None:
-        """Lock the version for good. Only then can it have children.
+        """Lock the version for ever. Only a committed version can have children.
 
         Parameters
         ----------
         note : str
-            Replaces the note of the version, if given.
+            If given, it replaces the note of the version.
         log : sequence of str
-            Appended to its log.
+            Lines to append to its log.
 
         Raises
         ------
         LockedError
-            If it is committed already.
+            If the version is committed already.
         TransportError
             If no answer arrived, and the version was open when looked at afterwards.
         """
@@ -114,14 +114,19 @@ class Version:
     def new_version(self, note: str = "") -> Version:
         """Make the next version on the same branch.
 
+        Parameters
+        ----------
+        note : str
+            The note of the new version.
+
         Raises
         ------
         RefusedError
-            If this one is not committed.
+            If this version is not committed.
         ExistsError
-            If there is a next one; `branch` makes one on a branch of its own.
+            If the branch has a next version already; `branch` makes one on another branch.
         TransportError
-            If no answer arrived, and no such version was there when looked for afterwards.
+            If no answer arrived, and the new version was not there when looked for afterwards.
         """
         return find_version(self.connection, changes.new_version(self.connection, self.uuid, note))
 
@@ -131,8 +136,9 @@ class Version:
         Parameters
         ----------
         name : str
-            Not in use in this repository; no spaces, slashes or any of ``?#%:~``.
+            The name of the branch, new in this repository; without spaces, slashes and ``?#%:~``.
         note : str
+            The note of the new version.
 
         Raises
         ------
@@ -148,17 +154,19 @@ class Version:
         return find_version(self.connection, changes.branch(self.connection, self.uuid, name, note))
 
     def tag(self, name: str, note: str = "") -> Version:
-        """Give the version a name, which any server-wide lookup then understands.
+        """Give the version a name that is valid on the whole server.
 
-        DVID keeps a tag as a committed child on a branch ``tag-NAME``, whose uuid is the name; it replaces `note` by a
-        text of its own.
+        DVID stores a tag as a committed child on a branch ``tag-NAME``. The uuid of the child is the name. DVID
+        replaces `note` by a text of its own.
 
         Parameters
         ----------
         name : str
-            No spaces, slashes or any of ``?#%:~``. No uuid and no other tag on the server may begin with it, nor it
-            with another tag; a name of digits and letters up to f may collide with a uuid that is made later.
+            The tag, without spaces, slashes and ``?#%:~``. No uuid and no other tag on the server may begin with it,
+            and it must not begin with another tag. A name of digits and letters up to f may be the beginning of a uuid
+            that is made later.
         note : str
+            The note of the child, which DVID replaces.
 
         Raises
         ------
@@ -174,27 +182,28 @@ class Version:
         return find_version(self.connection, changes.tag(self.connection, self.uuid, name, note))
 
     def merge(self, others: Sequence[Version | str] | Version | str, note: str = "") -> Version:
-        """Make a child of this version and others, which have changed different blocks and keys.
+        """Make a child of several versions that have changed different blocks and keys.
 
-        **What several sides have written is lost in the child**, although the server calls the merge free of conflicts:
-        such blocks read as 0 there, such keys are missing, also where all sides have written the same. The parents
-        keep everything. `lost_blocks` and `lost_keys` of the child tell, and the child is open, so what is lost can be
-        written again. Of a region the child has the spans of all sides.
+        **Blocks and keys that several parents have written are lost in the child**, although the server calls the merge
+        free of conflicts. The child reads 0 in these blocks and misses these keys, also if all parents have written the
+        same. The parents keep everything. `lost_blocks` and `lost_keys` of the child find the losses; the child is
+        open, so that they can be written again. The child has the spans of a region of all parents.
 
         The server puts the child on the branch master.
 
         Parameters
         ----------
         others : sequence of Version or str
-            Of the same repository, as handles or in any form, such as ``":dev"``.
+            The other parents, from the same repository: handles, or names such as ``":dev"``.
         note : str
+            The note of the child.
 
         Raises
         ------
         RefusedError
-            If a parent is not committed; nothing is asked of the server then.
+            If a parent is not committed; nothing is changed on the server.
         NotFoundError
-            If a parent is of another repository.
+            If a parent belongs to another repository.
         TransportError
             As for `new_version`.
         """
@@ -371,17 +380,18 @@ def find_version(connection: Connection, ref: str, *, follow: bool = False) -> V
     Parameters
     ----------
     connection : Connection
+        To the server.
     ref : str
-        In any form, see `VoxelsAccessor`; it is looked up once.
+        A name in any form, see `VoxelsAccessor`; it is looked up once.
     follow : bool
-        Look it up anew for each operation, on purpose: the handle moves along with the branch.
+        Look it up again for each operation: the handle moves along with the branch.
 
     Raises
     ------
     NotFoundError
         If there is no such version.
     AmbiguousError
-        If several are called so.
+        If several versions match.
     """
     info, node = find(connection, ref)
     return Version(connection, info.graph, node.uuid, follows=ref if follow else "")

@@ -56,7 +56,7 @@ def _per_axis(text: str) -> tuple[str, ...]:
 @click.option("--dtype", metavar="NAME", help="Such as uint8, uint16, uint32, uint64, float32; uint8 if not given.")
 @click.option("--channels", type=int, metavar="N", help="4 of uint8 make a colour volume; 1 if not given.")
 @click.option(
-    "--resolution", type=real_numbers, metavar="X,Y,Z", help="Size of a voxel; one number stands for all axes."
+    "--resolution", type=real_numbers, metavar="X,Y,Z", help="Size of a voxel; one number for all axes, or three."
 )
 @click.option("--units", metavar="NAME", help="Of the resolution, such as nanometers.")
 @click.option(

@@ -37,7 +37,7 @@ def _opened(url: Place) -> AbstractContextManager[Roi]:
     metavar="X,Y,Z",
     default="64,64,64",
     show_default=True,
-    help="Of its blocks; those of the volumes that it is to mask.",
+    help="Shape of its blocks; the volumes that it masks must have the same.",
 )
 @as_json
 def create(url: Place, name: str, block_shape: tuple[int, ...], as_json: bool) -> None:
@@ -52,11 +52,11 @@ def create(url: Place, name: str, block_shape: tuple[int, ...], as_json: bool) -
         show_made(Address(url.address.server, version.uuid, name), as_json=as_json)
 
 
-@roi.command(short_help="Say how large a region is.")
+@roi.command(short_help="Print the size of a region.")
 @click.argument("url", type=place)
 @as_json
 def info(url: Place, as_json: bool) -> None:
-    """Say how large a region is, and where it lies.
+    """Print the size and the bounds of a region.
 
     \b
     Example:

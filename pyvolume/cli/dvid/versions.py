@@ -11,14 +11,14 @@ from pyvolume.dvid.version import Version
 note = click.option("--note", default="", metavar="TEXT", help="What the version is.")
 
 
-@click.command(short_help="Lock a version for good.")
+@click.command(short_help="Lock a version for ever.")
 @click.argument("url", type=place)
 @note
 @click.option("--log", "lines", multiple=True, metavar="LINE", help="Append a line to its log; may be repeated.")
 @click.option("--next", "goes_on", is_flag=True, help="Make the next version on the same branch.")
 @as_json
 def commit(url: Place, note: str, lines: tuple[str, ...], goes_on: bool, as_json: bool) -> None:
-    """Lock a version for good. Only then it can have children.
+    """Lock a version for ever. Only a committed version can have children.
 
     \b
     Examples:

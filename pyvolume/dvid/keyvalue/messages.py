@@ -1,6 +1,6 @@
-"""Keys and values: what can be one, and how they look on the wire.
+"""Keys and values: which ones are possible, and their form in requests.
 
-Several go together as DVID's protobuf messages KeyValues and Keys, whose fields are all bytes.
+A request for several keys has DVID's protobuf messages KeyValues and Keys, whose fields are all bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TypeAlias
 from pyvolume.errors import MetadataError
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
-"""Also an array in C order, or whatever else gives its memory."""
+"""Also an array in C order, and every other object with a buffer."""
 
 MOST_KEY_BYTES = 60_000
 """The server stores keys up to 65000 bytes, with something of its own in them."""
@@ -82,7 +82,7 @@ def _read_varint(view: memoryview, at: int) -> tuple[int, int]:
 
 
 def can_be(key: str) -> bool:
-    """Whether the server keeps a key apart from all others, and finds it again."""
+    """Whether the server can distinguish a key from all others, and find it again."""
     try:
         nbytes = len(key.encode())
     except UnicodeEncodeError:
@@ -91,7 +91,7 @@ def can_be(key: str) -> bool:
 
 
 def check_key(action: str, key: str) -> None:
-    """Refuse what cannot be a key.
+    """Refuse a key that is not possible.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def check_key(action: str, key: str) -> None:
 
 
 def as_bytes(action: str, value: Bytes) -> memoryview:
-    """Return a flat view of what lies in memory."""
+    """Return a flat view of the bytes of a value."""
     try:
         view = memoryview(value)
         return view.cast("B") if view.nbytes else memoryview(b"")

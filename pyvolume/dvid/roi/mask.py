@@ -16,7 +16,7 @@ from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import StoreTraits
 
 MASK_BYTES = 16 << 20
-"""Voxels that are computed at once."""
+"""Bytes of the voxels that are computed at once."""
 
 
 class MaskStore:
@@ -27,8 +27,9 @@ class MaskStore:
     address : str
         Of the region.
     block_shape : tuple of int
+        Shape of the blocks of the region (x, y, z).
     read_spans : callable
-        Asks for the spans, whenever the metadata is asked for.
+        Reads the spans, each time the metadata is read.
     """
 
     def __init__(self, address: str, block_shape: tuple[int, ...], read_spans: Callable[[Call], Numbers]) -> None:

@@ -31,7 +31,7 @@ MAY_BE_DONE = "the request may have been carried out"
 
 
 def commit(connection: Connection, uuid: str, note: str, log: Sequence[str]) -> None:
-    """Commit a version, which locks it for good.
+    """Commit a version, which locks it for ever.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def commit(connection: Connection, uuid: str, note: str, log: Sequence[str]) -> 
         node = _node(connection, uuid, action)
         if node.locked and note not in {"", node.note}:
             raise LockedError(
-                f"{action}: the version was committed meanwhile, by somebody else, with the note {node.note!r}",
+                f"{action}: somebody else has committed the version in the meantime, with the note {node.note!r}",
                 action=action,
                 version=uuid,
             )
@@ -67,7 +67,7 @@ def branch(connection: Connection, uuid: str, name: str, note: str) -> Uuid:
     _check_word(action, name)
     if name == MASTER:
         raise ExistsError(f"{action}: every repository has a branch of this name; new_version() goes on with it")
-    # with the uuid of a version that exists the server would replace that one: this one is drawn at random
+    # the uuid is random, because the server would replace an existing version of the same uuid
     document = _checked("dvid-branch-1", {"branch": name, "note": note, "uuid": uuids.uuid4().hex}, action)
     return _make_child(connection, action, uuid, "branch", document)
 
@@ -75,8 +75,8 @@ def branch(connection: Connection, uuid: str, name: str, note: str) -> Uuid:
 def tag(connection: Connection, uuid: str, name: str, note: str) -> Uuid:
     """Give a committed version a name, which is a version of its own, and return it.
 
-    The server makes the name the uuid of a child. It takes any name: that of an existing version replaces or commits
-    that one, and one that another uuid begins with can never be looked up. So both are refused here.
+    The server makes the name the uuid of a child, and accepts any name. The uuid of an existing version would replace
+    or commit that version. The beginning of another uuid could never be looked up. Both are refused here.
     """
     action = f"tag {uuid[:8]} as {name!r}"
     _check_word(action, name)
@@ -91,7 +91,7 @@ def tag(connection: Connection, uuid: str, name: str, note: str) -> Uuid:
 
 
 def merge(connection: Connection, parents: Sequence[str], note: str) -> Uuid:
-    """Make a child of several committed versions, and return its uuid, which the server draws."""
+    """Make a child of several committed versions, and return its uuid, which the server chooses."""
     action = f"merge {', '.join(parent[:8] for parent in parents)}"
     before = read_graph(connection, parents[0], action)
     _check_parents(action, before, parents)
@@ -238,13 +238,13 @@ def _checked(schema: str, document: dict[str, Any], action: str) -> dict[str, An
 
 
 def _check_word(action: str, name: str) -> None:
-    """Refuse a name that the server takes and cannot find again."""
+    """Refuse a name that the server accepts and cannot find again."""
     if name in {".", ".."} or not re.fullmatch(r"[^\s/\\?#%:~]+", name):
         raise MetadataError(f"{action}: expected a name without spaces, slashes and ?#%:~, and found {name!r}")
 
 
 def _check_free(connection: Connection, action: str, name: str) -> None:
-    taken = f"{action}: a version has a uuid or a tag that begins with this name, which could not be looked up then"
+    taken = f"{action}: a uuid or a tag begins with this name, which could therefore not be looked up"
     try:
         read_info(connection, name, action)
     except AmbiguousError:
@@ -257,12 +257,13 @@ def _check_free(connection: Connection, action: str, name: str) -> None:
     hidden = [uuid for repo in repos.values() for uuid in repo["DAG"]["Nodes"] if name.startswith(uuid)]
     if hidden:
         raise ExistsError(
-            f"{action}: the tag {hidden[0]!r} begins this name, and could not be looked up any more", action=action
+            f"{action}: the name begins with the tag {hidden[0]!r}, which could not be looked up any more",
+            action=action,
         )
 
 
 def _check_parents(action: str, graph: Graph, parents: Sequence[str]) -> None:
-    """Refuse what the server would refuse after it has made an open version below the first parent."""
+    """Refuse parents for which the server would make an open child first, and then refuse."""
     if len(set(parents)) < len(parents) or len(parents) < 2:
         raise MetadataError(f"{action}: expected two versions or more, each once, and found {len(parents)}")
     unlocked = [parent[:8] for parent in parents if not graph.node(parent).locked]

@@ -70,18 +70,20 @@ def find(connection: Connection, ref: str, call: Call | None = None) -> tuple[Re
     Parameters
     ----------
     connection : Connection
+        To the server.
     ref : str
-        In any form that the server knows: a prefix of a uuid, a tag, ``"ab:dev"`` for the leaf of a branch,
-        ``":master"`` where the server holds one repository, ``":master~1"`` for the version before it; or, beyond that,
-        ``"brain:dev"`` with the alias of a repository, and ``"brain"`` for the leaf of its branch master.
+        A name in any form that the server knows: a prefix of a uuid, a tag, ``"ab:dev"`` for the end of a branch,
+        ``":master"`` if the server has one repository only, ``":master~1"`` for the version before it. pyvolume also
+        knows ``"brain:dev"`` with the alias of a repository, and ``"brain"`` for the end of its branch master.
     call : Call, optional
+        The operation that the requests belong to.
 
     Raises
     ------
     NotFoundError
         If there is no such version.
     AmbiguousError
-        If there are several. The server itself takes one of the ends of a branch, another one each time.
+        If several match. For a branch with several ends the server itself would return one of them at random.
     """
     action = f"find version {ref!r}"
     if not ref:
@@ -166,7 +168,7 @@ def _before(graph: Graph, uuid: str, steps: int, action: str) -> str:
 def _single(found: Sequence[str], action: str) -> str:
     if len(found) != 1:
         raise AmbiguousError(
-            f"{action}: it may be each of {', '.join(uuid[:8] for uuid in found)}; give the uuid of one",
+            f"{action}: several match, {', '.join(uuid[:8] for uuid in found)}; give the uuid of one",
             action=action,
             candidates=tuple(found),
         )

@@ -30,8 +30,8 @@ def create_new(
     """Create an instance for voxels.
 
     The type follows from the dtype and the number of channels: uint8 × 4 is ``rgba8blk``; uint64 is ``uint64blk``,
-    never labels. Where the metadata has a shape, it is declared as the extents of the volume: extents given at the
-    creation itself would vanish with the first write.
+    never labels. If the metadata has a shape, a second request declares it as the extents of the volume: DVID would
+    forget extents that are given at the creation with the first write.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def create_new(
     versioned : bool
         Whether each version has voxels of its own; if not, all share them, and a committed version can be written.
     tags : mapping, optional
-        Kept with the instance for good; texts without commas and ``=``.
+        Stored with the instance, for ever; texts without commas and ``=``.
 
     Raises
     ------

@@ -133,7 +133,7 @@ def _check(store: DvidStore, drawing: Drawing, format: str, quality: int | None)
     if format not in ENDS:
         raise ValueError(f"{drawing.action}: format is 'png' or 'jpeg', not {format!r}")
     if quality is not None and (format != "jpeg" or not 1 <= quality <= 100):
-        raise ValueError(f"{drawing.action}: quality is that of a JPEG, 1 to 100, not {quality!r} of {format}")
+        raise ValueError(f"{drawing.action}: quality is 1 to 100, of a JPEG, not {quality!r} of {format}")
     if format == "jpeg" and store.typename != "uint8blk":
         raise UnsupportedError(
             f"{drawing.action}: a JPEG of {store.typename} would lose more than it should; ask for a PNG"

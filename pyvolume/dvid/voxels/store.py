@@ -28,7 +28,7 @@ from pyvolume.transport.connection import Connection
 from pyvolume.transport.request import Request, Upload
 
 MAX_REQUEST_BYTES = 256 << 20
-"""The server gives up to 3 GiB in an answer, but cuts one that takes 600 s, and holds the whole body of a POST."""
+"""The server sends up to 3 GiB in an answer, but ends it after 600 s; it holds the whole body of a POST in memory."""
 
 
 def read_description(instance: Instance) -> InstanceDescription:

@@ -239,7 +239,7 @@ class TestRepo:
         dev.commit()
         merged = end.merge(dev)
         assert repo.version(":master") == merged
-        with pytest.raises(AmbiguousError, match="may be each of"):
+        with pytest.raises(AmbiguousError, match="several"):
             repo.version(":master~1")
 
     def test_a_handle_stays_and_a_follower_moves(self, repo: Repo, root: Version) -> None:
@@ -379,20 +379,20 @@ class TestRefusals:
     def test_a_tag_twice(self, root: Version) -> None:
         name = fresh("v")
         root.tag(name)
-        with pytest.raises(ExistsError, match="begins with this name"):
+        with pytest.raises(ExistsError, match="begins"):
             root.tag(name)
         assert len(root.children()) == 1
 
     def test_a_tag_that_hides_another(self, root: Version) -> None:
         name = fresh("v")
         root.tag(name)
-        with pytest.raises(ExistsError, match="begins this name"):
+        with pytest.raises(ExistsError, match="begins"):
             root.tag(name + ".1")
         assert root.children()[0].uuid == name
 
     def test_a_tag_in_place_of_a_version(self, root: Version) -> None:
         child = root.new_version("open")
-        with pytest.raises(ExistsError, match="begins with this name"):
+        with pytest.raises(ExistsError, match="begins"):
             root.tag(child.uuid)
         assert (child.info().locked, child.info().note) == (False, "open")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command import run_command
 
 import pyvolume
 from mockserver import MockServer
@@ -141,6 +142,19 @@ def test_names_and_versions_of_all_repositories_cost_one_request(
     assert len(server.requests) - before == 1
     assert [repo.root_uuid for repo in client.repos.values()] == list(dict(client.repos.items())) == list(infos)
     assert len(server.requests) - before == 3
+
+
+@pytest.mark.parametrize("command", ["ls", "tree", "info"])
+def test_the_command_looks_at_a_server_with_one_request(
+    server: MockServer, connection: pyvolume.Connection, command: str
+) -> None:
+    pytest.importorskip("click", reason="click comes with the extra 'cli'")
+    pytest.importorskip("rich", reason="rich comes with the extra 'cli'")
+    for number in range(3):
+        pyvolume.dvid.Server(connection).create_repo(f"repo {number}")
+    before = len(server.requests)
+    assert run_command(command, server.url, "--json").code == 0
+    assert len(server.requests) - before == 1
 
 
 def test_following_a_branch_costs_one_request_for_each_operation(server: MockServer, repo: Repo) -> None:

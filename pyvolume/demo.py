@@ -21,8 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pyvolume
-from pyvolume.dvid import general, voxels
+from pyvolume.display.planes import cut, shades
+from pyvolume.dvid import VoxelsAccessor, general, voxels
 from pyvolume.errors import PyVolumeError
+from pyvolume.model.extras import require
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,11 +35,11 @@ NAME = "mri"
 BLOCK_SHAPE = (32, 32, 8)
 """Divides the scan, so that the stored extents are those of the scan."""
 
-CUT = (64, 45, 12)
-"""Where the planes of the sheet cross: x, y, z."""
+CUT = {"x": 64, "y": 45, "z": 12}
+"""Where the planes of the sheet cross."""
 
-PLANE_AXES = ((0, 1), (0, 2), (1, 2))
-"""Which of x, y, z lies to the right and which upwards."""
+PLANES = (("x", "y", "z"), ("x", "z", "y"), ("y", "z", "x"))
+"""The axes to the right and upwards of each plane of the sheet, and the axis across it."""
 
 BOX = np.s_[0, 40:90, 30:60, 6:19]
 """What is written; no face of it lies between two blocks."""
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options.url, options.output)
     except ImportError as error:
-        print(f"The demonstration needs {error.name}: pip install 'pyvolume-sdk[demo]'", file=sys.stderr)
+        print(error, file=sys.stderr)
     except PyVolumeError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
     return 1
@@ -101,9 +103,8 @@ def _say(text: str) -> None:
 
 def _load_scan() -> tuple[NDArray[np.uint16], tuple[float, ...]]:
     """Return the scan, channel first in Fortran order, and the size of its voxels in millimetres."""
-    import nibabel
-    import PIL  # noqa: F401 - say at once that it is missing
-
+    nibabel = require("nibabel", extra="demo", action="the demonstration")
+    require("PIL.Image", extra="demo", action="the demonstration")  # not after the upload
     path = resources.files("nibabel") / "tests/data/example4d.nii.gz"
     image: Any = nibabel.load(str(path))
     scan = np.asarray(image.dataobj[..., 0])
@@ -125,14 +126,12 @@ def _serving(url: str | None) -> Iterator[tuple[str, MockServer | None]]:
         yield server.url, server
 
 
-def _upload(
-    connection: pyvolume.Connection, scan: NDArray[np.uint16], voxel_size: tuple[float, ...]
-) -> pyvolume.dvid.VoxelsAccessor:
+def _upload(connection: pyvolume.Connection, scan: NDArray[np.uint16], voxel_size: tuple[float, ...]) -> VoxelsAccessor:
     alias = f"pyvolume-demo-{uuid.uuid4().hex[:8]}"
     repository = general.create_repo(connection, alias)
     metadata = voxels.VoxelsMetadata.create_default_metadata(scan.shape, scan.dtype, "cxyz", voxel_size, "millimeters")
     voxels.create_new(connection, repository, NAME, metadata, block_shape=BLOCK_SHAPE)
-    volume = pyvolume.dvid.VoxelsAccessor(connection, repository, NAME)
+    volume = VoxelsAccessor(connection, repository, NAME)
     began = time.perf_counter()
     volume[...] = scan
     seconds = time.perf_counter() - began
@@ -147,7 +146,7 @@ def _upload(
     return volume
 
 
-def _slice(volume: pyvolume.dvid.VoxelsAccessor) -> list[NDArray[Any]]:
+def _slice(volume: VoxelsAccessor) -> list[NDArray[Any]]:
     _say("\n3. Slices of it, as of an array")
     for key in EXAMPLES:
         began = time.perf_counter()
@@ -169,13 +168,12 @@ def _written_item(item: Any) -> str:
     return "..." if item is Ellipsis else str(item)
 
 
-def _planes(volume: pyvolume.dvid.VoxelsAccessor) -> list[NDArray[Any]]:
-    """Return the three planes of the sheet: xy, xz, yz."""
-    x, y, z = CUT
-    return [volume[0, :, :, z], volume[0, :, y, :], volume[0, x, :, :]]
+def _planes(volume: VoxelsAccessor) -> list[NDArray[Any]]:
+    """Return the planes of the sheet."""
+    return [cut(volume, right, up, CUT) for right, up, _ in PLANES]
 
 
-def _write(volume: pyvolume.dvid.VoxelsAccessor, scan: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def _write(volume: VoxelsAccessor, scan: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """Invert the grey values of the box, on the server and in a copy of the scan; return the copy."""
     peak = scan.max()
     volume[BOX] = peak - volume[BOX]
@@ -190,7 +188,7 @@ def _write(volume: pyvolume.dvid.VoxelsAccessor, scan: NDArray[np.uint16]) -> ND
     return expected
 
 
-def _be_patient(volume: pyvolume.dvid.VoxelsAccessor, server: MockServer | None) -> None:
+def _be_patient(volume: VoxelsAccessor, server: MockServer | None) -> None:
     _say("\n5. A busy server")
     if server is None:
         _say(
@@ -210,7 +208,7 @@ def _tell_wait(wait: pyvolume.RetryWait) -> None:
     _say(f"          ({wait.error})")
 
 
-def _verify(volume: pyvolume.dvid.VoxelsAccessor, expected: NDArray[np.uint16], server: MockServer | None) -> int:
+def _verify(volume: VoxelsAccessor, expected: NDArray[np.uint16], server: MockServer | None) -> int:
     """Compare every voxel with numpy's; return how many differ."""
     stored = volume.get_ndarray((0, 0, 0, 0), expected.shape)
     differing = int(np.count_nonzero(stored != expected))
@@ -229,19 +227,18 @@ def _draw(before: list[NDArray[Any]], after: list[NDArray[Any]], voxel_size: tup
     """Draw the planes before and after in two columns; return where the sheet is."""
     from PIL import Image, ImageDraw, ImageFont
 
-    white = float(max(np.percentile(plane, 99) for plane in (*before, *after)))
-    columns = [_images(planes, white, voxel_size) for planes in (before, after)]
-    width = columns[0][0].width
-    height = sum(image.height + LINE for image in columns[0])
+    images = _images(shades([*before, *after]), voxel_size)
+    columns = {"before": images[:3], f"after volume[{_written(BOX)}] was inverted": images[3:]}
+    width = images[0].width
+    height = sum(image.height + LINE for image in images[:3])
     sheet = Image.new("RGB", (2 * width + 3 * MARGIN, height + LINE + 2 * MARGIN), BACKGROUND)
     pen = ImageDraw.Draw(sheet)
-    headings = ("before", f"after volume[{_written(BOX)}] was inverted")
-    for i, (images, heading) in enumerate(zip(columns, headings, strict=True)):
+    for i, (heading, column) in enumerate(columns.items()):
         left, top = MARGIN + i * (width + MARGIN), MARGIN
         pen.text((left, top), heading, FOREGROUND, ImageFont.load_default(20))
         top += LINE
-        for image, label in zip(images, _labels(), strict=True):
-            pen.text((left, top + 8), label, DIMMED, ImageFont.load_default(15))
+        for image, (right, up, across) in zip(column, PLANES, strict=True):
+            pen.text((left, top + 8), f"{right}{up} at {across} = {CUT[across]}", DIMMED, ImageFont.load_default(15))
             sheet.paste(image, (left, top + LINE))
             top += LINE + image.height
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -249,22 +246,16 @@ def _draw(before: list[NDArray[Any]], after: list[NDArray[Any]], voxel_size: tup
     return path.resolve()
 
 
-def _labels() -> list[str]:
-    x, y, z = CUT
-    return [f"xy at z = {z}", f"xz at y = {y}", f"yz at x = {x}"]
-
-
-def _images(planes: list[NDArray[Any]], white: float, voxel_size: tuple[float, ...]) -> list[Image.Image]:
-    return [_image(plane, white, voxel_size, axes) for plane, axes in zip(planes, PLANE_AXES, strict=True)]
-
-
-def _image(plane: NDArray[Any], white: float, voxel_size: tuple[float, ...], axes: tuple[int, int]) -> Image.Image:
-    """Turn a plane into an image: its first axis to the right, its second upwards, square in millimetres."""
+def _images(planes: list[NDArray[np.uint8]], voxel_size: tuple[float, ...]) -> list[Image.Image]:
+    """Turn pixels into images: the second axis upwards, square in millimetres."""
     from PIL import Image
 
-    grey = np.clip(plane.T[::-1] * (255 / white), 0, 255).astype(np.uint8)
-    size = [round(n * SCALE * voxel_size[axis] / voxel_size[0]) for n, axis in zip(plane.shape, axes, strict=True)]
-    return Image.fromarray(grey).resize((size[0], size[1]), Image.Resampling.NEAREST)
+    scale = {axis: SCALE * mm / voxel_size[0] for axis, mm in zip("xyz", voxel_size, strict=True)}
+    images = []
+    for plane, (right, up, _) in zip(planes, [*PLANES, *PLANES], strict=True):
+        size = round(plane.shape[1] * scale[right]), round(plane.shape[0] * scale[up])
+        images.append(Image.fromarray(plane[::-1]).resize(size, Image.Resampling.NEAREST))
+    return images
 
 
 if __name__ == "__main__":

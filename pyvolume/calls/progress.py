@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
+from pyvolume.model.extras import require
+
 
 @dataclass(frozen=True, slots=True)
 class TransferStatus:
@@ -58,15 +60,51 @@ def set_options(*, progress: Progress) -> Iterator[None]:
         _default.reset(token)
 
 
+class Bar:
+    """A progress bar of tqdm: called with a status, it draws it.
+
+    Parameters
+    ----------
+    title : str
+        What is being done.
+    quiet : bool
+        Show the bar only on a terminal, and only after a second.
+    """
+
+    def __init__(self, title: str, *, quiet: bool = False) -> None:
+        tqdm = require("tqdm.auto", extra="progress", action="a progress bar").tqdm
+        self._drawn: Any = tqdm(
+            desc=title, total=0, unit="B", unit_scale=True, unit_divisor=1024,
+            delay=1 if quiet else 0, disable=None if quiet else False,
+        )  # fmt: skip
+
+    def __call__(self, status: TransferStatus) -> None:
+        self._drawn.total = status.bytes_total
+        self._drawn.set_postfix(retries=status.retries, refresh=False)
+        self._drawn.update(status.bytes_done - self._drawn.n)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self._drawn.close()
+
+
 class Reporter:
     """Tells whoever asked for it how far one transfer has come; safe to share between threads.
 
     Parameters
     ----------
     progress : bool, callable or None
+        As for `set_options`.
     title : str
         What is being done.
     bytes_total : int
+        Of all voxels.
     """
 
     def __init__(self, progress: Progress, title: str, bytes_total: int) -> None:
@@ -74,8 +112,8 @@ class Reporter:
         self._lock = threading.Lock()
         self._total = bytes_total
         self._done = 0
-        self._bar: Any = _bar(title, bytes_total) if chosen is True else None
-        self._tell = chosen if callable(chosen) else None
+        self._bar = Bar(title) if chosen is True else None
+        self._tell = chosen if callable(chosen) else self._bar
 
     def __enter__(self) -> Self:
         return self
@@ -88,27 +126,11 @@ class Reporter:
         """Add to the bytes of all voxels, where they are not known at the beginning."""
         with self._lock:
             self._total += nbytes
-            if self._bar is not None:
-                self._bar.total = self._total
 
     def moved(self, nbytes: int, retries: int) -> None:
         """Report voxels that have arrived."""
-        if self._bar is None and self._tell is None:
+        if self._tell is None:
             return
         with self._lock:
             self._done += nbytes
-            if self._bar is not None:
-                self._bar.set_postfix(retries=retries, refresh=False)
-                self._bar.update(nbytes)
-            if self._tell is not None:
-                self._tell(TransferStatus(self._done, self._total, retries))
-
-
-def _bar(title: str, total: int) -> Any:
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        raise ImportError(
-            "progress=True needs tqdm: install the extra, as in pip install 'pyvolume-sdk[progress]'"
-        ) from None
-    return tqdm(total=total, desc=title, unit="B", unit_scale=True, unit_divisor=1024)
+            self._tell(TransferStatus(self._done, self._total, retries))

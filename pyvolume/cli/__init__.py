@@ -12,7 +12,7 @@ def main() -> None:
     try:
         from pyvolume.cli.group import pyvolume
     except ImportError as error:
-        if error.name not in {"click", "rich"}:
+        if error.name not in {"click", "rich", "tqdm"}:
             raise
         sys.exit(f'The command needs {error.name}: pip install "pyvolume-sdk[cli]"')
     signal.signal(signal.SIGTERM, _end)

@@ -31,6 +31,7 @@ def require(module: str, *, extra: str, action: str) -> ModuleType:
     """
     library = module.partition(".")[0]
     try:
+        importlib.import_module(library)
         return importlib.import_module(module)
     except ImportError:
         raise ImportError(f'{action} needs {library}: pip install "pyvolume-sdk[{extra}]"', name=library) from None

@@ -6,8 +6,8 @@ import sys
 
 import click
 
+from pyvolume.calls.progress import Bar
 from pyvolume.cli.output import as_json, corners, show
-from pyvolume.cli.progress import progress_bar
 from pyvolume.cli.target import Target, target
 from pyvolume.comparing import Difference, compare
 from pyvolume.files.transfer import box_of
@@ -30,7 +30,7 @@ def diff(a: Target, b: Target, blocks: bool, exit_code: bool, as_json: bool) -> 
     b.refuse_slices()
     with a.volume() as left, b.volume() as right:
         box = None if a.key is None else box_of(left, a.key)
-        with progress_bar(f"diff {left.name}") as progress:
+        with Bar(f"diff {left.name}", quiet=True) as progress:
             found = compare(left, right, box, progress=progress)
     listed = [corners(each) | {"voxels": int(count)} for each, count in zip(found, found.counts, strict=True)]
     document = {

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 import pyvolume
+from pyvolume.calls.progress import Bar
 from pyvolume.cli.output import as_json, corners, show
-from pyvolume.cli.progress import progress_bar
 from pyvolume.cli.target import Target, target
 from pyvolume.errors import SelectionError
 from pyvolume.files import formats, transfer
@@ -45,7 +45,7 @@ def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
             )
         with (
             formats.create(file, selection.shape, volume.dtype, description, force=force) as target,
-            progress_bar(f"get {file.name}") as progress,
+            Bar(f"get {file.name}", quiet=True) as progress,
         ):
             transfer.fetch(volume, selection, target, progress)
         found = {
@@ -85,7 +85,7 @@ def put(file: Path, url: Target, casting: Casting, as_json: bool) -> None:
         else:
             key = stored.description.key("".join(volume.dims), stored.array.shape)
             selection = Selection.of_coordinates(key, volume.bounds)
-        with progress_bar(f"put {file.name}") as progress:
+        with Bar(f"put {file.name}", quiet=True) as progress:
             transfer.store(volume, selection, stored.array, progress)
     found = {"file": str(file), "shape": list(stored.array.shape), "box": corners(selection.box)}
     show(found, f"{file}: {tuple(stored.array.shape)} to {selection.box}", as_json=as_json)
@@ -123,7 +123,7 @@ def cp(src: Target, dst: Target, resume: Path | None, verify: bool, as_json: boo
     dst.refuse_slices()
     with src.volume() as source, dst.volume("r+") as destination:
         box = source.bounds if src.key is None else transfer.box_of(source, src.key)
-        with progress_bar(f"copy {source.name}") as progress:
+        with Bar(f"copy {source.name}", quiet=True) as progress:
             pyvolume.copy(source, destination, box, progress=progress, resume=resume, verify=verify)
         found = {"source": source.store.address, "destination": destination.store.address, "box": corners(box)}
     show(found, f"copied {box} to {found['destination']}", as_json=as_json)

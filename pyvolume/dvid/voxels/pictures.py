@@ -18,6 +18,7 @@ from pyvolume.dvid.documents import check_coordinates
 from pyvolume.dvid.voxels.store import DvidStore
 from pyvolume.errors import AnswerError, SelectionError, TooLargeError, UnsupportedError
 from pyvolume.model.box import Box
+from pyvolume.model.extras import require
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.request import Request
@@ -222,11 +223,4 @@ def _decoded(data: bytes, dtype: np.dtype[Any], channels: int) -> NDArray[Any]:
 
 
 def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ImportError(
-            "a picture as an array needs Pillow: install the extra, as in pip install 'pyvolume-sdk[images]', "
-            "or get the file with image_file"
-        ) from None
-    return Image
+    return require("PIL.Image", extra="images", action="a picture as an array")

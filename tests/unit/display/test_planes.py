@@ -55,7 +55,7 @@ class TestThumbnail:
             pyvolume.from_array(np.zeros(shape, "uint8")).thumbnail()
 
     def test_a_missing_library_is_a_sentence(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "PIL.Image", None)
+        monkeypatch.setitem(sys.modules, "PIL", None)
         with pytest.raises(ImportError, match=r"pyvolume-sdk\[images\]"):
             pyvolume.from_array(ramp((1, 4, 4, 4))).thumbnail()
 

@@ -26,7 +26,7 @@ from pyvolume.transport.request import Request, Upload, default_refusal
 # DVID answers nearly everything with 400, the text tells what is meant
 MEANINGS: tuple[tuple[str, type[RefusedError], str], ...] = (
     (r"could not find UUID", NotFoundError, "no such version"),
-    (r"more than one UUID matches", AmbiguousError, "several versions begin so; give more of the uuid"),
+    (r"more than one UUID matches", AmbiguousError, "several versions match; give more of the uuid"),
     (r"branch .* has more than 1 child", AmbiguousError, "the branch has several ends; give the uuid of one"),
     (r"branch .* not found in repo", NotFoundError, "no such branch in this repository"),
     (r"bad UUID specification|is out of range for branch", NotFoundError, "no such version"),

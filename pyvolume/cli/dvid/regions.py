@@ -65,7 +65,7 @@ def info(url: Place, as_json: bool) -> None:
     with _opened(url) as region:
         blocks, bounds = len(region.read_blocks()), region.read_bounds()
         found = {
-            "blocks": blocks,
+            "block_count": blocks,
             "block_shape": list(region.block_shape),
             "voxels": blocks * int(np.prod(region.block_shape)),
             "start": list(bounds.start[1:]),

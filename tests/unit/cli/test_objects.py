@@ -93,7 +93,7 @@ class TestRoi:
         assert run("roi", "put", "spans.json", ":master/brain").code == 0
         assert run("roi", "get", ":master/brain").document == [*self.SPANS]
         found = run("roi", "info", ":master/brain", "--json").document
-        assert (found["blocks"], found["voxels"], found["stop"]) == (3, 3 * 16**3, [32, 32, 16])
+        assert (found["block_count"], found["voxels"], found["stop"]) == (3, 3 * 16**3, [32, 32, 16])
 
     def test_a_mask_becomes_a_region(self, run: Run) -> None:
         mask = np.zeros((1, 32, 32, 16), "uint8")

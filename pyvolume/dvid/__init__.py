@@ -3,6 +3,7 @@
 Examples
 --------
 >>> from mockserver import MockServer
+>>> from pyvolume.dvid import Server
 >>> with MockServer() as mock, Server(mock.url) as server:
 ...     repo = server.create_repo("demo")
 ...     volume = repo.create_volume("gray", (256, 192, 128), "uint8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Literal, Protocol, cast
@@ -12,6 +13,8 @@ from typing import Any, ClassVar, Literal, Protocol, cast
 from pyvolume.errors import AddressError, UnsupportedError
 from pyvolume.stores.catalogue import Catalogue
 from pyvolume.transport.urls import without_secrets
+
+_log = logging.getLogger(__name__)
 
 DRIVERS = {
     "dvid": "pyvolume.dvid.driver:DRIVER",
@@ -99,8 +102,8 @@ def find(url: str) -> tuple[str, Driver]:
     known = names()
     if separator and scheme in known:
         return scheme, load(scheme)
-    drivers = [(name, load(name)) for name in known]
-    for name, driver in drivers:
+    for name in known:
+        driver = load(name)
         if driver.recognises(url):
             return name, driver
     if separator:
@@ -146,7 +149,10 @@ def own_commands() -> dict[str, str]:
     """Return the modules of the commands that drivers add, by the name of the command; the first driver counts."""
     found: dict[str, str] = {}
     for name in names():
-        found = {**load(name).commands, **found}
+        try:
+            found = {**load(name).commands, **found}
+        except ImportError as error:  # the other commands do not need this driver
+            _log.warning("the driver %s cannot be imported: %s", name, error)
     return found
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import pyvolume
-from pyvolume.errors import AddressError
+from pyvolume.errors import AddressError, UnsupportedError
 from pyvolume.stores import registry
 
 
-class SevenDriver:
+class SevenDriver(registry.Driver):
     """Opens ``seven://N``: N voxels with the value 7."""
 
     forms = "seven://N"
@@ -74,6 +74,26 @@ def test_a_driver_that_takes_any_option_is_refused() -> None:
 def test_the_message_for_an_unknown_scheme_names_the_drivers() -> None:
     with pytest.raises(AddressError, match="dvid, greedy, seven"):
         pyvolume.open("eight://2")
+
+
+def test_a_driver_without_lists_says_so() -> None:
+    driver = registry.load("seven")
+    assert driver.names_volume("seven://2")
+    with pytest.raises(UnsupportedError):
+        driver.catalogue("seven://2")
+
+
+def test_a_driver_that_lacks_a_library_does_not_disturb_the_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(point: EntryPoint) -> None:
+        raise ImportError("install the library")
+
+    monkeypatch.setattr(EntryPoint, "load", fail)
+    assert "tag" in registry.own_commands()
+    assert "seven" in caplog.text
+    with pytest.raises(ImportError, match="library"):
+        pyvolume.open("seven://2")
 
 
 @pytest.mark.parametrize("name", registry.DRIVERS)

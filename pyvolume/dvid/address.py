@@ -58,6 +58,8 @@ class Address:
         The rest of the path, such as ``"key/who"``; empty for a whole instance.
     throttle : bool
         Whether the query has ``throttle=on``.
+    roi : str
+        The region that masks the volume, from the query; empty for none.
     """
 
     server: str
@@ -65,10 +67,12 @@ class Address:
     name: str = ""
     inside: str = ""
     throttle: bool = False
+    roi: str = ""
 
     def __str__(self) -> str:
         path = "/".join(segment(part) for part in (self.version, self.name) if part)
-        return f"{SCHEME}{self.server}{'/' if path else ''}{path}"
+        query = f"?{urllib.parse.urlencode({'roi': self.roi})}" if self.roi else ""
+        return f"{SCHEME}{self.server}{'/' if path else ''}{path}{query}"
 
     def check_volume(self) -> None:
         """Refuse everything but an instance, with the call that opens it.
@@ -113,7 +117,7 @@ def parse(url: str) -> Address:
     Examples
     --------
     >>> parse("dvid://localhost:8000/:master/gray")
-    Address(server='http://localhost:8000', version=':master', name='gray', inside='', throttle=False)
+    Address(server='http://localhost:8000', version=':master', name='gray', inside='', throttle=False, roi='')
     >>> str(parse("https://example.org/api/node/ab12/gray/"))
     'dvid://https://example.org/ab12/gray'
     """
@@ -132,7 +136,9 @@ def parse(url: str) -> Address:
     prefix, parts, inside = _parts(path)
     server = normalised_url("/".join([f"{scheme}{separator}{host}", *prefix]))
     version, name = (*map(urllib.parse.unquote, parts), "", "")[:2]
-    return Address(server, version, name, "/".join(inside), _is_throttled(query))
+    words = _words(query)
+    is_throttled = words.get("throttle", "off") not in {"off", "false"}
+    return Address(server, version, name, "/".join(inside), is_throttled, words.get("roi", ""))
 
 
 def _parts(path: Sequence[str]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
@@ -151,15 +157,19 @@ def _parts(path: Sequence[str]) -> tuple[Sequence[str], Sequence[str], Sequence[
     return (), path, ()
 
 
-def _is_throttled(query: str) -> bool:
-    """Understand the query of a url: whether it has ``throttle=on``."""
+def _words(query: str) -> dict[str, str]:
+    """Return the words of a query that have a meaning.
+
+    Raises
+    ------
+    AddressError
+        For a word that is neither known nor without effect on the voxels.
+    """
     words = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
-    if "roi" in words:
-        raise AddressError(f"open: expected a url without a region; use open(url).masked({words['roi']!r})")
-    unknown = [word for word in words if word not in {"throttle", *IGNORED_WORDS}]
+    unknown = [word for word in words if word not in {"roi", "throttle", *IGNORED_WORDS}]
     if unknown:
-        raise AddressError(f"open: expected no query, or throttle=on, and found the words {', '.join(unknown)}")
-    return words.get("throttle", "off") not in {"off", "false"}
+        raise AddressError(f"open: expected a query of roi and throttle and found the words {', '.join(unknown)}")
+    return words
 
 
 def _malformed(url: str) -> AddressError:

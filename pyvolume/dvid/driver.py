@@ -109,10 +109,11 @@ class DvidDriver(Driver):
         current = _connect(found.server, arguments) if connection is None else connection
         _check_connection(current, found.server, arguments if connection is not None else {})
         try:
-            return VoxelsAccessor(
-                current, found.version, found.name, throttle=throttle or found.throttle, partial_blocks=partial_blocks,
-                casting=casting, mode=mode, owns_connection=connection is None,
+            volume = VoxelsAccessor(
+                current, found.version, found.name, throttle=throttle or found.throttle,
+                partial_blocks=partial_blocks, casting=casting, mode=mode, owns_connection=connection is None,
             )  # fmt: skip
+            return volume.masked(found.roi, owns_connection=connection is None) if found.roi else volume
         except BaseException:
             if connection is None:
                 current.close()

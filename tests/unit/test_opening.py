@@ -46,7 +46,6 @@ def test_a_url_that_names_nothing_is_refused_with_the_forms(url: str) -> None:
         (f"{HOST}/api/node/ab12/brain/roi", ".version('ab12').roi('brain')"),
         (f"{HOST}/api/node/ab12/notes/key/wh%C3%B6", ".version('ab12').keyvalue('notes')['whö']"),
         (f"{HOST}/api/node/ab12/gray/raw/0_1_2/1_1_1/0_0_0", f"dvid://{HOST}/ab12/gray"),
-        (f"{HOST}/api/node/ab12/gray?roi=brain", ".masked('brain')"),
         (f"dvid://{HOST}/ab12/gray[0, :]", "slice"),
     ],
 )
@@ -224,3 +223,15 @@ def test_a_url_with_a_secret_is_refused_and_not_repeated(url: str) -> None:
 def test_blocks_that_are_none_are_refused(blocks: Any) -> None:
     with pytest.raises(MetadataError, match="block_shape must be 2 positive integers"):
         pyvolume.from_array(np.zeros((1, 4, 4)), block_shape=blocks)
+
+
+def test_the_address_of_a_masked_volume_opens_it_with_the_mask() -> None:
+    with MockServer({"gray": np.full((1, 64, 64, 64), 7, "uint8")}) as server, pyvolume.dvid.Server(server.url) as dvid:
+        repo = dvid.repos[server.uuid]
+        plain = repo.version().volume("gray")
+        region = repo.create_roi("brain", block_shape=plain.block_shape)
+        address = plain.masked(region).store.address
+        with pyvolume.open(address) as volume:
+            assert (volume.store.address, int(volume[0, 1, 2, 3])) == (address, 0)
+        with pytest.raises(ValueError, match="closed"):
+            volume[0, 1, 2, 3]

@@ -145,7 +145,7 @@ class VoxelsAccessor(Volume):
         other = self._reopened(ref.uuid if isinstance(ref, Version) else within(self.uuid, ref), plain.query)
         return other if plain is self.store else other.masked(self.store.query["roi"])
 
-    def masked(self, roi: Roi | str) -> VoxelsAccessor:
+    def masked(self, roi: Roi | str, *, owns_connection: bool = False) -> VoxelsAccessor:
         """Open the same volume through a region: voxels outside of it read as 0, and are not written.
 
         The server applies the mask (``?roi=``), as the region is at the time of each request. If a uint8 volume has a
@@ -156,6 +156,8 @@ class VoxelsAccessor(Volume):
         ----------
         roi : Roi or str
             A region in the volume's version, or the name of one.
+        owns_connection : bool
+            Whether `close` closes the connection too.
 
         Raises
         ------
@@ -177,16 +179,27 @@ class VoxelsAccessor(Volume):
                 f"{region.block_shape}; create one with create_roi(name, block_shape={self.block_shape})"
             )
         # blocks outside of the region would be read as 0, and it may grow before they are written
-        return self._reopened(self.uuid, self.store.query | {"roi": region.name}, unmasked=self.store)
+        return self._reopened(
+            self.uuid, self.store.query | {"roi": region.name}, self.store, owns_connection=owns_connection
+        )
 
     @property
     def attrs(self) -> Attributes:
         """JSON values about the volume in this version, as a mapping."""
         return Attributes(self.store.connection, self.uuid, self.name, writable=self.mode == "r+")
 
-    def _reopened(self, uuid: str, query: Mapping[str, str], unmasked: DvidStore | None = None) -> VoxelsAccessor:
+    def _reopened(
+        self,
+        uuid: str,
+        query: Mapping[str, str],
+        unmasked: DvidStore | None = None,
+        *,
+        owns_connection: bool = False,
+    ) -> VoxelsAccessor:
         """Open the same instance with the same options; blocks are completed from `unmasked`."""
-        other = VoxelsAccessor(self.store.connection, uuid, self.name, query, self.store.throttle)
+        other = VoxelsAccessor(
+            self.store.connection, uuid, self.name, query, self.store.throttle, owns_connection=owns_connection
+        )
         other.store.unmasked = unmasked
         other.transfer = dataclasses.replace(self.transfer, store=other.store, metadata=other.metadata)
         return other

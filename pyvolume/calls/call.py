@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NoReturn, Protocol, TypeVar
 
-from pyvolume.calls.retry import RetryPolicy, RetryWait
+from pyvolume.calls.retry import FIRST_WAIT, RetryPolicy, RetryWait
 from pyvolume.calls.trace import Trace, active
 from pyvolume.errors import AnswerError, BusyError, BusyTimeoutError, StoreError, TransportError
 
@@ -115,7 +115,11 @@ class Call:
 
     def _pause(self, error: StoreError, attempts: int, exchange: Exchange) -> None:
         """Wait before the next attempt, or give up."""
-        left = min(exchange.patience_left(), self.deadline_left())
+        patience = exchange.patience_left()
+        if attempts == 1 and self.policy.patience:
+            # a silent server or a busy machine can make one attempt longer than the patience
+            patience = max(patience, FIRST_WAIT)
+        left = min(patience, self.deadline_left())
         if isinstance(error, BusyError) and error.retry_after is not None:
             seconds = error.retry_after
         else:

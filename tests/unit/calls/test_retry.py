@@ -181,6 +181,17 @@ def test_no_attempt_begins_after_the_patience() -> None:
     assert max(server.began) <= 60
 
 
+@pytest.mark.parametrize("failure", [busy, cut_off])
+def test_a_first_attempt_that_takes_all_the_patience_is_repeated_once(failure: Callable[[], StoreError]) -> None:
+    clock = FakeClock()
+    server = Server(clock, [failure()], takes=120)
+    assert call_of(clock, patience=60).attempt(server, retry_answers=True) == "voxels"
+    silent = Server(clock, for_ever(failure), takes=120)
+    with pytest.raises((BusyTimeoutError, TransportError)):
+        call_of(clock, patience=60).attempt(silent, retry_answers=True)
+    assert (len(server.began), len(silent.began)) == (2, 2)
+
+
 def test_patience_counts_from_the_last_new_byte() -> None:
     clock = FakeClock()
     server = Server(clock, [cut_off() for _ in range(20)], takes=50, moves=range(10, 1000, 10))

@@ -32,7 +32,9 @@ class End(Protocol):
     name : str
         The same for the same end in another process.
     bounds : Box
+        The box around all voxels.
     dtype : numpy.dtype
+        The dtype of the voxels.
     grid : tuple of int or None
         Of the blocks that should not be shared by two pieces, if there are any.
     max_bytes : int

@@ -24,6 +24,7 @@ class Trace:
     bytes_used : int
         Of voxels that were asked for, or given to be written.
     retries : int
+        How many attempts were repeated.
     seconds_waited : float
         For a busy server or a bad line, added up over all threads.
     """

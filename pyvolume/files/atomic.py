@@ -17,6 +17,7 @@ def appearing(path: Path, *, force: bool = False) -> Iterator[Path]:
     Parameters
     ----------
     path : Path
+        The final name of the file.
     force : bool
         Replace a file that is there; a directory never.
 

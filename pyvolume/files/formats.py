@@ -43,6 +43,7 @@ class Stored:
     array : array-like
         Sliced as a numpy array; a large one may stay in the file.
     description : Description
+        Where the voxels come from.
     """
 
     array: Any
@@ -60,8 +61,11 @@ def create(
     path : Path
         Its suffix says which format.
     shape : sequence of int
+        The shape of the array.
     dtype : numpy.dtype
+        The dtype of the array.
     description : Description
+        Where the voxels come from.
     force : bool
         Replace a file that is there; a directory never.
 

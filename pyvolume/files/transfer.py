@@ -62,7 +62,9 @@ def fetch(volume: Volume, selection: Selection, target: Any, tell: Tell) -> None
     Parameters
     ----------
     volume : Volume
+        The volume to transfer from or to.
     selection : Selection
+        The voxels of the volume.
     target : array-like
         Assigned to by slices; by one thread.
     tell : callable
@@ -99,7 +101,9 @@ def store(volume: Volume, selection: Selection, source: Any, tell: Tell) -> None
     Parameters
     ----------
     volume : Volume
+        The volume to transfer from or to.
     selection : Selection
+        The voxels of the volume.
     source : array-like
         Of the shape of the selection, but for axes of length 1.
     tell : callable

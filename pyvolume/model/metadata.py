@@ -43,6 +43,7 @@ class VoxelsMetadata:
     bounds : Box
         The stored box, channel axis first; empty where nothing is stored.
     dtype : numpy.dtype
+        The dtype of a voxel, in one channel.
     axiskeys : str
         One letter per axis, channel first, e.g. ``"cxyz"``.
     resolution : tuple of float
@@ -86,6 +87,7 @@ class VoxelsMetadata:
         shape : sequence of int
             Channel first. A volume that starts without voxels has zeros behind the channel, e.g. ``(4, 0, 0, 0)``.
         dtype : dtype-like
+            The dtype of a voxel, in one channel.
         axiskeys : str
             One letter per axis, channel first, e.g. ``"cxyz"``.
         resolution : float or sequence of float

@@ -16,6 +16,7 @@ def slabs(shape: Sequence[int], most: int) -> Iterator[tuple[slice, ...]]:
     Parameters
     ----------
     shape : sequence of int
+        The shape of the array to cut.
     most : int
         Voxels in a part, at least one.
 

@@ -96,6 +96,7 @@ class VoxelStore(Protocol):
         out : ndarray, shape ``box.shape``, the volume's dtype, any strides
             Overwritten, also when an error is raised.
         call : Call
+            The operation that this request belongs to.
 
         Raises
         ------
@@ -113,6 +114,7 @@ class VoxelStore(Protocol):
         voxels : ndarray, shape ``box.shape``, any dtype and strides
             Their values fit the volume's dtype: they are cast slab by slab on their way.
         call : Call
+            The operation that this request belongs to.
 
         Raises
         ------

@@ -40,8 +40,11 @@ class Source:
     Parameters
     ----------
     values : ArrayLike
+        The values to cast.
     dtype : numpy.dtype
+        The dtype to cast to.
     casting : str
+        The rule of casting.
     """
 
     def __init__(self, values: ArrayLike, dtype: np.dtype[Any], casting: Casting) -> None:
@@ -73,6 +76,7 @@ def castable(values: object, dtype: np.dtype[Any], casting: Casting) -> NDArray[
     values : array-like or scalar
         Python's own scalars are weak, as in numpy: they take the dtype of the volume if they fit.
     dtype : numpy.dtype
+        The dtype to cast to.
     casting : "checked", "safe", "same_kind" or "unsafe"
         "checked" lets safe casts pass; between integers and booleans every value must fit; a narrower float may
         round, but not overflow; a float never becomes an integer. The others are numpy's.

@@ -87,9 +87,11 @@ def touched(selection: Selection, whole: Box, grid: Sequence[int], itemsize: int
     Parameters
     ----------
     selection : Selection
+        The selected voxels.
     whole : Box
         The smallest box on the grid around the selection.
     grid : sequence of int
+        The size of a cell, one entry for each axis.
     itemsize : int
         Bytes of a voxel.
     """

@@ -57,7 +57,9 @@ class Plan:
     Parameters
     ----------
     writes : bool
+        True for a write, false for a read.
     steps : tuple of Step
+        The pieces, in the order in which they start.
     voxels : int
         How many voxels were asked for.
     itemsize : int

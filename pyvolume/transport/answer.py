@@ -77,6 +77,7 @@ class Answer:
     Parameters
     ----------
     received : Received
+        The response of the library.
     action : str
         What the user wanted, as errors say it.
     report : callable

@@ -198,6 +198,7 @@ class Connection:
         Parameters
         ----------
         request : Request
+            The request to send.
         receive : callable
             Receives the body of a success. It runs inside the attempt: what it raises decides about a retry.
         call : Call

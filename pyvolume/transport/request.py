@@ -44,7 +44,9 @@ class Request:
     method, path : str
         The path begins with a slash, is percent-encoded and has no query.
     query : mapping
+        The parameters after the ``?``.
     upload : Upload, optional
+        The body to send.
     headers : mapping
         Headers of this request alone, such as a ``Content-Type`` or a ``Range``.
     accepts : frozenset of int
@@ -116,6 +118,7 @@ class Body:
     Parameters
     ----------
     upload : Upload
+        The source of the bytes.
     report : callable
         Called with the number of bytes whenever a chunk has been sent.
     """

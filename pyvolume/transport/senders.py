@@ -26,9 +26,11 @@ class Outgoing:
     Parameters
     ----------
     method : str
+        The HTTP method.
     target : str
         What comes behind the url of the server: path and query, percent-encoded.
     body : Body, optional
+        The body to send.
     added : mapping
         Headers of the request, and of whoever asks.
     """
@@ -68,8 +70,11 @@ class OwnSender:
     Parameters
     ----------
     url : str
+        The url of the server.
     adapter : PatientAdapter
+        The adapter that opens the connections.
     verify : bool or str
+        Check certificates; a path names the authorities to trust.
     """
 
     def __init__(self, url: str, adapter: PatientAdapter, verify: bool | str) -> None:
@@ -128,8 +133,11 @@ class GivenSender:
     Parameters
     ----------
     url : str
+        The url of the server.
     session : requests.Session
+        The user's session.
     verify : bool or str
+        Check certificates; a path names the authorities to trust.
     """
 
     def __init__(self, url: str, session: requests.Session, verify: bool | str) -> None:

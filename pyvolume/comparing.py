@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +12,14 @@ from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress, Reporter
-from pyvolume.ends import End, end_of
 from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
 from pyvolume.model.box import Box
-from pyvolume.transfer.casting import ArrayLike
-from pyvolume.transfer.grid import cut
+from pyvolume.stores.arrays import Sliceable
+from pyvolume.transfer.checks import check_inside
+from pyvolume.transfer.engine import Transfer
+from pyvolume.transfer.grid import cut, grid_of
 from pyvolume.transfer.pool import run_ahead
-from pyvolume.volume import Volume
+from pyvolume.volume import Volume, transfer_of
 
 __all__ = ["Difference", "compare"]
 
@@ -67,8 +67,8 @@ class Difference:
     starts: NDArray[np.int64]
     counts: NDArray[np.int64]
     bounds: Box | None
-    a: Volume | ArrayLike = field(repr=False)
-    b: Volume | ArrayLike = field(repr=False)
+    a: Volume | Sliceable = field(repr=False)
+    b: Volume | Sliceable = field(repr=False)
 
     @property
     def voxels(self) -> int:
@@ -108,13 +108,13 @@ class Difference:
         StoreError
             If a store could not serve them.
         """
-        ends = (end_of(self.a), end_of(self.b))
-        return _read_both(self, ends, _concurrency(ends))
+        sides = _Sides(self.a, self.b)
+        return sides.read(self, sides.concurrency)
 
 
 def compare(
-    a: Volume | ArrayLike,
-    b: Volume | ArrayLike,
+    a: Volume | Sliceable,
+    b: Volume | Sliceable,
     box: Box | None = None,
     *,
     concurrency: int | None = None,
@@ -160,19 +160,18 @@ def compare(
     """
     if concurrency is not None and concurrency < 1:
         raise ValueError(f"compare: concurrency is a number of pieces, at least 1, not {concurrency!r}")
-    ends = (end_of(a, "compare"), end_of(b, "compare"))
-    box = _checked_box(box, *ends)
-    grid = _grid(*ends)
-    _check(box, *ends)
-    found = _Found(box, grid)
+    sides = _Sides(a, b)
+    box = sides.checked_box(box)
+    found = _Found(box, sides.grid)
     if box.size and not _is_same(a, b):
-        itemsizes = [end.dtype.itemsize for end in ends]
-        pieces = found.pieces(max(1, min(end.piece_bytes[0] for end in ends) // max(itemsizes)))
-        reads = _read_both(pieces, ends, concurrency or _concurrency(ends))
+        itemsizes = [side.metadata.dtype.itemsize for side in sides.transfers]
+        lowest = min(side.store.traits.piece_bytes[0] for side in sides.transfers)
+        pieces = found.pieces(max(1, lowest // max(itemsizes)))
+        reads = sides.read(pieces, concurrency or sides.concurrency)
         with Reporter(progress, "compare", box.size * sum(itemsizes)) as reporter, contextlib.closing(reads):
             for piece, left, right in reads:
                 found.add(piece, _differ(left, right))
-                reporter.moved(piece.size * sum(itemsizes), sum(end.call.counted.retries for end in ends))
+                reporter.moved(piece.size * sum(itemsizes), sides.retries)
     return found.difference(a, b)
 
 
@@ -185,72 +184,80 @@ def _is_same(a: object, b: object) -> bool:
     return a.store.traits.faithful and b.store.traits.faithful
 
 
-def _checked_box(box: object, a: End, b: End) -> Box:
-    if a.bounds.ndim != b.bounds.ndim:
-        raise VoxelsMismatchError(
-            f"compare: expected as many axes in both, channel first, and found {a.bounds.ndim} in {a.name} "
-            f"and {b.bounds.ndim} in {b.name}"
-        )
-    if box is None:
-        return a.bounds.union(b.bounds)
-    if not isinstance(box, Box) or box.ndim != a.bounds.ndim:
-        raise SelectionError(f"compare: expected a Box of {a.bounds.ndim} axes and found {box!r}")
-    return box
+class _Sides:
+    """Both sides of a comparison, and the operations that read them."""
 
+    def __init__(self, a: object, b: object) -> None:
+        self.transfers = (transfer_of(a, "compare"), transfer_of(b, "compare"))
+        self._calls = tuple(side.begin() for side in self.transfers)
 
-def _check(box: Box, a: End, b: End) -> None:
-    """Refuse whatever can be refused before anything is read."""
-    for end in (a, b):
+    @property
+    def retries(self) -> int:
+        return sum(call.counted.retries for call in self._calls)
+
+    @property
+    def concurrency(self) -> int:
+        """How many pieces to read at once: as few as the side prefers that prefers fewer."""
+        preferred = [side.store.traits.preferred_concurrency for side in self.transfers]
+        return min(filter(None, preferred), default=1)
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """The blocks to count."""
+        bounds = self.transfers[0].metadata.bounds
+        cells = (max(1, bounds.shape[0]), *(CELL,) * (bounds.ndim - 1))
+        return grid_of(*(side.store.traits.chunks for side in self.transfers)) or cells
+
+    def checked_box(self, box: object) -> Box:
+        """Refuse whatever can be refused before anything is read."""
+        a, b = (side.metadata for side in self.transfers)
+        names = [side.store.address for side in self.transfers]
+        if a.bounds.ndim != b.bounds.ndim:
+            raise VoxelsMismatchError(
+                f"compare: expected as many axes in both, channel first, and found {a.bounds.ndim} in {names[0]} "
+                f"and {b.bounds.ndim} in {names[1]}"
+            )
+        box = a.bounds.union(b.bounds) if box is None else box
+        if not isinstance(box, Box) or box.ndim != a.bounds.ndim:
+            raise SelectionError(f"compare: expected a Box of {a.bounds.ndim} axes and found {box!r}")
+        for side in self.transfers:
+            try:
+                check_inside(box, side.metadata, side.store.traits, growing=False)
+            except SelectionError as error:
+                raise SelectionError(f"compare: {error}; give a box that both have") from None
+        kinds = {a.dtype.kind, b.dtype.kind}
+        is_rounding = "f" in kinds and any(each.dtype.kind in "iu" and each.dtype.itemsize > 4 for each in (a, b))
+        if is_rounding or not kinds <= set("biuf"):
+            raise VoxelsMismatchError(
+                f"compare: {a.dtype} of {names[0]} cannot be compared exactly with {b.dtype} of {names[1]}"
+            )
+        return box
+
+    def read(
+        self, boxes: Iterable[Box], concurrency: int
+    ) -> Generator[tuple[Box, NDArray[Any], NDArray[Any]], None, None]:
+        """Read boxes of both sides, at once where two requests may be under way."""
+
+        def take(task: tuple[Transfer, Box, Call], _: Call) -> NDArray[Any]:
+            side, box, call = task
+            call.remaining()
+            call.touch()
+            return side.take(box, call)
+
+        done = 0
+        sides = list(zip(self.transfers, self._calls, strict=True))
+        tasks = ((side, box, call) for box in boxes for side, call in sides)
+        reads = run_ahead(tasks, take, lambda: self._calls[0], concurrency, ordered=True)
         try:
-            end.check_read(box)
-        except SelectionError as error:
-            raise SelectionError(f"compare: {error}; give a box that both have") from None
-    kinds = {a.dtype.kind, b.dtype.kind}
-    is_rounding = "f" in kinds and any(end.dtype.kind in "iu" and end.dtype.itemsize > 4 for end in (a, b))
-    if is_rounding or not kinds <= set("biuf"):
-        raise VoxelsMismatchError(
-            f"compare: {a.dtype} of {a.name} cannot be compared exactly with {b.dtype} of {b.name}"
-        )
-
-
-def _grid(a: End, b: End) -> tuple[int, ...]:
-    for end in (a, b):
-        if end.grid is not None and math.prod(end.grid[1:]) > 1:
-            return end.grid
-    return (max(1, a.bounds.shape[0]), *(CELL,) * (a.bounds.ndim - 1))
-
-
-def _concurrency(ends: Sequence[End]) -> int:
-    """Return how many pieces to read at once: as few as the one wants that is asked for fewer."""
-    preferred = [end.concurrency for end in ends if end.concurrency is not None and end.lasting]
-    return min(preferred, default=1)
-
-
-def _read_both(
-    boxes: Iterable[Box], ends: tuple[End, End], concurrency: int
-) -> Generator[tuple[Box, NDArray[Any], NDArray[Any]], None, None]:
-    """Read boxes of both sides, at once where two requests may be under way."""
-
-    def read(task: tuple[End, Box], _call: Call) -> NDArray[Any]:
-        end, box = task
-        end.call.remaining()
-        end.call.touch()
-        return end.read(box)
-
-    done = 0
-    reads = run_ahead(
-        ((end, box) for box in boxes for end in ends), read, lambda: ends[0].call, concurrency, ordered=True
-    )
-    try:
-        for ((_, box), left), (_, right) in zip(reads, reads, strict=True):
-            yield box, left, right
-            done += 1
-    except BaseException as error:
-        for end in ends:
-            end.call.cancel()
-        if isinstance(error, StoreError):
-            error.with_facts(remaining=tuple(boxes)[done:])
-        raise
+            for ((_, box, _), left), (_, right) in zip(reads, reads, strict=True):
+                yield box, left, right
+                done += 1
+        except BaseException as error:
+            for call in self._calls:
+                call.cancel()
+            if isinstance(error, StoreError):
+                error.with_facts(remaining=tuple(boxes)[done:])
+            raise
 
 
 def _differ(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.bool_]:
@@ -287,7 +294,7 @@ class _Found:
         bounds = _bounds_of(differ, piece.start)
         self._bounds = bounds if self._bounds is None else self._bounds.union(bounds)
 
-    def difference(self, a: Volume | ArrayLike, b: Volume | ArrayLike) -> Difference:
+    def difference(self, a: Volume | Sliceable, b: Volume | Sliceable) -> Difference:
         starts, counts = np.concatenate(self._starts), np.concatenate(self._counts)
         return Difference(self._box, self._grid, starts, counts, self._bounds, a, b)
 

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import zlib
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,15 +13,18 @@ from numpy.typing import NDArray
 
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.codecs import raw
-from pyvolume.ends import End, end_of
 from pyvolume.errors import AnswerError, SelectionError, UnsupportedError, VoxelsMismatchError
+from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
-from pyvolume.transfer.casting import ArrayLike
-from pyvolume.transfer.grid import cut
+from pyvolume.stores.arrays import ArrayStore, Sliceable
+from pyvolume.transfer.casting import castable
+from pyvolume.transfer.checks import check_inside
+from pyvolume.transfer.engine import Operation, Transfer
+from pyvolume.transfer.grid import aligned, cut, grid_of
 from pyvolume.transfer.journal import Journal
 from pyvolume.transfer.plan import Step
 from pyvolume.transfer.pool import run_all
-from pyvolume.volume import Volume
+from pyvolume.volume import Volume, transfer_of
 
 _log = logging.getLogger(__name__)
 
@@ -31,14 +33,14 @@ PIECES = 16
 it may change before a copy is continued."""
 
 
-class WritableArray(ArrayLike, Protocol):
+class WritableArray(Sliceable, Protocol):
     """An array-like that takes voxels too."""
 
     def __setitem__(self, key: Any, value: Any, /) -> None: ...
 
 
 def copy(
-    src: Volume | ArrayLike,
+    src: Volume | Sliceable,
     dst: Volume | WritableArray,
     box: Box | None = None,
     *,
@@ -67,7 +69,8 @@ def copy(
         Show a bar, or call a function with a `TransferStatus`; see `set_options`. Bytes are those of `dst`.
     resume : path, optional
         A journal. A copy that was killed continues where it stopped if it is begun again with the same journal; one
-        that was finished does nothing.
+        that was finished does nothing. If `src` is an array in memory, everything is copied again: another process
+        cannot know that it is the same array.
     verify : bool
         Read back each piece and compare its CRC-32. Pieces that the journal has are compared too, and copied again
         where they differ.
@@ -102,52 +105,66 @@ def copy(
     """
     if concurrency is not None and concurrency < 1:
         raise ValueError(f"copy: concurrency is a number of pieces, at least 1, not {concurrency!r}")
-    source, destination = end_of(src), end_of(dst)
-    box = _checked_box(source.bounds if box is None else box, source, destination)
+    source, destination = transfer_of(src, "copy"), transfer_of(dst, "copy")
+    box = _checked_box(source.metadata.bounds if box is None else box, source, destination)
     _check(source, destination, box, verify)
     if not box.size:
         return
-    grid = destination.grid or source.grid or (1,) * box.ndim
-    pieces = _pieces(box, destination.whole(box, grid), grid, _piece_voxels(source, destination, box))
+    traits = destination.store.traits
+    grid = grid_of(traits.chunks, source.store.traits.chunks) or traits.write_grid
+    pieces = _pieces(
+        box, aligned(box, grid, traits, destination.metadata.bounds), grid, _piece_voxels(source, destination, box)
+    )
     copied = {
         "source": source.name,
         "destination": destination.name,
         "box": str(box),
-        "dtype": f"{source.dtype} to {destination.dtype}",
+        "dtype": f"{source.metadata.dtype} to {destination.metadata.dtype}",
     }
+    count = concurrency or traits.preferred_concurrency or source.store.traits.concurrency
     with contextlib.ExitStack() as stack:
         journal = stack.enter_context(Journal(resume, copied, pieces)) if resume is not None else None
-        reporter = stack.enter_context(Reporter(progress, "copy", box.size * destination.dtype.itemsize))
-        count = concurrency or destination.concurrency or source.concurrency or 1
-        if _Copy(source, destination, journal, reporter, verify).run(pieces, count):
-            destination.finish(box)
+        reporter = stack.enter_context(Reporter(progress, "copy", box.size * destination.metadata.dtype.itemsize))
+        has_copied = _Copy(source, destination, journal, reporter, verify).run(pieces, count)
+    whole = aligned(box, traits.write_grid, traits, destination.metadata.bounds)
+    if has_copied and isinstance(dst, Volume) and not dst.bounds.contains(whole):
+        dst.refresh()
 
 
-def _checked_box(box: object, source: End, destination: End) -> Box:
-    if source.bounds.ndim != destination.bounds.ndim:
+def _checked_box(box: object, source: Transfer, destination: Transfer) -> Box:
+    ndim, other = source.metadata.bounds.ndim, destination.metadata.bounds.ndim
+    if ndim != other:
         raise VoxelsMismatchError(
-            f"copy: expected as many axes in both, channel first, and found {source.bounds.ndim} in {source.name} "
-            f"and {destination.bounds.ndim} in {destination.name}"
+            f"copy: expected as many axes in both, channel first, and found {ndim} in {source.store.address} "
+            f"and {other} in {destination.store.address}"
         )
-    if not isinstance(box, Box) or box.ndim != source.bounds.ndim:
-        raise SelectionError(f"copy: expected a Box of {source.bounds.ndim} axes and found {box!r}")
+    if not isinstance(box, Box) or box.ndim != ndim:
+        raise SelectionError(f"copy: expected a Box of {ndim} axes and found {box!r}")
     return box
 
 
-def _check(source: End, destination: End, box: Box, verify: bool) -> None:
+def _check(source: Transfer, destination: Transfer, box: Box, verify: bool) -> None:
     """Refuse whatever can be refused before anything moves."""
-    source.check_read(box)
-    destination.check_write(box)
+    traits, metadata = destination.store.traits, destination.metadata
+    check_inside(box, source.metadata, source.store.traits, growing=False)
+    destination.check_writable("copy into voxels")
+    check_inside(box, metadata, traits, growing=True)
+    whole = aligned(box, traits.write_grid, traits, metadata.bounds)
+    if whole != box:
+        destination.check_may_merge(Selection.of_box(box), whole)
     # zeros fit everywhere: what is refused here is refused whatever the values are
-    destination.castable(np.zeros(1, source.dtype))
-    if verify and not destination.faithful:
-        raise UnsupportedError(f"verify copy: what is read from {destination.name} may differ from what is written")
+    castable(np.zeros(1, source.metadata.dtype), metadata.dtype, destination.casting)
+    if verify and not traits.faithful:
+        raise UnsupportedError(
+            f"verify copy: what is read from {destination.store.address} may differ from what is written"
+        )
 
 
-def _piece_voxels(source: End, destination: End, box: Box) -> int:
-    itemsize = max(source.dtype.itemsize, destination.dtype.itemsize)
-    lowest, highest = destination.piece_bytes
-    piece = min(max(-(-box.size * itemsize // PIECES), lowest), destination.max_bytes or highest, highest)
+def _piece_voxels(source: Transfer, destination: Transfer, box: Box) -> int:
+    traits = destination.store.traits
+    itemsize = max(source.metadata.dtype.itemsize, destination.metadata.dtype.itemsize)
+    lowest, highest = traits.piece_bytes
+    piece = min(max(-(-box.size * itemsize // PIECES), lowest), traits.max_write_bytes, highest)
     return max(1, piece // itemsize)
 
 
@@ -157,76 +174,76 @@ def _pieces(box: Box, whole: Box, grid: tuple[int, ...], most: int) -> tuple[Box
     return tuple(part for part in parts if part is not None)
 
 
-@dataclass(frozen=True, slots=True)
 class _Copy:
-    """One copy under way."""
+    """One copy that is running."""
 
-    source: End
-    destination: End
-    journal: Journal | None
-    reporter: Reporter
-    verify: bool
+    def __init__(
+        self, source: Transfer, destination: Transfer, journal: Journal | None, reporter: Reporter, verify: bool
+    ) -> None:
+        self._source = source
+        self._destination = destination
+        self._calls = source.begin(), destination.begin()
+        self._journal = journal
+        self._reporter = reporter
+        self._verify = verify
+        # nobody knows whether an array in memory is the one of the process before
+        self._finished = dict(journal.finished) if journal is not None and source.store.traits.lasting else {}
 
     def run(self, pieces: tuple[Box, ...], concurrency: int) -> bool:
         """Copy what is not finished; return whether there was anything to do."""
-        finished = {} if self.journal is None or self._looks_again else dict(self.journal.finished)
+        finished = {} if self._verify or not self._destination.store.traits.lasting else self._finished
         if finished:
             self._report(sum(box.size for box in finished))
         steps = [Step(box) for box in pieces if box not in finished]
-        _log.info("copy %s to %s: %d of %d pieces", self.source.name, self.destination.name, len(steps), len(pieces))
+        _log.info("copy %s to %s: %d of %d pieces", self._source.name, self._destination.name, len(steps), len(pieces))
         try:
-            run_all(steps, self._move, self.destination.call, concurrency)
+            run_all(steps, self._move, self._calls[1], concurrency)
         except BaseException:
-            self.source.call.cancel()
+            self._calls[0].cancel()
             raise
         return bool(steps)
 
-    @property
-    def _looks_again(self) -> bool:
-        """Whether the journal's word is not enough: an array in memory is not the one of the process before."""
-        return self.verify or not self.destination.lasting
-
     def _move(self, step: Step) -> None:
-        box = step.box
-        for end in (self.source, self.destination):
-            end.call.remaining()
-            end.call.touch()
-        if not self._is_there(box):
-            self._copy(box)
-        self._report(box.size)
+        for call in self._calls:
+            call.remaining()
+            call.touch()
+        if not self._is_there(step.box):
+            self._copy(step.box)
+        self._report(step.box.size)
 
     def _is_there(self, box: Box) -> bool:
-        expected = None if self.journal is None else self.journal.finished.get(box)
+        expected = self._finished.get(box)
         if expected is None:
             return False
         same = self._stored(box) == expected
         if not same:
-            _log.warning("copy %s again: %s has other voxels than the journal", box, self.destination.name)
+            _log.warning("copy %s again: %s has other voxels than the journal", box, self._destination.name)
         return same
 
     def _copy(self, box: Box) -> None:
-        voxels = self.source.read(box)
-        self.destination.call.touch()
-        self.destination.write(box, voxels)
-        if self.journal is None and not self.verify:
+        voxels = self._source.take(box, self._calls[0])
+        self._calls[1].touch()
+        self._destination.post(box, voxels, Operation(self._calls[1], progress=False, concurrency=1))
+        if self._journal is None and not self._verify:
             return
-        written = _checksum(voxels, self.destination.dtype)
+        written = _checksum(voxels, self._destination.metadata.dtype)
         del voxels
-        if self.verify and (found := self._stored(box)) != written:
+        if self._verify and (found := self._stored(box)) != written:
             raise AnswerError(
-                f"verify copy of {box}: expected voxels of the checksum {written} in {self.destination.name} "
+                f"verify copy of {box}: expected voxels of the checksum {written} in {self._destination.name} "
                 f"and found {found}"
             )
-        if self.journal is not None:
-            self.destination.flush()
-            self.journal.add(box, written)
+        if self._journal is not None:
+            if isinstance(self._destination.store, ArrayStore):
+                self._destination.store.flush()
+            self._journal.add(box, written)
 
     def _stored(self, box: Box) -> str:
-        return _checksum(self.destination.read(box), self.destination.dtype)
+        return _checksum(self._destination.take(box, self._calls[1]), self._destination.metadata.dtype)
 
     def _report(self, voxels: int) -> None:
-        retries = self.source.call.counted.retries + self.destination.call.counted.retries
-        self.reporter.moved(voxels * self.destination.dtype.itemsize, retries)
+        retries = sum(call.counted.retries for call in self._calls)
+        self._reporter.moved(voxels * self._destination.metadata.dtype.itemsize, retries)
 
 
 def _checksum(voxels: NDArray[Any], dtype: np.dtype[Any]) -> str:

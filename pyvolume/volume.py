@@ -21,9 +21,10 @@ from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.units import readable
+from pyvolume.stores.arrays import ArrayStore, Sliceable, metadata_of
 from pyvolume.stores.base import VoxelStore
 from pyvolume.stores.locks import Locks, process_locks
-from pyvolume.transfer.casting import ArrayLike, Casting
+from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.checks import BoxLike, check_out, checked_box, joined
 from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.plan import Plan
@@ -353,7 +354,7 @@ class Volume:
     def write(
         self,
         box: BoxLike,
-        array: NDArray[Any] | ArrayLike,
+        array: NDArray[Any] | Sliceable,
         *,
         progress: Progress = None,
         confirm: bool = False,
@@ -415,7 +416,7 @@ class Volume:
         self,
         start: Box | Sequence[SupportsIndex],
         stop: Sequence[SupportsIndex] | None = None,
-        array: NDArray[Any] | ArrayLike | None = None,
+        array: NDArray[Any] | Sliceable | None = None,
         *,
         progress: Progress = None,
         confirm: bool = False,
@@ -438,7 +439,7 @@ class Volume:
         SelectionError, VoxelsMismatchError, UnsupportedError, StoreError
             As `write`.
         """
-        self.write(joined(start, stop), cast("ArrayLike", array), progress=progress, confirm=confirm)
+        self.write(joined(start, stop), cast("Sliceable", array), progress=progress, confirm=confirm)
 
     def read_many(self, boxes: Iterable[Box], *, ordered: bool = True) -> Iterator[tuple[Box, NDArray[Any]]]:
         """Read many boxes, several at once, a few ahead of the caller.
@@ -468,9 +469,7 @@ class Volume:
 
         with Reporter(None, "read", 0) as reporter:
             tasks = self._announced(boxes, lambda box: box, reporter)
-            yield from run_ahead(
-                tasks, read, self.transfer.begin, self.store.traits.preferred_concurrency, ordered=ordered
-            )
+            yield from run_ahead(tasks, read, self.transfer.begin, self.store.traits.concurrency, ordered=ordered)
 
     def write_many(self, pieces: Iterable[tuple[Box, NDArray[Any]]], *, confirm: bool = False) -> None:
         """Write many boxes, several at once; which one wins where they overlap is not said.
@@ -495,7 +494,7 @@ class Volume:
 
         with Reporter(None, "write", 0) as reporter:
             tasks = self._announced(pieces, lambda piece: piece[0], reporter)
-            concurrency = self.store.traits.preferred_concurrency
+            concurrency = self.store.traits.concurrency
             for _ in run_ahead(tasks, write, self.transfer.begin, concurrency, ordered=False):
                 pass
 
@@ -523,7 +522,7 @@ class Volume:
         operation = self.transfer.operation()
         self._grow(self.transfer.write(selection, values, operation), operation)
 
-    def _post(self, box: Box, array: NDArray[Any] | ArrayLike, operation: Operation) -> None:
+    def _post(self, box: Box, array: NDArray[Any] | Sliceable, operation: Operation) -> None:
         self._grow(self.transfer.post(box, array, operation), operation)
 
     def _grow(self, sent: Box, operation: Operation) -> None:
@@ -533,3 +532,21 @@ class Volume:
 
     def _refresh(self, call: Call) -> None:
         self.transfer = dataclasses.replace(self.transfer, metadata=self.store.read_metadata(call))
+
+
+def transfer_of(volume: object, action: str) -> Transfer:
+    """Return how the voxels of a volume or of an array-like are read and written.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    if isinstance(volume, Volume):
+        return volume.transfer
+    if isinstance(volume, Sliceable):
+        return Transfer(ArrayStore(volume), metadata_of(volume))
+    raise TypeError(
+        f"{action}: expected a volume, or an array-like with a shape, a dtype and slices, "
+        f"and found {type(volume).__name__}"
+    )

@@ -8,7 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+
 from pyvolume.errors import MetadataError
+from pyvolume.indexing.selection import Selection
+from pyvolume.volume import Volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +128,21 @@ class Description:
             slice(first, first + lengths[axis] * apart, apart) if axis in lengths else first
             for axis, first, apart in zip(axiskeys, offset, step, strict=True)
         )
+
+
+def describe(volume: Volume, selection: Selection) -> Description:
+    """Say where the voxels of a selection lie; indices from a list have no place of their own."""
+    where: tuple[Any, ...] = selection.by_axis
+    axes = "".join(axis for axis, each in zip(volume.dims, where, strict=True) if not isinstance(each, int))
+    has_place = not any(isinstance(each, np.ndarray) for each in where)
+    pairs = [(each, 1) if isinstance(each, int) else (each.start, each.step) for each in where] if has_place else []
+    return Description(
+        axes=axes,
+        volume_axes="".join(volume.dims),
+        offset=tuple(first for first, _ in pairs),
+        step=tuple(step for _, step in pairs),
+        resolution=volume.resolution,
+        units=volume.units,
+        version=str(getattr(volume, "uuid", "")),
+        source=volume.store.address,
+    )

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pyvolume.errors import SelectionError, VoxelsMismatchError
 from pyvolume.indexing.keys import Where, check_broadcast, clipped, growing, literal, spread
 from pyvolume.model.box import Box
 
@@ -104,16 +105,59 @@ class Selection:
         of the result.
         """
         if self.is_whole:
-            return Selection.of_box(self.box), self._in_box
+            return Selection.of_box(self.box), self.in_box
         return self, lambda voxels: voxels
+
+    def shaped_as(self, shape: Sequence[int]) -> Selection:
+        """Select the same voxels in a result of this shape, which differs by axes of length 1; points stay as they are.
+
+        Raises
+        ------
+        VoxelsMismatchError
+            If it differs by more.
+        """
+        if tuple(shape) == self.shape:
+            return self
+        if [n for n in shape if n != 1] != [n for n in self.shape if n != 1]:
+            raise VoxelsMismatchError(
+                f"write voxels: expected an array of shape {self.shape} for {self.box} and found {tuple(shape)}"
+            )
+        if self.form == "points":
+            return self
+        # an axis of one voxel is dropped; each axis of length 1 of the result is a new one
+        where: list[Where | None] = []
+        ahead = list(shape)
+        for item in self.by_axis:
+            if isinstance(item, int) or len(item) == 1:
+                where.append(item if isinstance(item, int) else int(item[0]))
+                continue
+            while ahead.pop(0) == 1:
+                where.append(None)
+            where.append(item)
+        return Selection(self.box, (*where, *(None for _ in ahead)))
+
+    def as_box(self) -> Box:
+        """Return the box of a key without steps and lists.
+
+        Raises
+        ------
+        SelectionError
+            For any other key.
+        """
+        if self.form != "box":
+            raise SelectionError("slices: expected a box, without steps and lists")
+        return self.box
 
     @cached_property
     def by_axis(self) -> tuple[Where, ...]:
         """What is selected on each axis of the box."""
         return tuple(item for item in self.where if item is not None and item is not Ellipsis)
 
-    def _in_box(self, voxels: NDArray[Any]) -> NDArray[Any]:
-        """View an array of the result's shape in the shape of the box, of which every voxel is selected."""
+    def in_box(self, voxels: NDArray[Any]) -> NDArray[Any]:
+        """View an array with the axes of the result under those of the box, of which every voxel is selected.
+
+        It can be the array of a piece, which is smaller on some axes.
+        """
         back = (
             0 if item is None else np.newaxis if isinstance(item, int) else slice(None, None, _step(item))
             for item in self.where

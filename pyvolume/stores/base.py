@@ -30,8 +30,11 @@ class StoreTraits:
     piece_bytes : tuple of int
         The lowest and the highest size of a piece when a transfer is cut into several requests, in bytes. With the
         lowest, requests do not cost more than bytes; with the highest, a retry repeats little.
-    preferred_concurrency : int
-        How many requests to run at once.
+    preferred_concurrency : int, optional
+        How many requests to run at once. None: no preference. A transfer then sends one request at a time, and a copy
+        follows the other side.
+    chunks : tuple of int, optional
+        The shape of what is stored as a unit; pieces of a transfer share none. By default the write grid.
     writable : bool
         Whether voxels can be written.
     growable : tuple of bool, optional
@@ -52,7 +55,8 @@ class StoreTraits:
     max_write_bytes: int = 256 << 20
     max_blocks: int | None = None
     piece_bytes: tuple[int, int] = (16 << 20, 64 << 20)
-    preferred_concurrency: int = 1
+    preferred_concurrency: int | None = None
+    chunks: tuple[int, ...] = ()
     writable: bool = True
     growable: tuple[bool, ...] = ()
     fill: float | None = None
@@ -63,6 +67,12 @@ class StoreTraits:
     def __post_init__(self) -> None:
         object.__setattr__(self, "read_grid", self.read_grid or (1,) * len(self.write_grid))
         object.__setattr__(self, "growable", self.growable or (False,) * len(self.write_grid))
+        object.__setattr__(self, "chunks", self.chunks or self.write_grid)
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests a transfer sends at once."""
+        return self.preferred_concurrency or 1
 
 
 class VoxelStore(Protocol):

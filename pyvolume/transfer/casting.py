@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, TypeAlias, TypeGuard, get_args, runtime_checkable
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,53 +19,6 @@ def check_casting(casting: str) -> None:
     """Refuse a rule for casting that does not exist."""
     if casting not in get_args(Casting):
         raise ValueError(f"casting: expected one of {', '.join(get_args(Casting))} and found {casting!r}")
-
-
-@runtime_checkable
-class ArrayLike(Protocol):
-    """Something that can be sliced into arrays: a dataset in a file, a dask array, another volume."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    def __getitem__(self, key: Any, /) -> Any: ...
-
-
-class Source:
-    """An array-like whose voxels are fetched, checked and cast piece by piece.
-
-    Parameters
-    ----------
-    values : ArrayLike
-        The values to cast.
-    dtype : numpy.dtype
-        The dtype to cast to.
-    casting : str
-        The rule of casting.
-    """
-
-    def __init__(self, values: ArrayLike, dtype: np.dtype[Any], casting: Casting) -> None:
-        self.shape = tuple(values.shape)
-        self._values = values
-        self._dtype = dtype
-        self._casting = casting
-
-    def __getitem__(self, key: tuple[slice, ...]) -> NDArray[Any]:
-        piece = castable(np.asarray(self._values[key]), self._dtype, self._casting)
-        expected = tuple(len(range(*part.indices(n))) for part, n in zip(key, self.shape, strict=True))
-        if piece.shape != expected:
-            raise VoxelsMismatchError(
-                f"write voxels: expected {expected} from {key} of the source, found {piece.shape}"
-            )
-        return piece
-
-
-def is_source(values: object) -> TypeGuard[ArrayLike]:
-    """Whether values are better fetched piece by piece than all at once."""
-    return isinstance(values, ArrayLike) and not isinstance(values, (np.ndarray, np.generic))
 
 
 def castable(values: object, dtype: np.dtype[Any], casting: Casting) -> NDArray[Any]:

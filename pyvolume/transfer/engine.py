@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,12 +17,13 @@ from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.errors import AlignmentError, StoreError, UnsupportedError, VoxelsMismatchError
-from pyvolume.indexing.selection import Selection
+from pyvolume.indexing.selection import Part, Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.stores.arrays import ArrayStore, Sliceable
 from pyvolume.stores.base import VoxelStore, unmasked
 from pyvolume.stores.locks import Locks, process_locks
-from pyvolume.transfer.casting import ArrayLike, Casting, Source, broadcast, castable, check_casting, is_source
+from pyvolume.transfer.casting import Casting, broadcast, castable, check_casting
 from pyvolume.transfer.checks import check_inside
 from pyvolume.transfer.grid import aligned, cut
 from pyvolume.transfer.plan import Plan, Step, plan_read, plan_write
@@ -44,11 +47,14 @@ class Operation:
         Who is told how far it is.
     confirm : bool
         Whether merged blocks are read again and compared.
+    concurrency : int, optional
+        How many requests to send at once; by default what the store prefers.
     """
 
     call: Call
     progress: Progress = None
     confirm: bool = False
+    concurrency: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,10 +98,16 @@ class Transfer:
         """Begin an operation that moves voxels."""
         return Operation(self.begin(), progress, confirm)
 
-    def plan(self, selection: Selection, *, write: bool) -> Plan:
-        """Plan to read or write the voxels of a simplified selection."""
+    @property
+    def name(self) -> str:
+        """The address of what outlives the process; arrays in memory have none."""
+        return self.store.address if self.store.traits.lasting else "memory"
+
+    def plan(self, selection: Selection, *, write: bool, concurrency: int | None = None) -> Plan:
+        """Plan to read or write the selected voxels."""
         traits = self.store.traits
-        return (plan_write if write else plan_read)(selection, traits, self.metadata, traits.preferred_concurrency)
+        make = plan_write if write else plan_read
+        return make(selection, traits, self.metadata, concurrency or traits.concurrency)
 
     def read(self, selection: Selection) -> Any:
         """Return the selected voxels, as a scalar where the key leaves no axis."""
@@ -113,36 +125,73 @@ class Transfer:
         self._read(Selection.of_box(box), out, operation)
         return out
 
-    def _read(self, selection: Selection, out: NDArray[Any], operation: Operation) -> None:
-        """Put the voxels of a simplified selection into an array of its shape."""
+    def take(self, box: Box, call: Call) -> NDArray[Any]:
+        """Return the voxels of a box with one request at a time; it can be a view that must not be changed."""
+        if isinstance(self.store, ArrayStore):
+            check_inside(box, self.metadata, self.store.traits, growing=False)
+            return self.store.take(box)
+        return self.read_box(box, None, Operation(call, progress=False, concurrency=1))
+
+    def read_into(self, selection: Selection, out: Any, operation: Operation) -> None:
+        """Put the selected voxels into an array-like of the shape of the selection, which is assigned to by slices."""
+        check_inside(selection.box, self.metadata, self.store.traits, growing=False)
+        if isinstance(out, np.ndarray):
+            simple, view = selection.simplified()
+            self._read(simple, view(out), operation)
+        elif selection.form == "points":  # not every array-like can be assigned to by index arrays
+            out[...] = self.read(selection)
+        else:
+            self._read(selection, out, operation)
+
+    def _read(self, selection: Selection, out: Any, operation: Operation) -> None:
+        """Put the selected voxels into an array; into an array-like one piece at a time."""
+        in_memory = isinstance(out, np.ndarray) and out.dtype == self.metadata.dtype  # ImageJ is big-endian
+        lock = contextlib.nullcontext() if in_memory else threading.Lock()  # pieces may share a chunk of a file
 
         def move(step: Step) -> int:
             part = selection.within(step.box)
             if part is None:
                 return 0
-            if part.is_whole:
+            if part.is_whole and in_memory:
                 self.store.read_box(step.box, out[part.place], operation.call)
                 return step.box.size
-            around = np.empty(step.box.shape, out.dtype, order="F")
+            around = np.empty(step.box.shape, self.metadata.dtype, order="F")
             self.store.read_box(step.box, around, operation.call)
             kept = around[part.local]
-            out[part.place] = kept
+            with lock:
+                out[part.place] = kept
             return kept.size
 
-        self._run(self.plan(selection, write=False), move, operation)
+        self._run(self.plan(selection, write=False, concurrency=operation.concurrency), move, operation)
 
-    def post(self, box: Box, array: NDArray[Any] | ArrayLike, operation: Operation) -> Box:
+    def post(self, box: Box, array: Any, operation: Operation) -> Box:
         """Write a box, from an array or piece by piece from what has only slices; return the blocks that were sent."""
         self.check_writable("write voxels")
-        if is_source(array):
-            values: Source | NDArray[Any] = Source(array, self.metadata.dtype, self.casting)
-        else:
-            values = castable(array, self.metadata.dtype, self.casting)
-        if values.shape != box.shape:
+        values = array if isinstance(array, Sliceable) else castable(array, self.metadata.dtype, self.casting)
+        if tuple(values.shape) != box.shape:
             raise VoxelsMismatchError(
-                f"write voxels: expected an array of shape {box.shape} for {box} and found {values.shape}"
+                f"write voxels: expected an array of shape {box.shape} for {box} and found {tuple(values.shape)}"
             )
-        return self._write(Selection.of_box(box), values, operation)
+        return self.write_from(Selection.of_box(box), values, operation)
+
+    def write_from(self, selection: Selection, array: Sliceable, operation: Operation) -> Box:
+        """Write an array or array-like of the shape of the selection, but for axes of length 1."""
+        self.check_writable("write voxels")
+        shaped = selection.shaped_as(array.shape)
+        if selection.form == "points" or isinstance(array, np.ndarray):
+            values = castable(np.asarray(array[...]), self.metadata.dtype, self.casting).reshape(selection.shape)
+            simple, view = selection.simplified()
+            values = view(values)
+            return self._write(simple, lambda part: values[part.place], operation)
+        store = ArrayStore(array)
+
+        def fetched(part: Part) -> NDArray[Any]:
+            # without index arrays each place is a slice; that of an added axis is open
+            place: list[Any] = [each.indices(n) for each, n in zip(part.place, array.shape, strict=True)]  # type: ignore[union-attr]
+            box = Box([start for start, _, _ in place], [stop for _, stop, _ in place])
+            return castable(store.take(box), self.metadata.dtype, self.casting)
+
+        return self._write(shaped, fetched, operation)
 
     def write(self, selection: Selection, values: object, operation: Operation) -> Box:
         """Write values, which are broadcast, where the selection says; return the blocks that were sent."""
@@ -154,10 +203,11 @@ class Transfer:
                 "give explicit stops, or use post_ndarray"
             )
         simple, view = selection.simplified()
-        return self._write(simple, view(broadcast(array, selection.shape)), operation)
+        array = view(broadcast(array, selection.shape))
+        return self._write(simple, lambda part: array[part.place], operation)
 
-    def _write(self, selection: Selection, values: Any, operation: Operation) -> Box:
-        """Store values of the shape of a simplified selection; return the smallest box of whole blocks around it."""
+    def _write(self, selection: Selection, given: Callable[[Part], NDArray[Any]], operation: Operation) -> Box:
+        """Store the values that `given` returns for each piece; return the smallest box of whole blocks around them."""
         traits, box = self.store.traits, selection.box
         check_inside(box, self.metadata, traits, growing=True)
         if not selection.size:
@@ -167,14 +217,14 @@ class Transfer:
             part = selection.within(step.box)
             if part is None:
                 return 0
-            given = np.asarray(values[part.place])
+            values = given(part)
             if step.merged:
-                self._merge(step.box, part.local, given, operation)
+                self._merge(step.box, part.local, values, operation)
             else:
-                self.store.write_box(step.box, given, operation.call)
-            return given.size
+                self.store.write_box(step.box, selection.in_box(values), operation.call)
+            return values.size
 
-        plan = self.plan(selection, write=True)
+        plan = self.plan(selection, write=True, concurrency=operation.concurrency)
         whole = aligned(box, traits.write_grid, traits, self.metadata.bounds)
         volume, _, _ = self.store.address.partition("?")  # all views of a volume write the same blocks
         with self.locks.holding(volume, whole, operation.call):

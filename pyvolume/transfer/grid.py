@@ -26,6 +26,11 @@ def aligned(box: Box, grid: Sequence[int], traits: StoreTraits, bounds: Box) -> 
     return box.aligned_to(grid, [None if growable else (low, high) for low, high, growable in edges])
 
 
+def grid_of(*chunks: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return the first chunks that hold more than one voxel of a channel, if any do."""
+    return next((each for each in chunks if math.prod(each[1:]) > 1), None)
+
+
 def cut(box: Box, grid: Sequence[int], most: int, most_cells: int | None = None) -> Iterator[Box]:
     """Cut a box on a grid into boxes of about equal size, along the slowest axis first.
 

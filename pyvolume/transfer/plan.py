@@ -136,7 +136,7 @@ def plan_read(selection: Selection, traits: StoreTraits, metadata: VoxelsMetadat
         cropped = whole != selection.box or selection.form != "box"
         most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency, traits.piece_bytes)
         # a piece thinner than the blocks that are stored would make the server look each of them up several times
-        blocks = [b if b % r == 0 else r for b, r in zip(traits.write_grid, traits.read_grid, strict=True)]
+        blocks = [b if b % r == 0 else r for b, r in zip(traits.chunks, traits.read_grid, strict=True)]
         layers = [layer for part in parts for layer in cut(part, blocks, most)]
         boxes = [piece for layer in layers for piece in cut(layer, traits.read_grid, most, traits.max_blocks)]
         boxes = boxes if selection.is_whole else [box for box in boxes if selection.within(box) is not None]

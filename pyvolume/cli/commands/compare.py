@@ -10,7 +10,7 @@ from pyvolume.calls.progress import Bar
 from pyvolume.cli.output import as_json, corners, show
 from pyvolume.cli.target import Target, target
 from pyvolume.comparing import Difference, compare
-from pyvolume.files.transfer import box_of
+from pyvolume.indexing.selection import Selection
 
 
 @click.command(short_help="Say where two volumes differ.")
@@ -29,7 +29,7 @@ def diff(a: Target, b: Target, blocks: bool, exit_code: bool, as_json: bool) -> 
     """
     b.refuse_slices()
     with a.volume() as left, b.volume() as right:
-        box = None if a.key is None else box_of(left, a.key)
+        box = None if a.key is None else Selection.for_reading(a.key, left.shape).as_box()
         with Bar(f"diff {left.name}", quiet=True) as progress:
             found = compare(left, right, box, progress=progress)
     listed = [corners(each) | {"voxels": int(count)} for each, count in zip(found, found.counts, strict=True)]

@@ -11,8 +11,8 @@ from pyvolume.calls.progress import Bar
 from pyvolume.cli.output import as_json, corners, show
 from pyvolume.cli.target import Target, target
 from pyvolume.errors import SelectionError
-from pyvolume.files import formats, transfer
-from pyvolume.files.description import Description
+from pyvolume.files import formats
+from pyvolume.files.description import Description, describe
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.units import agree
 from pyvolume.transfer.casting import Casting
@@ -38,7 +38,7 @@ def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
     with url.volume() as volume:
         stored = Selection.of_box(volume.bounds)
         selection = stored if url.key is None else Selection.for_reading(url.key, volume.shape)
-        description = transfer.describe(volume, selection)
+        description = describe(volume, selection)
         if not selection.box.size or not selection.shape:
             raise SelectionError(
                 f"get: expected voxels for a file, and {url.key} of {volume.shape} selects none or one"
@@ -47,7 +47,7 @@ def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
             formats.create(file, selection.shape, volume.dtype, description, force=force) as target,
             Bar(f"get {file.name}", quiet=True) as progress,
         ):
-            transfer.fetch(volume, selection, target, progress)
+            volume.transfer.read_into(selection, target, volume.transfer.operation(progress))
         found = {
             "file": str(file),
             "shape": list(selection.shape),
@@ -86,7 +86,7 @@ def put(file: Path, url: Target, casting: Casting, as_json: bool) -> None:
             key = stored.description.key("".join(volume.dims), stored.array.shape)
             selection = Selection.of_coordinates(key, volume.bounds)
         with Bar(f"put {file.name}", quiet=True) as progress:
-            transfer.store(volume, selection, stored.array, progress)
+            volume.transfer.write_from(selection, stored.array, volume.transfer.operation(progress))
     found = {"file": str(file), "shape": list(stored.array.shape), "box": corners(selection.box)}
     show(found, f"{file}: {tuple(stored.array.shape)} to {selection.box}", as_json=as_json)
 
@@ -122,7 +122,7 @@ def cp(src: Target, dst: Target, resume: Path | None, verify: bool, as_json: boo
     """
     dst.refuse_slices()
     with src.volume() as source, dst.volume("r+") as destination:
-        box = source.bounds if src.key is None else transfer.box_of(source, src.key)
+        box = source.bounds if src.key is None else Selection.for_reading(src.key, source.shape).as_box()
         with Bar(f"copy {source.name}", quiet=True) as progress:
             pyvolume.copy(source, destination, box, progress=progress, resume=resume, verify=verify)
         found = {"source": source.store.address, "destination": destination.store.address, "box": corners(box)}

@@ -149,7 +149,7 @@ def test_an_array_like_that_gives_another_shape_than_it_says_is_refused() -> Non
             return super().__getitem__(key)[:, 1:]
 
     store = WatchedStore(ZEROS)
-    with pytest.raises(VoxelsMismatchError, match=r"expected \(2, 12, 10, 16\) from .* of the source, found"):
+    with pytest.raises(VoxelsMismatchError, match="shape"):
         post(store, Box((0,) * 4, SHAPE), Lying(noise(SHAPE)))
     assert store.writes == []
 

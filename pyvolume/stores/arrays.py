@@ -1,0 +1,171 @@
+"""Anything that is sliced like an array, as a store."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyvolume.calls.call import Call
+from pyvolume.errors import MetadataError, VoxelsMismatchError
+from pyvolume.model.box import Box
+from pyvolume.model.metadata import AXES, VoxelsMetadata, default_channel_labels
+from pyvolume.stores.base import StoreTraits
+
+
+@runtime_checkable
+class Sliceable(Protocol):
+    """Something that slices turn into arrays: a dataset in a file, a dask array, another volume."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+
+class ArrayStore:
+    """The voxels of an array in memory, in a file, or behind any object with a shape, a dtype and slices.
+
+    Parameters
+    ----------
+    array : array-like
+        Used by several threads at once.
+    metadata : VoxelsMetadata, optional
+        Of the volume; by default its axes are those of the array, channel first, and it begins at voxel 0.
+    axes : str, optional
+        One letter for each axis of the array, in its order. Axes of the volume that the array lacks have one voxel.
+    address : str, optional
+        Where the array is stored, if the array itself cannot tell.
+    writable : bool, optional
+        Whether voxels can be written; by default what the array says.
+    close : callable, optional
+        Called by `close`.
+    """
+
+    def __init__(
+        self,
+        array: Any,
+        metadata: VoxelsMetadata | None = None,
+        *,
+        axes: str = "",
+        address: str = "",
+        writable: bool | None = None,
+        close: Callable[[], object] | None = None,
+    ) -> None:
+        self._array = array
+        self._metadata = metadata_of(array) if metadata is None else metadata
+        self._close = close
+        keys = self._metadata.axiskeys
+        held = axes or keys
+        self._order = tuple(keys.index(axis) for axis in held)
+        self._place = tuple(held.index(axis) for axis in keys if axis in held)
+        self._missing = tuple(at for at, axis in enumerate(keys) if axis not in held)
+        place = address or address_of(array)
+        self.address = place or f"memory://{id(array):x}"
+        chunks = dict(zip(self._order, _chunks_of(array) or (), strict=False))
+        self.traits = StoreTraits(
+            write_grid=(1,) * len(keys),
+            chunks=tuple(chunks.get(at, 1) for at in range(len(keys))),
+            writable=_is_writable(array) if writable is None else writable,
+            lasting=bool(place),
+        )
+
+    def read_metadata(self, call: Call) -> VoxelsMetadata:
+        return self._metadata
+
+    def take(self, box: Box) -> NDArray[Any]:
+        """Return the voxels of a box, as a view where the array is in memory."""
+        voxels = np.asarray(self._array[self._key(box)])
+        expected = tuple(box.shape[at] for at in self._order)
+        if voxels.shape != expected:
+            raise VoxelsMismatchError(
+                f"read {box} of {self.address}: expected the shape {expected} and found {voxels.shape}"
+            )
+        return np.expand_dims(voxels.transpose(self._place), self._missing)
+
+    def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
+        out[...] = self.take(box)
+
+    def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
+        present = voxels.transpose((*self._order, *self._missing)).reshape([box.shape[at] for at in self._order])
+        self._array[self._key(box)] = present.astype(self._metadata.dtype, copy=False)
+
+    def flush(self) -> None:
+        """Let what was written survive the end of the process."""
+        flush = getattr(self._array, "flush", None)
+        if flush is not None:
+            flush()
+
+    def close(self) -> None:
+        """Close the file, if it was opened for this store."""
+        if self._close is not None:
+            self._close()
+
+    def _key(self, box: Box) -> tuple[slice, ...]:
+        slices = box.slices_from(self._metadata.bounds.start)
+        return tuple(slices[at] for at in self._order)
+
+
+def metadata_of(array: Sliceable) -> VoxelsMetadata:
+    """Describe an array whose axes are those of a volume, channel first; it begins at voxel 0.
+
+    Raises
+    ------
+    MetadataError
+        If it has too many axes.
+    """
+    shape = tuple(array.shape)
+    if len(shape) > len(AXES):
+        raise MetadataError(f"array: expected up to {len(AXES)} axes, channel first, and found {len(shape)}")
+    return VoxelsMetadata(
+        bounds=Box((0,) * len(shape), shape),
+        dtype=np.dtype(array.dtype),
+        axiskeys=AXES[: len(shape)],
+        resolution=(1.0,) * (len(shape) - 1),
+        units=("",) * (len(shape) - 1),
+        channel_labels=default_channel_labels(shape[0] if shape else 1),
+    )
+
+
+def address_of(array: Any) -> str:
+    """Return where an array is stored, the same in every process; empty for an array in memory."""
+    if isinstance(array, np.memmap):
+        return _address_of_map(array)
+    path = getattr(array, "store_path", None)  # zarr
+    if path is not None:
+        return "" if str(path).startswith("memory:") else str(path)
+    file = getattr(getattr(array, "file", None), "filename", None)  # h5py
+    return f"file://{Path(file).resolve()}#{array.name}" if isinstance(file, str) else ""
+
+
+def _address_of_map(array: np.memmap[Any, Any]) -> str:
+    if array.mode == "c" or not isinstance(array.filename, str | os.PathLike):  # copy on write: the file stays
+        return ""
+    source: Any = array
+    start = np.frombuffer(source._mmap, np.uint8).ctypes.data  # noqa: SLF001 - has no public name
+    first = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY + array.ctypes.data - start
+    return f"file://{Path(array.filename).resolve()}#offset={first},strides={array.strides}"
+
+
+def _is_writable(array: Any) -> bool:
+    if not hasattr(array, "__setitem__") or getattr(array, "read_only", False):
+        return False
+    is_read_only_file = getattr(getattr(array, "file", None), "mode", "r+") == "r"
+    return not is_read_only_file and bool(getattr(getattr(array, "flags", None), "writeable", True))
+
+
+def _chunks_of(array: Any) -> tuple[int, ...] | None:
+    """Return the shape of what an array stores as a unit, as h5py and zarr name it."""
+    for name in ("shards", "chunks"):
+        chunks = getattr(array, name, None)
+        if isinstance(chunks, tuple) and chunks and all(isinstance(n, int) and n > 0 for n in chunks):
+            return chunks
+    return None

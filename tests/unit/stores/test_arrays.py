@@ -1,0 +1,161 @@
+"""Array stores: what is sliced is read and written under the axes of a volume, and says where it is stored."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import zarr
+from numpy.typing import NDArray
+
+import pyvolume
+from pyvolume import Box, RetryPolicy, Volume, VoxelsMetadata
+from pyvolume.calls.call import Call
+from pyvolume.errors import MetadataError, UnsupportedError, VoxelsMismatchError
+from pyvolume.indexing.selection import Selection
+from pyvolume.stores.arrays import ArrayStore, metadata_of
+from pyvolume.transfer.engine import Operation, Transfer
+
+SHAPE = (2, 5, 6, 7)
+
+
+def ramp(*shape: int) -> NDArray[np.uint16]:
+    return np.arange(np.prod(shape), dtype="uint16").reshape(shape)
+
+
+def call() -> Call:
+    return Call(RetryPolicy(patience=0))
+
+
+def same(actual: object, expected: object) -> None:
+    np.testing.assert_array_equal(actual, expected, strict=True)
+
+
+def volume_of(array: Any, shape: tuple[int, ...], start: tuple[int, ...], axes: str) -> Volume:
+    metadata = metadata_of(np.empty(shape, "uint16"))
+    box = Box(start, [low + n for low, n in zip(start, shape, strict=True)])
+    moved = VoxelsMetadata(box, np.dtype("uint16"), "cxyz", metadata.resolution, metadata.units, ("a",) * shape[0])
+    return Volume(ArrayStore(array, moved, axes=axes), moved)
+
+
+def test_axes_of_an_array_are_put_into_the_order_of_the_volume() -> None:
+    array = ramp(7, 6, 5, 2)
+    volume = volume_of(array, SHAPE, (0, 0, 0, 0), "zyxc")
+    same(volume[...], array.transpose(3, 2, 1, 0))
+    volume[1, 2:4, ::2, 3] = 9
+    assert (array[3, ::2, 2:4, 1] == 9).all()
+
+
+def test_an_axis_that_the_array_lacks_has_one_voxel() -> None:
+    array = ramp(6, 5)
+    volume = volume_of(array, (1, 5, 6, 1), (0, -2, 3, 40), "yx")
+    same(volume.get_ndarray((0, -2, 3, 40), (1, 3, 9, 41))[0, :, :, 0], array.T)
+    volume.post_ndarray((0, 0, 4, 40), (1, 1, 5, 41), np.full((1, 1, 1, 1), 77))
+    assert array[1, 2] == 77
+
+
+@pytest.mark.parametrize("key", [np.s_[0, 2:4], np.s_[:, ::-1, 3], np.s_[..., ::3], np.s_[None, 1, [0, 2]]], ids=str)
+def test_a_selection_goes_into_a_dataset_and_back(key: Any, tmp_path: pathlib.Path) -> None:
+    array = ramp(*SHAPE)
+    volume = pyvolume.from_array(array.copy())
+    transfer, selection = volume.transfer, Selection.for_reading(key, SHAPE)
+    with h5py.File(tmp_path / "cut.h5", "w") as file:
+        dataset = file.create_dataset("voxels", selection.shape, "uint16")
+        transfer.read_into(selection, dataset, Operation(call()))
+        same(dataset[...], array[key])
+        volume[...] = 0
+        transfer.write_from(selection, dataset, Operation(call()))
+    expected = np.zeros_like(array)
+    expected[key] = array[key]
+    same(volume[...], expected)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 6), (2, 1, 4, 1, 6), (1, 2, 4, 6, 1, 1)], ids=str)
+@pytest.mark.parametrize("key", [np.s_[:, 1:5, 3], np.s_[:, 4:0:-1, 3:4], np.s_[:, None, 1:5, 2]], ids=str)
+def test_axes_of_length_one_may_be_more_or_fewer(shape: tuple[int, ...], key: Any) -> None:
+    class Sliced:
+        def __init__(self) -> None:
+            self.array, self.shape, self.dtype = ramp(*shape), shape, np.dtype("uint16")
+
+        def __getitem__(self, key: Any) -> Any:
+            return self.array[key]
+
+    found, expected = np.zeros((2, 5, 6, 6), "uint16"), np.zeros((2, 5, 6, 6), "uint16")
+    selection = Selection.for_reading(key, found.shape)
+    pyvolume.from_array(found).transfer.write_from(selection, Sliced(), Operation(call()))
+    expected[key] = ramp(*shape).reshape(expected[key].shape)
+    same(found, expected)
+
+
+def test_another_shape_is_refused() -> None:
+    transfer = pyvolume.from_array(np.zeros(SHAPE)).transfer
+    with pytest.raises(VoxelsMismatchError):
+        transfer.write_from(Selection.for_reading(np.s_[0], SHAPE), ramp(5, 7, 6), Operation(call()))
+
+
+def test_datasets_of_a_file_have_addresses_of_their_own(tmp_path: pathlib.Path) -> None:
+    def addresses() -> list[str]:
+        with h5py.File(tmp_path / "a.h5", "a") as file:
+            sets = [file.require_dataset(name, SHAPE, "uint8") for name in ("first", "group/second")]
+            return [ArrayStore(each).address for each in sets]
+
+    assert addresses() == addresses()
+    assert len(set(addresses())) == 2
+
+
+def test_zarr_arrays_are_named_by_their_place(tmp_path: pathlib.Path) -> None:
+    places: list[Any] = [str(tmp_path / "a.zarr"), {}]
+    stores = [
+        ArrayStore(zarr.create_array(store=where, shape=SHAPE, chunks=(1, 5, 3, 7), dtype="uint8")) for where in places
+    ]
+    assert [store.traits.lasting for store in stores] == [True, False]
+    assert stores[0].address.endswith("a.zarr")
+    assert stores[0].traits.chunks == (1, 5, 3, 7)
+
+
+def test_parts_of_a_memory_map_have_addresses_of_their_own(tmp_path: pathlib.Path) -> None:
+    mapped = np.memmap(tmp_path / "voxels", "uint8", "w+", offset=24, shape=SHAPE)
+    again = np.memmap(tmp_path / "voxels", "uint8", "r", offset=24, shape=SHAPE)
+    assert ArrayStore(mapped).address == ArrayStore(again).address
+    parts = [mapped, mapped[1:], mapped[:, 1:], mapped[..., ::-1], mapped.T]
+    assert len({ArrayStore(each).address for each in parts}) == len(parts)
+
+
+@pytest.mark.parametrize("mode", ["array", "c"])
+def test_what_ends_with_the_process_is_not_lasting(mode: str, tmp_path: pathlib.Path) -> None:
+    np.memmap(tmp_path / "voxels", "uint8", "w+", shape=SHAPE)
+    array = np.zeros(SHAPE) if mode == "array" else np.memmap(tmp_path / "voxels", "uint8", "c", shape=SHAPE)
+    assert not ArrayStore(array).traits.lasting
+
+
+def test_an_array_in_memory_is_never_resumed_from(tmp_path: pathlib.Path) -> None:
+    first, second = ramp(*SHAPE), ramp(*SHAPE)[:, ::-1]
+    out = np.memmap(tmp_path / "voxels", "uint16", "w+", shape=SHAPE)
+    pyvolume.copy(first, out, resume=tmp_path / "journal")
+    pyvolume.copy(second, out, resume=tmp_path / "journal")
+    same(np.asarray(out), second)
+
+
+def test_the_journal_of_another_dataset_is_refused(tmp_path: pathlib.Path) -> None:
+    out = np.memmap(tmp_path / "voxels", "uint16", "w+", shape=SHAPE)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        first, second = (file.create_dataset(name, data=ramp(*SHAPE)) for name in ("first", "second"))
+        pyvolume.copy(first, out, resume=tmp_path / "journal")
+        with pytest.raises(MetadataError):
+            pyvolume.copy(second, out, resume=tmp_path / "journal")
+
+
+def test_a_dataset_that_is_open_for_reading_is_not_written(tmp_path: pathlib.Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("voxels", data=ramp(*SHAPE))
+    with h5py.File(tmp_path / "a.h5") as file, pytest.raises(UnsupportedError):
+        pyvolume.copy(ramp(*SHAPE), file["voxels"])
+
+
+def test_an_array_is_taken_without_a_copy() -> None:
+    array = ramp(*SHAPE)
+    taken = Transfer(ArrayStore(array), metadata_of(array)).take(Box((0, 1, 1, 1), (2, 4, 5, 6)), call())
+    assert np.shares_memory(taken, array)

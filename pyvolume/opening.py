@@ -33,7 +33,9 @@ def open(  # noqa: A001 - as in pyvolume.open
         For a DVID server ``dvid://http://host:port/VERSION/NAME`` (https too, and ``http://`` may be left out),
         ``http://host:port/api/node/VERSION/NAME``, or a link to a Neuroglancer that shows the volume. VERSION is a
         full uuid, a prefix of one, a tag, or a branch as in ``:master``, ``ab:dev``, ``brain:dev``, ``:master~1``; it
-        is looked up once.
+        is looked up once. A path, or ``file://`` and a path, opens a file: ``.npy``, ``.npz``, ``.h5``, ``.tif``,
+        ``.nii.gz``, ``.zarr`` and others (extra ``files``). The volume lies where the file says that it comes from, or
+        else begins at 0.
     mode : "r" or "r+"
         Read only, or read and write.
     partial_blocks : "merge" or "raise"
@@ -43,7 +45,7 @@ def open(  # noqa: A001 - as in pyvolume.open
     **options
         Options of the protocol. DVID has `connection`, a `Connection` that stays open when the volume is closed;
         `retry`, `timeout`, `user` and `token` for the connection that is made without it; and `throttle`, see
-        `VoxelsAccessor`.
+        `VoxelsAccessor`. Files have none, and only ``.npy``, ``.h5`` and ``.zarr`` can be opened with "r+".
 
     Returns
     -------

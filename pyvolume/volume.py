@@ -171,7 +171,7 @@ class Volume:
 
         They lie side by side from index 0 on. A store that takes boxes of any shape has one chunk.
         """
-        grid = self.store.traits.write_grid
+        grid = self.store.traits.chunks
         steps = grid if any(step > 1 for step in grid[1:]) else self.shape
         return tuple(max(1, min(step, n) if n else step) for step, n in zip(steps, self.shape, strict=True))
 
@@ -210,7 +210,7 @@ class Volume:
         }
 
     def __repr__(self) -> str:
-        chunks = "×".join(map(str, self.store.traits.write_grid[1:]))
+        chunks = "×".join(map(str, self.store.traits.chunks[1:]))
         return (
             f"<{type(self).__name__} {self.shape} {self.dtype} {''.join(self.dims)}, blocks {chunks}, "
             f"mode {self.mode!r}, {self.store.address}>"

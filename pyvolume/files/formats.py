@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -83,34 +83,53 @@ def create(
         yield target
 
 
+IN_PLACE = {"hdf5", "npy", "zarr"}
+"""The modules whose files can be changed in place; their `read` takes a mode."""
+
+
 @contextlib.contextmanager
-def read(path: Path) -> Iterator[Stored]:
+def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[Stored]:
     """Open a file of voxels.
+
+    Parameters
+    ----------
+    path : Path
+        Its suffix says which format.
+    mode : "r" or "r+"
+        Whether the array can be assigned to as well.
 
     Raises
     ------
     UnsupportedError
-        For an unknown suffix, or content that is no volume.
+        For an unknown suffix, content that is no volume, or a format that cannot be changed in place.
     MetadataError
         If the file is broken, or the metadata of pyvolume in it.
     ImportError
         If the library is missing; the message names the extra.
     """
     module = _module_of(path)
+    modes = [mode] if module.__name__.rpartition(".")[2] in IN_PLACE else []
+    if mode == "r+" and not modes:
+        raise UnsupportedError(f"open {path}: files of this format are not changed in place; copy to a new file")
     with contextlib.ExitStack() as stack:
         try:
-            array, description = stack.enter_context(module.read(path))
-        except PyVolumeError:
+            array, description = stack.enter_context(module.read(path, *modes))
+        except (PyVolumeError, FileNotFoundError):
             raise
         except Exception as error:  # each library has its own for a file that it does not understand
             raise MetadataError(f"read {path}: expected a file as its suffix says: {error}") from error
         yield Stored(array, description)
 
 
-def _module_of(path: Path) -> Any:
+def suffix_of(path: Path) -> str | None:
+    """Return the suffix of a known format, if the path has one."""
     folder = next((each for each in path.parents if each.suffix == ".zarr"), path)  # of an array in a group
     name = folder.name.lower()
-    suffix = max((each for each in FORMATS if name.endswith(each)), key=len, default=None)
+    return max((each for each in FORMATS if name.endswith(each)), key=len, default=None)
+
+
+def _module_of(path: Path) -> Any:
+    suffix = suffix_of(path)
     if suffix is None:
         raise UnsupportedError(f"open {path}: expected one of the suffixes {', '.join(FORMATS)}")
     module, library = FORMATS[suffix]

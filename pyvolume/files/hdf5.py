@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -29,9 +29,9 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
 
 
 @contextlib.contextmanager
-def read(path: Path) -> Iterator[tuple[Any, Description]]:
+def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Description]]:
     """Give the dataset in a file: the one called ``voxels``, or the only one."""
-    with h5py.File(path, "r") as file:
+    with h5py.File(path, mode) as file:
         names: list[str] = []
         file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
         if VOXELS not in names and len(names) != 1:

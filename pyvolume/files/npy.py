@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
 
 
 @contextlib.contextmanager
-def read(path: Path) -> Iterator[tuple[Any, Description]]:
+def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Description]]:
     """Give the array in a file."""
-    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    mapped = np.load(path, mmap_mode=mode, allow_pickle=False)
     yield mapped, Description.of_foreign(mapped.ndim, str(path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import zarr
@@ -31,9 +31,9 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
 
 
 @contextlib.contextmanager
-def read(path: Path) -> Iterator[tuple[Any, Description]]:
+def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Description]]:
     """Give the array in a folder: itself, or the only one of a group."""
-    found: Any = zarr.open(str(path), mode="r")
+    found: Any = zarr.open(str(path), mode=mode)
     if isinstance(found, zarr.Group):
         arrays = dict(found.arrays())
         if len(arrays) != 1:

@@ -21,7 +21,7 @@ HOST = "http://localhost:8000"
     [
         "",
         "gray",
-        "/home/me/gray.nii",
+        "/home/me/gray",
         "http://",
         "dvid://",
         "http://localhost:8000/api/node//gray",

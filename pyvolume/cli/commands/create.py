@@ -22,7 +22,9 @@ from pyvolume.stores import registry
 def create(context: click.Context, arguments: tuple[str, ...]) -> Any:
     """Create what a url names; each protocol has a command of its own, with its own options."""
     texts = [*arguments, os.environ.get("PYVOLUME_URL", "")]
-    url = next((text for text in texts if text and registry.recognised(text)), "")
+    urls = [text for text in texts if text and registry.recognised(text)]
+    # the file of an option is recognised too, and creates nothing
+    url = next((url for url in urls if "create" in registry.find(url)[1].commands), next(iter(urls), ""))
     name = registry.find(url)[0] if url else registry.names()[0]
     module = registry.load(name).commands.get("create")
     if module is None:

@@ -1,0 +1,89 @@
+"""Files as volumes."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote
+
+import numpy as np
+
+from pyvolume.errors import AddressError, MetadataError
+from pyvolume.files import formats
+from pyvolume.files.description import Description
+from pyvolume.model.box import Box
+from pyvolume.model.metadata import VoxelsMetadata, default_channel_labels
+from pyvolume.stores.arrays import ArrayStore, address_of
+from pyvolume.stores.registry import Driver
+from pyvolume.transfer.casting import Casting
+from pyvolume.volume import Volume
+
+__all__ = ["DRIVER"]
+
+
+class _FileDriver(Driver):
+    """Opens paths of files."""
+
+    forms = f"a path with one of the suffixes {', '.join(formats.FORMATS)}"
+
+    def recognises(self, url: str) -> bool:
+        return "://" not in url and formats.suffix_of(Path(url)) is not None
+
+    @staticmethod
+    def open(
+        url: str,
+        mode: Literal["r", "r+"],
+        *,
+        partial_blocks: Literal["merge", "raise"] = "merge",
+        casting: Casting = "checked",
+    ) -> Volume:
+        """Open the volume in a file.
+
+        Raises
+        ------
+        AddressError
+            If there is no such file.
+        UnsupportedError
+            If the format cannot be changed in place, or the content is no volume.
+        MetadataError
+            If the file is broken.
+        """
+        path = Path(unquote(url.removeprefix("file://")) if url.startswith("file://") else url)
+        if not path.exists():
+            raise AddressError(f"open: there is no file {path}")
+        with contextlib.ExitStack() as stack:
+            stored = stack.enter_context(formats.read(path, mode))
+            metadata = _metadata_of(stored.description, stored.array, path)
+            store = ArrayStore(
+                stored.array,
+                metadata,
+                axes=stored.description.axes,
+                address=address_of(stored.array) or f"file://{path.resolve()}",
+                writable=mode == "r+",
+                close=stack.pop_all().close,
+            )
+        return Volume(store, metadata, mode=mode, partial_blocks=partial_blocks, casting=casting)
+
+
+def _metadata_of(description: Description, array: Any, path: Path) -> VoxelsMetadata:
+    """Describe the volume in a file. It lies at its offset, unless only every nth voxel was taken."""
+    dtype = np.dtype(array.dtype).newbyteorder("=")
+    if dtype.kind not in "biuf":
+        raise MetadataError(f"open {path}: expected numbers and found {dtype}")
+    axes = description.volume_axes or "c" + description.axes.replace("c", "")
+    lengths = dict(zip(description.axes, array.shape, strict=True))
+    shape = [lengths.get(axis, 1) for axis in axes]
+    is_placed = bool(description.offset) and set(description.step) <= {1}
+    start = description.offset if is_placed else (0,) * len(axes)
+    return VoxelsMetadata(
+        bounds=Box(start, [low + n for low, n in zip(start, shape, strict=True)]),
+        dtype=dtype,
+        axiskeys=axes,
+        resolution=tuple(description.size_of(axis) for axis in axes[1:]),
+        units=tuple(description.unit_of(axis) for axis in axes[1:]),
+        channel_labels=default_channel_labels(shape[0]),
+    )
+
+
+DRIVER = _FileDriver()

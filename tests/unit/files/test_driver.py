@@ -1,0 +1,130 @@
+"""Files as volumes: what the formats wrote is opened by path, sliced, compared, copied and changed in place."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import pyvolume
+from pyvolume import Box
+from pyvolume.errors import AddressError, MetadataError, SelectionError, UnsupportedError
+from pyvolume.files import formats
+from pyvolume.files.description import Description
+
+SHAPE = (1, 9, 8, 7)
+ARRAY = np.arange(np.prod(SHAPE), dtype="uint16").reshape(SHAPE)
+PLACED = Description(
+    "cxyz", "cxyz", offset=(0, 10, -20, 30), step=(1,) * 4, resolution=(4.0, 4.0, 8.0), units=("nanometers",) * 3
+)
+IN_PLACE = [".npy", ".h5", ".zarr"]
+OTHERS = [".npz", ".tif", ".ome.tif", ".nii", ".nii.gz"]
+
+
+def written(folder: pathlib.Path, suffix: str, array: NDArray[Any] = ARRAY, description: Description = PLACED) -> str:
+    path = folder / f"cut{suffix}"
+    with formats.create(path, array.shape, array.dtype, description) as target:
+        target[...] = array
+    return str(path)
+
+
+def same(actual: object, expected: object) -> None:
+    np.testing.assert_array_equal(actual, expected, strict=True)
+
+
+@pytest.mark.parametrize("suffix", [*IN_PLACE, *OTHERS])
+def test_a_file_is_a_volume(suffix: str, tmp_path: pathlib.Path) -> None:
+    with pyvolume.open(written(tmp_path, suffix)) as volume:
+        box = volume.bounds
+        assert (volume.dtype, box.shape, volume.mode) == (np.dtype("uint16"), SHAPE, "r")
+        same(volume.get_ndarray(box.start, box.stop), ARRAY)
+        inner = Box([low + 1 for low in box.start[1:]], [high - 1 for high in box.stop[1:]])
+        same(volume.get_ndarray((0, *inner.start), (1, *inner.stop)), ARRAY[:, 1:-1, 1:-1, 1:-1])
+        assert cut_is_lasting(volume, tmp_path)
+
+
+def cut_is_lasting(volume: pyvolume.Volume, folder: pathlib.Path) -> bool:
+    return volume.store.traits.lasting and str(folder.resolve()) in volume.store.address
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".zarr", ".npz", ".tif", ".nii.gz"])
+def test_it_lies_where_the_file_says(suffix: str, tmp_path: pathlib.Path) -> None:
+    with pyvolume.open(written(tmp_path, suffix)) as volume:
+        assert volume.bounds == Box((0, 10, -20, 30), (1, 19, -12, 37))
+        assert (volume.resolution, volume.units) == ((4.0, 4.0, 8.0), ("nanometers",) * 3)
+
+
+def test_a_plane_gets_the_axes_that_it_lacks(tmp_path: pathlib.Path) -> None:
+    plane = Description("xy", "cxyz", offset=(0, 1, 2, 3), step=(1, 1, 1, 1))
+    with pyvolume.open(written(tmp_path, ".h5", ARRAY[0, :, :, 0], plane)) as volume:
+        assert volume.bounds == Box((0, 1, 2, 3), (1, 10, 10, 4))
+        same(volume.get_ndarray((0, 1, 2, 3), (1, 10, 10, 4)), ARRAY[..., :1])
+
+
+def test_every_nth_voxel_begins_at_zero_with_larger_voxels(tmp_path: pathlib.Path) -> None:
+    thinned = Description("cxyz", "cxyz", offset=(0, 1, 2, 3), step=(1, 2, 1, 1), resolution=(4.0,) * 3)
+    with pyvolume.open(written(tmp_path, ".h5", description=thinned)) as volume:
+        assert (volume.bounds.start, volume.resolution) == ((0, 0, 0, 0), (8.0, 4.0, 4.0))
+
+
+@pytest.mark.parametrize("suffix", IN_PLACE)
+def test_a_file_is_changed_in_place(suffix: str, tmp_path: pathlib.Path) -> None:
+    path = written(tmp_path, suffix, description=Description("cxyz", "cxyz"))
+    with pyvolume.open(f"file://{path}", "r+") as volume:
+        volume[0, 2:5, ::3] = 9
+    expected = ARRAY.copy()
+    expected[0, 2:5, ::3] = 9
+    with pyvolume.open(path) as volume:
+        same(volume[...], expected)
+
+
+@pytest.mark.parametrize("suffix", OTHERS)
+def test_other_formats_are_only_read(suffix: str, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(UnsupportedError):
+        pyvolume.open(written(tmp_path, suffix), "r+")
+
+
+def test_a_file_that_is_opened_for_reading_is_not_written(tmp_path: pathlib.Path) -> None:
+    with pyvolume.open(written(tmp_path, ".h5")) as volume, pytest.raises(UnsupportedError):
+        volume.absolute[:, 10:12] = 1
+
+
+def test_voxels_outside_are_an_error(tmp_path: pathlib.Path) -> None:
+    with pyvolume.open(written(tmp_path, ".h5")) as volume, pytest.raises(SelectionError):
+        volume.get_ndarray((0, 0, 0, 0), (1, 1, 1, 1))
+
+
+def test_closing_the_volume_closes_the_file(tmp_path: pathlib.Path) -> None:
+    path = written(tmp_path, ".h5")
+    pyvolume.open(path).close()
+    with h5py.File(path, "a") as file:
+        assert "voxels" in file
+
+
+def test_files_are_compared_and_copied(tmp_path: pathlib.Path) -> None:
+    volume = pyvolume.from_array(np.zeros((1, 20, 8, 40), "uint16"), growable=True)
+    with pyvolume.open(written(tmp_path, ".h5")) as file, pyvolume.open(written(tmp_path, ".nii.gz")) as other:
+        assert not pyvolume.compare(file, other)
+        pyvolume.copy(file, volume, resume=tmp_path / "journal", verify=True)
+    same(volume.get_ndarray((0, 10, -20, 30), (1, 19, -12, 37)), ARRAY)
+
+
+@pytest.mark.parametrize("url", ["cut.doc", "no/such.h5", "file:///no/such.npy", "cut"])
+def test_what_is_no_file_of_voxels_is_refused(url: str) -> None:
+    with pytest.raises((AddressError, UnsupportedError)):
+        pyvolume.open(url)
+
+
+def test_a_broken_file_is_refused(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "cut.h5").write_bytes(b"nothing")
+    with pytest.raises(MetadataError):
+        pyvolume.open(str(tmp_path / "cut.h5"))
+
+
+def test_a_misspelt_option_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(TypeError):
+        pyvolume.open(written(tmp_path, ".npy"), throttle=True)

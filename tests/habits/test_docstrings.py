@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ def entries_without_a_description(docstring: str) -> list[str]:
     """Return the entries of all sections that list names and say nothing about them."""
     lines = [*docstring.splitlines(), ""]
     missing, section = [], ""
-    for line, below in zip(lines, lines[1:], strict=False):
+    for line, below in itertools.pairwise(lines):
         if below and set(below) == {"-"}:
             section = line
         elif re.fullmatch(r"-+", line) or section not in SECTIONS:

@@ -114,7 +114,7 @@ def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[Stored]:
     with contextlib.ExitStack() as stack:
         try:
             array, description = stack.enter_context(module.read(path, *modes))
-        except (PyVolumeError, FileNotFoundError):
+        except PyVolumeError:
             raise
         except Exception as error:  # each library has its own for a file that it does not understand
             raise MetadataError(f"read {path}: expected a file as its suffix says: {error}") from error

@@ -246,12 +246,12 @@ def test_rows_of_the_cheat_sheet_run_and_cost_what_they_say(tmp_path: Path, monk
     first, *_, last = blocks_of(page)
     namespace: dict[str, Any] = {}
     run(first, namespace)
-    requests = namespace["mock"].requests
+    mock = namespace["mock"]
     for row in ROW.finditer(page.read_text("utf-8").partition("In tests and in a shell")[0]):
-        already = len(requests)
+        already = len(mock.requests)
         exec(row["code"], namespace)
         said = re.match(r"(\d+|no) requests?\b", row["cost"])
-        assert said is None or len(requests) - already <= int(said[1].replace("no", "0")), row["code"]
+        assert said is None or len(mock.requests) - already == int(said[1].replace("no", "0")), row["code"]
     run(last, namespace)
 
 

@@ -10,11 +10,12 @@ from typing import Any, BinaryIO, Self, TypeVar
 from pyvolume.calls.call import Call
 from pyvolume.dvid import instances
 from pyvolume.dvid.address import segment
-from pyvolume.dvid.client import expect_nothing, get_document, refusal
+from pyvolume.dvid.client import expect_nothing, get_document
 from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.keyvalue import files, messages
 from pyvolume.dvid.keyvalue.files import PIECE_BYTES, VALUE_TYPE
 from pyvolume.dvid.keyvalue.json import JsonValues
+from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.errors import AnswerError, KeyNotFoundError, RefusedError

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyvolume.calls.call import Call
 from pyvolume.dvid import instances
-from pyvolume.dvid.client import expect_nothing, get_document, refusal
+from pyvolume.dvid.client import expect_nothing, get_document
 from pyvolume.dvid.instances import Instance
+from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.roi import spans
 from pyvolume.dvid.roi.mask import MaskStore
 from pyvolume.dvid.roi.spans import Partial

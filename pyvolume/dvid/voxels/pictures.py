@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
-from pyvolume.dvid.client import refusal
 from pyvolume.dvid.documents import check_coordinates
+from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.voxels.store import DvidStore
 from pyvolume.errors import AnswerError, SelectionError, TooLargeError, UnsupportedError
 from pyvolume.model.box import Box

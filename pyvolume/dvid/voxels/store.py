@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
 from pyvolume.codecs import raw
-from pyvolume.dvid.client import expect_nothing, get_document, refusal
+from pyvolume.dvid.client import expect_nothing, get_document
 from pyvolume.dvid.documents import (
     InstanceDescription,
     check_coordinates,
@@ -19,6 +19,7 @@ from pyvolume.dvid.documents import (
     voxels_metadata,
 )
 from pyvolume.dvid.instances import Instance, read_info
+from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata

@@ -12,7 +12,6 @@ import pytest
 
 from pyvolume import Box, VoxelsMetadata, errors
 from pyvolume.dvid.address import check_name, segment
-from pyvolume.dvid.client import refusal
 from pyvolume.dvid.documents import (
     block_shape,
     check_coordinates,
@@ -22,6 +21,7 @@ from pyvolume.dvid.documents import (
     typename_for,
     voxels_metadata,
 )
+from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.errors import (
     AmbiguousError,

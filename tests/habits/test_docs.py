@@ -160,10 +160,10 @@ def test_no_code_escapes_as_something_else(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     terminal = contextlib.ExitStack()
     if any(block.is_run and block.language == "console" for block in blocks_of(page)):
         pytest.importorskip("rich", reason="the command comes with the extra 'cli'")
-        monkeypatch.chdir(tmp_path)
         shell = terminal.enter_context(shell_session.session(tmp_path))
     namespace: dict[str, Any] = {"__name__": f"page_{page.stem}"}
     printed, where = "", ""

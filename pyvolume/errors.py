@@ -12,15 +12,15 @@
     └── StoreError                               the store could not serve a valid request
         ├── TransportError (ConnectionError)     no usable answer arrived
         ├── AnswerError                          an answer arrived, but not what was agreed
-        └── RefusedError                         an error status
-            ├── NotFoundError (LookupError)      no such server path, version or instance
+        └── RefusedError                         the store understood the request and refused it
+            ├── NotFoundError (LookupError)      nothing is there under this name
             │   ├── AmbiguousError               several are called so
             │   └── KeyNotFoundError (KeyError)  a mapping has no such key
             ├── ExistsError (FileExistsError)    the name or the place is taken
-            ├── LockedError (PermissionError)    the version is committed
-            ├── ForbiddenError (PermissionError) 401, 403, a missing token, a blocked user, a read-only server
-            ├── TooLargeError                    over the server's cap
-            └── BusyError                        503: come again
+            ├── LockedError (PermissionError)    the version accepts no more changes
+            ├── ForbiddenError (PermissionError) the user has no permission, or the server is read-only
+            ├── TooLargeError                    more than the server accepts in one request
+            └── BusyError                        the server is busy; the same request may succeed later
                 └── BusyTimeoutError (TimeoutError)  still busy when the patience ran out
 
 Each class is also the built-in error that a stranger would catch. Every one pickles with its facts.
@@ -99,12 +99,25 @@ class AlignmentError(UnsupportedError, ValueError):
 class StoreError(PyVolumeError):
     """The store could not serve a valid request.
 
-    `retryable` says whether the same request may succeed later; `remaining` holds the boxes that a transfer
-    of many pieces did not complete.
+    `retryable` says whether the same request may succeed later; `uncertain` says that a change may have been carried
+    out although no answer says so; `remaining` holds the boxes that a transfer of many pieces did not complete.
     """
 
     retryable: bool = False
+    uncertain: bool = False
     remaining: tuple[Box, ...] = ()
+
+    def as_uncertain(self, doubt: str = "the request may have been carried out") -> Self:
+        """Say that a change may have been carried out, so that it is not repeated, and return the error itself.
+
+        Parameters
+        ----------
+        doubt : str
+            Added to the message, unless the error is uncertain already.
+        """
+        if not self.uncertain:
+            self.args = (f"{self}; {doubt}",)
+        return self.with_facts(uncertain=True, retryable=False)
 
 
 class TransportError(StoreError, ConnectionError):
@@ -125,51 +138,55 @@ class AnswerError(StoreError):
 
 
 class RefusedError(StoreError):
-    """An error status: what was tried (`action`, `url`), what the server said (`status`, `reason`, `detail`)."""
+    """The store understood the request and refused it.
+
+    `action` and `url` tell what was tried; `status`, `reason` and `detail` tell what a server answered. `url` is empty
+    and `status` is None where no server was asked, such as for a local file.
+    """
 
     action: str = ""
     url: str = ""
-    status: int = 0
+    status: int | None = None
     reason: str = ""
     detail: str = ""
 
 
 class NotFoundError(RefusedError, LookupError):
-    """No such server path, version or instance."""
+    """Nothing is there under this name: no such path, version or volume."""
 
 
 class AmbiguousError(NotFoundError):
-    """Several versions, branches or repositories are called so; `candidates` holds those that are known."""
+    """The name can mean several things; `candidates` holds those that are known."""
 
     candidates: tuple[str, ...] = ()
 
 
 class KeyNotFoundError(NotFoundError, KeyError):
-    """A mapping has no such key: no value in this version, no repository on this server."""
+    """A mapping has no such key."""
 
     __str__ = Exception.__str__  # a KeyError shows the repr of its message
 
 
 class ExistsError(RefusedError, FileExistsError):
-    """The name is taken, or the place: a branch, a tag, an instance, the next version of a branch."""
+    """The name or the place is taken; nothing was replaced."""
 
 
 class LockedError(RefusedError, PermissionError):
-    """The version is committed; write to a child of it."""
+    """The version accepts no more changes; `version` is its name."""
 
     version: str = ""
 
 
 class ForbiddenError(RefusedError, PermissionError):
-    """401, 403, a missing token, a blocked user or a read-only server."""
+    """The user has no permission, the permission could not be checked, or the server is read-only."""
 
 
 class TooLargeError(RefusedError):
-    """Over the server's cap for one request."""
+    """More than the server accepts in one request."""
 
 
 class BusyError(RefusedError):
-    """The server asks to come again; `retry_after` in seconds where it says when."""
+    """The server is busy; `retry_after` is the number of seconds to wait, where the server says it."""
 
     retryable = True
     retry_after: float | None = None

@@ -16,7 +16,7 @@ import requests
 from pyvolume.calls.call import Call, Exchange
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.calls.slots import Slots
-from pyvolume.errors import AnswerError, BusyError, ForbiddenError, StoreError, TransportError
+from pyvolume.errors import AnswerError, BusyError, ForbiddenError, StoreError
 from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
 from pyvolume.transport.answer import Answer, translated
 from pyvolume.transport.auth import Additions, Auth
@@ -292,9 +292,9 @@ def _not_to_be_repeated(error: StoreError) -> StoreError:
     """Let only a 503 and a refused port be tried again: after them, nothing has happened on the server."""
     if not error.retryable or (isinstance(error, BusyError) and error.status == 503):
         return error
-    if isinstance(error, TransportError):
-        return TransportError(f"{error}; the request may have been carried out")
-    return error.with_facts(retryable=False)
+    if isinstance(error, BusyError) and error.status == 429:
+        return error.with_facts(retryable=False)
+    return error.as_uncertain()
 
 
 def _two_timeouts(timeout: object) -> tuple[float, float]:

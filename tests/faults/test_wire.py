@@ -184,10 +184,10 @@ def test_what_must_not_be_repeated_is_sent_once(bad: str) -> None:
     with (
         ScriptedServer([BAD[bad][0], answer(b"")], closing=[0]) as server,
         pyvolume.Connection(server.url, retry=QUICK) as connection,
-        pytest.raises(TransportError, match="may have been carried out"),
+        pytest.raises(TransportError, match="may have been carried out") as caught,
     ):
         connection.exchange(COMMIT, Answer.read, connection.new_call())
-    assert len(server.heads) == 1
+    assert (len(server.heads), caught.value.uncertain, caught.value.retryable) == (1, True, False)
 
 
 def test_what_must_not_be_repeated_is_repeated_after_busy() -> None:

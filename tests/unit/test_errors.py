@@ -102,3 +102,23 @@ def test_the_text_of_an_error_is_its_message(kind: type[errors.PyVolumeError]) -
 
 def test_only_a_busy_server_is_retryable_by_its_class() -> None:
     assert [name for name, kind in classes().items() if getattr(kind, "retryable", False)] == ["BusyError"]
+
+
+def test_an_uncertain_error_says_so_once_and_is_not_repeated() -> None:
+    error = errors.TransportError("cut off", retryable=True)
+    again = error.as_uncertain().as_uncertain("look for it")
+    assert again is error
+    assert (str(error), error.uncertain, error.retryable) == (
+        "cut off; the request may have been carried out",
+        True,
+        False,
+    )
+
+
+def test_an_uncertain_error_pickles_with_its_longer_message() -> None:
+    error = pickle.loads(pickle.dumps(errors.AnswerError("a page of a proxy").as_uncertain("look for it")))
+    assert (str(error), error.uncertain) == ("a page of a proxy; look for it", True)
+
+
+def test_a_refusal_without_a_server_has_no_status() -> None:
+    assert (errors.ExistsError("the file is there").status, errors.RefusedError("no").url) == (None, "")

@@ -27,8 +27,6 @@ from pyvolume.transport.connection import Connection
 
 T = TypeVar("T")
 
-MAY_BE_DONE = "the request may have been carried out"
-
 
 def commit(connection: Connection, uuid: str, note: str, log: Sequence[str]) -> None:
     """Commit a version, which locks it for ever.
@@ -160,7 +158,7 @@ def _append(
     once(ask, look)
 
 
-def once(ask: Callable[[], T], look: Callable[[], T | None], doubt: str = MAY_BE_DONE) -> T:
+def once(ask: Callable[[], T], look: Callable[[], T | None], doubt: str | None = None) -> T:
     """Send a request that changes something; if no answer says whether it did, look at the server.
 
     Parameters
@@ -169,13 +167,14 @@ def once(ask: Callable[[], T], look: Callable[[], T | None], doubt: str = MAY_BE
         Sends the request.
     look : callable
         Returns what `ask` would return if the change is there, else None. It is called after an error only.
-    doubt : str
-        What the error says if the change was not found. It may still happen: the server may be busy with the request.
+    doubt : str, optional
+        What the error says if the change was not found, see `StoreError.as_uncertain`. The change may still happen: the
+        server may be busy with the request.
 
     Raises
     ------
     StoreError
-        The error of `ask`, if `look` did not find the change, or could not look.
+        The error of `ask`, if `look` did not find the change, or could not look. It is `uncertain` then.
     """
     try:
         return ask()
@@ -191,15 +190,13 @@ def once(ask: Callable[[], T], look: Callable[[], T | None], doubt: str = MAY_BE
         found = None
     if found is not None:
         return found
-    if doubt not in str(lost):  # the transport says it of requests that it must not repeat
-        lost.args = (f"{lost}; {doubt}",)
-    raise lost
+    raise lost.as_uncertain() if doubt is None else lost.as_uncertain(doubt)
 
 
 def _may_be_done(error: StoreError) -> bool:
     """Whether the server may have carried out a request; a 503, 400 or 404 means that it has not."""
     if isinstance(error, RefusedError):
-        return error.status >= 500 and error.status != 503
+        return error.status is not None and error.status >= 500 and error.status != 503
     return True
 
 

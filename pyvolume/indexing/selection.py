@@ -72,7 +72,11 @@ class Selection:
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the result, found by numpy on an array without memory."""
+        """Shape of the result; of a key with a step or index arrays numpy finds it, on an array without memory."""
+        if self.is_whole:
+            # an integer leaves no axis
+            axes = ((None,) if item is None else item for item in self.where)
+            return tuple(len(axis) for axis in axes if isinstance(axis, (tuple, range)))
         return np.empty((*self.box.shape, 0), np.uint8)[*self.local, :].shape[:-1]
 
     @cached_property
@@ -85,7 +89,7 @@ class Selection:
         """
         if any(isinstance(item, np.ndarray) for item in self.where):
             return "points"
-        steps = {_step(item) for item in self.where}
+        steps = {item.step for item in self.where if isinstance(item, range) and len(item) > 1}
         return "box" if steps <= {1} else "flipped" if steps <= {1, -1} else "strided"
 
     @property
@@ -104,7 +108,7 @@ class Selection:
         A key that selects every voxel of its box becomes the box: ``vol[0, ::-1]`` is read as a box into a flipped view
         of the result.
         """
-        if self.is_whole:
+        if self.is_whole and not self._has_all_axes:
             return Selection.of_box(self.box), self.in_box
         return self, lambda voxels: voxels
 

@@ -227,13 +227,13 @@ class Connection:
         return call.attempt(once, retry_answers=request.is_read)
 
     def _once(self, request: Request, receive: Callable[[Answer], T], call: Call, exchange: Exchange) -> T:
-        left = call.remaining()
-        timeout = (min(self.timeout[0], left), min(self.timeout[1], left))
+        left, (connect, silence), auth = call.remaining(), self._settings.timeout, self._settings.auth
+        timeout = (min(connect, left), min(silence, left))
         body = None if request.upload is None else Body(request.upload, exchange.sent)
         _log.debug("%s %s%s", request.method, self.url, request.path)
         with translated(request.action, self.url):
             sender = self._open_sender()
-            added = NOTHING if self.auth is None else self.auth.apply(request)
+            added = NOTHING if auth is None else auth.apply(request)
             target = _target(request, added, sender)
             outgoing = Outgoing(request.method, target, body, {**request.headers, **added.headers})
             received = sender.send(outgoing, timeout)

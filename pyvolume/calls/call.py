@@ -19,6 +19,9 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+LONGEST_WAIT = 0.5
+"""Seconds for which a thread waits at a time: Ctrl-C just before the wait begins does not wake the main thread."""
+
 
 class Clock(Protocol):
     """The time, and how to wait; tests pass their own."""
@@ -35,7 +38,9 @@ class SystemClock:
         return time.monotonic()
 
     def wait(self, seconds: float, cancelled: threading.Event) -> None:
-        cancelled.wait(seconds)
+        end = self.now() + seconds
+        while (left := end - self.now()) > 0 and not cancelled.wait(min(left, LONGEST_WAIT)):
+            pass
 
 
 class Held(Protocol):
@@ -226,7 +231,7 @@ class Call:
                 left = self.remaining()
                 if ready():
                     break
-                changed.wait(min(left, threading.TIMEOUT_MAX))
+                changed.wait(min(left, LONGEST_WAIT))
         finally:
             with self._lock:
                 self._waiting_for.remove(changed)

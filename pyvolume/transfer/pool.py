@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from pyvolume.calls.call import Call
+from pyvolume.calls.call import LONGEST_WAIT, Call
 from pyvolume.errors import StoreError
 from pyvolume.transfer.plan import Step
 
@@ -68,9 +68,19 @@ class _Pool(Generic[Task, Result]):
         for _ in self._threads:
             self._queue.put(None)
 
-    def join(self, timeout: float | None = None) -> None:
-        for thread in self._threads[: self._started]:
+    def join(self) -> None:
+        """Wait until all threads have ended."""
+        while self._alive():
+            self.linger(LONGEST_WAIT)
+
+    def linger(self, timeout: float) -> None:
+        """Wait for each thread in turn, for so many seconds at most."""
+        for thread in self._alive():
             thread.join(timeout)
+
+    def _alive(self) -> list[threading.Thread]:
+        """Return the threads that run; one whose start was interrupted may never do so."""
+        return [thread for thread in self._threads if thread.is_alive()]
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
@@ -129,7 +139,7 @@ def _run_together(jobs: Sequence[_Job[Step, object]], call: Call, concurrency: i
             job.future.cancel()
         call.cancel()
         pool.close()
-        pool.join(LINGER / concurrency)
+        pool.linger(LINGER / concurrency)
         raise
     return errors[0] if errors else None
 
@@ -195,10 +205,10 @@ def run_ahead(
 
 def _taken(waiting: deque[_Job[Task, Result]], ordered: bool) -> tuple[Task, Result]:
     """Take the first task off the queue, or the first that is done."""
-    index = 0
-    if not ordered:
-        done, _ = wait([job.future for job in waiting], return_when=FIRST_COMPLETED)
-        index = next(i for i, job in enumerate(waiting) if job.future in done)
+    futures = [job.future for job in waiting][: 1 if ordered else None]
+    while not (done := wait(futures, LONGEST_WAIT, FIRST_COMPLETED).done):
+        pass
+    index = next(i for i, future in enumerate(futures) if future in done)
     job = waiting[index]
     result = job.future.result()
     del waiting[index]

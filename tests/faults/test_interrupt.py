@@ -30,11 +30,14 @@ def same(actual: object, expected: object) -> None:
 
 
 class Hanging:
-    """A gate that is shut for the planes from some z on; once `number` hang there, somebody presses Ctrl-C."""
+    """A gate that is shut for the planes from some z on; once `number` hang there, somebody presses Ctrl-C.
 
-    def __init__(self, number: int, first: int = 0) -> None:
+    With `wakes=False` the signal does not wake the main thread, see `CtrlC`.
+    """
+
+    def __init__(self, number: int, first: int = 0, *, wakes: bool = True) -> None:
         self._first = first
-        self._together = threading.Barrier(number, action=CtrlC(), timeout=PATIENCE)
+        self._together = threading.Barrier(number, action=CtrlC(wakes=wakes), timeout=PATIENCE)
         self.opened = threading.Event()
 
     def __call__(self, box: Box) -> None:
@@ -138,6 +141,36 @@ def test_writing_many_boxes_returns_while_they_hang(
     server: BoxServer, connection: pyvolume.Connection, concurrency: int
 ) -> None:
     server.gate = hanging = Hanging(concurrency, first=1)
+    volume = BoxStore(connection, ARRAY, PLANE).volume()
+    pieces = [(box, ARRAY[box.slices_from((0, 0, 0, 0))]) for box in PLANES]
+    assert interrupted(lambda: volume.write_many(pieces)) < 5
+    hanging.opened.set()
+
+
+@pytest.mark.parametrize("concurrency", [4], indirect=True, ids=[""])
+def test_a_signal_that_wakes_nobody_ends_a_read(
+    server: BoxServer, connection: pyvolume.Connection, concurrency: int
+) -> None:
+    server.gate = hanging = Hanging(concurrency, wakes=False)
+    volume = BoxStore(connection, ARRAY, PLANE).volume()
+    assert interrupted(lambda: volume[...]) < 5
+    hanging.opened.set()
+
+
+@pytest.mark.parametrize("ordered", [True, False], ids=["in order", "in any order"])
+def test_a_signal_that_wakes_nobody_ends_reading_many_boxes(
+    server: BoxServer, connection: pyvolume.Connection, concurrency: int, ordered: bool
+) -> None:
+    server.gate = hanging = Hanging(concurrency, first=1, wakes=False)
+    volume = BoxStore(connection, ARRAY, PLANE).volume()
+    assert interrupted(lambda: list(volume.read_many(PLANES, ordered=ordered))) < 5
+    hanging.opened.set()
+
+
+def test_a_signal_that_wakes_nobody_ends_writing_many_boxes(
+    server: BoxServer, connection: pyvolume.Connection, concurrency: int
+) -> None:
+    server.gate = hanging = Hanging(concurrency, first=1, wakes=False)
     volume = BoxStore(connection, ARRAY, PLANE).volume()
     pieces = [(box, ARRAY[box.slices_from((0, 0, 0, 0))]) for box in PLANES]
     assert interrupted(lambda: volume.write_many(pieces)) < 5

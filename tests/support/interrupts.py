@@ -7,9 +7,17 @@ import threading
 
 
 class CtrlC:
-    """Presses Ctrl-C when it is called for the first time, from whatever thread."""
+    """Presses Ctrl-C when it is called for the first time, from whatever thread.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    wakes : bool
+        Whether the main thread wakes up, as it does when the signal comes while it waits. A signal that comes just
+        before the wait begins does not wake it.
+    """
+
+    def __init__(self, *, wakes: bool = True) -> None:
+        self._wakes = wakes
         self._lock = threading.Lock()
         self._pressed = False
 
@@ -18,7 +26,9 @@ class CtrlC:
             if self._pressed:
                 return
             self._pressed = True
-        # to the main thread, as a terminal does: `raise_signal` in another thread would not wake it
+        if not self._wakes:  # the signal goes to this thread, and Python's handler waits for the main thread
+            signal.raise_signal(signal.SIGINT)
+            return
         main = threading.main_thread().ident
         assert main is not None
         signal.pthread_kill(main, signal.SIGINT)

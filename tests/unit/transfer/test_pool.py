@@ -239,3 +239,17 @@ def test_steps_that_look_at_the_call_end_with_ctrl_c() -> None:
         run(wait_for_the_server, 4, call=call)
     wait_for_workers()
     assert [thread for thread in threading.enumerate() if thread.name == "pyvolume"] == []
+
+
+def test_ctrl_c_while_a_thread_starts_is_no_other_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = threading.Thread.start, []
+
+    def interrupted(thread: threading.Thread) -> None:
+        started.append(thread)
+        if len(started) == 2:
+            raise KeyboardInterrupt
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(lambda _: None, 4)

@@ -15,7 +15,7 @@ from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
 from pyvolume.model.box import Box
 from pyvolume.stores.arrays import Sliceable
-from pyvolume.transfer.checks import check_inside
+from pyvolume.transfer.checks import BoxLike, check_inside, checked_box
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.grid import cut, grid_of
 from pyvolume.transfer.pool import run_ahead
@@ -38,7 +38,7 @@ class Difference:
     ----------
     box : Box
         What was compared.
-    blocks : tuple of int
+    block_shape : tuple of int
         Shape of the blocks, channel first; their corners are multiples of it.
     starts : ndarray of int, one row per differing block
         The first voxel of each.
@@ -63,7 +63,7 @@ class Difference:
     """
 
     box: Box
-    blocks: tuple[int, ...]
+    block_shape: tuple[int, ...]
     starts: NDArray[np.int64]
     counts: NDArray[np.int64]
     bounds: Box | None
@@ -71,7 +71,7 @@ class Difference:
     b: Volume | Sliceable = field(repr=False)
 
     @property
-    def voxels(self) -> int:
+    def voxel_count(self) -> int:
         """How many voxels differ, channels counted one by one."""
         return int(self.counts.sum())
 
@@ -83,7 +83,7 @@ class Difference:
 
     def __iter__(self) -> Iterator[Box]:
         for row in self.starts.tolist():
-            ends = (low // cell * cell + cell for low, cell in zip(row, self.blocks, strict=True))
+            ends = (low // cell * cell + cell for low, cell in zip(row, self.block_shape, strict=True))
             yield Box(tuple(row), tuple(map(min, ends, self.box.stop)))
 
     def __repr__(self) -> str:
@@ -91,8 +91,8 @@ class Difference:
             return f"<Difference: none in {self.box.size} voxels, {self.box}>"
         plural = "s" if len(self) > 1 else ""
         return (
-            f"<Difference: {self.voxels} of {self.box.size} voxels, in {len(self)} block{plural} of "
-            f"{'×'.join(map(str, self.blocks))}, within {self.bounds}>"
+            f"<Difference: {self.voxel_count} of {self.box.size} voxels, in {len(self)} block{plural} of "
+            f"{'×'.join(map(str, self.block_shape))}, within {self.bounds}>"
         )
 
     def values(self) -> Iterator[tuple[Box, NDArray[Any], NDArray[Any]]]:
@@ -115,7 +115,7 @@ class Difference:
 def compare(
     a: Volume | Sliceable,
     b: Volume | Sliceable,
-    box: Box | None = None,
+    box: BoxLike | None = None,
     *,
     concurrency: int | None = None,
     progress: Progress = None,
@@ -131,7 +131,7 @@ def compare(
         Two versions, two servers, or a volume and an array; of equally many axes, channel first. The first voxel of an
         array-like has the coordinates 0; it is used by several threads at once, unless `concurrency` is 1. Values are
         compared, whatever their dtypes; a NaN equals a NaN.
-    box : Box, optional
+    box : Box or pair of corners, optional
         What to compare, in the same literal coordinates of both. By default the bounds of both: the smallest box
         around the two. Outside its bounds a volume counts as zeros, if its store gives zeros there, as DVID does.
     concurrency : int, optional
@@ -161,14 +161,14 @@ def compare(
     if concurrency is not None and concurrency < 1:
         raise ValueError(f"compare: concurrency is a number of pieces, at least 1, not {concurrency!r}")
     sides = _Sides(a, b)
-    box = sides.checked_box(box)
-    found = _Found(box, sides.grid)
-    if box.size and not _is_same(a, b):
+    region = sides.common_box(box)
+    found = _Found(region, sides.grid)
+    if region.size and not _is_same(a, b):
         itemsizes = [side.metadata.dtype.itemsize for side in sides.transfers]
         lowest = min(side.store.traits.piece_bytes[0] for side in sides.transfers)
         pieces = found.pieces(max(1, lowest // max(itemsizes)))
         reads = sides.read(pieces, concurrency or sides.concurrency)
-        with Reporter(progress, "compare", box.size * sum(itemsizes)) as reporter, contextlib.closing(reads):
+        with Reporter(progress, "compare", region.size * sum(itemsizes)) as reporter, contextlib.closing(reads):
             for piece, left, right in reads:
                 found.add(piece, _differ(left, right))
                 reporter.moved(piece.size * sum(itemsizes), sides.retries)
@@ -208,8 +208,8 @@ class _Sides:
         cells = (max(1, bounds.shape[0]), *(CELL,) * (bounds.ndim - 1))
         return grid_of(*(side.store.traits.chunks for side in self.transfers)) or cells
 
-    def checked_box(self, box: object) -> Box:
-        """Refuse whatever can be refused before anything is read."""
+    def common_box(self, box: BoxLike | None) -> Box:
+        """Return the box to compare; refuse whatever can be refused before anything is read."""
         a, b = (side.metadata for side in self.transfers)
         names = [side.store.address for side in self.transfers]
         if a.bounds.ndim != b.bounds.ndim:
@@ -217,12 +217,10 @@ class _Sides:
                 f"compare: expected as many axes in both, channel first, and found {a.bounds.ndim} in {names[0]} "
                 f"and {b.bounds.ndim} in {names[1]}"
             )
-        box = a.bounds.union(b.bounds) if box is None else box
-        if not isinstance(box, Box) or box.ndim != a.bounds.ndim:
-            raise SelectionError(f"compare: expected a Box of {a.bounds.ndim} axes and found {box!r}")
+        region = a.bounds.union(b.bounds) if box is None else checked_box(box, a)
         for side in self.transfers:
             try:
-                check_inside(box, side.metadata, side.store.traits, growing=False)
+                check_inside(region, side.metadata, side.store.traits, growing=False)
             except SelectionError as error:
                 raise SelectionError(f"compare: {error}; give a box that both have") from None
         kinds = {a.dtype.kind, b.dtype.kind}
@@ -231,7 +229,7 @@ class _Sides:
             raise VoxelsMismatchError(
                 f"compare: {a.dtype} of {names[0]} cannot be compared exactly with {b.dtype} of {names[1]}"
             )
-        return box
+        return region
 
     def read(
         self, boxes: Iterable[Box], concurrency: int

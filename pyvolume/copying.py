@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.codecs import raw
-from pyvolume.errors import AnswerError, SelectionError, UnsupportedError, VoxelsMismatchError
+from pyvolume.errors import AnswerError, UnsupportedError, VoxelsMismatchError
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.stores.arrays import ArrayStore, Sliceable
 from pyvolume.transfer.casting import castable
-from pyvolume.transfer.checks import check_inside
+from pyvolume.transfer.checks import BoxLike, check_inside, checked_box
 from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.grid import aligned, cut, grid_of
 from pyvolume.transfer.journal import Journal
@@ -42,7 +42,7 @@ class WritableArray(Sliceable, Protocol):
 def copy(
     src: Volume | Sliceable,
     dst: Volume | WritableArray,
-    box: Box | None = None,
+    box: BoxLike | None = None,
     *,
     concurrency: int | None = None,
     progress: Progress = None,
@@ -61,7 +61,7 @@ def copy(
         memmaps, h5py datasets and zarr arrays are; its first voxel has the coordinates 0. It is used by
         several threads at once, unless `concurrency` is 1. Values are cast as the destination allows it; an
         array-like's rule is "checked".
-    box : Box, optional
+    box : Box or pair of corners, optional
         What to copy; by default all that is stored in `src`: its bounds, or the whole array.
     concurrency : int, optional
         How many pieces to move at once; by default what the store of `dst` prefers, or else that of `src`.
@@ -131,16 +131,14 @@ def copy(
         dst.refresh()
 
 
-def _checked_box(box: object, source: Transfer, destination: Transfer) -> Box:
+def _checked_box(box: BoxLike, source: Transfer, destination: Transfer) -> Box:
     ndim, other = source.metadata.bounds.ndim, destination.metadata.bounds.ndim
     if ndim != other:
         raise VoxelsMismatchError(
             f"copy: expected as many axes in both, channel first, and found {ndim} in {source.store.address} "
             f"and {other} in {destination.store.address}"
         )
-    if not isinstance(box, Box) or box.ndim != ndim:
-        raise SelectionError(f"copy: expected a Box of {ndim} axes and found {box!r}")
-    return box
+    return checked_box(box, source.metadata)
 
 
 def _check(source: Transfer, destination: Transfer, box: Box, verify: bool) -> None:

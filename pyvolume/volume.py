@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex, TypeVar, cast
 from urllib.parse import unquote
@@ -15,14 +16,15 @@ from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.display import planes, table
-from pyvolume.errors import UnsupportedError
+from pyvolume.errors import SelectionError, UnsupportedError
 from pyvolume.indexing.absolute import AbsoluteVoxels
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.model.scales import Level, Scales
 from pyvolume.model.units import readable
 from pyvolume.stores.arrays import ArrayStore, Sliceable, metadata_of
-from pyvolume.stores.base import VoxelStore
+from pyvolume.stores.base import Scaled, VoxelStore
 from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.checks import BoxLike, check_out, checked_box, joined
@@ -184,6 +186,43 @@ class Volume:
     def units(self) -> tuple[str, ...]:
         """Units of the resolution, one per axis behind the channel."""
         return self.metadata.units
+
+    @property
+    def scales(self) -> Scales[VoxelStore]:
+        """The resolution levels of the image; a volume without levels has one, itself."""
+        if isinstance(self.store, Scaled):
+            return self.store.scales
+        return Scales((Level((1,) * self.ndim, lambda: self.store),))
+
+    def scale(self, level: SupportsIndex) -> Volume:
+        """Open another resolution level of the image, with the same options.
+
+        Parameters
+        ----------
+        level : int
+            0 is the finest level; the number of levels is ``len(vol.scales)``.
+
+        Returns
+        -------
+        Volume
+            The volume itself for its own level. Each level has an address, bounds and a resolution of its own.
+
+        Raises
+        ------
+        SelectionError
+            If there is no such level.
+        StoreError
+            If the store could not open the level.
+        """
+        scales, number = self.scales, operator.index(level)
+        if not 0 <= number < len(scales):
+            raise SelectionError(f"open level {number} of {self.name}: it has the levels 0 to {len(scales) - 1}")
+        if number == scales.current:
+            return self
+        store = scales.levels[number].open()
+        other = Volume(store, store.read_metadata(self.transfer.begin()))
+        other.transfer = dataclasses.replace(self.transfer, store=store, metadata=other.metadata)
+        return other
 
     @property
     def absolute(self) -> AbsoluteVoxels:

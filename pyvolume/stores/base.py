@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pyvolume.calls.call import Call
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.model.scales import Scales
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,15 @@ class Masked(Protocol):
     @property
     def unmasked(self) -> VoxelStore | None:
         """The store of the same voxels without the mask, from which blocks are completed; None without a mask."""
+
+
+@runtime_checkable
+class Scaled(Protocol):
+    """A store that serves one of the resolution levels of an image."""
+
+    @property
+    def scales(self) -> Scales[VoxelStore]:
+        """All levels, and which of them this store serves."""
 
 
 def unmasked(store: VoxelStore) -> VoxelStore | None:

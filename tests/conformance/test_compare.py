@@ -56,7 +56,7 @@ def test_a_box_limits_what_is_compared(pair: tuple[Backend, Backend]) -> None:
     left, right = pair[0].new(a), pair[1].new(255 - a)
     box = Box((0, 5, 7, 20), (1, 30, 9, 50))
     difference = pyvolume.compare(left, right, box)
-    assert (difference.voxels, difference.bounds, difference.box) == (box.size, box, box)
+    assert (difference.voxel_count, difference.bounds, difference.box) == (box.size, box, box)
     assert sum(each.size for each in difference) == box.size
 
 
@@ -65,7 +65,7 @@ def test_outside_its_bounds_a_volume_is_zero(pair: tuple[Backend, Backend]) -> N
     right.post_ndarray((0, 64, 0, 0), (1, 80, 16, 16), np.full((1, 16, 16, 16), 3, "uint8"))
     difference = pyvolume.compare(left, right)
     assert difference.box == Box((0, 0, 0, 0), (1, 80, 32, 64))
-    assert difference.voxels == np.count_nonzero(ramp(SHAPE)) + 16**3
+    assert difference.voxel_count == np.count_nonzero(ramp(SHAPE)) + 16**3
 
 
 def test_a_volume_is_compared_with_an_array(dvid: DvidBackend) -> None:

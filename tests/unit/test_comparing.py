@@ -69,7 +69,7 @@ def test_blocks_and_counts_are_those_that_looking_at_each_voxel_finds(
     # the channel is an axis of its own: a store in memory has blocks of one channel
     assert counted == counts_by_block(a, b, box, (1, *blocks))
     part = (a != b)[box.slices_from((0,) * 4)]
-    assert difference.voxels == part.sum()
+    assert difference.voxel_count == part.sum()
     assert bool(difference) == part.any()
     if part.any():
         faces = [np.argwhere(part).min(0) + box.start, np.argwhere(part).max(0) + box.start + 1]
@@ -95,7 +95,7 @@ def test_a_nan_equals_a_nan() -> None:
     assert not pyvolume.compare(a, b)
     b[0, 4, 4, 4] = 0
     b[0, 1, 1, 1] = np.nan
-    assert pyvolume.compare(a, b).voxels == 2
+    assert pyvolume.compare(a, b).voxel_count == 2
 
 
 @pytest.mark.parametrize(
@@ -106,12 +106,12 @@ def test_values_count_and_not_their_dtype(left: str, right: str) -> None:
     a, b = np.ones((1, 4, 4, 4), left), np.ones((1, 4, 4, 4), right)
     assert not pyvolume.compare(a, b)
     b[0, 1, 1, 1] = 0
-    assert pyvolume.compare(a, b).voxels == 1
+    assert pyvolume.compare(a, b).voxel_count == 1
 
 
 def test_large_integers_of_either_sign_are_told_apart() -> None:
     a, b = np.full((1, 2, 2, 2), 2**63 - 1, "int64"), np.full((1, 2, 2, 2), 2**63, "uint64")
-    assert pyvolume.compare(a, b).voxels == 8
+    assert pyvolume.compare(a, b).voxel_count == 8
 
 
 @pytest.mark.parametrize("dtypes", [("uint64", "float32"), ("float64", "int64"), ("complex64", "uint8")])
@@ -141,7 +141,7 @@ def test_a_volume_that_has_nothing_in_the_box_is_refused(order: int) -> None:
     ("a", "b", "box", "error", "match"),
     [
         (np.zeros((1, 4, 4)), np.zeros((1, 4, 4, 4)), None, VoxelsMismatchError, "as many axes"),
-        (np.zeros((1, 4, 4)), np.zeros((1, 4, 4)), Box((0,), (1,)), SelectionError, "a Box of 3 axes"),
+        (np.zeros((1, 4, 4)), np.zeros((1, 4, 4)), Box((0,), (1,)), SelectionError, "axes"),
         (np.zeros((1, 4, 4)), np.zeros((3, 4, 4)), None, SelectionError, "both have"),
         (np.zeros((1, 4, 4)), "text", None, TypeError, "compare: expected a volume"),
     ],
@@ -237,3 +237,11 @@ def test_a_difference_pickles() -> None:
     copy: pyvolume.Difference = pickle.loads(pickle.dumps(difference))
     assert list(copy) == list(difference)
     np.testing.assert_array_equal(copy.counts, difference.counts, strict=True)
+
+
+def test_a_pair_of_corners_is_a_box() -> None:
+    a, b = (pyvolume.from_array(np.full((1, 4, 4, 4), value, "uint8")) for value in (1, 2))
+    corners = ((0, 1, 1, 1), (1, 3, 3, 3))
+    assert pyvolume.compare(a, b, corners).box == Box(*corners)
+    pyvolume.copy(b, a, corners)
+    assert pyvolume.compare(a, b).voxel_count == 4**3 - 2**3

@@ -35,7 +35,7 @@ def diff(a: Target, b: Target, blocks: bool, exit_code: bool, as_json: bool) -> 
     listed = [corners(each) | {"voxels": int(count)} for each, count in zip(found, found.counts, strict=True)]
     document = {
         "box": corners(found.box),
-        "voxels": found.voxels,
+        "voxels": found.voxel_count,
         "blocks": listed,
         "bounds": None if found.bounds is None else corners(found.bounds),
     }
@@ -48,6 +48,7 @@ def _lines(found: Difference, *, with_blocks: bool) -> str:
     if not found:
         return f"no difference in {found.box}"
     plural = "s" if len(found) > 1 else ""
-    first = f"{found.voxels} of {found.box.size} voxels differ, in {len(found)} block{plural}, within {found.bounds}"
+    blocks = f"{len(found)} block{plural}"
+    first = f"{found.voxel_count} of {found.box.size} voxels differ, in {blocks}, within {found.bounds}"
     listed = (f"  {box}: {count}" for box, count in zip(found, found.counts, strict=True))
     return "\n".join([first, *listed] if with_blocks else [first])

@@ -41,7 +41,7 @@ def lost_blocks(graph: Graph, merged: Node, open_in: Callable[[Uuid], Volume]) -
     lost = {}
     for parent, difference in missing.items():
         if difference.bounds is not None:
-            near = difference.bounds.aligned_to(difference.blocks).intersection(everywhere)
+            near = difference.bounds.aligned_to(difference.block_shape).intersection(everywhere)
             changed = common | set(compare(before, sides[parent], near))
             lost[parent] = [box for box in difference if box in changed]
     return {parent: boxes for parent, boxes in lost.items() if boxes}

@@ -57,7 +57,7 @@ def test_comparing_finds_what_was_written_inside(versions: list[Version]) -> Non
     assert [list(each.difference or ()) for each in found] == [
         [Box((0, 32, 0, 0), (1, 64, 32, 32))], [BLOCK], [BLOCK],
     ]  # fmt: skip
-    assert all(each.difference is not None and each.difference.voxels == 32**3 for each in found)
+    assert all(each.difference is not None and each.difference.voxel_count == 32**3 for each in found)
 
 
 def test_it_goes_back_from_the_version_of_the_volume(versions: list[Version]) -> None:

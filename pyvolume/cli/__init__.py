@@ -6,6 +6,8 @@ import signal
 import sys
 from typing import NoReturn
 
+from pyvolume.model.extras import missing
+
 
 def main() -> None:
     """Run the command, or say which extra it needs."""
@@ -14,7 +16,7 @@ def main() -> None:
     except ImportError as error:
         if error.name not in {"click", "rich", "tqdm"}:
             raise
-        sys.exit(f'The command needs {error.name}: pip install "pyvolume-sdk[cli]"')
+        sys.exit(str(missing(error.name, extra="cli", action="The command")))
     signal.signal(signal.SIGTERM, _end)
     pyvolume(prog_name="pyvolume")
 

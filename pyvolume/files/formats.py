@@ -14,6 +14,7 @@ import numpy as np
 from pyvolume.errors import MetadataError, PyVolumeError, UnsupportedError
 from pyvolume.files.atomic import appearing
 from pyvolume.files.description import Description
+from pyvolume.model.extras import missing
 
 FORMATS = {
     ".npy": ("npy", "numpy"),
@@ -136,4 +137,4 @@ def _module_of(path: Path) -> Any:
     try:
         return importlib.import_module(f"pyvolume.files.{module}")
     except ImportError:
-        raise ImportError(f"{suffix} files need {library}: pip install 'pyvolume-sdk[files]'", name=library) from None
+        raise missing(library, extra="files", action=f"a {suffix} file") from None

@@ -34,4 +34,19 @@ def require(module: str, *, extra: str, action: str) -> ModuleType:
         importlib.import_module(library)
         return importlib.import_module(module)
     except ImportError:
-        raise ImportError(f'{action} needs {library}: pip install "pyvolume-sdk[{extra}]"', name=library) from None
+        raise missing(library, extra=extra, action=action) from None
+
+
+def missing(library: str, *, extra: str, action: str) -> ImportError:
+    """Return the error for a library that is not installed.
+
+    Parameters
+    ----------
+    library : str
+        The name of the library.
+    extra : str
+        The extra of pyvolume-sdk that installs it.
+    action : str
+        What needs it.
+    """
+    return ImportError(f'{action} needs {library}: pip install "pyvolume-sdk[{extra}]"', name=library)

@@ -387,7 +387,7 @@ class TestErrors:
         monkeypatch.setitem(sys.modules, "h5py", None)
         done = run("get", GRAY, "a.h5")
         assert done.code == 1
-        assert "pip install 'pyvolume-sdk[files]'" in done.err
+        assert 'pip install "pyvolume-sdk[files]"' in done.err
 
 
 def test_the_server_serves_until_it_is_interrupted(tmp_path: Path) -> None:

@@ -6,8 +6,11 @@ import contextlib
 import itertools
 import logging
 import math
+import multiprocessing
+import os
 import random
 import threading
+import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -379,6 +382,15 @@ def test_a_wait_up_to_the_deadline_is_given_up_with_what_went_wrong() -> None:
         call.attempt(attempt, retry_answers=True)
 
 
+def take_two(slots: Slots) -> None:
+    """Take the only slot, give back one more than was taken, and see that there is still one."""
+    slots.take(Call(RetryPolicy(deadline=LONG / 2)))
+    slots.give_back()
+    slots.give_back()
+    assert is_free(slots)
+    assert not is_free(slots)
+
+
 class TestSlots:
     def test_a_slot_is_given_back_at_the_end(self) -> None:
         slots = Slots(1)
@@ -410,6 +422,17 @@ class TestSlots:
         slots = Slots(1)
         with Call(RetryPolicy()).holding(slots), pytest.raises(TransportError, match="deadline"):
             slots.take(Call(RetryPolicy(deadline=0.01)))
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+    def test_a_process_made_by_fork_has_all_slots(self) -> None:
+        slots = Slots(1)
+        with Call(RetryPolicy()).holding(slots):
+            child = multiprocessing.get_context("fork").Process(target=take_two, args=(slots,))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of threads in a process that is forked
+                child.start()
+            child.join(LONG)
+        assert child.exitcode == 0
 
     def test_a_cancelled_call_does_not_wait_for_a_slot_any_more(self) -> None:
         slots, call = Slots(1), WatchedCall(RetryPolicy())

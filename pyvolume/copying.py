@@ -17,6 +17,7 @@ from pyvolume.errors import AnswerError, UnsupportedError, VoxelsMismatchError
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.stores.arrays import ArrayStore, Sliceable
+from pyvolume.stores.memory import MemoryStore
 from pyvolume.transfer.casting import castable
 from pyvolume.transfer.checks import BoxLike, check_inside, checked_box
 from pyvolume.transfer.engine import Operation, Transfer
@@ -31,6 +32,10 @@ _log = logging.getLogger(__name__)
 PIECES = 16
 """As many pieces as a copy should have at least, where they do not get too small: whatever the concurrency, so that
 it may change before a copy is continued."""
+
+
+OVERLAP_WORK = 10_000
+"""Steps of the search for voxels that two arrays share; where it is not enough, they count as sharing some."""
 
 
 class WritableArray(Sliceable, Protocol):
@@ -82,7 +87,8 @@ def copy(
     VoxelsMismatchError
         If the numbers of axes differ, or values do not fit. What only values can tell is found piece by piece.
     UnsupportedError
-        If `dst` cannot be written, blocks may not be merged, or `verify` cannot work: reads of `dst` are not faithful.
+        If `dst` cannot be written, or is another view of the array of `src`; if blocks may not be merged, or `verify`
+        cannot work: reads of `dst` are not faithful.
     MetadataError
         If the journal is that of another copy.
     AnswerError
@@ -152,10 +158,38 @@ def _check(source: Transfer, destination: Transfer, box: Box, verify: bool) -> N
         destination.check_may_merge(Selection.of_box(box), whole)
     # zeros fit everywhere: what is refused here is refused whatever the values are
     castable(np.zeros(1, source.metadata.dtype), metadata.dtype, destination.casting)
+    if _overlap(source, destination):
+        raise UnsupportedError(
+            "copy: source and destination are views of one array, at different places in it; copy the source first"
+        )
     if verify and not traits.faithful:
         raise UnsupportedError(
             f"verify copy: what is read from {destination.store.address} may differ from what is written"
         )
+
+
+def _overlap(source: Transfer, destination: Transfer) -> bool:
+    """Whether a piece that is written could change voxels that are read later, for other coordinates."""
+    first, second = _memory_of(source), _memory_of(destination)
+    if first is None or second is None:
+        return False
+    starts = source.metadata.bounds.start, destination.metadata.bounds.start
+    if starts[0] == starts[1] and _layout(first) == _layout(second):
+        return False  # each voxel is copied onto itself
+    shares: Any = np.shares_memory  # its stubs know no other limits than 0 and -1
+    try:
+        return bool(shares(first, second, max_work=OVERLAP_WORK))
+    except np.exceptions.TooHardError:
+        return True
+
+
+def _memory_of(transfer: Transfer) -> NDArray[Any] | None:
+    store = transfer.store
+    return store.memory if isinstance(store, ArrayStore | MemoryStore) else None
+
+
+def _layout(array: NDArray[Any]) -> tuple[object, ...]:
+    return array.ctypes.data, array.strides, array.dtype
 
 
 def _piece_voxels(source: Transfer, destination: Transfer, box: Box) -> int:

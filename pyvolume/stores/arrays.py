@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,6 +18,7 @@ from pyvolume.errors import MetadataError, VoxelsMismatchError
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import AXES, VoxelsMetadata, default_channel_labels
 from pyvolume.stores.base import StoreTraits
+from pyvolume.stores.locks import process_locks
 
 
 @runtime_checkable
@@ -63,6 +66,7 @@ class ArrayStore:
         self._array = array
         self._metadata = metadata_of(array) if metadata is None else metadata
         self._close = close
+        self._chunks = _chunks_of(array)
         keys = self._metadata.axiskeys
         held = axes or keys
         self._order = tuple(keys.index(axis) for axis in held)
@@ -70,7 +74,7 @@ class ArrayStore:
         self._missing = tuple(at for at, axis in enumerate(keys) if axis not in held)
         place = address or address_of(array)
         self.address = place or f"memory://{id(array):x}"
-        chunks = dict(zip(self._order, _chunks_of(array) or (), strict=False))
+        chunks = dict(zip(self._order, self._chunks or (), strict=False))
         self.traits = StoreTraits(
             write_grid=(1,) * len(keys),
             chunks=tuple(chunks.get(at, 1) for at in range(len(keys))),
@@ -96,7 +100,23 @@ class ArrayStore:
 
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
         present = voxels.transpose((*self._order, *self._missing)).reshape([box.shape[at] for at in self._order])
-        self._array[self._key(box)] = present.astype(self._metadata.dtype, copy=False)
+        key = self._key(box)
+        with self._holding_chunks(key, call):
+            self._array[key] = present.astype(self._metadata.dtype, copy=False)
+
+    def _holding_chunks(self, key: tuple[slice, ...], call: Call) -> AbstractContextManager[None]:
+        """Hold the chunks of a write: zarr reads, completes and writes those that it fills in part."""
+        if self._chunks is None:
+            return contextlib.nullcontext()
+        pairs = list(zip(key, self._chunks, strict=True))
+        start = [each.start // length * length for each, length in pairs]
+        chunks = Box(start, [-(-each.stop // length) * length for each, length in pairs])
+        return process_locks().holding(f"chunks of {self.address}", chunks, call)
+
+    @property
+    def memory(self) -> NDArray[Any] | None:
+        """The array, if it is one of numpy."""
+        return self._array if isinstance(self._array, np.ndarray) else None
 
     def flush(self) -> None:
         """Let what was written survive the end of the process."""

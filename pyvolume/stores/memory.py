@@ -62,6 +62,11 @@ class MemoryStore:
         # a store that may grow takes another array then; two that may not stay with the one they share
         return f"memory://{id(self._array if self._is_shared else self):x}"
 
+    @property
+    def memory(self) -> NDArray[Any]:
+        """The present array."""
+        return self._array
+
     def read_metadata(self, call: Call) -> VoxelsMetadata:
         return dataclasses.replace(self._metadata, bounds=self._bounds)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import pyvolume
 from pyvolume import Box, RetryPolicy, Volume, VoxelsMetadata
 from pyvolume.calls.call import Call
-from pyvolume.errors import MetadataError, UnsupportedError, VoxelsMismatchError
+from pyvolume.errors import MetadataError, TransportError, UnsupportedError, VoxelsMismatchError
 from pyvolume.indexing.selection import Selection
 from pyvolume.stores.arrays import ArrayStore, metadata_of
 from pyvolume.transfer.engine import Operation, Transfer
@@ -159,3 +159,56 @@ def test_an_array_is_taken_without_a_copy() -> None:
     array = ramp(*SHAPE)
     taken = Transfer(ArrayStore(array), metadata_of(array)).take(Box((0, 1, 1, 1), (2, 4, 5, 6)), call())
     assert np.shares_memory(taken, array)
+
+
+class Chunked:
+    """An array in chunks that tries to write a second box while it writes the first."""
+
+    shape, dtype, chunks = (1, 8, 8, 8), np.dtype("uint8"), (1, 4, 4, 4)
+
+    def __init__(self, second: Box) -> None:
+        self.second = second
+        self.written: list[Any] = []
+        self.store = ArrayStore(self, address="file://chunked")
+
+    def __getitem__(self, key: Any) -> Any:
+        return np.zeros(self.shape, self.dtype)[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.written.append(key)
+        if len(self.written) == 1:
+            voxels = np.ones(self.second.shape, "uint8")
+            self.store.write_box(self.second, voxels, Call(RetryPolicy(deadline=0.01)))
+
+
+FIRST = Box((0, 0, 0, 0), (1, 2, 2, 2))
+
+
+def test_two_writes_into_one_chunk_wait_for_each_other() -> None:
+    array = Chunked(Box((0, 2, 2, 2), (1, 4, 4, 4)))
+    with pytest.raises(TransportError):
+        array.store.write_box(FIRST, np.ones(FIRST.shape, "uint8"), call())
+    assert len(array.written) == 1
+
+
+def test_writes_into_two_chunks_do_not_wait() -> None:
+    array = Chunked(Box((0, 4, 0, 0), (1, 8, 4, 4)))
+    array.store.write_box(FIRST, np.ones(FIRST.shape, "uint8"), call())
+    assert len(array.written) == 2
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_copy_onto_a_shifted_view_of_the_same_array_is_refused(wrapped: bool) -> None:
+    array = ramp(*SHAPE)
+    before = array.copy()
+    src, dst = array[..., :-1], array[..., 1:]
+    with pytest.raises(UnsupportedError):
+        pyvolume.copy(pyvolume.from_array(src) if wrapped else src, dst)
+    same(array, before)
+
+
+def test_views_that_share_no_voxel_are_copied() -> None:
+    array = ramp(*SHAPE)
+    pyvolume.copy(array[:, ::2][:, :1], array[:, 1::2][:, :1])
+    same(array[:, 1], array[:, 0])
+    pyvolume.copy(array, array)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
@@ -18,7 +19,7 @@ from pyvolume.volume import Volume
 
 
 def open(  # noqa: A001 - as in pyvolume.open
-    url: str,
+    url: str | os.PathLike[str],
     mode: Literal["r", "r+"] = "r",
     *,
     partial_blocks: Literal["merge", "raise"] = "merge",
@@ -29,7 +30,7 @@ def open(  # noqa: A001 - as in pyvolume.open
 
     Parameters
     ----------
-    url : str
+    url : str or path
         For a DVID server ``dvid://http://host:port/VERSION/NAME`` (https too, and ``http://`` may be left out),
         ``http://host:port/api/node/VERSION/NAME``, or a link to a Neuroglancer that shows the volume. VERSION is a
         full uuid, a prefix of one, a tag, or a branch as in ``:master``, ``ab:dev``, ``brain:dev``, ``:master~1``; it
@@ -58,10 +59,13 @@ def open(  # noqa: A001 - as in pyvolume.open
         If the url names no volume. For something else on the server the message names the call that opens it.
     TypeError
         For an option that the protocol does not have.
+    ValueError
+        For another mode.
     NotFoundError, UnsupportedError, StoreError
         As for `VoxelsAccessor`.
     """
-    address = url_of(url) if is_link(url) else url
+    text = os.fspath(url)
+    address = url_of(text) if is_link(text) else text
     given = {"partial_blocks": partial_blocks, "casting": casting, **options}
     return cast("Volume", registry.open_url(address, mode, given))
 

@@ -66,15 +66,35 @@ class Description:
         try:
             found: dict[str, Any] = {name: str(document[name]) for name in texts if name in document}
             found |= {name: tuple(map(kind, document[name])) for name, kind in numbers.items() if name in document}
-            return cls(**found)
+            description = cls(**found)
         except (TypeError, ValueError) as error:
             raise MetadataError(f"read {path}: expected metadata that pyvolume has written: {error}") from None
+        description._check(path)
+        return description
+
+    def _check(self, path: str) -> None:
+        """Refuse items that do not fit each other."""
+        count = len(self.volume_axes)
+        has_axes = self.volume_axes[:1] == "c" and len(set(self.volume_axes)) == count
+        if self.volume_axes and not (
+            has_axes
+            and set(self.axes) <= set(self.volume_axes)
+            and len(set(self.axes)) == len(self.axes)
+            and all(len(each) in {0, count} for each in (self.offset, self.step))
+            and all(len(each) in {0, count - 1} for each in (self.resolution, self.units))
+        ):
+            raise MetadataError(f"read {path}: expected metadata that pyvolume has written and found {self}")
 
     @classmethod
     def of_attributes(cls, attributes: Mapping[str, Any], ndim: int, path: str) -> Self:
         """Read what stands beside an array: what `to_document` has made, or nothing of ours."""
         is_ours = "axes" in attributes and "volume_axes" in attributes
-        return cls.of_document(attributes, path) if is_ours else cls.of_foreign(ndim, path)
+        if not is_ours:
+            return cls.of_foreign(ndim, path)
+        description = cls.of_document(attributes, path)
+        if len(description.axes) != ndim:
+            raise MetadataError(f"read {path}: expected an array of the axes {description.axes} and found {ndim}")
+        return description
 
     @classmethod
     def of_json(cls, text: str, path: str) -> Self:

@@ -164,6 +164,8 @@ def recognised(text: str) -> bool:
 
 def open_url(url: str, mode: Literal["r", "r+"], options: Mapping[str, Any]) -> Any:
     """Open the volume at a url with the driver that recognises it, see `pyvolume.open`."""
+    if mode not in {"r", "r+"}:  # a library would take "w" as the wish to empty the file
+        raise ValueError(f"open: mode is 'r' or 'r+', not {mode!r}")
     name, driver = find(url)
     check_options(name, driver, options)
     return driver.open(url, mode, **options)

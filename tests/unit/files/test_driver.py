@@ -128,3 +128,38 @@ def test_a_broken_file_is_refused(tmp_path: pathlib.Path) -> None:
 def test_a_misspelt_option_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(TypeError):
         pyvolume.open(written(tmp_path, ".npy"), throttle=True)
+
+
+@pytest.mark.parametrize("suffix", IN_PLACE)
+def test_another_mode_is_refused_and_leaves_the_file_alone(suffix: str, tmp_path: pathlib.Path) -> None:
+    path = written(tmp_path, suffix)
+    for mode in ("w", "w+", "a", "c"):
+        with pytest.raises(ValueError, match="mode"):
+            pyvolume.open(path, mode)  # type: ignore[arg-type]
+    with pyvolume.open(path) as volume:
+        same(volume.read(volume.bounds), ARRAY)
+
+
+def test_a_path_is_opened(tmp_path: pathlib.Path) -> None:
+    with pyvolume.open(pathlib.Path(written(tmp_path, ".npy"))) as volume:
+        same(volume[...], ARRAY)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        {"axes": "cxy"},
+        {"axes": "czzy", "volume_axes": "czzy"},
+        {"volume_axes": "xyz"},
+        {"axes": "xyzt"},
+        {"resolution": [1.0]},
+        {"resolution": [1.0] * 3, "units": ["nm"]},
+        {"offset": [0, 1], "step": [1] * 4},
+    ],
+)
+def test_metadata_that_does_not_fit_the_array_is_refused(items: dict[str, Any], tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "cut.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("voxels", data=ARRAY).attrs.update({"axes": "cxyz", "volume_axes": "cxyz", **items})
+    with pytest.raises(MetadataError):
+        pyvolume.open(str(path))

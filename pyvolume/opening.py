@@ -58,12 +58,14 @@ def open(  # noqa: A001 - as in pyvolume.open
     AddressError
         If the url names no volume. For something else on the server the message names the call that opens it.
     TypeError
-        For an option that the protocol does not have.
+        For an option that the protocol does not have, and for a `url` that is no string and no path.
     ValueError
         For another mode.
     NotFoundError, UnsupportedError, StoreError
         As for `VoxelsAccessor`.
     """
+    if not isinstance(url, (str, os.PathLike)):
+        raise TypeError(f"open: expected a url or a path, and found {type(url).__name__}; from_array takes an array")
     text = os.fspath(url)
     address = url_of(text) if is_link(text) else text
     given = {"partial_blocks": partial_blocks, "casting": casting, **options}

@@ -120,7 +120,8 @@ class ArrayStore:
 
     def flush(self) -> None:
         """Let what was written survive the end of the process."""
-        flush = getattr(self._array, "flush", None)
+        owner = getattr(self._array, "file", self._array)  # the flush of an HDF5 dataset leaves its file unreadable
+        flush = getattr(owner, "flush", None)
         if flush is not None:
             flush()
 

@@ -235,3 +235,9 @@ def test_the_address_of_a_masked_volume_opens_it_with_the_mask() -> None:
             assert (volume.store.address, int(volume[0, 1, 2, 3])) == (address, 0)
         with pytest.raises(ValueError, match="closed"):
             volume[0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("url", [None, np.zeros((1, 2, 3)), 5])
+def test_what_is_no_url_and_no_path_is_a_wrong_type(url: Any) -> None:
+    with pytest.raises(TypeError, match="from_array"):
+        pyvolume.open(url)

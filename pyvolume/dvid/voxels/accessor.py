@@ -457,7 +457,7 @@ class VoxelsAccessor(Volume):
 
     def _check_writable(self, action: str) -> None:
         if self.mode == "r":
-            raise UnsupportedError(f"{action} of {self.name}: opened for reading only")
+            raise UnsupportedError(f"{action} of {self.name}: opened for reading only; open it with mode='r+'")
 
     @property
     def instance_tags(self) -> dict[str, str]:

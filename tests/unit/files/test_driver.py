@@ -15,6 +15,7 @@ from pyvolume import Box
 from pyvolume.errors import AddressError, MetadataError, SelectionError, UnsupportedError
 from pyvolume.files import formats
 from pyvolume.files.description import Description
+from pyvolume.stores.arrays import ArrayStore
 
 SHAPE = (1, 9, 8, 7)
 ARRAY = np.arange(np.prod(SHAPE), dtype="uint16").reshape(SHAPE)
@@ -163,3 +164,17 @@ def test_metadata_that_does_not_fit_the_array_is_refused(items: dict[str, Any], 
         file.create_dataset("voxels", data=ARRAY).attrs.update({"axes": "cxyz", "volume_axes": "cxyz", **items})
     with pytest.raises(MetadataError):
         pyvolume.open(str(path))
+
+
+def test_a_flushed_file_survives_the_end_of_the_process(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "grown.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("voxels", (1, 128, 64, 64), "uint8", chunks=(1, 64, 64, 64))
+    with pyvolume.open(path, mode="r+") as volume:
+        volume[...] = 7
+        assert isinstance(volume.store, ArrayStore)
+        volume.store.flush()
+        killed = tmp_path / "killed.h5"
+        killed.write_bytes(path.read_bytes())
+    with pyvolume.open(killed) as volume:
+        assert (volume[...] == 7).all()

@@ -8,6 +8,7 @@ import hmac
 import http.client
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -59,6 +60,9 @@ class Question:
     body: bytes | None = None
 
 
+MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^ \"]*")
+"""A time in an answer: the two servers do the same thing one second apart."""
+
 Answer = tuple[int, dict[str, list[str] | None], bytes]
 Ask = Callable[[Question], Answer]
 Pair = tuple[Ask, Ask]
@@ -71,7 +75,7 @@ def asker(url: str) -> Ask:
         connection.request(question.method, path, question.body, question.headers)
         answer = connection.getresponse()
         found = {name: answer.headers.get_all(name) for name in HEADERS}
-        body = answer.read()
+        body = MOMENT.sub(b"MOMENT", answer.read())
         connection.close()
         return answer.status, found, body
 

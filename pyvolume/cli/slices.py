@@ -14,7 +14,7 @@ EXPECTED = "integers, slices, one '...' or lists of integers"
 
 
 def parse_slices(text: str) -> tuple[Item, ...]:
-    """Read what stands between the brackets of ``volume[...]``.
+    """Read the text between the brackets of ``volume[...]``.
 
     Raises
     ------

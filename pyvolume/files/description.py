@@ -60,7 +60,7 @@ class Description:
 
     @classmethod
     def of_document(cls, document: Mapping[str, Any], path: str) -> Self:
-        """Read what `to_document` has made, and whatever else stands beside it."""
+        """Read what `to_document` has made; other fields are ignored."""
         numbers = {"offset": int, "step": int, "resolution": float, "units": str}
         texts = {"axes", "volume_axes", "version", "source"}
         try:
@@ -87,7 +87,7 @@ class Description:
 
     @classmethod
     def of_attributes(cls, attributes: Mapping[str, Any], ndim: int, path: str) -> Self:
-        """Read what stands beside an array: what `to_document` has made, or nothing of ours."""
+        """Read the attributes of an array: those of `to_document`, or none of ours."""
         is_ours = "axes" in attributes and "volume_axes" in attributes
         if not is_ours:
             return cls.of_foreign(ndim, path)

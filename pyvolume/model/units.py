@@ -16,10 +16,10 @@ SYMBOLS = {word: symbol for symbol, words in _WORDS.items() for word in (symbol,
 """The symbol of each word."""
 
 NAMES = {word: _WORDS[symbol][0] for word, symbol in SYMBOLS.items()}
-"""The plural that DVID's users write, for each word or symbol."""
+"""The plural name of a unit, for each word or symbol."""
 
 MILLIMETERS = {"nm": 1e-6, "µm": 1e-3, "mm": 1.0, "m": 1e3}
-"""How many millimetres a symbol stands for."""
+"""How many millimetres each unit has, by its symbol."""
 
 
 def agree(sizes: Sequence[float], units: Sequence[str], others: Sequence[float], other_units: Sequence[str]) -> bool:

@@ -22,7 +22,7 @@ class Journal:
     """The finished pieces of one copy: a file of JSON lines that is only ever appended to.
 
     The first line says which copy it is of, each other line holds one finished piece. A line that was torn by the end
-    of the process, or that cannot be read, stands for nothing: its piece is copied again. The file is not locked.
+    of the process, or that cannot be read, is ignored: its piece is copied again. The file is not locked.
 
     Parameters
     ----------

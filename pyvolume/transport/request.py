@@ -80,7 +80,7 @@ class Request:
         return self.method in {"GET", "HEAD"} if self.reads is None else self.reads
 
     def refused(self, url: str, status: int, headers: Mapping[str, str], text: str) -> StoreError:
-        """Return the error that an error status stands for."""
+        """Return the error for an error status."""
         error = (self.refusal or default_refusal)(self, status, headers, text)
         return error.with_facts(url=url) if isinstance(error, RefusedError) else error
 

@@ -38,7 +38,7 @@ def tree(url: Place, as_json: bool) -> None:
 
 
 def _grow(branch: Tree, graph: Graph, root: str) -> None:
-    """Draw a version and all that stem from it; a merge stands below its first parent."""
+    """Draw a version and all its descendants; a merge is drawn below its first parent."""
     waiting = [(branch, root)]
     while waiting:
         above, uuid = waiting.pop()

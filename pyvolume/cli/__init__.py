@@ -8,6 +8,9 @@ from typing import NoReturn
 
 from pyvolume.model.extras import missing
 
+FAILED = 6
+"""The exit code of any error without a code of its own; 1 says that two volumes differ."""
+
 
 def main() -> None:
     """Run the command, or say which extra it needs."""
@@ -16,7 +19,8 @@ def main() -> None:
     except ImportError as error:
         if error.name not in {"click", "rich", "tqdm"}:
             raise
-        sys.exit(str(missing(error.name, extra="cli", action="The command")))
+        sys.stderr.write(f"{missing(error.name, extra='cli', action='The command')}\n")
+        sys.exit(FAILED)
     signal.signal(signal.SIGTERM, _end)
     pyvolume(prog_name="pyvolume")
 

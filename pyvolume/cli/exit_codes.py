@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyvolume.cli import FAILED
 from pyvolume.cli.output import visible
 from pyvolume.errors import (
     AddressError,
@@ -13,6 +14,9 @@ from pyvolume.errors import (
 )
 from pyvolume.stores import registry
 
+DIFFERENT = 1
+"""Two volumes differ, and nothing else, as with diff(1)."""
+
 CODES: tuple[tuple[type[Exception], int], ...] = (
     (BusyError, 3),
     (NotFoundError, 4),
@@ -21,12 +25,12 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (AddressError, 2),
     (SelectionError, 2),
 )
-"""The first class that fits counts; everything else is 1."""
+"""The first class that fits counts; 2 is also wrong usage."""
 
 
 def exit_code(error: Exception) -> int:
     """Return the exit code of an error."""
-    return next((code for kind, code in CODES if isinstance(error, kind)), 1)
+    return next((code for kind, code in CODES if isinstance(error, kind)), FAILED)
 
 
 def sentence(error: Exception) -> str:

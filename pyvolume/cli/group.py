@@ -96,7 +96,7 @@ def pyvolume(context: click.Context, debug: bool, patience: float) -> None:  # n
     out: ":master/gray". PYVOLUME_TOKEN is sent as bearer token, and
     DVID_ADMIN_TOKEN where repositories are created.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 busy for too long,
-    4 not found, 5 refused.
+    Exit codes: 0 done, 1 volumes differ (diff), 2 wrong usage, 3 busy for
+    too long, 4 not found, 5 refused, 6 failed otherwise.
     """
     context.obj = patience

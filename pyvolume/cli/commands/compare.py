@@ -7,6 +7,7 @@ import sys
 import click
 
 from pyvolume.calls.progress import Bar
+from pyvolume.cli.exit_codes import DIFFERENT
 from pyvolume.cli.output import as_json, corners, show
 from pyvolume.cli.target import Target, target
 from pyvolume.comparing import Difference, compare
@@ -17,10 +18,11 @@ from pyvolume.indexing.selection import Selection
 @click.argument("a", type=target)
 @click.argument("b", type=target)
 @click.option("--blocks", is_flag=True, help="List the blocks that differ too.")
-@click.option("--exit-code", is_flag=True, help="Exit with 1 if something differs.")
 @as_json
-def diff(a: Target, b: Target, blocks: bool, exit_code: bool, as_json: bool) -> None:
+def diff(a: Target, b: Target, blocks: bool, as_json: bool) -> None:
     """Compare the voxels of A[slices] with those of B at the same coordinates; without slices all that either has.
+
+    Exit codes, as those of diff(1): 0 if nothing differs, 1 if something differs, 2 to 6 for an error.
 
     \b
     Examples:
@@ -40,8 +42,8 @@ def diff(a: Target, b: Target, blocks: bool, exit_code: bool, as_json: bool) -> 
         "bounds": None if found.bounds is None else corners(found.bounds),
     }
     show(document, _lines(found, with_blocks=blocks), as_json=as_json)
-    if exit_code and found:
-        sys.exit(1)
+    if found:
+        sys.exit(DIFFERENT)
 
 
 def _lines(found: Difference, *, with_blocks: bool) -> str:

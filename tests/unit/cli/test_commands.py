@@ -239,7 +239,7 @@ class TestPut:
 
     def test_what_a_list_has_taken_needs_slices(self, run: Run, server: MockServer, voxels: NDArray[Any]) -> None:
         run("get", f"{GRAY}[..., [5, 9]]", "some.h5")
-        assert run("put", "some.h5", ":master/other").code == 1
+        assert run("put", "some.h5", ":master/other").code == 6
         assert not server.voxels("other").any()
         assert run("put", "some.h5", ":master/other[..., [5, 9]]").code == 0
         same(server.voxels("other")[..., [5, 9]], voxels[..., [5, 9]])
@@ -264,7 +264,7 @@ class TestPut:
         assert run("put", "all.npy", ":master/other[:, 64:128]").code == 0
         same(server.voxels("other")[:, 64:128], voxels)
 
-    @pytest.mark.parametrize(("slices", "code"), [("[:, :6]", 1), ("[0, 0]", 1), ("", 2)])
+    @pytest.mark.parametrize(("slices", "code"), [("[:, :6]", 6), ("[0, 0]", 6), ("", 2)])
     def test_another_shape_is_refused(self, run: Run, server: MockServer, slices: str, code: int) -> None:
         np.save("part.npy", np.ones((7, 1, 1, 1), "uint16"))
         assert run("put", "part.npy", f":master/other{slices}").code == code
@@ -272,7 +272,7 @@ class TestPut:
 
     def test_values_change_only_if_that_is_said(self, run: Run, server: MockServer) -> None:
         np.save("part.npy", np.full((1, 2, 2, 2), -1))
-        assert run("put", "part.npy", ":master/other").code == 1
+        assert run("put", "part.npy", ":master/other").code == 6
         assert run("put", "part.npy", ":master/other", "--casting", "unsafe").code == 0
         assert server.voxels("other")[0, 1, 1, 1] == 65535
 
@@ -318,7 +318,7 @@ class TestErrors:
             (["get", ":nobranch/gray", "a.npy"], 4),
             (["get", ":master/nothing", "a.npy"], 4),
             (["put", "missing.npy", GRAY], 2),
-            (["info", "http://127.0.0.1:1/"], 1),
+            (["info", "http://127.0.0.1:1/"], 6),
             (["branch", ":master", "early"], 5),
             (["ls", "--nonsense"], 2),
         ],
@@ -338,7 +338,7 @@ class TestErrors:
     def test_a_broken_file_is_one_line(self, run: Run) -> None:
         Path("broken.h5").write_bytes(b"nonsense")
         done = run("put", "broken.h5", GRAY)
-        assert (done.code, done.err.count("\n")) == (1, 1)
+        assert (done.code, done.err.count("\n")) == (6, 1)
 
     def test_debug_shows_the_traceback(self, run: Run) -> None:
         done = run("--debug", "get", ":nobranch/gray", "a.npy")
@@ -359,7 +359,7 @@ class TestErrors:
     ) -> None:
         monkeypatch.setenv("PYVOLUME_TOKEN", "open\nsesame")
         done = run("--debug", "info", GRAY)
-        assert done.code == 1
+        assert done.code == 6
         assert "sesame" not in done.out + done.err
         monkeypatch.setenv("PYVOLUME_TOKEN", "open-sesame\r\n")  # of a file from Windows
         assert run("info", GRAY).code == 0
@@ -380,13 +380,13 @@ class TestErrors:
     def test_a_missing_library_is_a_sentence(self) -> None:
         code = "import sys; sys.modules['click'] = None; from pyvolume.cli import main; main()"
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (1, 'The command needs click: pip install "pyvolume-sdk[cli]"\n')
+        assert (done.returncode, done.stderr) == (6, 'The command needs click: pip install "pyvolume-sdk[cli]"\n')
 
     def test_a_missing_format_names_the_extra(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, "pyvolume.files.hdf5", raising=False)
         monkeypatch.setitem(sys.modules, "h5py", None)
         done = run("get", GRAY, "a.h5")
-        assert done.code == 1
+        assert done.code == 6
         assert 'pip install "pyvolume-sdk[files]"' in done.err
 
 

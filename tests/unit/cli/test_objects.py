@@ -35,10 +35,17 @@ class TestDiff:
         assert found["voxels"] == np.count_nonzero(voxels[:, 10:20, 3])
         assert found["box"] == {"start": [0, 10, 3, 0], "stop": [1, 20, 4, 32]}
 
-    def test_a_script_sees_it_if_it_asks(self, run: Run) -> None:
-        assert run("diff", GRAY, ":master/other").code == 0
-        assert run("diff", GRAY, ":master/other", "--exit-code").code == 1
-        assert run("diff", GRAY, GRAY, "--exit-code").code == 0
+    def test_a_script_sees_a_difference(self, run: Run) -> None:
+        assert run("diff", GRAY, ":master/other").code == 1
+        assert run("diff", GRAY, ":master/other", "--json").code == 1
+        assert run("diff", GRAY, GRAY).code == 0
+
+    @pytest.mark.parametrize(
+        "other", [":master/nothing", ":master/gray[0]", "http://127.0.0.1:1/ab/gray", "broken.npy"]
+    )
+    def test_no_error_looks_like_a_difference(self, run: Run, other: str) -> None:
+        Path("broken.npy").write_bytes(b"nonsense")
+        assert run("diff", GRAY, other).code > 1
 
 
 class TestKeys:
@@ -104,13 +111,13 @@ class TestRoi:
 
     def test_half_a_block_needs_a_decision(self, run: Run) -> None:
         np.save("mask.npy", np.ones((20, 16, 16), "uint8"))
-        assert run("roi", "put", "mask.npy", ":master/brain").code == 1
+        assert run("roi", "put", "mask.npy", ":master/brain").code == 6
         assert run("roi", "put", "mask.npy", ":master/brain", "--partial", "include").code == 0
         assert run("roi", "get", ":master/brain").document == [[0, 0, 0, 1]]
 
     def test_a_broken_file_changes_nothing(self, run: Run) -> None:
         Path("spans.json").write_text("[[0, 0")
-        assert run("roi", "put", "spans.json", ":master/brain").code == 1
+        assert run("roi", "put", "spans.json", ":master/brain").code == 6
 
 
 @pytest.mark.parametrize("command", ["keys create", "roi create"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -80,7 +81,7 @@ class Volume:
         partial_blocks: Literal["merge", "raise"] = "merge",
         casting: Casting = "checked",
     ) -> None:
-        self.transfer = Transfer(
+        self._transfer = Transfer(
             store,
             metadata,
             mode,
@@ -94,7 +95,7 @@ class Volume:
     @property
     def store(self) -> VoxelStore:
         """The store of the voxels; `store.address` is the url of the volume, `store.traits` its limits."""
-        return self.transfer.store
+        return self._transfer.store
 
     @property
     def name(self) -> str:
@@ -105,12 +106,12 @@ class Volume:
     @property
     def mode(self) -> Literal["r", "r+"]:
         """Whether the volume can be read only, or written too."""
-        return self.transfer.mode
+        return self._transfer.mode
 
     @property
     def metadata(self) -> VoxelsMetadata:
         """What the volume is, as of when it was opened, refreshed or made larger."""
-        return self.transfer.metadata
+        return self._transfer.metadata
 
     @property
     def bounds(self) -> Box:
@@ -220,8 +221,13 @@ class Volume:
         if number == scales.current:
             return self
         store = scales.levels[number].open()
-        other = Volume(store, store.read_metadata(self.transfer.begin()))
-        other.transfer = dataclasses.replace(self.transfer, store=store, metadata=other.metadata)
+        return self._with_store(store, store.read_metadata(self._transfer.begin()))
+
+    def _with_store(self, store: VoxelStore, metadata: VoxelsMetadata) -> Self:
+        """Return a volume of the same class on another store, with the same options."""
+        other = copy.copy(self)
+        other._transfer = dataclasses.replace(self._transfer, store=store, metadata=metadata)  # noqa: SLF001 - of this class
+        other._token = uuid4().hex  # noqa: SLF001
         return other
 
     @property
@@ -290,7 +296,7 @@ class Volume:
 
     def refresh(self) -> None:
         """Ask the store for the present bounds."""
-        self._refresh(self.transfer.begin())
+        self._refresh(self._transfer.begin())
 
     def plan(self, key: object, *, write: bool = False) -> Plan:
         """Say what ``vol[key]`` or ``vol[key] = ...`` would ask of the store; nothing is asked.
@@ -318,7 +324,7 @@ class Volume:
         selection = (
             Selection.for_writing(key, self.shape, growable) if write else Selection.for_reading(key, self.shape)
         )
-        return self.transfer.plan(selection.simplified()[0], write=write)
+        return self._transfer.plan(selection.simplified()[0], write=write)
 
     def __getitem__(self, key: object) -> Any:
         """Read voxels: ``vol[0, 10:110, ..., ::2]``.
@@ -388,7 +394,7 @@ class Volume:
         checked = checked_box(box, self.metadata)
         if out is not None:
             check_out(out, checked, self.dtype)
-        return self.transfer.read_box(checked, out, self.transfer.operation(progress))
+        return self._transfer.read_box(checked, out, self._transfer.operation(progress))
 
     def write(
         self,
@@ -423,7 +429,7 @@ class Volume:
         UnsupportedError, StoreError
             As for an assignment.
         """
-        self._post(checked_box(box, self.metadata), array, self.transfer.operation(progress, confirm=confirm))
+        self._post(checked_box(box, self.metadata), array, self._transfer.operation(progress, confirm=confirm))
 
     def get_ndarray(
         self,
@@ -502,13 +508,13 @@ class Volume:
         """
 
         def read(box: Box, call: Call) -> NDArray[Any]:
-            voxels = self.transfer.read_box(checked_box(box, self.metadata), None, Operation(call, progress=False))
+            voxels = self._transfer.read_box(checked_box(box, self.metadata), None, Operation(call, progress=False))
             reporter.moved(voxels.nbytes, call.counted.retries)
             return voxels
 
         with Reporter(None, "read", 0) as reporter:
             tasks = self._announced(boxes, lambda box: box, reporter)
-            yield from run_ahead(tasks, read, self.transfer.begin, self.store.traits.concurrency, ordered=ordered)
+            yield from run_ahead(tasks, read, self._transfer.begin, self.store.traits.concurrency, ordered=ordered)
 
     def write_many(self, pieces: Iterable[tuple[Box, NDArray[Any]]], *, confirm: bool = False) -> None:
         """Write many boxes, several at once; which one wins where they overlap is not said.
@@ -534,7 +540,7 @@ class Volume:
         with Reporter(None, "write", 0) as reporter:
             tasks = self._announced(pieces, lambda piece: piece[0], reporter)
             concurrency = self.store.traits.concurrency
-            for _ in run_ahead(tasks, write, self.transfer.begin, concurrency, ordered=False):
+            for _ in run_ahead(tasks, write, self._transfer.begin, concurrency, ordered=False):
                 pass
 
     def _announced(self, tasks: Iterable[T], box_of: Callable[[T], Box], reporter: Reporter) -> Iterator[T]:
@@ -555,14 +561,14 @@ class Volume:
         return voxels if dtype is None else voxels.astype(dtype, copy=False)
 
     def _read(self, selection: Selection) -> Any:
-        return self.transfer.read(selection)
+        return self._transfer.read(selection)
 
     def _write(self, selection: Selection, values: object) -> None:
-        operation = self.transfer.operation()
-        self._grow(self.transfer.write(selection, values, operation), operation)
+        operation = self._transfer.operation()
+        self._grow(self._transfer.write(selection, values, operation), operation)
 
     def _post(self, box: Box, array: NDArray[Any] | Sliceable, operation: Operation) -> None:
-        self._grow(self.transfer.post(box, array, operation), operation)
+        self._grow(self._transfer.post(box, array, operation), operation)
 
     def _grow(self, sent: Box, operation: Operation) -> None:
         """Ask for the bounds, if blocks beyond them were sent."""
@@ -570,7 +576,7 @@ class Volume:
             self._refresh(operation.call)
 
     def _refresh(self, call: Call) -> None:
-        self.transfer = dataclasses.replace(self.transfer, metadata=self.store.read_metadata(call))
+        self._transfer = dataclasses.replace(self._transfer, metadata=self.store.read_metadata(call))
 
 
 def transfer_of(volume: object, action: str) -> Transfer:
@@ -582,7 +588,7 @@ def transfer_of(volume: object, action: str) -> Transfer:
         If it is neither.
     """
     if isinstance(volume, Volume):
-        return volume.transfer
+        return volume._transfer  # noqa: SLF001 - only this function gives it away
     if isinstance(volume, Sliceable):
         return Transfer(ArrayStore(volume), metadata_of(volume))
     raise TypeError(

@@ -16,6 +16,7 @@ from pyvolume.files.description import Description, describe
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.units import agree
 from pyvolume.transfer.casting import Casting
+from pyvolume.volume import transfer_of
 
 
 @click.command(short_help="Read voxels into a file.")
@@ -47,7 +48,8 @@ def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
             formats.create(file, selection.shape, volume.dtype, description, force=force) as target,
             Bar(f"get {file.name}", quiet=True) as progress,
         ):
-            volume.transfer.read_into(selection, target, volume.transfer.operation(progress))
+            transfer = transfer_of(volume, "get")
+            transfer.read_into(selection, target, transfer.operation(progress))
         found = {
             "file": str(file),
             "shape": list(selection.shape),
@@ -86,7 +88,8 @@ def put(file: Path, url: Target, casting: Casting, as_json: bool) -> None:
             key = stored.description.key("".join(volume.dims), stored.array.shape)
             selection = Selection.of_coordinates(key, volume.bounds)
         with Bar(f"put {file.name}", quiet=True) as progress:
-            volume.transfer.write_from(selection, stored.array, volume.transfer.operation(progress))
+            transfer = transfer_of(volume, "put")
+            transfer.write_from(selection, stored.array, transfer.operation(progress))
     found = {"file": str(file), "shape": list(stored.array.shape), "box": corners(selection.box)}
     show(found, f"{file}: {tuple(stored.array.shape)} to {selection.box}", as_json=as_json)
 

@@ -93,16 +93,16 @@ class VoxelsAccessor(Volume):
         given = {"patience": retry_timeout, "interval": retry_interval, "warn_after": warning_interval}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         instance = Instance(connection, resolve(connection, uuid), data_name)
-        description = read_description(instance)
+        store = DvidStore(
+            instance,
+            read_description(instance),
+            query=query_args or {},
+            throttle=bool(throttle),
+            owns_connection=owns_connection,
+        )
         super().__init__(
-            DvidStore(
-                instance,
-                description,
-                query=query_args or {},
-                throttle=bool(throttle),
-                owns_connection=owns_connection,
-            ),
-            description.metadata,
+            store,
+            store.description.metadata,
             mode=mode,
             retry=dataclasses.replace(connection.retry, **changed),
             partial_blocks=partial_blocks,
@@ -112,7 +112,7 @@ class VoxelsAccessor(Volume):
     @property
     def store(self) -> DvidStore:
         """The instance in its version."""
-        return cast("DvidStore", self.transfer.store)
+        return cast("DvidStore", self._transfer.store)
 
     @property
     def uuid(self) -> Uuid:
@@ -197,12 +197,16 @@ class VoxelsAccessor(Volume):
         owns_connection: bool = False,
     ) -> VoxelsAccessor:
         """Open the same instance with the same options; blocks are completed from `unmasked`."""
-        other = VoxelsAccessor(
-            self.store.connection, uuid, self.name, query, self.store.throttle, owns_connection=owns_connection
+        instance = Instance(self.store.connection, resolve(self.store.connection, uuid), self.name)
+        store = DvidStore(
+            instance,
+            read_description(instance),
+            query=query,
+            throttle=self.store.throttle,
+            owns_connection=owns_connection,
+            unmasked=unmasked,
         )
-        other.store.unmasked = unmasked
-        other.transfer = dataclasses.replace(self.transfer, store=other.store, metadata=other.metadata)
-        return other
+        return self._with_store(store, store.description.metadata)
 
     def history(self, *, compare: bool = True) -> Iterator[Change]:
         """Iterate over the versions in which the volume changed: this version and its ancestors, the newest first.
@@ -284,7 +288,7 @@ class VoxelsAccessor(Volume):
             If the server could not draw it.
         """
         drawing = plane_of(self.store, self.metadata, plane, box, {"x": x, "y": y, "z": z}, square=square)
-        return draw_array(self.store, drawing, format, quality, self.transfer.begin())
+        return draw_array(self.store, drawing, format, quality, self._transfer.begin())
 
     def image_file(
         self,
@@ -319,7 +323,7 @@ class VoxelsAccessor(Volume):
             As for `image`, but files of ``uint64`` are possible.
         """
         drawing = plane_of(self.store, self.metadata, plane, box, {"x": x, "y": y, "z": z}, square=square)
-        return draw(self.store, drawing, format, quality, self.transfer.begin())
+        return draw(self.store, drawing, format, quality, self._transfer.begin())
 
     def oblique(
         self,
@@ -359,7 +363,7 @@ class VoxelsAccessor(Volume):
             As for `image`.
         """
         drawing = oblique_cut(self.store, self.metadata, (top_left, top_right, bottom_left), resolution)
-        return draw_array(self.store, drawing, format, quality, self.transfer.begin())
+        return draw_array(self.store, drawing, format, quality, self._transfer.begin())
 
     def oblique_file(
         self,
@@ -389,7 +393,7 @@ class VoxelsAccessor(Volume):
             As for `oblique`.
         """
         drawing = oblique_cut(self.store, self.metadata, (top_left, top_right, bottom_left), resolution)
-        return draw(self.store, drawing, format, quality, self.transfer.begin())
+        return draw(self.store, drawing, format, quality, self._transfer.begin())
 
     def set_resolution(self, resolution: float | Sequence[float]) -> None:
         """Set the size of a voxel, **in all versions**: the server keeps one resolution for the instance.

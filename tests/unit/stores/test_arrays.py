@@ -18,6 +18,7 @@ from pyvolume.errors import MetadataError, TransportError, UnsupportedError, Vox
 from pyvolume.indexing.selection import Selection
 from pyvolume.stores.arrays import ArrayStore, metadata_of
 from pyvolume.transfer.engine import Operation, Transfer
+from pyvolume.volume import transfer_of
 
 SHAPE = (2, 5, 6, 7)
 
@@ -61,7 +62,7 @@ def test_an_axis_that_the_array_lacks_has_one_voxel() -> None:
 def test_a_selection_goes_into_a_dataset_and_back(key: Any, tmp_path: pathlib.Path) -> None:
     array = ramp(*SHAPE)
     volume = pyvolume.from_array(array.copy())
-    transfer, selection = volume.transfer, Selection.for_reading(key, SHAPE)
+    transfer, selection = transfer_of(volume, "cut"), Selection.for_reading(key, SHAPE)
     with h5py.File(tmp_path / "cut.h5", "w") as file:
         dataset = file.create_dataset("voxels", selection.shape, "uint16")
         transfer.read_into(selection, dataset, Operation(call()))
@@ -85,13 +86,13 @@ def test_axes_of_length_one_may_be_more_or_fewer(shape: tuple[int, ...], key: An
 
     found, expected = np.zeros((2, 5, 6, 6), "uint16"), np.zeros((2, 5, 6, 6), "uint16")
     selection = Selection.for_reading(key, found.shape)
-    pyvolume.from_array(found).transfer.write_from(selection, Sliced(), Operation(call()))
+    transfer_of(pyvolume.from_array(found), "put").write_from(selection, Sliced(), Operation(call()))
     expected[key] = ramp(*shape).reshape(expected[key].shape)
     same(found, expected)
 
 
 def test_another_shape_is_refused() -> None:
-    transfer = pyvolume.from_array(np.zeros(SHAPE)).transfer
+    transfer = transfer_of(pyvolume.from_array(np.zeros(SHAPE)), "put")
     with pytest.raises(VoxelsMismatchError):
         transfer.write_from(Selection.for_reading(np.s_[0], SHAPE), ramp(5, 7, 6), Operation(call()))
 

@@ -19,6 +19,7 @@ from pyvolume import Box, RetryPolicy, Volume
 from pyvolume.calls.call import Call
 from pyvolume.errors import TransportError
 from pyvolume.stores.locks import BoxLocks, process_locks
+from pyvolume.volume import transfer_of
 
 HELD = Box((0, 0, 0), (1, 64, 64))
 LONG = 10.0
@@ -184,7 +185,8 @@ class TestSharing:
     def test_two_volumes_on_one_array_share_their_locks(self) -> None:
         array = np.zeros((1, 64, 64), np.uint8)
         first, second = (pyvolume.from_array(array) for _ in range(2))
-        assert (first.store.address, first.transfer.locks) == (second.store.address, second.transfer.locks)
+        assert first.store.address == second.store.address
+        assert transfer_of(first, "lock").locks is transfer_of(second, "lock").locks
 
     def test_volumes_that_may_grow_apart_do_not(self) -> None:
         array = np.zeros((1, 64, 64), np.uint8)
@@ -194,7 +196,7 @@ class TestSharing:
     def test_other_locks_can_be_given(self) -> None:
         volume = pyvolume.from_array(np.zeros((1, 64, 64), np.uint8))
         locks = BoxLocks()
-        assert Volume(volume.store, volume.metadata, locks=locks).transfer.locks is locks
+        assert transfer_of(Volume(volume.store, volume.metadata, locks=locks), "lock").locks is locks
 
     def test_a_write_waits_no_longer_than_its_deadline(self) -> None:
         array = np.zeros((1, 64, 64), np.uint8)

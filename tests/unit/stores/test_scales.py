@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from pyvolume.errors import MetadataError, SelectionError, UnsupportedError
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Level, Scales
+from pyvolume.stores import registry
 from pyvolume.stores.base import StoreTraits, VoxelStore
 
 FACTORS = ((1, 1, 1, 1), (1, 2, 2, 1), (1, 4, 4, 2))
@@ -48,6 +51,35 @@ class Pyramid:
 
     def close(self) -> None:
         pass
+
+
+class PyramidDriver(registry.Driver):
+    """Opens ``pyramid://image?level=N``."""
+
+    forms = "pyramid://image?level=N"
+
+    @staticmethod
+    def recognises(url: str) -> bool:
+        return url.startswith("pyramid:")
+
+    @staticmethod
+    def open(url: str, mode: Literal["r", "r+"], *, partial_blocks: Any, casting: Any) -> pyvolume.Volume:
+        store = Pyramid(int(parse_qs(urlsplit(url).query)["level"][0]))
+        metadata = store.read_metadata(Call(pyvolume.RetryPolicy()))
+        return pyvolume.Volume(store, metadata, mode=mode, partial_blocks=partial_blocks, casting=casting)
+
+
+DRIVER = PyramidDriver()
+
+
+@pytest.fixture
+def installed_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install a package with an entry point for the driver."""
+    package = tmp_path / "pyramids-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Name: pyramids\nVersion: 1\n")
+    (package / "entry_points.txt").write_text(f"[{registry.GROUP}]\npyramid = {__name__}:DRIVER\n")
+    monkeypatch.syspath_prepend(tmp_path)
 
 
 @pytest.fixture
@@ -93,6 +125,22 @@ def test_two_levels_are_not_equal_without_a_request(volume: pyvolume.Volume) -> 
     expected = FINEST[:, :4, :3, :4] != Pyramid(2).voxels[:, :4, :3, :4]
     assert bool(found)
     assert int(found.counts.sum()) == int(expected.sum())
+
+
+@pytest.mark.usefixtures("installed_driver")
+def test_a_driver_of_another_package_opens_an_image_with_levels() -> None:
+    coarse = pyvolume.open("pyramid://image?level=0").scale(1)
+    np.testing.assert_array_equal(coarse[...], FINEST[:, ::2, ::2], strict=True)
+    assert (coarse.mode, coarse.scales.current, len(coarse.scales)) == ("r", 1, 3)
+
+
+@pytest.mark.usefixtures("installed_driver")
+def test_the_address_of_a_level_opens_this_level() -> None:
+    coarse = pyvolume.open("pyramid://image?level=0").scale(2)
+    again = pyvolume.open(coarse.store.address)
+    np.testing.assert_array_equal(again[...], coarse[...], strict=True)
+    assert again.resolution == coarse.resolution
+    assert again.scale(0).shape == FINEST.shape
 
 
 def test_a_volume_without_levels_has_one() -> None:

@@ -31,12 +31,9 @@ def open(  # noqa: A001 - as in pyvolume.open
     Parameters
     ----------
     url : str or path
-        For a DVID server ``dvid://http://host:port/VERSION/NAME`` (https too, and ``http://`` may be left out),
-        ``http://host:port/api/node/VERSION/NAME``, or a link to a Neuroglancer that shows the volume. VERSION is a
-        full uuid, a prefix of one, a tag, or a branch as in ``:master``, ``ab:dev``, ``brain:dev``, ``:master~1``; it
-        is looked up once. A path, or ``file://`` and a path, opens a file: ``.npy``, ``.npz``, ``.h5``, ``.tif``,
-        ``.nii.gz``, ``.zarr`` and others (extra ``files``). The volume lies where the file says that it comes from, or
-        else begins at 0.
+        In a form of one of the drivers: ``dvid://http://host:port/VERSION/NAME``, a path to a file such as
+        ``cells.h5``, or a form of another installed package. A link to a Neuroglancer that shows the volume is
+        accepted too. The pages *Url forms* and *File formats* of the documentation list all forms.
     mode : "r" or "r+"
         Read only, or read and write.
     partial_blocks : "merge" or "raise"
@@ -44,21 +41,19 @@ def open(  # noqa: A001 - as in pyvolume.open
     casting : "checked", "safe", "same_kind" or "unsafe"
         Which values may be written, see `Volume`.
     **options
-        Options of the protocol. DVID has `connection`, a `Connection` that stays open when the volume is closed;
-        `retry`, `timeout`, `user` and `token` for the connection that is made without it; and `throttle`, see
-        `VoxelsAccessor`. Files have none, and only ``.npy``, ``.h5`` and ``.zarr`` can be opened with "r+".
+        Options of the driver that opens the url. Each driver has its own, see the page *Url forms*.
 
     Returns
     -------
     Volume
-        For DVID a `VoxelsAccessor`.
+        Of a class of the driver, for DVID a `VoxelsAccessor`.
 
     Raises
     ------
     AddressError
         If the url names no volume. For something else on the server the message names the call that opens it.
     TypeError
-        For an option that the protocol does not have, and for a `url` that is no string and no path.
+        For an option that the driver does not have, and for a `url` that is no string and no path.
     ValueError
         For another mode.
     NotFoundError, UnsupportedError, StoreError

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from pyvolume.cli.exit_codes import exit_code, sentence
+from pyvolume.cli.suggesting import Suggesting
 from pyvolume.stores import registry
 
 COMMANDS = {
@@ -28,7 +29,7 @@ COMMANDS = {
 """The module of each command for all protocols; imported when it is used. Drivers add their own."""
 
 
-class Commands(click.Group):
+class Commands(Suggesting):
     """Commands by name; an error is one line and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so

@@ -6,8 +6,10 @@ from typing import Any, Self
 
 from pyvolume.dvid.address import Address
 from pyvolume.dvid.general import get_server_info
+from pyvolume.dvid.instances import missing
 from pyvolume.dvid.versions.graph import Node, RepoInfo
 from pyvolume.dvid.versions.lookup import find, read_infos
+from pyvolume.errors import NotFoundError
 from pyvolume.stores.catalogue import Entry
 from pyvolume.transport.connection import Connection
 
@@ -34,11 +36,20 @@ class DvidCatalogue:
         self._connection.close()
 
     def entries(self) -> list[Entry]:
-        """Return the repositories, or the instances; one request."""
+        """Return the repositories, or the instances; one request.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version or instance.
+        """
         if not self._address.version:
             return [self._repository(info) for info in read_infos(self._connection).values()]
         info, _ = find(self._connection, self._address.version)
         wanted = self._address.name
+        if wanted and wanted not in info.instances:
+            action = f"list {wanted}"
+            raise NotFoundError(missing(action, wanted, info), action=action)
         return [self._instance(name, kind) for name, kind in info.instances.items() if wanted in {"", name}]
 
     def describe(self) -> dict[str, Any]:

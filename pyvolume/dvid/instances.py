@@ -8,11 +8,16 @@ from typing import Any
 
 from pyvolume.dvid.address import check_name, segment
 from pyvolume.dvid.client import get_document, post_document
+from pyvolume.dvid.documents import TYPENAMES
 from pyvolume.dvid.schemas import SCHEMAS
-from pyvolume.dvid.versions import changes
-from pyvolume.dvid.versions.graph import Uuid
-from pyvolume.errors import AnswerError, ExistsError, NotFoundError, UnsupportedError
+from pyvolume.dvid.versions import changes, lookup
+from pyvolume.dvid.versions.graph import RepoInfo, Uuid
+from pyvolume.errors import AnswerError, ExistsError, NotFoundError, StoreError, UnsupportedError
+from pyvolume.model.nearest import hint
 from pyvolume.transport.connection import Connection
+
+NOUNS = {**dict.fromkeys(TYPENAMES.values(), "volume"), "keyvalue": "mapping of keys", "roi": "region"}
+"""What messages call an instance of each type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ def find(instance: Instance, typename: str, schema: str = "dvid-info-1") -> dict
         If it is of another type.
     """
     action = f"open {instance.name}"
-    document = read_info(instance, action)
+    document = read_info(instance, action, NOUNS[typename])
     found = document["Base"]["TypeName"]
     if found != typename:
         raise UnsupportedError(f"{action}: expected an instance of type {typename} and found {found}")
@@ -113,10 +118,47 @@ def find(instance: Instance, typename: str, schema: str = "dvid-info-1") -> dict
     return document
 
 
-def read_info(instance: Instance, action: str) -> dict[str, Any]:
-    """Return the answer of ``/info`` of an instance."""
-    document: dict[str, Any] = get_document(instance.connection, action, f"{instance.path}/info", "dvid-info-1")
+def read_info(instance: Instance, action: str, noun: str = "") -> dict[str, Any]:
+    """Return the answer of ``/info`` of an instance.
+
+    Parameters
+    ----------
+    instance : Instance
+        Which one.
+    action : str
+        For messages.
+    noun : str, optional
+        What is wanted, one of the values of `NOUNS`. If there is no instance of this name, one further request finds a
+        similar name.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no instance of this name.
+    """
+    try:
+        document: dict[str, Any] = get_document(instance.connection, action, f"{instance.path}/info", "dvid-info-1")
+    except NotFoundError as error:
+        raise _with_hint(error, instance, noun) if noun else error from None
     return document
+
+
+def missing(action: str, name: str, info: RepoInfo, noun: str = "instance") -> str:
+    """Return a sentence about an instance that is not there, with a similar name of the same kind."""
+    names = [each for each, kind in info.instances.items() if noun in {"instance", NOUNS.get(kind)}]
+    repository = repr(info.alias) if info.alias else info.graph.root[:8]
+    return f"{action}: no {noun} {name!r} in repository {repository}; {hint(name, names)}"
+
+
+def _with_hint(error: NotFoundError, instance: Instance, noun: str) -> NotFoundError:
+    """Return the error with a sentence that tells what is missing, if the server can say it."""
+    try:
+        info = lookup.read_info(instance.connection, instance.uuid, error.action)
+    except StoreError:
+        return error
+    if instance.name not in info.instances:
+        error.args = (missing(error.action, instance.name, info, noun),)
+    return error
 
 
 def _typename(instance: Instance, action: str) -> str | None:

@@ -106,7 +106,7 @@ class Repo:
             If several versions of the server match.
         """
         name = within(self.root_uuid, ref)
-        info, node = find(self.connection, name)
+        info, node = find(self.connection, name, near=self.root_uuid)
         if info.graph.root != self.root_uuid:
             action = f"find version {ref!r}"
             raise NotFoundError(f"{action}: it belongs to another repository than {self.root_uuid[:8]}", action=action)

@@ -10,8 +10,9 @@ from pyvolume.dvid.auth import Identity
 from pyvolume.dvid.client import get_document
 from pyvolume.dvid.repo import Repo
 from pyvolume.dvid.versions.graph import RepoInfo, Uuid
-from pyvolume.dvid.versions.lookup import read_infos
+from pyvolume.dvid.versions.lookup import names_like, read_infos
 from pyvolume.errors import AmbiguousError, KeyNotFoundError
+from pyvolume.model.nearest import hint
 from pyvolume.transport.connection import Connection
 
 __all__ = ["Repos", "Server"]
@@ -108,7 +109,10 @@ class Repos(Mapping[str, Repo]):
         found = [key] if key in documents else [uuid for uuid, each in documents.items() if _is_called(key, each)]
         action = f"find repository {key!r}"
         if not found:
-            raise KeyNotFoundError(f"{action}: none of {len(documents)} has such an alias or uuid", action=action)
+            hinted = hint(str(key), names_like(str(key), documents))
+            raise KeyNotFoundError(
+                f"{action}: none of {len(documents)} has this alias or uuid; {hinted}", action=action
+            )
         if len(found) > 1:
             names = ", ".join(f"{uuid[:8]} ({documents[uuid].get('Alias', '')})" for uuid in sorted(found))
             raise AmbiguousError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import logging
@@ -11,6 +10,7 @@ from importlib.metadata import entry_points
 from typing import Any, ClassVar, Literal, Protocol, cast
 
 from pyvolume.errors import AddressError, UnsupportedError
+from pyvolume.model.nearest import hint
 from pyvolume.stores.catalogue import Catalogue
 from pyvolume.transport.urls import without_secrets
 
@@ -123,9 +123,7 @@ def check_options(name: str, driver: Driver, options: Iterable[str]) -> None:
     known = option_names(driver)
     for option in options:
         if option not in known:
-            near = difflib.get_close_matches(option, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
-            raise TypeError(f"open: {name} has no option {option!r}; {hint}")
+            raise TypeError(f"open: {name} has no option {option!r}; {hint(option, known)}")
 
 
 def option_names(driver: Driver) -> list[str]:

@@ -13,6 +13,7 @@ import click
 from pyvolume.cli.dvid.create import show_made
 from pyvolume.cli.dvid.place import Place, place
 from pyvolume.cli.output import as_json, show, table
+from pyvolume.cli.suggesting import Suggesting
 from pyvolume.dvid.address import Address
 from pyvolume.dvid.keyvalue import create_new
 from pyvolume.dvid.keyvalue.mapping import KeyValue
@@ -22,7 +23,7 @@ PIECE_BYTES = 1 << 20
 """What is in memory of a value."""
 
 
-@click.group(short_help="Read and write keys and their values.")
+@click.group(cls=Suggesting, short_help="Read and write keys and their values.")
 def keys() -> None:
     """Read and write the values of a keyvalue instance; URL names it, as in dvid://http://HOST:PORT/VERSION/NAME."""
 

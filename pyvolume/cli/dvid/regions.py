@@ -13,13 +13,14 @@ import numpy as np
 from pyvolume.cli.dvid.create import show_made, whole_numbers
 from pyvolume.cli.dvid.place import Place, place
 from pyvolume.cli.output import as_json, pairs, show
+from pyvolume.cli.suggesting import Suggesting
 from pyvolume.dvid.address import Address
 from pyvolume.dvid.roi.region import Roi, create_new
 from pyvolume.errors import MetadataError
 from pyvolume.files import formats
 
 
-@click.group(short_help="Read and write regions of interest.")
+@click.group(cls=Suggesting, short_help="Read and write regions of interest.")
 def roi() -> None:
     """Read and write regions of whole blocks; URL names one, as in dvid://http://HOST:PORT/VERSION/NAME."""
 

@@ -12,6 +12,7 @@ from pyvolume.dvid.client import get_document
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions.graph import MASTER, Graph, Node, RepoInfo, Uuid
 from pyvolume.errors import AmbiguousError, ForbiddenError, NotFoundError
+from pyvolume.model.nearest import hint, nearest
 from pyvolume.transport.connection import Connection
 
 LISTED = 5
@@ -64,7 +65,9 @@ def resolve(connection: Connection, ref: str, call: Call | None = None) -> Uuid:
     return ref if isinstance(ref, Uuid) else find(connection, ref, call)[1].uuid
 
 
-def find(connection: Connection, ref: str, call: Call | None = None) -> tuple[RepoInfo, Node]:
+def find(
+    connection: Connection, ref: str, call: Call | None = None, *, near: str | None = None
+) -> tuple[RepoInfo, Node]:
     """Return a version and its repository, as of now: a handle that keeps it does not move on with a branch.
 
     Parameters
@@ -77,6 +80,8 @@ def find(connection: Connection, ref: str, call: Call | None = None) -> tuple[Re
         knows ``"brain:dev"`` with the alias of a repository, and ``"brain"`` for the end of its branch master.
     call : Call, optional
         The operation that the requests belong to.
+    near : str, optional
+        The uuid of a root: the error for a name that is unknown suggests names in this repository only.
 
     Raises
     ------
@@ -90,7 +95,7 @@ def find(connection: Connection, ref: str, call: Call | None = None) -> tuple[Re
         raise NotFoundError(f"{action}: expected a uuid, a prefix of one, or a branch as in ':master'", action=action)
     prefix, _, branch = ref.partition(":")
     name, steps = _branch_and_steps(branch)
-    info = _info_of(connection, prefix, action, call) if prefix else _only_info(connection, action, call)
+    info = _info_of(connection, prefix, action, call, near) if prefix else _only_info(connection, action, call)
     graph = info.graph
     found = [prefix] if prefix in graph.nodes else [uuid for uuid in graph.nodes if uuid.startswith(prefix)]
     if branch or not found:
@@ -98,7 +103,7 @@ def find(connection: Connection, ref: str, call: Call | None = None) -> tuple[Re
     return info, graph.node(_single(found, action))
 
 
-def _info_of(connection: Connection, prefix: str, action: str, call: Call | None) -> RepoInfo:
+def _info_of(connection: Connection, prefix: str, action: str, call: Call | None, near: str | None) -> RepoInfo:
     """Return the repository with a version whose uuid or tag begins with `prefix`, or else the one of this alias."""
     try:
         return read_info(connection, prefix, action, call=call)
@@ -108,8 +113,43 @@ def _info_of(connection: Connection, prefix: str, action: str, call: Call | None
         repos = read_repos(connection, action, call=call)
         named = {uuid: each for uuid, each in repos.items() if each["Alias"] == prefix}
         if not named:
-            raise error from None
+            raise _with_hint(error, prefix, {near: repos[near]} if near in repos else repos) from None
         return _only(named, action)
+
+
+def _with_hint(error: NotFoundError, name: str, repos: Mapping[str, dict[str, Any]]) -> NotFoundError:
+    """Return the error with a sentence that tells what is missing, and what has a similar name."""
+    hinted = _hint_of_branch(name, repos) or hint(name, names_like(name, repos))
+    error.args = (f"{error.action}: no version and no repository has this name; {hinted}",)
+    return error
+
+
+def names_like(name: str, repos: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Return the names that could be meant: aliases and tags; for hexadecimal digits as many of each uuid."""
+    aliases = [repo["Alias"] for repo in repos.values() if repo.get("Alias")]
+    uuids = [uuid for repo in repos.values() for uuid in repo["DAG"]["Nodes"]]
+    digits = re.compile("[0-9a-f]+")
+    is_uuid = digits.fullmatch(name) is not None
+    return [
+        *aliases,
+        *(uuid[: len(name)] if is_uuid else uuid for uuid in uuids if is_uuid or not digits.fullmatch(uuid)),
+    ]
+
+
+def _hint_of_branch(name: str, repos: Mapping[str, dict[str, Any]]) -> str:
+    """Return what to say of the name of a branch that lacks its colon; nothing if no branch has a similar name."""
+    found = {
+        (node.get("Branch") or MASTER, repo.get("Alias") or root[:8])
+        for root, repo in repos.items()
+        for node in repo["DAG"]["Nodes"].values()
+    }
+    near = nearest(name, sorted({branch for branch, _ in found}))
+    fronts = sorted(front for branch, front in found if branch in near[:1])
+    if not fronts:
+        return ""
+    if len(fronts) > 1:
+        return f"a branch is named with its repository, as in '{fronts[0]}:{near[0]}'"
+    return f"did you mean the branch '{'' if len(repos) == 1 else fronts[0]}:{near[0]}'?"
 
 
 def _only_info(connection: Connection, action: str, call: Call | None) -> RepoInfo:
@@ -151,8 +191,10 @@ def _branch_and_steps(branch: str) -> tuple[str, int]:
 def _end(graph: Graph, branch: str, action: str) -> str:
     ends = graph.ends(branch or MASTER)
     if not ends:
-        there_are = ", ".join(graph.branches)
-        raise NotFoundError(f"{action}: no such branch in this repository, which has {there_are}", action=action)
+        known = [f":{each}" for each in graph.branches]
+        raise NotFoundError(
+            f"{action}: no such branch in repository {graph.root[:8]}; {hint(f':{branch}', known)}", action=action
+        )
     return _single(ends, action)
 
 

@@ -41,7 +41,7 @@ def read_description(instance: Instance) -> InstanceDescription:
         As for `VoxelsAccessor`.
     """
     action = f"open {instance.name}"
-    info = read_info(instance, action)
+    info = read_info(instance, action, "volume")
     check_voxels(info, instance.name)
     document = get_document(instance.connection, action, f"{instance.path}/metadata", "dvid-metadata-1")
     return instance_description(info, document, instance.name)

@@ -350,7 +350,7 @@ class TestRefused:
                 attempt("notes")
 
     def test_a_name_that_is_not_there(self, repo: Repo) -> None:
-        with pytest.raises(NotFoundError, match="no such instance"):
+        with pytest.raises(NotFoundError, match="no mapping"):
             repo.root.keyvalue("nothing")
 
     def test_an_instance_that_is_not_there_is_no_missing_key(self, repo: Repo) -> None:

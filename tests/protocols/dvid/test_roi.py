@@ -342,9 +342,9 @@ class TestRefused:
         assert roi.read_spans().tolist() == SPANS
 
     def test_a_name_that_is_not_there(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
-        with pytest.raises(NotFoundError, match="no such instance"):
+        with pytest.raises(NotFoundError, match="no region"):
             repo.root.roi("ear")
-        with pytest.raises(NotFoundError, match="no such instance"):
+        with pytest.raises(NotFoundError, match="no region"):
             volume.masked("ear")
 
     def test_an_instance_of_another_type(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:

@@ -317,7 +317,7 @@ class TestVersion:
             volume[...] = 0
 
     def test_a_volume_that_is_not_there_is_not_found(self, repo: Repo) -> None:
-        with pytest.raises(NotFoundError, match="no such instance"):
+        with pytest.raises(NotFoundError, match="no volume"):
             repo.root.volume("nothing")
 
     def test_a_tag_is_a_committed_version_of_that_name(self, repo: Repo, root: Version) -> None:

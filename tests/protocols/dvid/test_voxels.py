@@ -155,12 +155,12 @@ def test_coordinates_beyond_32_bits_are_refused_before_asking(dvid: DvidBackend)
 
 
 def test_an_unknown_version_is_not_found(dvid: DvidBackend) -> None:
-    with pytest.raises(NotFoundError, match="no such version"):
+    with pytest.raises(NotFoundError, match="no version"):
         pyvolume.open(f"dvid://{dvid.connection.url}/zzz/gray", connection=dvid.connection)
 
 
 def test_an_unknown_instance_is_not_found(dvid: DvidBackend) -> None:
-    with pytest.raises(NotFoundError, match="no such instance"):
+    with pytest.raises(NotFoundError, match="no volume"):
         pyvolume.open(f"dvid://{dvid.connection.url}/{dvid.uuid}/nothing", connection=dvid.connection)
 
 

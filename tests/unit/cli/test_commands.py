@@ -330,6 +330,26 @@ class TestErrors:
         assert done.err.count("\n") == 1
         assert done.out == ""
 
+    @pytest.mark.parametrize(
+        ("arguments", "code", "meant"),
+        [
+            (["inof"], 2, "'info'"),
+            (["keys", "gte"], 2, "'get'"),
+            (["roi", "craete"], 2, "'create'"),
+            (["ls", "--jsn"], 2, "--json"),
+            (["info", ":master/grey"], 4, "'gray'"),
+            (["ls", ":master/grey"], 4, "'gray'"),
+            (["info", "master"], 4, "':master'"),
+            (["tree", ":mastre"], 4, "':master'"),
+        ],
+    )
+    def test_a_misspelt_name_is_answered_with_the_nearest(
+        self, run: Run, arguments: list[str], code: int, meant: str
+    ) -> None:
+        done = run(*arguments)
+        assert (done.code, done.err.count("\n")) == (code, 1)
+        assert meant in done.err
+
     def test_a_server_that_stays_busy_has_a_code_of_its_own(self, run: Run, server: MockServer) -> None:
         server.faults.add(Fault("busy", times=100))
         done = run("--patience", "0", "ls")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pyvolume.errors import RefusedError
-from pyvolume.transport.auth import Additions, bearer_headers
+from pyvolume.transport.auth import Additions, Auth, bearer_headers
 from pyvolume.transport.request import Request
 
 
@@ -67,3 +68,23 @@ class Identity:
     def refresh(self, _refused: RefusedError, /) -> bool:
         """Return False: DVID gives out no tokens."""
         return False
+
+
+Secret = Literal["token", "admin_token"]
+
+VARIABLES: Mapping[Secret, str] = {"token": "PYVOLUME_TOKEN", "admin_token": "DVID_ADMIN_TOKEN"}
+"""The variables of the environment that the command reads; Python code passes tokens itself."""
+
+
+def token_advice(secret: Secret, *, sent: bool) -> str:
+    """Return what an error says about a token that the server wants: a wrong one was sent, or none."""
+    wanted = f"the server wants {'a token' if secret == 'token' else 'its admin token'}"
+    if sent:
+        return f"{wanted}, and does not accept the one that was sent"
+    way_out = f"Python code passes Identity({secret}=...), the variable {VARIABLES[secret]} is for the command"
+    return f"{wanted}, and none was sent; {way_out}"
+
+
+def sends(auth: Auth | None, secret: Secret) -> bool:
+    """Whether a connection sends a token of this kind where it is wanted."""
+    return bool(getattr(auth, secret)) if isinstance(auth, Identity) else auth is not None and secret == "token"

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.dvid import address
-from pyvolume.dvid.auth import Identity
+from pyvolume.dvid.auth import VARIABLES, Identity
 from pyvolume.dvid.catalogue import DvidCatalogue
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 from pyvolume.errors import AddressError, ForbiddenError, LockedError
@@ -20,7 +20,7 @@ class DvidDriver(Driver):
     """Opens volumes of DVID, see `Driver`."""
 
     forms = address.FORMS
-    environment: ClassVar[Mapping[str, str]] = {"token": "PYVOLUME_TOKEN", "admin_token": "DVID_ADMIN_TOKEN"}
+    environment: ClassVar[Mapping[str, str]] = {**VARIABLES}
     commands: ClassVar[Mapping[str, str]] = {
         "branch": "pyvolume.cli.dvid.versions",
         "commit": "pyvolume.cli.dvid.versions",
@@ -32,7 +32,7 @@ class DvidDriver(Driver):
         "tree": "pyvolume.cli.dvid.history",
     }
     ways_out: ClassVar[Mapping[type[Exception], str]] = {
-        ForbiddenError: "PYVOLUME_TOKEN, DVID_ADMIN_TOKEN",
+        ForbiddenError: ", ".join(VARIABLES.values()),
         LockedError: "pyvolume branch",
     }
 

@@ -6,12 +6,13 @@ import json
 import uuid as uuids
 from typing import Any
 
+from pyvolume.dvid.auth import sends, token_advice
 from pyvolume.dvid.client import get_document, post_document
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions import changes
 from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import read_info, read_repos
-from pyvolume.errors import AnswerError, NotFoundError
+from pyvolume.errors import AnswerError, ForbiddenError, NotFoundError
 from pyvolume.transport.connection import Connection
 
 __all__ = ["create_repo", "get_repos_info", "get_server_info", "get_server_types"]
@@ -74,7 +75,16 @@ def create_repo(connection: Connection, alias: str, description: str = "", root:
     SCHEMAS.validate("dvid-create-repo-1", document, action)
 
     def create() -> Uuid:
-        return _root(action, post_document(connection, action, "/api/repos", document, privileged=True))
+        try:
+            body = post_document(connection, action, "/api/repos", document, privileged=True)
+        except ForbiddenError as error:
+            if (
+                "admin" in error.reason
+            ):  # the server says the same of a missing token, a wrong one, and if it is read-only
+                advice = token_advice("admin_token", sent=sends(connection.auth, "admin_token"))
+                error.args = (f"{action}: {advice}; or it is read-only ({error.reason})",)
+            raise
+        return _root(action, body)
 
     # only a uuid that was drawn here tells whose repository is there
     return changes.once(create, lambda: Uuid(uuid) if root is None and _exists(connection, uuid) else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from pyvolume.dvid.auth import token_advice
 from pyvolume.errors import (
     AmbiguousError,
     ExistsError,
@@ -37,15 +38,12 @@ MEANINGS: tuple[tuple[str, type[RefusedError], str], ...] = (
     (r"\blocked node", LockedError, "the version is committed"),
     (r"exceeds this DVID server's set limit", TooLargeError, "more than the server gives at once"),
     (r"read-only mode", ForbiddenError, "the server is read-only"),
-    (
-        r"requires admin privileges",
-        ForbiddenError,
-        "the server wants its admin token, Identity(admin_token=...)",
-    ),
+    (r"requires admin privileges", ForbiddenError, "the server wants its admin token"),
+    (r"JWT required", ForbiddenError, token_advice("token", sent=False)),
     (
         r"JWT|bearer not in proper format|failed authorization|is not a simple string",
         ForbiddenError,
-        "the server wants a valid token, Identity(token=...)",
+        token_advice("token", sent=True),
     ),
     (r"user .* is not authorized", ForbiddenError, "the user of this token may not do that"),
 )

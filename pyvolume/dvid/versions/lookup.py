@@ -8,6 +8,7 @@ from typing import Any
 
 from pyvolume.calls.call import Call
 from pyvolume.dvid.address import segment
+from pyvolume.dvid.auth import sends, token_advice
 from pyvolume.dvid.client import get_document
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions.graph import MASTER, Graph, Node, RepoInfo, Uuid
@@ -41,10 +42,8 @@ def read_repos(
     """
     repos: dict[str, dict[str, Any]] = get_document(connection, action, "/api/repos/info", "dvid-repos-1", call=call)
     if not repos and get_document(connection, action, "/api/server/types", "dvid-server-types-1", call=call):
-        raise ForbiddenError(
-            f"{action}: the server shows none, although it holds some; it wants a valid token, Identity(token=...)",
-            action=action,
-        )
+        advice = token_advice("token", sent=sends(connection.auth, "token"))
+        raise ForbiddenError(f"{action}: the server holds repositories, and shows none; {advice}", action=action)
     return repos
 
 

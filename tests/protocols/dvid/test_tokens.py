@@ -20,6 +20,7 @@ from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.repo import Repo
 from pyvolume.dvid.versions import changes
 from pyvolume.errors import ForbiddenError
+from pyvolume.transport.auth import BearerToken
 
 
 @pytest.fixture(scope="module", params=["mock", "dvid"])
@@ -77,6 +78,46 @@ def test_a_bad_token_is_an_error_that_tells_what_to_do(url: str, repo: Repo, bad
         pytest.raises(ForbiddenError, match="token"),
     ):
         ASKS[ask](connection, repo)
+
+
+SAYS = {"none": "none was sent", "expired": "does not accept", "of another secret": "does not accept"}
+
+
+@pytest.mark.parametrize("bad", SAYS)
+@pytest.mark.parametrize("ask", ["list", "find", "open", "commit"])
+def test_a_wrong_token_and_none_are_told_apart(url: str, repo: Repo, bad: str, ask: str) -> None:
+    with (
+        pyvolume.Connection(url, auth=pyvolume.dvid.Identity(token=BAD[bad]())) as connection,
+        pytest.raises(ForbiddenError, match=SAYS[bad]) as caught,
+    ):
+        ASKS[ask](connection, repo)
+    assert ("PYVOLUME_TOKEN" in str(caught.value)) == (bad == "none")
+
+
+@pytest.mark.parametrize(
+    ("auth", "says"),
+    [
+        (None, "none was sent"),
+        (pyvolume.dvid.Identity(), "none was sent"),
+        (BearerToken("abc"), "none was sent"),
+        (pyvolume.dvid.Identity(admin_token="wrong"), "does not accept"),
+    ],
+    ids=["nobody", "no token", "a bearer", "a wrong token"],
+)
+def test_a_wrong_admin_token_and_none_are_told_apart(url: str, auth: Any, says: str) -> None:
+    with pyvolume.Connection(url, auth=auth) as connection, pytest.raises(ForbiddenError, match=says) as caught:
+        pyvolume.dvid.Server(connection).create_repo("never")
+    assert ("DVID_ADMIN_TOKEN" in str(caught.value)) == (says == "none was sent")
+    assert "wrong" not in str(caught.value)
+
+
+def test_python_code_reads_no_token_of_the_environment(url: str, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYVOLUME_TOKEN", token())
+    monkeypatch.setenv("DVID_ADMIN_TOKEN", real_dvid.ADMIN_TOKEN)
+    with pytest.raises(ForbiddenError):
+        pyvolume.open(f"dvid://{url}/{repo.root_uuid}/gray")
+    with pyvolume.dvid.Server(url) as server, pytest.raises(ForbiddenError):
+        server.create_repo("never")
 
 
 def test_a_good_token_opens_everything(repo: Repo) -> None:

@@ -33,6 +33,7 @@ copybutton_only_copy_prompt_lines = True
 
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_title = "pyvolume"
 html_show_sphinx = False
 html_show_copyright = False
@@ -49,4 +50,4 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": []}
+html_sidebars = {page: [] for page in ("index", "installation", "genindex", "py-modindex", "search")}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyvolume.dvid.address import check_name, segment
-from pyvolume.dvid.client import get_document, post_document
+from pyvolume.dvid.client import expect_nothing, get_document, post_document
 from pyvolume.dvid.documents import TYPENAMES
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions import changes, lookup
@@ -15,6 +15,7 @@ from pyvolume.dvid.versions.graph import RepoInfo, Uuid
 from pyvolume.errors import AnswerError, ExistsError, NotFoundError, StoreError, UnsupportedError
 from pyvolume.model.nearest import hint
 from pyvolume.transport.connection import Connection
+from pyvolume.transport.request import Request
 
 NOUNS = {**dict.fromkeys(TYPENAMES.values(), "volume"), "keyvalue": "mapping of keys", "roi": "region"}
 """What messages call an instance of each type."""
@@ -47,6 +48,32 @@ class Instance:
     def address(self) -> str:
         """The url of the instance, as `pyvolume.open` takes it."""
         return f"dvid://{self.connection.url}/{segment(self.uuid)}/{segment(self.name)}"
+
+
+class InstanceHandle:
+    """What handles of regions and of keys have in common: where they are, and requests without a result."""
+
+    _instance: Instance
+
+    @property
+    def connection(self) -> Connection:
+        """The connection to the server."""
+        return self._instance.connection
+
+    @property
+    def uuid(self) -> Uuid:
+        """The full uuid of the version."""
+        return self._instance.uuid
+
+    @property
+    def name(self) -> str:
+        """The name of the instance."""
+        return self._instance.name
+
+    def _exchange(self, request: Request) -> None:
+        self.connection.exchange(
+            request, lambda answer: expect_nothing(request.action, answer), self.connection.new_call()
+        )
 
 
 def create(instance: Instance, document: Mapping[str, str], schema: str) -> None:

@@ -262,7 +262,7 @@ class Version:
         NotFoundError, UnsupportedError, StoreError
             As for `VoxelsAccessor`.
         """
-        from pyvolume.dvid.voxels.accessor import VoxelsAccessor  # a volume knows its version, and imports this module
+        from pyvolume.dvid.voxels.accessor import VoxelsAccessor  # the module of volumes imports this one
 
         return VoxelsAccessor(
             self.connection,

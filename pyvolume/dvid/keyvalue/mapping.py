@@ -10,13 +10,12 @@ from typing import Any, BinaryIO, Self, TypeVar
 from pyvolume.calls.call import Call
 from pyvolume.dvid import instances
 from pyvolume.dvid.address import segment
-from pyvolume.dvid.client import expect_nothing, get_document
-from pyvolume.dvid.instances import Instance
+from pyvolume.dvid.client import get_document
+from pyvolume.dvid.instances import Instance, InstanceHandle
 from pyvolume.dvid.keyvalue import files, messages
 from pyvolume.dvid.keyvalue.files import PIECE_BYTES, VALUE_TYPE
 from pyvolume.dvid.keyvalue.json import JsonValues
 from pyvolume.dvid.refusals import refusal
-from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.errors import AnswerError, KeyNotFoundError, RefusedError
 from pyvolume.transfer.pool import run_ahead
@@ -34,7 +33,7 @@ BATCH_KEYS, BATCH_BYTES = 500, 4 << 20
 RANGE_BEGINS_BEHIND_END = 416
 
 
-class KeyValue(MutableMapping[str, bytes]):
+class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
     """Values of bytes by keys of text, in one version; a mapping like any other.
 
     `Version.keyvalue` returns handles of this class. Each operation is a request. A version inherits the keys of its
@@ -78,21 +77,6 @@ class KeyValue(MutableMapping[str, bytes]):
 
     def __repr__(self) -> str:
         return f"<KeyValue {self.name!r} of version {self.uuid[:8]}, {self.connection.url}>"
-
-    @property
-    def connection(self) -> Connection:
-        """The connection to the server."""
-        return self._instance.connection
-
-    @property
-    def uuid(self) -> Uuid:
-        """The full uuid of the version."""
-        return self._instance.uuid
-
-    @property
-    def name(self) -> str:
-        """The name of the instance."""
-        return self._instance.name
 
     @property
     def _path(self) -> str:
@@ -317,11 +301,6 @@ class KeyValue(MutableMapping[str, bytes]):
     def _request(self, action: str, method: str, key: str, **facts: Any) -> Request:
         messages.check_key(action, key)
         return Request(action, method, f"{self._path}/key/{segment(key)}", refusal=_refusal, **facts)
-
-    def _exchange(self, request: Request) -> None:
-        self.connection.exchange(
-            request, lambda answer: expect_nothing(request.action, answer), self.connection.new_call()
-        )
 
 
 def create(instance: Instance, *, versioned: bool) -> KeyValue:

@@ -13,14 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyvolume.calls.call import Call
 from pyvolume.dvid import instances
-from pyvolume.dvid.client import expect_nothing, get_document
-from pyvolume.dvid.instances import Instance
+from pyvolume.dvid.client import get_document
+from pyvolume.dvid.instances import Instance, InstanceHandle
 from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.roi import spans
 from pyvolume.dvid.roi.mask import MaskStore
 from pyvolume.dvid.roi.spans import Partial
 from pyvolume.dvid.versions.changes import once
-from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.errors import AnswerError, MetadataError
 from pyvolume.model.box import Box
@@ -47,7 +46,7 @@ class Part:
     block_count: int
 
 
-class Roi:
+class Roi(InstanceHandle):
     """A region of interest: a set of whole blocks, in one version.
 
     `Version.roi` returns handles of this class, and ``volume.masked`` takes them. Each method is one request. All
@@ -86,21 +85,6 @@ class Roi:
     def __repr__(self) -> str:
         blocks = "×".join(map(str, self.block_shape))
         return f"<Roi {self.name!r} of version {self.uuid[:8]}, blocks of {blocks}, {self.connection.url}>"
-
-    @property
-    def connection(self) -> Connection:
-        """The connection to the server."""
-        return self._instance.connection
-
-    @property
-    def uuid(self) -> Uuid:
-        """The full uuid of the version."""
-        return self._instance.uuid
-
-    @property
-    def name(self) -> str:
-        """The name of the instance."""
-        return self._instance.name
 
     @property
     def block_shape(self) -> tuple[int, ...]:
@@ -284,11 +268,6 @@ class Roi:
             return np.array_equal(self.read_spans(), rows) or None
 
         once(ask, look, "the region may be unchanged, updated or empty; write it again")
-
-    def _exchange(self, request: Request) -> None:
-        self.connection.exchange(
-            request, lambda answer: expect_nothing(request.action, answer), self.connection.new_call()
-        )
 
 
 class RoiMaskAccessor(Volume):

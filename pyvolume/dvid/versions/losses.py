@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pyvolume.comparing import compare
 from pyvolume.dvid.versions.graph import Graph, Node, Uuid
 from pyvolume.errors import UnsupportedError
 from pyvolume.model.box import Box
 from pyvolume.volume import Volume
+
+T = TypeVar("T")
 
 
 class Values(Protocol):
@@ -32,9 +34,7 @@ def lost_blocks(graph: Graph, merged: Node, open_in: Callable[[Uuid], Volume]) -
     open_in : callable
         Opens the volume in a version.
     """
-    origin = _origin(graph, merged)
-    here, before = open_in(merged.uuid), open_in(origin)
-    sides = {parent: open_in(parent) for parent in merged.parents}
+    before, here, sides = _opened(graph, merged, open_in)
     everywhere = _around([volume.bounds for volume in (here, *sides.values())])
     missing = {parent: compare(side, here, everywhere) for parent, side in sides.items()}
     common = set.intersection(*map(set, missing.values()))
@@ -48,28 +48,23 @@ def lost_blocks(graph: Graph, merged: Node, open_in: Callable[[Uuid], Volume]) -
 
 
 def lost_keys(graph: Graph, merged: Node, open_in: Callable[[Uuid], Values]) -> dict[Uuid, list[str]]:
-    """Return the keys that a merge has lost, for each parent that has lost some.
-
-    Parameters
-    ----------
-    graph : Graph
-        The versions of the repository.
-    merged : Node
-        The merge.
-    open_in : callable
-        Returns the keys and values in a version.
-    """
-    origin = _origin(graph, merged)
-    here = set(open_in(merged.uuid))
-    sides = {parent: open_in(parent) for parent in merged.parents}
-    missing = {parent: set(side) - here for parent, side in sides.items()}
+    """Return the keys that a merge has lost, as `lost_blocks` does; `open_in` returns the keys and values."""
+    origin, here, sides = _opened(graph, merged, open_in)
+    kept = set(here)
+    missing = {parent: set(side) - kept for parent, side in sides.items()}
     common = set.intersection(*missing.values())
-    before = open_in(origin).get_many(set.union(*missing.values()))
+    before = origin.get_many(set.union(*missing.values()))
     lost = {}
     for parent, keys in missing.items():
         now = sides[parent].get_many(keys)
         lost[parent] = sorted(key for key in keys if key in common or now[key] != before.get(key))
     return {parent: keys for parent, keys in lost.items() if keys}
+
+
+def _opened(graph: Graph, merged: Node, open_in: Callable[[Uuid], T]) -> tuple[T, T, dict[Uuid, T]]:
+    """Return what is stored in the last common ancestor of the parents, in the merge, and in each parent."""
+    origin = _origin(graph, merged)
+    return open_in(origin), open_in(merged.uuid), {parent: open_in(parent) for parent in merged.parents}
 
 
 def _origin(graph: Graph, merged: Node) -> Uuid:

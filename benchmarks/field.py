@@ -120,7 +120,7 @@ def _fill_dvid(url: str, root: Path, *, given: bool) -> str:
         version = general.create_repo(connection, f"pyvolume-benchmark-{uuid.uuid4().hex[:8]}")
         volume = noise(root)[None, :, :, :EDGE]
         for name in VOLUMES:
-            metadata = voxels.VoxelsMetadata.create_default_metadata((1, 0, 0, 0), "uint8", "cxyz", 1.0, "nanometers")
+            metadata = pyvolume.VoxelsMetadata.of((1, 0, 0, 0), "uint8", units="nanometers")
             voxels.create_new(connection, version, name, metadata)
             values = volume if name == "noise" else np.zeros_like(volume, order="F")
             voxels.VoxelsAccessor(connection, version, name)[:, :EDGE, :EDGE, :EDGE] = values

@@ -129,7 +129,7 @@ def _serving(url: str | None) -> Iterator[tuple[str, MockServer | None]]:
 def _upload(connection: pyvolume.Connection, scan: NDArray[np.uint16], voxel_size: tuple[float, ...]) -> VoxelsAccessor:
     alias = f"pyvolume-demo-{uuid.uuid4().hex[:8]}"
     repository = general.create_repo(connection, alias)
-    metadata = voxels.VoxelsMetadata.create_default_metadata(scan.shape, scan.dtype, "cxyz", voxel_size, "millimeters")
+    metadata = pyvolume.VoxelsMetadata.of(scan.shape, scan.dtype, resolution=voxel_size, units="millimeters")
     voxels.create_new(connection, repository, NAME, metadata, block_shape=BLOCK_SHAPE)
     volume = VoxelsAccessor(connection, repository, NAME)
     began = time.perf_counter()

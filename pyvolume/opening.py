@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from pyvolume.display.neuroglancer import is_link, url_of
 from pyvolume.errors import MetadataError
-from pyvolume.model.metadata import AXES, VoxelsMetadata
+from pyvolume.model.axes import DEFAULT_DIMS
+from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores import registry
 from pyvolume.stores.memory import MemoryStore
 from pyvolume.transfer.casting import Casting
@@ -99,13 +100,12 @@ def from_array(
     array([ 7, 19], dtype=uint8)
     """
     voxels = np.asarray(array)
-    if not 2 <= voxels.ndim <= len(AXES) or voxels.dtype.kind not in "biuf":
+    if not 2 <= voxels.ndim <= len(DEFAULT_DIMS) or voxels.dtype.kind not in "biuf":
         raise MetadataError(
-            f"from_array: expected numbers on two to {len(AXES)} axes, channel first, "
+            f"from_array: expected numbers on two to {len(DEFAULT_DIMS)} axes, channel first, "
             f"and found {voxels.dtype} on {voxels.ndim}"
         )
-    keys = AXES[: voxels.ndim] if dims is None else "".join(dims)
-    metadata = VoxelsMetadata.create_default_metadata(voxels.shape, voxels.dtype, keys, 1.0, "")
+    metadata = VoxelsMetadata.of(voxels.shape, voxels.dtype, dims=dims)
     blocks = np.ones(voxels.ndim - 1, int) if block_shape is None else np.asarray(block_shape)
     if blocks.shape != (voxels.ndim - 1,) or blocks.dtype.kind not in "iu" or blocks.min() < 1:
         raise MetadataError(

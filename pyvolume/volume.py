@@ -166,7 +166,7 @@ class Volume:
     @property
     def dims(self) -> tuple[str, ...]:
         """The name of each axis, channel first; a letter each."""
-        return tuple(self.metadata.axiskeys)
+        return self.metadata.dims
 
     @property
     def chunks(self) -> tuple[int, ...]:

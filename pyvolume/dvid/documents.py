@@ -13,6 +13,7 @@ import numpy as np
 
 from pyvolume.dvid.address import check_name
 from pyvolume.errors import MetadataError, SelectionError, UnsupportedError
+from pyvolume.model.axes import are_dims
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 
@@ -25,6 +26,9 @@ TYPENAMES = {
     ("float32", 1): "float32blk",
 }
 """Which instance type holds voxels of a dtype and a number of channels."""
+
+DIMS = ("c", "x", "y", "z")
+"""The axes of volumes that can be created."""
 
 LABEL_TYPES = ("labelblk", "labelarray", "labelmap")
 
@@ -110,16 +114,16 @@ def voxels_metadata(document: dict[str, Any], name: str) -> VoxelsMetadata:
         raise UnsupportedError(f"open {name}: the channels of a voxel must be of one dtype, not {sorted(kinds)}")
     start = tuple(axis["Offset"] for axis in axes)
     stop = tuple(axis["Offset"] + axis["Size"] for axis in axes)
-    axiskeys = "c" + "".join(axis["Label"].lower() for axis in axes)
-    if len(set(axiskeys)) != len(axes) + 1:
-        raise MetadataError(f"open {name}: the axes {axiskeys!r} are not one letter each", path="$.Axes")
+    dims = ("c", *(axis["Label"].lower() for axis in axes))
+    if not are_dims(dims, len(axes) + 1):
+        raise MetadataError(f"open {name}: the axes {dims} are not one letter each", path="$.Axes")
     return VoxelsMetadata(
         bounds=Box((0, *start), (len(values), *stop)),
         dtype=_dtype(kinds.pop(), name),
-        axiskeys=axiskeys,
+        dims=dims,
         resolution=tuple(float(axis["Resolution"]) for axis in axes),
         units=tuple(axis["Units"] for axis in axes),
-        channel_labels=tuple(value.get("Label", "") for value in values),
+        labels=(tuple(value.get("Label", "") for value in values), *(None for _ in axes)),
     )
 
 
@@ -167,8 +171,8 @@ def typename_for(metadata: VoxelsMetadata) -> str:
             f"create volume: DVID has no instance type for {metadata.dtype.name} × {channels} channels; "
             f"it stores {possible}"
         )
-    if metadata.axiskeys != "cxyz":
-        raise UnsupportedError(f"create volume: DVID stores the axes 'cxyz', not {metadata.axiskeys!r}")
+    if metadata.dims != DIMS:
+        raise UnsupportedError(f"create volume: DVID stores the axes 'cxyz', not {''.join(metadata.dims)!r}")
     return typename
 
 

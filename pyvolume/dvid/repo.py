@@ -157,7 +157,7 @@ class Repo:
         lengths = (0, 0, 0) if shape is None else tuple(shape)
         if len(lengths) != 3:
             raise MetadataError(f"create {name}: shape is (x, y, z), without the channels, not {lengths}")
-        metadata = VoxelsMetadata.create_default_metadata((channels, *lengths), dtype, "cxyz", resolution, units)
+        metadata = VoxelsMetadata.of((channels, *lengths), dtype, resolution=resolution, units=units)
         return creation.create(
             self._new_instance(name),
             metadata,

@@ -125,7 +125,7 @@ class Description:
         """Return the unit of an axis, empty where it is not known."""
         return self.units[self.volume_axes.index(axis) - 1] if self.units and axis in self.volume_axes[1:] else ""
 
-    def key(self, axiskeys: str, shape: Iterable[int]) -> tuple[int | slice, ...]:
+    def key(self, dims: str, shape: Iterable[int]) -> tuple[int | slice, ...]:
         """Return where an array of this shape belongs in a volume, as literal coordinates.
 
         Raises
@@ -138,15 +138,15 @@ class Description:
                 "place voxels: they were taken by a list of indices, which the file does not know; give slices"
             )
         lengths = dict(zip(self.axes, shape, strict=True))
-        if not set(lengths) <= set(axiskeys) or (self.offset and self.volume_axes != axiskeys):
+        if not set(lengths) <= set(dims) or (self.offset and self.volume_axes != dims):
             raise MetadataError(
-                f"place voxels: expected axes of the volume, {axiskeys!r}, and found {self.volume_axes or self.axes!r}"
+                f"place voxels: expected axes of the volume, {dims!r}, and found {self.volume_axes or self.axes!r}"
             )
-        offset = self.offset or (0,) * len(axiskeys)
-        step = self.step or (1,) * len(axiskeys)
+        offset = self.offset or (0,) * len(dims)
+        step = self.step or (1,) * len(dims)
         return tuple(
             slice(first, first + lengths[axis] * apart, apart) if axis in lengths else first
-            for axis, first, apart in zip(axiskeys, offset, step, strict=True)
+            for axis, first, apart in zip(dims, offset, step, strict=True)
         )
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from pyvolume.errors import AddressError, MetadataError
 from pyvolume.files import formats
 from pyvolume.files.description import Description
+from pyvolume.model.axes import default_labels
 from pyvolume.model.box import Box
-from pyvolume.model.metadata import VoxelsMetadata, default_channel_labels
+from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.arrays import ArrayStore, address_of
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
@@ -79,10 +80,10 @@ def _metadata_of(description: Description, array: Any, path: Path) -> VoxelsMeta
     return VoxelsMetadata(
         bounds=Box(start, [low + n for low, n in zip(start, shape, strict=True)]),
         dtype=dtype,
-        axiskeys=axes,
+        dims=tuple(axes),
         resolution=tuple(description.size_of(axis) for axis in axes[1:]),
         units=tuple(description.unit_of(axis) for axis in axes[1:]),
-        channel_labels=default_channel_labels(shape[0]),
+        labels=default_labels(shape),
     )
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from pyvolume.errors import MetadataError
+from pyvolume.model.axes import AxisLabels, checked_dims, default_dims, default_labels
 from pyvolume.model.box import Box
-
-AXES = "cxyztu"
-"""The axes of a channel-first array of two to six axes, in order."""
 
 
 def _one_per_axis(values: object, count: int, kind: type, name: str) -> tuple[Any, ...]:
@@ -44,22 +42,22 @@ class VoxelsMetadata:
         The stored box, channel axis first; empty where nothing is stored.
     dtype : numpy.dtype
         The dtype of a voxel, in one channel.
-    axiskeys : str
-        One letter per axis, channel first, e.g. ``"cxyz"``.
+    dims : tuple of str
+        One letter per axis, channel first, e.g. ``("c", "x", "y", "z")``.
     resolution : tuple of float
         Size of a voxel, one per axis behind the channel.
     units : tuple of str
         Unit of the resolution, one per axis behind the channel.
-    channel_labels : tuple of str
-        One per channel.
+    labels : tuple
+        For each axis, a tuple of str with one label per index, or None if the axis has no labels.
     """
 
     bounds: Box
     dtype: np.dtype[Any]
-    axiskeys: str
+    dims: tuple[str, ...]
     resolution: tuple[float, ...]
     units: tuple[str, ...]
-    channel_labels: tuple[str, ...]
+    labels: AxisLabels
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -71,16 +69,24 @@ class VoxelsMetadata:
         """The lower corner of the bounds; of any sign."""
         return self.bounds.start
 
+    def __eq__(self, other: object) -> bool:
+        # a subclass with more names has the same facts
+        if not isinstance(other, VoxelsMetadata):
+            return NotImplemented
+        return all(getattr(self, field.name) == getattr(other, field.name) for field in fields(self))
+
     @classmethod
-    def create_default_metadata(
+    def of(
         cls,
         shape: Sequence[int],
         dtype: DTypeLike,
-        axiskeys: str,
-        resolution: float | Sequence[float],
-        units: str | Sequence[str],
+        *,
+        dims: Sequence[str] | None = None,
+        resolution: float | Sequence[float] = 1.0,
+        units: str | Sequence[str] = "",
+        labels: Mapping[str, Sequence[str]] | None = None,
     ) -> Self:
-        """Describe a new volume.
+        """Describe a new volume, which begins at voxel 0.
 
         Parameters
         ----------
@@ -88,12 +94,19 @@ class VoxelsMetadata:
             Channel first. A volume that starts without voxels has zeros behind the channel, e.g. ``(4, 0, 0, 0)``.
         dtype : dtype-like
             The dtype of a voxel, in one channel.
-        axiskeys : str
-            One letter per axis, channel first, e.g. ``"cxyz"``.
+        dims : sequence of str, optional
+            One letter per axis, channel first, e.g. ``"cxyz"``; by default the first letters of ``"cxyztu"``.
         resolution : float or sequence of float
             Size of a voxel: one number for all axes, or one per axis behind the channel.
         units : str or sequence of str
             Units of the resolution, likewise, e.g. ``"nanometers"``.
+        labels : mapping of str to sequence of str, optional
+            Labels of an axis by its letter, one per index, e.g. ``{"c": ["red", "green"]}``. By default one channel
+            is ``"intensity"``, several are ``"channel-0"``, ``"channel-1"``, …; other axes have no labels.
+
+        Returns
+        -------
+        VoxelsMetadata
 
         Raises
         ------
@@ -102,42 +115,55 @@ class VoxelsMetadata:
 
         Examples
         --------
-        >>> VoxelsMetadata.create_default_metadata((4, 0, 0, 0), "uint8", "cxyz", 1.0, "microns").units
-        ('microns', 'microns', 'microns')
+        >>> metadata = VoxelsMetadata.of((1, 40, 30, 8), "uint16", resolution=0.5, units="micrometers")
+        >>> metadata.dims
+        ('c', 'x', 'y', 'z')
+        >>> metadata.units
+        ('micrometers', 'micrometers', 'micrometers')
+
+        Channels can have labels, and the axes can be others:
+
+        >>> metadata = VoxelsMetadata.of((2, 90, 64, 48), "uint8", dims="caxy", labels={"c": ["red", "green"]})
+        >>> metadata.labels
+        (('red', 'green'), None, None, None)
         """
         try:
             shape = tuple(map(operator.index, shape))
         except TypeError:
             raise MetadataError(f"metadata: a shape is one integer per axis, not {shape!r}") from None
-        check_axiskeys(axiskeys, len(shape))
+        dims = default_dims(len(shape)) if dims is None else checked_dims(dims, len(shape))
+        if len(shape) < 2:
+            raise MetadataError(f"metadata: a volume has an axis behind the channel, not only {dims}")
         if shape[0] < 1:
             raise MetadataError(f"metadata: a volume has at least one channel, not {shape[0]}: {shape}")
         if any(n < 0 for n in shape):
             raise MetadataError(f"metadata: a shape is not negative: {shape}")
-        if len(shape) < 2:
-            raise MetadataError(f"metadata: a volume has an axis behind the channel, not only {axiskeys!r}")
         sizes = _one_per_axis(resolution, len(shape) - 1, float, "resolution")
         if not all(math.isfinite(size) and size > 0 for size in sizes):
             raise MetadataError(f"metadata: a resolution is finite and above 0, not {sizes}")
         return cls(
             bounds=Box((0,) * len(shape), shape),
             dtype=np.dtype(dtype),
-            axiskeys=axiskeys,
+            dims=dims,
             resolution=sizes,
             units=_one_per_axis(units, len(shape) - 1, str, "units"),
-            channel_labels=default_channel_labels(shape[0]),
+            labels=_all_labels(labels or {}, dims, shape),
         )
 
 
-def default_channel_labels(count: int) -> tuple[str, ...]:
-    """Return the labels of channels that nobody named."""
-    return ("intensity",) if count == 1 else tuple(f"channel-{i}" for i in range(count))
+def _all_labels(given: Mapping[str, Sequence[str]], dims: tuple[str, ...], shape: tuple[int, ...]) -> AxisLabels:
+    """Return the labels of each axis: those that are given, else the default ones."""
+    found = dict(zip(dims, default_labels(shape), strict=True))
+    for dim, labels in given.items():
+        if dim not in found:
+            raise MetadataError(f"metadata: labels are of the axes {dims}, not of {dim!r}")
+        found[dim] = _labels_of_axis(labels, dim, shape[dims.index(dim)])
+    return tuple(found.values())
 
 
-def check_axiskeys(axiskeys: str, ndim: int) -> None:
-    """Refuse axis keys that do not describe a channel-first array of `ndim` axes."""
-    if len(axiskeys) != ndim or len(set(axiskeys)) != ndim or not axiskeys.startswith("c"):
-        raise MetadataError(
-            f"metadata: axiskeys must be {ndim} different letters, channel first (as in {AXES[:ndim]!r}), "
-            f"not {axiskeys!r}"
-        )
+def _labels_of_axis(labels: Sequence[str], dim: str, count: int) -> tuple[str, ...]:
+    is_list = not isinstance(labels, str) and isinstance(labels, Iterable)
+    listed = tuple(labels) if is_list else ()
+    if not is_list or len(listed) != count or not all(isinstance(label, str) for label in listed):
+        raise MetadataError(f"metadata: labels of the axis {dim!r} must be {count} texts, not {labels!r}")
+    return tuple(map(str, listed))

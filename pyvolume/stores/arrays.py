@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
-from pyvolume.errors import MetadataError, VoxelsMismatchError
+from pyvolume.errors import VoxelsMismatchError
+from pyvolume.model.axes import default_dims, default_labels
 from pyvolume.model.box import Box
-from pyvolume.model.metadata import AXES, VoxelsMetadata, default_channel_labels
+from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import StoreTraits
 from pyvolume.stores.locks import process_locks
 
@@ -67,17 +68,17 @@ class ArrayStore:
         self._metadata = metadata_of(array) if metadata is None else metadata
         self._close = close
         self._chunks = _chunks_of(array)
-        keys = self._metadata.axiskeys
-        held = axes or keys
-        self._order = tuple(keys.index(axis) for axis in held)
-        self._place = tuple(held.index(axis) for axis in keys if axis in held)
-        self._missing = tuple(at for at, axis in enumerate(keys) if axis not in held)
+        dims = self._metadata.dims
+        held = tuple(axes) or dims
+        self._order = tuple(dims.index(axis) for axis in held)
+        self._place = tuple(held.index(axis) for axis in dims if axis in held)
+        self._missing = tuple(at for at, axis in enumerate(dims) if axis not in held)
         place = address or address_of(array)
         self.address = place or f"memory://{id(array):x}"
         chunks = dict(zip(self._order, self._chunks or (), strict=False))
         self.traits = StoreTraits(
-            write_grid=(1,) * len(keys),
-            chunks=tuple(chunks.get(at, 1) for at in range(len(keys))),
+            write_grid=(1,) * len(dims),
+            chunks=tuple(chunks.get(at, 1) for at in range(len(dims))),
             writable=_is_writable(array) if writable is None else writable,
             lasting=bool(place),
         )
@@ -144,15 +145,13 @@ def metadata_of(array: Sliceable) -> VoxelsMetadata:
         If it has too many axes.
     """
     shape = tuple(array.shape)
-    if len(shape) > len(AXES):
-        raise MetadataError(f"array: expected up to {len(AXES)} axes, channel first, and found {len(shape)}")
     return VoxelsMetadata(
         bounds=Box((0,) * len(shape), shape),
         dtype=np.dtype(array.dtype),
-        axiskeys=AXES[: len(shape)],
+        dims=default_dims(len(shape)),
         resolution=(1.0,) * (len(shape) - 1),
         units=("",) * (len(shape) - 1),
-        channel_labels=default_channel_labels(shape[0] if shape else 1),
+        labels=default_labels(shape),
     )
 
 

@@ -46,9 +46,9 @@ def checked_box(box: BoxLike, metadata: VoxelsMetadata) -> Box:
         except (TypeError, ValueError):
             raise SelectionError(f"box: expected a Box, or a pair of corners, and found {box!r}") from None
         box = Box(start, stop)
-    if box.ndim != len(metadata.axiskeys):
+    if box.ndim != len(metadata.dims):
         raise SelectionError(
-            f"box: expected one number for each of the {len(metadata.axiskeys)} axes {metadata.axiskeys!r} "
+            f"box: expected one number for each of the {len(metadata.dims)} axes {''.join(metadata.dims)!r} "
             f"and found {box.ndim}"
         )
     return box
@@ -67,7 +67,7 @@ def check_inside(box: Box, metadata: VoxelsMetadata, traits: StoreTraits, *, gro
         if not can_grow and box.size and not low <= box.start[axis] <= box.stop[axis] <= high:
             raise SelectionError(
                 f"box: {box.start[axis]}:{box.stop[axis]} is outside the bounds {low}:{high} "
-                f"of axis {axis} ({metadata.axiskeys[axis]!r})"
+                f"of axis {axis} ({metadata.dims[axis]!r})"
             )
 
 

@@ -281,7 +281,7 @@ class WatchedStore(MemoryStore):
 
 def test_no_more_is_under_way_than_was_asked_for() -> None:
     array = ramp(SHAPE)
-    metadata = pyvolume.VoxelsMetadata.create_default_metadata(SHAPE, "uint8", "cxyz", 1.0, "")
+    metadata = pyvolume.VoxelsMetadata.of(SHAPE, "uint8")
     store, out = WatchedStore(array, metadata), np.zeros(SHAPE, "uint8")
     pyvolume.copy(pyvolume.Volume(store, metadata), out, concurrency=1)
     same(out, array)

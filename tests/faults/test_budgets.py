@@ -186,7 +186,7 @@ def far_server() -> Iterator[str]:
 def far_volume(far_server: str) -> Iterator[pyvolume.dvid.VoxelsAccessor]:
     with pyvolume.Connection(far_server) as connection:
         uuid = general.create_repo(connection, "memory")
-        metadata = pyvolume.VoxelsMetadata.create_default_metadata((1, 256, 256, 256), "uint16", "cxyz", 1.0, "um")
+        metadata = pyvolume.VoxelsMetadata.of((1, 256, 256, 256), "uint16", units="um")
         voxels.create_new(connection, uuid, "large", metadata)
         volume = pyvolume.dvid.VoxelsAccessor(connection, uuid, "large")
         volume[:, :64, :64, :64] = 1

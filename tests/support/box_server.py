@@ -125,9 +125,7 @@ class BoxStore:
     def __init__(self, connection: Connection, array: NDArray[Any], most: int, **traits: Any) -> None:
         self.connection = connection
         self.address = connection.url
-        self.metadata = VoxelsMetadata.create_default_metadata(
-            array.shape, array.dtype, "cxyztu"[: array.ndim], 1.0, ""
-        )
+        self.metadata = VoxelsMetadata.of(array.shape, array.dtype)
         every = StoreTraits(
             write_grid=(1,) * array.ndim,
             max_read_bytes=most,

@@ -41,8 +41,8 @@ class DvidBackend:
 
     def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.dvid.VoxelsAccessor:
         name = next(self._names)
-        empty = pyvolume.VoxelsMetadata.create_default_metadata(
-            (array.shape[0], 0, 0, 0), array.dtype, "cxyz", (4, 4, 40), "nanometers"
+        empty = pyvolume.VoxelsMetadata.of(
+            (array.shape[0], 0, 0, 0), array.dtype, resolution=(4, 4, 40), units="nanometers"
         )
         voxels.create_new(self.connection, self.uuid, name, empty, block_shape=blocks)
         volume = pyvolume.dvid.VoxelsAccessor(self.connection, self.uuid, name)

@@ -41,7 +41,7 @@ class GeneratedStore:
             write_grid=(1, 64, 64, 64),
             preferred_concurrency=concurrency,
         )
-        self.metadata = VoxelsMetadata.create_default_metadata(SHAPE, "uint8", "cxyz", 1.0, "")
+        self.metadata = VoxelsMetadata.of(SHAPE, "uint8")
         self.asked: list[tuple[str, Box]] = []
         self.changed: dict[tuple[int, ...], int] = {}
         self._lock = threading.Lock()

@@ -14,8 +14,6 @@ from pyvolume import Box, RetryPolicy, Volume, VoxelsMetadata
 from pyvolume.calls.call import Call
 from pyvolume.stores.memory import MemoryStore
 
-AXES = "cxyztu"
-
 
 class WatchedStore(MemoryStore):
     """A store of a channel-first array, which it takes a copy of.
@@ -41,7 +39,7 @@ class WatchedStore(MemoryStore):
         growable: bool = False,
         **traits: Any,
     ) -> None:
-        self.metadata = VoxelsMetadata.create_default_metadata(array.shape, array.dtype, AXES[: array.ndim], 1.0, "")
+        self.metadata = VoxelsMetadata.of(array.shape, array.dtype)
         self._listing = threading.Lock()
         self.asked: list[tuple[str, Box]] = []
         self.before = before

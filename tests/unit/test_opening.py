@@ -187,10 +187,10 @@ class TestFromArray:
         with pytest.raises(MetadataError, match=f"expected numbers on two to 6 axes, channel first, and found {found}"):
             pyvolume.from_array(array)
 
-    @pytest.mark.parametrize("axiskeys", ["xyz", "cxyz", "cxx", ""])
-    def test_axis_keys_that_do_not_fit_are_refused(self, axiskeys: str) -> None:
-        with pytest.raises(MetadataError, match="axiskeys must be 3 different letters, channel first"):
-            pyvolume.from_array(np.zeros((1, 3, 4)), axiskeys)
+    @pytest.mark.parametrize("dims", ["xyz", "cxyz", "cxx", ""])
+    def test_dims_that_do_not_fit_are_refused(self, dims: str) -> None:
+        with pytest.raises(MetadataError, match="dims"):
+            pyvolume.from_array(np.zeros((1, 3, 4)), dims)
 
     @pytest.mark.parametrize("blocks", [(), (2,), (2, 2, 2), (2, 0), (2, -2)])
     def test_blocks_that_do_not_fit_are_refused(self, blocks: tuple[int, ...]) -> None:

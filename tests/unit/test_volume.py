@@ -29,7 +29,7 @@ def volume_of(array: NDArray[Any] | None = None, **options: Any) -> Volume:
 
 
 def with_options(array: NDArray[Any], blocks: tuple[int, ...] = (4, 4, 4), **options: Any) -> Volume:
-    metadata = VoxelsMetadata.create_default_metadata(array.shape, array.dtype, "cxyz", 1.0, "")
+    metadata = VoxelsMetadata.of(array.shape, array.dtype)
     return Volume(MemoryStore(array, metadata, block_shape=blocks, growable=False), metadata, **options)
 
 
@@ -359,7 +359,7 @@ class TestLifetime:
             def close(self) -> None:
                 closed.append(True)
 
-        metadata = VoxelsMetadata.create_default_metadata(SHAPE, "uint16", "cxyz", 1.0, "")
+        metadata = VoxelsMetadata.of(SHAPE, "uint16")
         with Volume(Store(ramp(), metadata, block_shape=(1, 1, 1), growable=False), metadata):
             assert closed == []
         assert closed == [True]

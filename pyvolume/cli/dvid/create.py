@@ -110,7 +110,7 @@ def _metadata(options: dict[str, Any]) -> VoxelsMetadata:
         found |= _of_file(options["like"])
     found |= {name: options[name] for name in found if options[name] is not None}
     shape = (found["channels"], *found["shape"])
-    return VoxelsMetadata.create_default_metadata(shape, found["dtype"], "cxyz", found["resolution"], found["units"])
+    return VoxelsMetadata.of(shape, found["dtype"], resolution=found["resolution"], units=found["units"])
 
 
 def _of_file(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
+from pyvolume.dvid.documents import DIMS
 from pyvolume.dvid.roi import spans
 from pyvolume.dvid.roi.spans import Numbers
 from pyvolume.model.box import Box
@@ -50,10 +51,10 @@ class MaskStore:
         return VoxelsMetadata(
             bounds=spans.bounding_box(self._spans, self._block_shape),
             dtype=np.dtype("uint8"),
-            axiskeys="cxyz",
+            dims=DIMS,
             resolution=(1.0, 1.0, 1.0),
             units=("", "", ""),
-            channel_labels=("roi-mask",),
+            labels=(("roi-mask",), None, None, None),
         )
 
     def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:

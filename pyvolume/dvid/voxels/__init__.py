@@ -11,7 +11,7 @@ from pyvolume.dvid.voxels.accessor import (
 )
 from pyvolume.dvid.voxels.creation import create_new
 from pyvolume.dvid.voxels.history import Change
-from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.dvid.voxels.metadata import VoxelsMetadata
 
 __all__ = [
     "Change",

@@ -16,11 +16,11 @@ from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import read_graph, resolve, within
 from pyvolume.dvid.voxels import settings
 from pyvolume.dvid.voxels.history import Change, changes_of
+from pyvolume.dvid.voxels.metadata import VoxelsMetadata
 from pyvolume.dvid.voxels.pictures import Format, Plane, Point, draw, draw_array, oblique_cut, plane_of
 from pyvolume.dvid.voxels.store import DvidStore, read_description
 from pyvolume.errors import SelectionError, UnsupportedError
 from pyvolume.model.box import Box
-from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.checks import checked_box, joined
 from pyvolume.transport.connection import Connection
@@ -480,8 +480,8 @@ class VoxelsAccessor(Volume):
 
     @property
     def axiskeys(self) -> str:
-        """The names of the axes as pydvid has them, one text; see `dims`."""
-        return self.metadata.axiskeys
+        """The letters of the axes as pydvid has them, one text; see `dims`."""
+        return "".join(self.dims)
 
     @property
     def block_shape(self) -> tuple[int, ...]:
@@ -490,8 +490,8 @@ class VoxelsAccessor(Volume):
 
     @property
     def voxels_metadata(self) -> VoxelsMetadata:
-        """What the volume is; the same as `metadata`."""
-        return self.metadata
+        """What the volume is, with the names of pydvid; equal to `metadata`."""
+        return VoxelsMetadata.renamed(self.metadata)
 
     @property
     def version_name(self) -> str:
@@ -528,7 +528,7 @@ def get_metadata(connection: Connection, uuid: str, data_name: str) -> VoxelsMet
     StoreError, UnsupportedError, MetadataError
         As for `VoxelsAccessor`.
     """
-    return VoxelsAccessor(connection, uuid, data_name).metadata
+    return VoxelsAccessor(connection, uuid, data_name).voxels_metadata
 
 
 def get_ndarray(

@@ -42,7 +42,7 @@ def create_new(
     data_name : str
         The name of the new instance.
     voxels_metadata : VoxelsMetadata
-        As from `VoxelsMetadata.create_default_metadata`.
+        As from `pyvolume.VoxelsMetadata.of`, or from `create_default_metadata`.
     block_shape : sequence of int
         Shape of the blocks on the server, in voxels (x, y, z).
     compression : str, optional

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
-from pyvolume.dvid.documents import check_coordinates
+from pyvolume.dvid.documents import DIMS, check_coordinates
 from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.voxels.store import DvidStore
 from pyvolume.errors import AnswerError, SelectionError, TooLargeError, UnsupportedError
@@ -170,9 +170,9 @@ def _region(
     action: str, metadata: VoxelsMetadata, plane: str, box: object, at: Mapping[str, SupportsIndex | None]
 ) -> Box:
     """Return the region of a plane, one voxel thick, with all channels."""
-    if plane not in {"xy", "xz", "yz"} or metadata.axiskeys != "cxyz":
+    if plane not in {"xy", "xz", "yz"} or metadata.dims != DIMS:
         raise UnsupportedError(
-            f"{action}: the server draws xy, xz and yz of three axes, not {plane!r} of {metadata.axiskeys}"
+            f"{action}: the server draws xy, xz and yz of three axes, not {plane!r} of {''.join(metadata.dims)}"
         )
     (across,) = set("xyz") - set(plane)
     coordinate = at[across]

@@ -12,7 +12,7 @@ import requests
 from conformance_stores import DvidBackend, ramp
 
 import pyvolume
-from pyvolume import Box, VoxelsMetadata
+from pyvolume import VoxelsMetadata
 from pyvolume.dvid import general, voxels
 from pyvolume.errors import (
     AddressError,
@@ -41,8 +41,8 @@ def post(dvid: DvidBackend, path: str, document: Any) -> Any:
     return answer.json() if answer.content else None
 
 
-def default(shape: tuple[int, ...] = (1, 0, 0, 0), dtype: str = "uint8", axiskeys: str = "cxyz") -> VoxelsMetadata:
-    return VoxelsMetadata.create_default_metadata(shape, dtype, axiskeys, 1.0, "microns")
+def default(shape: tuple[int, ...] = (1, 0, 0, 0), dtype: str = "uint8", dims: str = "cxyz") -> VoxelsMetadata:
+    return VoxelsMetadata.of(shape, dtype, dims=dims, units="microns")
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_new_volume_is_empty(dvid: DvidBackend, fresh_repo: str) -> None:
 
 
 def test_units_may_be_empty(dvid: DvidBackend, fresh_repo: str) -> None:
-    metadata = VoxelsMetadata.create_default_metadata((1, 0, 0, 0), "uint8", "cxyz", 1.0, "")
+    metadata = VoxelsMetadata.of((1, 0, 0, 0), "uint8")
     voxels.create_new(dvid.connection, fresh_repo, "without", metadata)
     assert pyvolume.dvid.VoxelsAccessor(dvid.connection, fresh_repo, "without").units == ("", "", "")
 
@@ -127,8 +127,8 @@ def test_the_type_follows_from_dtype_and_channels(
         (default(dtype="int16"), "v", UnsupportedError),
         (default(dtype="float64"), "v", UnsupportedError),
         (default((3, 0, 0, 0)), "v", UnsupportedError),
-        (default((1, 0, 0), axiskeys="cxy"), "v", UnsupportedError),
-        (default(axiskeys="czyx"), "v", UnsupportedError),
+        (default((1, 0, 0), dims="cxy"), "v", UnsupportedError),
+        (default(dims="czyx"), "v", UnsupportedError),
         (default(), "a/b", MetadataError),
         (default(), "note", MetadataError),
         (default(), "", MetadataError),
@@ -300,9 +300,24 @@ def test_pydvids_functions_move_a_box(dvid: DvidBackend) -> None:
 
 def test_metadata_is_that_of_the_server(dvid: DvidBackend) -> None:
     made = dvid.new(ramp(SHAPE, "uint16"))
-    assert voxels.get_metadata(dvid.connection, made.uuid, made.name) == VoxelsMetadata(
-        Box((0,) * 4, (1, 32, 32, 32)), np.dtype("uint16"), "cxyz", (4.0, 4.0, 40.0), ("nanometers",) * 3, ("uint16",)
-    )
+    labels = {"c": ["uint16"]}
+    expected = VoxelsMetadata.of((1, 32, 32, 32), "<u2", resolution=(4, 4, 40), units="nanometers", labels=labels)
+    assert voxels.get_metadata(dvid.connection, made.uuid, made.name) == expected == made.metadata
+
+
+def test_metadata_has_the_names_of_pydvid_too(dvid: DvidBackend) -> None:
+    volume = dvid.new(ramp(SHAPE))
+    found = voxels.get_metadata(dvid.connection, volume.uuid, volume.name)
+    assert (found.axiskeys, volume.voxels_metadata.axiskeys, volume.axiskeys) == ("cxyz",) * 3
+
+
+def test_metadata_of_pydvid_equals_the_neutral_one() -> None:
+    made = voxels.VoxelsMetadata.create_default_metadata((1, 5, 6, 7), "uint8", "cxyz", 2.0, "nm")
+    neutral = VoxelsMetadata.of((1, 5, 6, 7), "uint8", resolution=2, units="nm")
+    assert made == neutral
+    assert neutral == made
+    assert len({made, neutral, pickle.loads(pickle.dumps(made))}) == 1
+    assert pickle.loads(pickle.dumps(made)).axiskeys == "cxyz"
 
 
 def test_a_pickled_accessor_carries_no_token(dvid: DvidBackend) -> None:
@@ -344,7 +359,7 @@ def test_an_error_names_the_box(dvid: DvidBackend) -> None:
 def test_jpeg_that_the_server_would_take_and_spoil(
     dvid: DvidBackend, fresh_repo: str, dtype: str, blocks: tuple[int, ...], error: type[Exception]
 ) -> None:
-    metadata = pyvolume.VoxelsMetadata.create_default_metadata((1, 0, 0, 0), dtype, "cxyz", 1.0, "")
+    metadata = pyvolume.VoxelsMetadata.of((1, 0, 0, 0), dtype)
     with pytest.raises(error, match="JPEG"):
         voxels.create_new(dvid.connection, fresh_repo, "lossy", metadata, block_shape=blocks, compression="jpeg")
     assert not general.get_repos_info(dvid.connection)[fresh_repo]["DataInstances"]

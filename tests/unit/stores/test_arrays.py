@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -12,7 +13,7 @@ import zarr
 from numpy.typing import NDArray
 
 import pyvolume
-from pyvolume import Box, RetryPolicy, Volume, VoxelsMetadata
+from pyvolume import Box, RetryPolicy, Volume
 from pyvolume.calls.call import Call
 from pyvolume.errors import MetadataError, TransportError, UnsupportedError, VoxelsMismatchError
 from pyvolume.indexing.selection import Selection
@@ -38,7 +39,7 @@ def same(actual: object, expected: object) -> None:
 def volume_of(array: Any, shape: tuple[int, ...], start: tuple[int, ...], axes: str) -> Volume:
     metadata = metadata_of(np.empty(shape, "uint16"))
     box = Box(start, [low + n for low, n in zip(start, shape, strict=True)])
-    moved = VoxelsMetadata(box, np.dtype("uint16"), "cxyz", metadata.resolution, metadata.units, ("a",) * shape[0])
+    moved = dataclasses.replace(metadata, bounds=box)
     return Volume(ArrayStore(array, moved, axes=axes), moved)
 
 

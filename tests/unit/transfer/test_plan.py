@@ -27,7 +27,7 @@ EXAMPLES = settings(max_examples=150, deadline=None)
 
 def metadata_of(bounds: Box, itemsize: int) -> VoxelsMetadata:
     """Describe a volume of voxels of any size: with heavy ones, few of them are enough for many pieces."""
-    described = VoxelsMetadata.create_default_metadata((1,) * bounds.ndim, "u1", "cxyzt"[: bounds.ndim], 1.0, "")
+    described = VoxelsMetadata.of((1,) * bounds.ndim, "u1")
     return dataclasses.replace(described, bounds=bounds, dtype=np.dtype((np.void, itemsize)))
 
 

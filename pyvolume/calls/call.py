@@ -46,9 +46,9 @@ class SystemClock:
 class Held(Protocol):
     """What a call holds and gives back when it is cancelled: `pyvolume.calls.slots.Slots`."""
 
-    def take(self, call: Call) -> float: ...
+    def take(self, call: Call, hold: object) -> float: ...
 
-    def give_back(self) -> None: ...
+    def give_back(self, hold: object) -> None: ...
 
 
 class Call:
@@ -83,7 +83,7 @@ class Call:
         self._jitter = jitter
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
-        self._held: list[Held] = []
+        self._held: dict[object, Held] = {}
         self._waiting_for: list[threading.Condition] = []
         self._began = self._last_progress = self._clock.now()
 
@@ -179,10 +179,10 @@ class Call:
         """Let every attempt and every wait of this call end, and give back what it holds at once."""
         with self._lock:
             self._cancelled.set()
-            held, self._held = self._held, []
+            held = list(self._held.items())
             waiting_for = list(self._waiting_for)
-        for slots in held:
-            slots.give_back()
+        for hold, slots in held:
+            slots.give_back(hold)
         for changed in waiting_for:
             with changed:
                 changed.notify_all()
@@ -193,18 +193,15 @@ class Call:
 
         An attempt that hangs on a silent server after Ctrl-C holds nobody up.
         """
-        waited = slots.take(self)
-        with self._lock:
-            self._held.append(slots)
+        hold = object()
         try:
-            yield waited
+            with self._lock:  # before the slot is taken: from then on `cancel` finds it
+                self._held[hold] = slots
+            yield slots.take(self, hold)
         finally:
+            slots.give_back(hold)
             with self._lock:
-                is_held = slots in self._held
-                if is_held:
-                    self._held.remove(slots)
-            if is_held:
-                slots.give_back()
+                self._held.pop(hold, None)
 
     def wait_until(self, changed: threading.Condition, ready: Callable[[], bool]) -> float:
         """Wait until another thread of this process lets the call go on, and return the seconds waited.
@@ -221,6 +218,7 @@ class Call:
         TransportError
             If the call is cancelled, or its deadline passes.
         """
+        self.remaining()
         if ready():
             return 0.0
         began = self._clock.now()

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import dataclass, field
 
 from pyvolume.calls.call import Call
 
 
+@dataclass
 class _Table:
-    """The slots of one process."""
+    """Who holds the slots in one process."""
 
-    def __init__(self, count: int) -> None:
-        self.changed = threading.Condition(threading.Lock())
-        self.free = count
-
-    def has_free(self) -> bool:
-        return self.free > 0
+    changed: threading.Condition = field(default_factory=lambda: threading.Condition(threading.Lock()))
+    holds: set[object] = field(default_factory=set)
 
 
 class Slots:
@@ -32,8 +30,15 @@ class Slots:
         self._count = count
         self._tables: dict[int, _Table] = {}
 
-    def take(self, call: Call) -> float:
+    def take(self, call: Call, hold: object) -> float:
         """Take a slot, and return the seconds for which the call has waited for it.
+
+        Parameters
+        ----------
+        call : Call
+            The operation that waits.
+        hold : object
+            Names the slot until it is given back.
 
         Raises
         ------
@@ -43,20 +48,21 @@ class Slots:
         table = self._own_table()
         with table.changed:
             try:
-                waited = call.wait_until(table.changed, table.has_free)
+                waited = call.wait_until(table.changed, lambda: len(table.holds) < self._count)
             except BaseException:
                 table.changed.notify()  # this thread may have used up the wake-up of another one
                 raise
-            table.free -= 1
+            table.holds.add(hold)
         return waited
 
-    def give_back(self) -> None:
-        """Give a slot back."""
+    def give_back(self, hold: object) -> None:
+        """Give a slot back; nothing happens if this process does not hold it, or no longer does."""
         table = self._own_table()
         with table.changed:
-            table.free = min(self._count, table.free + 1)  # it may have been taken before a fork
-            table.changed.notify()
+            if hold in table.holds:
+                table.holds.remove(hold)
+                table.changed.notify()
 
     def _own_table(self) -> _Table:
         # a process made by fork has the table of its parent, whose threads would never give their slots back
-        return self._tables.setdefault(os.getpid(), _Table(self._count))
+        return self._tables.setdefault(os.getpid(), _Table())

@@ -41,10 +41,10 @@ class _Table:
     """The boxes that one process holds."""
 
     changed: threading.Condition = field(default_factory=threading.Condition)
-    held: list[tuple[str, Box]] = field(default_factory=list)
+    held: dict[object, tuple[str, Box]] = field(default_factory=dict)
 
     def is_taken(self, address: str, box: Box) -> bool:
-        return any(other == address and held.intersection(box) for other, held in self.held)
+        return any(other == address and held.intersection(box) for other, held in self.held.values())
 
 
 class BoxLocks:
@@ -64,16 +64,16 @@ class BoxLocks:
         """Hold a box, see `Locks.holding`; the time of waiting costs no patience."""
         # a process made by fork has the entries of its parent, which nobody would remove
         table = self._tables.setdefault(os.getpid(), _Table())
-        entry = (address, box)
-        with table.changed:
-            if call.wait_until(table.changed, lambda: not table.is_taken(address, box)):
-                call.touch()
-            table.held.append(entry)
+        hold = object()
         try:
+            with table.changed:
+                if call.wait_until(table.changed, lambda: not table.is_taken(address, box)):
+                    call.touch()
+                table.held[hold] = (address, box)
             yield
         finally:
             with table.changed:
-                table.held.remove(entry)
+                table.held.pop(hold, None)
                 table.changed.notify_all()
 
 

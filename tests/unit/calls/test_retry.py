@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import itertools
 import logging
 import math
 import multiprocessing
 import os
 import random
+import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyvolume import RetryPolicy, RetryWait
+from pyvolume import Box, RetryPolicy, RetryWait
 from pyvolume.calls.call import Call, Exchange
 from pyvolume.calls.slots import Slots
 from pyvolume.errors import (
@@ -31,6 +35,7 @@ from pyvolume.errors import (
     StoreError,
     TransportError,
 )
+from pyvolume.stores.locks import BoxLocks
 
 
 class FakeClock:
@@ -382,11 +387,22 @@ def test_a_wait_up_to_the_deadline_is_given_up_with_what_went_wrong() -> None:
         call.attempt(attempt, retry_answers=True)
 
 
+def slot_holder() -> Holder:
+    slots = Slots(1)
+    return lambda: Call(RetryPolicy(deadline=LONG / 10)).holding(slots)
+
+
+def box_holder() -> Holder:
+    locks = BoxLocks()
+    return lambda: locks.holding("store", Box((0,), (1,)), Call(RetryPolicy(deadline=LONG / 10)))
+
+
 def take_two(slots: Slots) -> None:
-    """Take the only slot, give back one more than was taken, and see that there is still one."""
-    slots.take(Call(RetryPolicy(deadline=LONG / 2)))
-    slots.give_back()
-    slots.give_back()
+    """Take the only slot, give it back twice, and see that there is still one."""
+    hold = object()
+    slots.take(Call(RetryPolicy(deadline=LONG / 2)), hold)
+    slots.give_back(hold)
+    slots.give_back(hold)
     assert is_free(slots)
     assert not is_free(slots)
 
@@ -418,10 +434,32 @@ class TestSlots:
         with pytest.raises(TransportError, match="cancelled"):
             call.remaining()
 
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_a_cancel_around_the_taking_gives_the_slot_back_once(self, when: str) -> None:
+        call = Call(RetryPolicy())
+        slots, inside = CancellingSlots(2, call, when), 0
+        with contextlib.suppress(TransportError), call.holding(slots):
+            inside = [is_free(slots) for _ in range(3)].count(True)
+        assert inside + [is_free(slots) for _ in range(3)].count(True) == 2
+        assert inside == (2 if when == "after" else 0)
+
+    @pytest.mark.parametrize("make", [slot_holder, box_holder])
+    def test_ctrl_c_before_the_block_loses_nothing(self, make: Callable[[], Holder]) -> None:
+        for number in itertools.count():
+            holding, entered = make(), False
+            with contextlib.suppress(KeyboardInterrupt), interrupted(number), holding():
+                sys.setprofile(None)
+                entered = True
+            with holding():
+                pass
+            if entered:
+                break
+        assert number > 5
+
     def test_the_deadline_ends_the_wait_for_a_slot(self) -> None:
         slots = Slots(1)
         with Call(RetryPolicy()).holding(slots), pytest.raises(TransportError, match="deadline"):
-            slots.take(Call(RetryPolicy(deadline=0.01)))
+            slots.take(Call(RetryPolicy(deadline=0.01)), object())
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
     def test_a_process_made_by_fork_has_all_slots(self) -> None:
@@ -437,7 +475,7 @@ class TestSlots:
     def test_a_cancelled_call_does_not_wait_for_a_slot_any_more(self) -> None:
         slots, call = Slots(1), WatchedCall(RetryPolicy())
         with Call(RetryPolicy()).holding(slots), ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(slots.take, call)
+            waiting = pool.submit(slots.take, call, object())
             assert call.waits.wait(LONG)
             call.cancel()
             assert isinstance(waiting.exception(LONG), TransportError)
@@ -446,7 +484,7 @@ class TestSlots:
         slots, calls = Slots(1), [WatchedCall(RetryPolicy()) for _ in range(2)]
         with ThreadPoolExecutor(2) as pool:
             with Call(RetryPolicy()).holding(slots):
-                waiting = [pool.submit(slots.take, call) for call in calls]
+                waiting = [pool.submit(slots.take, call, object()) for call in calls]
                 assert all(call.waits.wait(LONG) for call in calls)
                 calls[0].cancel()
             assert waiting[1].result(LONG) > 0
@@ -474,6 +512,46 @@ class TestSlots:
             call_of(clock, patience=10, interval=0).attempt(once, retry_answers=True)
 
 
+Holder = Callable[[], AbstractContextManager[object]]
+
+
+class CancellingSlots(Slots):
+    """Slots where one call is cancelled just before or after it takes one."""
+
+    def __init__(self, count: int, cancelled: Call, when: str) -> None:
+        super().__init__(count)
+        self._cancelled = cancelled
+        self._when = when
+
+    def take(self, call: Call, hold: object) -> float:
+        if call is self._cancelled and self._when == "before":
+            call.cancel()
+        waited = super().take(call, hold)
+        if call is self._cancelled:
+            call.cancel()
+        return waited
+
+
+@contextlib.contextmanager
+def interrupted(number: int) -> Iterator[None]:
+    """Raise a KeyboardInterrupt where the code of pyvolume begins or ends a call, after so many other such places."""
+    left = itertools.count(number, -1)
+
+    def profile(frame: FrameType, event: str, _argument: object) -> None:
+        # Python itself looks for signals where a call has begun or ended, never just before one or at a yield
+        at_yield = event == "return" and bool(frame.f_code.co_flags & inspect.CO_GENERATOR)
+        is_place = event != "c_call" and not at_yield and frame.f_globals["__name__"].startswith("pyvolume.")
+        if is_place and next(left) == 0:
+            raise KeyboardInterrupt
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
 LONG = 10.0
 """Seconds after which a test that hangs fails."""
 
@@ -481,7 +559,7 @@ LONG = 10.0
 def is_free(slots: Slots) -> bool:
     """Take a slot if there is one."""
     with contextlib.suppress(TransportError):
-        slots.take(Call(RetryPolicy(deadline=1e-9)))
+        slots.take(Call(RetryPolicy(deadline=LONG / 100)), object())
         return True
     return False
 
@@ -511,10 +589,10 @@ class TakenSlots:
         self._seconds = seconds
         self._taken = iter(taken)
 
-    def take(self, call: Call) -> float:
+    def take(self, _call: Call, _hold: object) -> float:
         waited = self._seconds * next(self._taken)
         self._clock.time += waited
         return waited
 
-    def give_back(self) -> None:
+    def give_back(self, hold: object) -> None:
         """Do nothing."""

@@ -131,10 +131,7 @@ def copy(
     with contextlib.ExitStack() as stack:
         journal = stack.enter_context(Journal(resume, copied, pieces)) if resume is not None else None
         reporter = stack.enter_context(Reporter(progress, "copy", box.size * destination.metadata.dtype.itemsize))
-        has_copied = _Copy(source, destination, journal, reporter, verify).run(pieces, count)
-    whole = aligned(box, traits.write_grid, traits, destination.metadata.bounds)
-    if has_copied and isinstance(dst, Volume) and not dst.bounds.contains(whole):
-        dst.refresh()
+        _Copy(source, destination, journal, reporter, verify).run(pieces, count)
 
 
 def _checked_box(box: BoxLike, source: Transfer, destination: Transfer) -> Box:
@@ -221,8 +218,8 @@ class _Copy:
         # nobody knows whether an array in memory is the one of the process before
         self._finished = dict(journal.finished) if journal is not None and source.store.traits.lasting else {}
 
-    def run(self, pieces: tuple[Box, ...], concurrency: int) -> bool:
-        """Copy what is not finished; return whether there was anything to do."""
+    def run(self, pieces: tuple[Box, ...], concurrency: int) -> None:
+        """Copy what is not finished."""
         finished = {} if self._verify or not self._destination.store.traits.lasting else self._finished
         if finished:
             self._report(sum(box.size for box in finished))
@@ -233,7 +230,6 @@ class _Copy:
         except BaseException:
             self._calls[0].cancel()
             raise
-        return bool(steps)
 
     def _move(self, step: Step) -> None:
         for call in self._calls:

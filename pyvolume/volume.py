@@ -30,6 +30,7 @@ from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.checks import BoxLike, check_out, checked_box, joined
 from pyvolume.transfer.engine import Operation, Transfer
+from pyvolume.transfer.known import Known
 from pyvolume.transfer.plan import Plan
 from pyvolume.transfer.pool import run_ahead
 
@@ -83,7 +84,7 @@ class Volume:
     ) -> None:
         self._transfer = Transfer(
             store,
-            metadata,
+            Known(metadata),
             mode,
             retry or RetryPolicy(),
             locks or process_locks(),
@@ -226,7 +227,7 @@ class Volume:
     def _with_store(self, store: VoxelStore, metadata: VoxelsMetadata) -> Self:
         """Return a volume of the same class on another store, with the same options."""
         other = copy.copy(self)
-        other._transfer = dataclasses.replace(self._transfer, store=store, metadata=metadata)  # noqa: SLF001 - of this class
+        other._transfer = dataclasses.replace(self._transfer, store=store, known=Known(metadata))  # noqa: SLF001 - of this class
         other._token = uuid4().hex  # noqa: SLF001
         return other
 
@@ -296,7 +297,7 @@ class Volume:
 
     def refresh(self) -> None:
         """Ask the store for the present bounds."""
-        self._refresh(self._transfer.begin())
+        self._transfer.refresh()
 
     def plan(self, key: object, *, write: bool = False) -> Plan:
         """Say what ``vol[key]`` or ``vol[key] = ...`` would ask of the store; nothing is asked.
@@ -564,19 +565,10 @@ class Volume:
         return self._transfer.read(selection)
 
     def _write(self, selection: Selection, values: object) -> None:
-        operation = self._transfer.operation()
-        self._grow(self._transfer.write(selection, values, operation), operation)
+        self._transfer.write(selection, values, self._transfer.operation())
 
     def _post(self, box: Box, array: NDArray[Any] | Sliceable, operation: Operation) -> None:
-        self._grow(self._transfer.post(box, array, operation), operation)
-
-    def _grow(self, sent: Box, operation: Operation) -> None:
-        """Ask for the bounds, if blocks beyond them were sent."""
-        if not self.bounds.contains(sent):
-            self._refresh(operation.call)
-
-    def _refresh(self, call: Call) -> None:
-        self._transfer = dataclasses.replace(self._transfer, metadata=self.store.read_metadata(call))
+        self._transfer.post(box, array, operation)
 
 
 def transfer_of(volume: object, action: str) -> Transfer:
@@ -590,7 +582,7 @@ def transfer_of(volume: object, action: str) -> Transfer:
     if isinstance(volume, Volume):
         return volume._transfer  # noqa: SLF001 - only this function gives it away
     if isinstance(volume, Sliceable):
-        return Transfer(ArrayStore(volume), metadata_of(volume))
+        return Transfer(ArrayStore(volume), Known(metadata_of(volume)))
     raise TypeError(
         f"{action}: expected a volume, or an array-like with a shape, a dtype and slices, "
         f"and found {type(volume).__name__}"

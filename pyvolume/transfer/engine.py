@@ -26,6 +26,7 @@ from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting, broadcast, castable, check_casting
 from pyvolume.transfer.checks import check_inside
 from pyvolume.transfer.grid import aligned, cut
+from pyvolume.transfer.known import Known
 from pyvolume.transfer.plan import Plan, Step, plan_read, plan_write
 from pyvolume.transfer.pool import run_all
 
@@ -65,14 +66,14 @@ class Transfer:
     ----------
     store : VoxelStore
         What serves the voxels.
-    metadata : VoxelsMetadata
-        The present metadata; a volume that grows replaces its Transfer.
+    known : Known
+        The metadata, with the bounds that writes have made larger.
     mode, retry, locks, partial_blocks, casting
         As for `Volume`.
     """
 
     store: VoxelStore
-    metadata: VoxelsMetadata
+    known: Known
     mode: Literal["r", "r+"] = "r+"
     retry: RetryPolicy = RetryPolicy()
     locks: Locks = dataclasses.field(default_factory=process_locks)
@@ -97,6 +98,16 @@ class Transfer:
     def operation(self, progress: Progress = None, *, confirm: bool = False) -> Operation:
         """Begin an operation that moves voxels."""
         return Operation(self.begin(), progress, confirm)
+
+    @property
+    def metadata(self) -> VoxelsMetadata:
+        """What the volume is, as far as it is known now."""
+        return self.known.metadata
+
+    def refresh(self) -> None:
+        """Ask the store for the present metadata."""
+        call = self.begin()
+        self.known.refresh(lambda: self.store.read_metadata(call))
 
     @property
     def name(self) -> str:
@@ -164,17 +175,17 @@ class Transfer:
 
         self._run(self.plan(selection, write=False, concurrency=operation.concurrency), move, operation)
 
-    def post(self, box: Box, array: Any, operation: Operation) -> Box:
-        """Write a box, from an array or piece by piece from what has only slices; return the blocks that were sent."""
+    def post(self, box: Box, array: Any, operation: Operation) -> None:
+        """Write a box, from an array or piece by piece from what has only slices."""
         self.check_writable("write voxels")
         values = array if isinstance(array, Sliceable) else castable(array, self.metadata.dtype, self.casting)
         if tuple(values.shape) != box.shape:
             raise VoxelsMismatchError(
                 f"write voxels: expected an array of shape {box.shape} for {box} and found {tuple(values.shape)}"
             )
-        return self.write_from(Selection.of_box(box), values, operation)
+        self.write_from(Selection.of_box(box), values, operation)
 
-    def write_from(self, selection: Selection, array: Sliceable, operation: Operation) -> Box:
+    def write_from(self, selection: Selection, array: Sliceable, operation: Operation) -> None:
         """Write an array or array-like of the shape of the selection, but for axes of length 1."""
         self.check_writable("write voxels")
         shaped = selection.shaped_as(array.shape)
@@ -182,7 +193,8 @@ class Transfer:
             values = castable(np.asarray(array[...]), self.metadata.dtype, self.casting).reshape(selection.shape)
             simple, view = selection.simplified()
             values = view(values)
-            return self._write(simple, lambda part: values[part.place], operation)
+            self._write(simple, lambda part: values[part.place], operation)
+            return
         store = ArrayStore(array)
 
         def fetched(part: Part) -> NDArray[Any]:
@@ -191,10 +203,10 @@ class Transfer:
             box = Box([start for start, _, _ in place], [stop for _, stop, _ in place])
             return castable(store.take(box), self.metadata.dtype, self.casting)
 
-        return self._write(shaped, fetched, operation)
+        self._write(shaped, fetched, operation)
 
-    def write(self, selection: Selection, values: object, operation: Operation) -> Box:
-        """Write values, which are broadcast, where the selection says; return the blocks that were sent."""
+    def write(self, selection: Selection, values: object, operation: Operation) -> None:
+        """Write values, which are broadcast, where the selection says."""
         self.check_writable("write voxels")
         array = castable(values, self.metadata.dtype, self.casting)
         if self.metadata.bounds.size == 0 and 0 not in array.shape and not selection.size:
@@ -204,24 +216,26 @@ class Transfer:
             )
         simple, view = selection.simplified()
         array = view(broadcast(array, selection.shape))
-        return self._write(simple, lambda part: array[part.place], operation)
+        self._write(simple, lambda part: array[part.place], operation)
 
-    def _write(self, selection: Selection, given: Callable[[Part], NDArray[Any]], operation: Operation) -> Box:
-        """Store the values that `given` returns for each piece; return the smallest box of whole blocks around them."""
+    def _write(self, selection: Selection, given: Callable[[Part], NDArray[Any]], operation: Operation) -> None:
+        """Store the values that `given` returns for each piece; the bounds then hold the pieces that were stored."""
         traits, box = self.store.traits, selection.box
         check_inside(box, self.metadata, traits, growing=True)
         if not selection.size:
-            return box
+            return
 
         def move(step: Step) -> int:
             part = selection.within(step.box)
             if part is None:
                 return 0
             values = given(part)
+            written = step.box.intersection(box) or step.box
             if step.merged:
-                self._merge(step.box, part.local, values, operation)
+                self._merge(step.box, part.local, values, operation, written)
             else:
-                self.store.write_box(step.box, selection.in_box(values), operation.call)
+                with self.known.growing(written):
+                    self.store.write_box(step.box, selection.in_box(values), operation.call)
             return values.size
 
         plan = self.plan(selection, write=True, concurrency=operation.concurrency)
@@ -231,7 +245,6 @@ class Transfer:
             if plan.merged_bytes:
                 self.check_may_merge(selection, whole, operation)
             self._run(plan, move, operation)
-        return whole
 
     def check_writable(self, action: str) -> None:
         """Refuse to write to what was opened for reading.
@@ -258,14 +271,15 @@ class Transfer:
         call.count(bytes_used=plan.bytes_wanted)
         _log.debug("%s %s: %s", title, self.store.address, call.counted)
 
-    def _merge(self, box: Box, local: tuple[Any, ...], given: NDArray[Any], operation: Operation) -> None:
+    def _merge(self, box: Box, local: tuple[Any, ...], given: NDArray[Any], operation: Operation, written: Box) -> None:
         """Complete blocks with what is stored; to confirm them, read them again and compare."""
         blocks = np.empty(box.shape, self.metadata.dtype, order="F")
         self._read_blocks(box, blocks, operation.call)
         for _ in range(CONFIRMATIONS):
             blocks[local] = given
             wanted = blocks[local].copy() if operation.confirm else None
-            self.store.write_box(box, blocks, operation.call)
+            with self.known.growing(written):
+                self.store.write_box(box, blocks, operation.call)
             if wanted is None:
                 return
             self._read_blocks(box, blocks, operation.call)

@@ -448,5 +448,5 @@ class TestVolume:
         )
         other = given.at(repo.root_uuid)
         first, second = (transfer_of(each, "compare") for each in (given, other))
-        assert dataclasses.replace(second, store=first.store) == first
+        assert dataclasses.replace(second, store=first.store, known=first.known) == first
         assert (other.store.query, other.store.throttle) == ({"scale": "0"}, True)

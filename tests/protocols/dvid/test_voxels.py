@@ -89,9 +89,12 @@ def test_a_declared_shape_outlasts_the_first_write(dvid: DvidBackend, fresh_repo
     assert volume.shape == (1, 300, 200, 100)
 
 
-def test_a_posted_box_grows_the_shape_to_whole_blocks(dvid: DvidBackend) -> None:
+def test_a_volume_grows_to_the_box_here_and_to_whole_blocks_elsewhere(dvid: DvidBackend) -> None:
     volume = dvid.new(ramp(SHAPE))
     volume.post_ndarray((0, 30, 0, 0), (1, 70, 1, 1), np.ones((1, 40, 1, 1), "uint8"))
+    assert volume.shape == (1, 70, 32, 32)
+    assert volume.at(volume.uuid).shape == (1, 80, 32, 32)
+    volume.refresh()
     assert volume.shape == (1, 80, 32, 32)
 
 

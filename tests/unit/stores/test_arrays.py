@@ -19,6 +19,7 @@ from pyvolume.errors import MetadataError, TransportError, UnsupportedError, Vox
 from pyvolume.indexing.selection import Selection
 from pyvolume.stores.arrays import ArrayStore, metadata_of
 from pyvolume.transfer.engine import Operation, Transfer
+from pyvolume.transfer.known import Known
 from pyvolume.volume import transfer_of
 
 SHAPE = (2, 5, 6, 7)
@@ -159,7 +160,7 @@ def test_a_dataset_that_is_open_for_reading_is_not_written(tmp_path: pathlib.Pat
 
 def test_an_array_is_taken_without_a_copy() -> None:
     array = ramp(*SHAPE)
-    taken = Transfer(ArrayStore(array), metadata_of(array)).take(Box((0, 1, 1, 1), (2, 4, 5, 6)), call())
+    taken = Transfer(ArrayStore(array), Known(metadata_of(array))).take(Box((0, 1, 1, 1), (2, 4, 5, 6)), call())
     assert np.shares_memory(taken, array)
 
 

@@ -21,7 +21,7 @@ CELL = Box((0, 0), (1, 4))
 
 
 def metadata(stop: int) -> VoxelsMetadata:
-    return VoxelsMetadata.create_default_metadata((1, stop), "uint8", "cx", 1.0, "")
+    return VoxelsMetadata.of((1, stop), "uint8")
 
 
 def known(stop: int = 4) -> Known:

@@ -72,7 +72,7 @@ class Identity:
 
 Secret = Literal["token", "admin_token"]
 
-VARIABLES: Mapping[Secret, str] = {"token": "PYVOLUME_TOKEN", "admin_token": "DVID_ADMIN_TOKEN"}
+VARIABLES: Mapping[str, str] = {"token": "PYVOLUME_TOKEN", "admin_token": "DVID_ADMIN_TOKEN"}
 """The variables of the environment that the command reads; Python code passes tokens itself."""
 
 

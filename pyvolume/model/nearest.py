@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-LISTED = 5
+LISTED = 10
 """A message lists at most this many names."""
 
 

@@ -38,7 +38,7 @@ MEANINGS: tuple[tuple[str, type[RefusedError], str], ...] = (
     (r"\blocked node", LockedError, "the version is committed"),
     (r"exceeds this DVID server's set limit", TooLargeError, "more than the server gives at once"),
     (r"read-only mode", ForbiddenError, "the server is read-only"),
-    (r"requires admin privileges", ForbiddenError, "the server wants its admin token"),
+    (r"requires admin privileges", ForbiddenError, "the server wants its admin token, Identity(admin_token=...)"),
     (r"JWT required", ForbiddenError, token_advice("token", sent=False)),
     (
         r"JWT|bearer not in proper format|failed authorization|is not a simple string",

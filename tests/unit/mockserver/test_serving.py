@@ -41,7 +41,7 @@ def test_a_record_cannot_be_changed(client: PlainClient) -> None:
         client.server.requests[0].status = 1  # type: ignore[misc]
 
 
-def test_a_record_knows_the_headers() -> None:
+def test_a_record_has_the_headers() -> None:
     record = RequestRecord("GET", "/", {"Host": "x"}, 0, 200)
     assert record.headers["Host"] == "x"
 
@@ -54,7 +54,7 @@ def test_a_connection_serves_many_requests(client: PlainClient) -> None:
     assert client.connection.sock is first
 
 
-def test_a_large_body_nobody_wants_ends_the_connection(client: PlainClient) -> None:
+def test_a_large_refused_body_ends_the_connection(client: PlainClient) -> None:
     reply = client.at("POST", "nothing/raw", bytes(256 * 1024))
     assert (reply.status, reply.headers["connection"]) == (400, "close")
 
@@ -83,20 +83,20 @@ def test_an_upload_in_chunks_has_to_fit_too(client: PlainClient, array: NDArray[
     np.testing.assert_array_equal(client.server.voxels("gray"), array, strict=True)
 
 
-def test_a_client_that_waits_is_invited(server: MockServer) -> None:
+def test_a_client_that_expects_100_continue_gets_it(server: MockServer) -> None:
     with dial(server) as connection, connection.makefile("rb") as stream:
         lines = (f"Content-Length: {len(BLOCK)}", "Expect: 100-continue")
         connection.sendall(head("POST", f"/api/node/{server.uuid}/{WRITE}", *lines))
         assert stream.readline() == b"HTTP/1.1 100 Continue\r\n"
 
 
-def test_a_client_that_waits_is_not_invited_in_vain(server: MockServer) -> None:
+def test_a_refused_request_gets_no_100_continue(server: MockServer) -> None:
     with dial(server) as connection, connection.makefile("rb") as stream:
         connection.sendall(head("POST", "/api/node/fff/x/raw", "Content-Length: 9", "Expect: 100-continue"))
         assert stream.readline() == b"HTTP/1.1 400 Bad Request\r\n"
 
 
-def test_what_is_broken_off_is_not_stored(server: MockServer, array: NDArray[Any]) -> None:
+def test_an_interrupted_upload_is_not_stored(server: MockServer, array: NDArray[Any]) -> None:
     with dial(server) as connection:
         connection.sendall(head("POST", f"/api/node/{server.uuid}/{WRITE}", f"Content-Length: {len(BLOCK)}"))
         connection.sendall(BLOCK[:1000])
@@ -106,7 +106,7 @@ def test_what_is_broken_off_is_not_stored(server: MockServer, array: NDArray[Any
     np.testing.assert_array_equal(server.voxels("gray"), array, strict=True)
 
 
-def test_a_client_that_vanishes_is_no_news(
+def test_a_client_that_disconnects_is_not_logged(
     server: MockServer, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with dial(server) as connection:
@@ -116,7 +116,7 @@ def test_a_client_that_vanishes_is_no_news(
     assert (loud, capsys.readouterr().err) == ([], "")
 
 
-def test_what_is_no_http_gets_a_400(server: MockServer) -> None:
+def test_a_request_that_is_not_http_gets_a_400(server: MockServer) -> None:
     with dial(server) as connection, connection.makefile("rb") as stream:
         connection.sendall(b"hello\r\n\r\n")
         assert stream.read().startswith(b"HTTP/1.1 400 Bad Request\r\n")
@@ -130,7 +130,7 @@ def test_an_old_client_gets_no_chunks(server: MockServer, array: NDArray[Any]) -
     assert body == array.tobytes(order="F")
 
 
-def test_closing_takes_idle_connections_along() -> None:
+def test_closing_ends_idle_connections() -> None:
     before = threading.active_count()
     with MockServer() as server, talking_to(server) as client:
         client.ask("GET", "/api/heartbeat")
@@ -179,13 +179,13 @@ def test_slots_limit_throttled_operations(array: NDArray[Any], slots: int) -> No
     assert status == (503 if slots == 1 else 200)
 
 
-def test_a_mistake_of_the_server_is_a_500(client: PlainClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_in_the_server_is_a_500(client: PlainClient, caplog: pytest.LogCaptureFixture) -> None:
     client.at("POST", "gray/resolution", "null")
     reply = client.at("GET", "gray/metadata")
     assert (reply.status, reply.body[:26]) == (500, b"Panic detected on request ")
 
 
-def test_blocks_of_wide_voxels_are_refused_loudly(client: PlainClient) -> None:
+def test_blocks_of_wide_voxels_are_refused(client: PlainClient) -> None:
     assert client.at("POST", "gray/blocks/0_0_0/1", bytes(32**3)).status == 500
 
 

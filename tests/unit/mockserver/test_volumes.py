@@ -27,7 +27,7 @@ def ramp(shape: tuple[int, ...], dtype: str = "uint16") -> NDArray[Any]:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_reads_a_handed_over_array_of_any_number_of_axes(shape: tuple[int, ...]) -> None:
+def test_reads_an_array_of_any_number_of_axes(shape: tuple[int, ...]) -> None:
     array = ramp(shape)
     axes, size = "_".join(map(str, range(len(shape) - 1))), "_".join(map(str, shape[1:]))
     zeros = "_".join("0" for _ in shape[1:])

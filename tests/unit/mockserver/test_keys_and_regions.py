@@ -1,4 +1,4 @@
-"""What the recorded exchanges do not show of keys and regions."""
+"""Keys and regions: what the recorded exchanges do not show."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def mask(spans: list[list[int]], shape: tuple[int, int, int]) -> NDArray[np.bool
     return inside
 
 
-def test_a_masked_read_holds_nothing_of_the_outside(client: PlainClient, array: NDArray[Any]) -> None:
+def test_a_masked_read_is_zero_outside_the_region(client: PlainClient, array: NDArray[Any]) -> None:
     client.at("POST", "roi/roi", SPANS)
     body = client.at("GET", "gray/raw/0_1_2/64_96_40/0_0_0?roi=roi").body
     found = np.frombuffer(body, array.dtype).reshape(array.shape, order="F")
     np.testing.assert_array_equal(found, array * mask(SPANS, array.shape[1:]))
 
 
-def test_a_masked_write_changes_nothing_of_the_outside(client: PlainClient, array: NDArray[Any]) -> None:
+def test_a_masked_write_changes_nothing_outside_the_region(client: PlainClient, array: NDArray[Any]) -> None:
     client.at("POST", "roi/roi", SPANS)
     other = np.asfortranarray(array[:, :, :, :32] + 1)
     client.at("POST", "gray/raw/0_1_2/64_96_32/0_0_0?roi=roi", other.tobytes(order="F"))
@@ -76,7 +76,7 @@ def test_every_value_of_a_large_list_comes_back(client: PlainClient) -> None:
     assert all(value in many.body for value in values.values())
 
 
-def test_what_keyvalues_sends_can_be_posted(client: PlainClient) -> None:
+def test_the_response_of_keyvalues_can_be_posted(client: PlainClient) -> None:
     for key in ("one", "two"):
         client.at("POST", f"keyvalue/key/{key}", b"\x00\xff" * 200)
     packed = client.at("GET", "keyvalue/keyrangevalues/a/z").body
@@ -89,21 +89,3 @@ def test_what_keyvalues_sends_can_be_posted(client: PlainClient) -> None:
 def test_only_volumes_have_voxels(client: PlainClient, name: str) -> None:
     with pytest.raises(TypeError, match="expected a Volume"):
         client.server.voxels(name)
-
-
-def test_a_server_makes_the_tokens_it_takes() -> None:
-    with MockServer({}, auth="token") as server, talking_to(server) as client:
-        path = f"/api/node/{server.uuid}/status"
-        statuses = []
-        for lifetime in (60.0, -60.0):
-            headers = {"Authorization": f"Bearer {server.token(lifetime=lifetime)}"}
-            client.connection.request("GET", path, headers=headers)
-            answer = client.connection.getresponse()
-            answer.read()
-            statuses.append(answer.status)
-    assert statuses == [200, 400]
-
-
-def test_there_are_two_kinds_of_auth() -> None:
-    with pytest.raises(ValueError, match="'none' or 'token'"):
-        MockServer(auth="dsg")

@@ -33,7 +33,7 @@ copybutton_only_copy_prompt_lines = True
 
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["pages.css"]
 html_title = "pyvolume"
 html_show_sphinx = False
 html_show_copyright = False

@@ -49,7 +49,7 @@ __all__ = [
     "trace",
 ]
 
-# the pytest plugin lives in this package, and must not make every test run pay for numpy and requests
+# the pytest plugin is in this package, and must not make every test run pay for numpy and requests
 _HOMES = {
     "Box": "pyvolume.model.box",
     "Connection": "pyvolume.transport.connection",

@@ -155,8 +155,8 @@ def compare(
 
     Notes
     -----
-    The bounds are those that the handles know, see `Volume.refresh`. If somebody writes meanwhile, each piece is
-    compared as it was when it was read.
+    The bounds are those that the handles have, see `Volume.refresh`. If somebody writes during the comparison, each
+    piece is compared as it was when it was read.
     """
     if concurrency is not None and concurrency < 1:
         raise ValueError(f"compare: concurrency is a number of pieces, at least 1, not {concurrency!r}")

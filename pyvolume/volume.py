@@ -292,7 +292,7 @@ class Volume:
         self.close()
 
     def close(self) -> None:
-        """Give back what the store holds open; a connection that was handed over stays open."""
+        """Give back what the store holds open; a connection that the caller passed stays open."""
         self.store.close()
 
     def refresh(self) -> None:
@@ -447,7 +447,7 @@ class Volume:
         start : sequence of int, or a Box
             First voxel, channel first. With a `Box` there is no `stop`.
         stop : sequence of int, optional
-            The voxel behind the last one.
+            The voxel after the last one.
         out, progress : optional
             As for `read`.
 
@@ -474,7 +474,7 @@ class Volume:
         start : sequence of int, or a Box
             First voxel, channel first. With a `Box` there is no `stop`.
         stop : sequence of int, optional
-            The voxel behind the last one.
+            The voxel after the last one.
         array : array-like of the box's shape
             As for `write`.
         progress, confirm : optional

@@ -87,7 +87,7 @@ def pyvolume(context: click.Context, debug: bool, patience: float) -> None:  # n
       dvid://http://HOST:PORT/VERSION         a version
       http://HOST:PORT                        a server
     where VERSION is a uuid, the beginning of one, a tag, or a branch as in
-    ":master" or "brain:dev". Behind a volume slices can stand, as numpy writes
+    ":master" or "brain:dev". Slices can follow a volume, as numpy writes
     them: quote them for the shell.
 
     \b

@@ -51,7 +51,7 @@ class Address:
     server : str
         The url of the server.
     version : str
-        In any form that the server knows; empty for a server.
+        In any form that the server accepts; empty for a server.
     name : str
         The name of an instance; empty for a server or a version.
     inside : str
@@ -112,7 +112,7 @@ def parse(url: str) -> Address:
     Raises
     ------
     AddressError
-        For a malformed url, slices behind it, or a query with words that have no meaning here.
+        For a malformed url, slices after it, or a query with words that have no meaning here.
 
     Examples
     --------

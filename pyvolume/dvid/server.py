@@ -95,7 +95,7 @@ class Repos(Mapping[str, Repo]):
     AmbiguousError
         From ``repos[key]``, ``repos.get(key)`` and ``key in repos``, if several match; `candidates` holds the uuids.
     ForbiddenError
-        If the server wants a valid token.
+        If the server requires a valid token.
     """
 
     def __init__(self, connection: Connection) -> None:

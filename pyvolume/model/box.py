@@ -26,7 +26,7 @@ class Box:
     Parameters
     ----------
     start, stop : sequence of int
-        First voxel and the one behind the last, one per axis; of any sign, ``start <= stop``.
+        First voxel and the one after the last, one per axis; of any sign, ``start <= stop``.
 
     Raises
     ------
@@ -110,7 +110,7 @@ class Box:
         grid : sequence of int
             Distance of the grid planes, one per axis.
         limits : sequence of (int, int) or None, optional
-            For an axis that cannot grow its first voxel and the one behind the last: the edge counts as aligned.
+            For an axis that cannot grow its first voxel and the one after the last: the edge counts as aligned.
         """
         faces = []
         for low, high, step, limit in zip(self.start, self.stop, grid, limits or [None] * self.ndim, strict=True):

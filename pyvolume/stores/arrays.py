@@ -36,7 +36,7 @@ class Sliceable(Protocol):
 
 
 class ArrayStore:
-    """The voxels of an array in memory, in a file, or behind any object with a shape, a dtype and slices.
+    """The voxels of an array in memory, in a file, or of any object with a shape, a dtype and slices.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a user hands over, checked once, where it comes in."""
+"""Checks of the arguments of a user, before anything else is done."""
 
 from __future__ import annotations
 

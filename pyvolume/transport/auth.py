@@ -34,7 +34,7 @@ class Additions:
 class Auth(Protocol):
     """Says who asks; shared by all threads that use a connection.
 
-    It travels with a pickled connection. It leaves its secrets out of its pickled state unless the user wants them
+    It is part of a pickled connection. It leaves its secrets out of its pickled state unless the user wants them
     there.
     """
 
@@ -93,7 +93,7 @@ class BearerToken:
 
 
 def bearer_headers(token: str) -> dict[str, str]:
-    """Return the header that carries a token.
+    """Return the header with a token.
 
     Raises
     ------

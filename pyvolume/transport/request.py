@@ -29,7 +29,7 @@ class Upload:
 
     @classmethod
     def of(cls, data: bytes) -> Upload:
-        """Make the upload of bytes that are at hand."""
+        """Make the upload of bytes in memory."""
         return cls(len(data), lambda: [memoryview(data)])
 
 

@@ -21,14 +21,14 @@ HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"pyvolume requests/{req
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One attempt at a request, as it goes onto the wire.
+    """One attempt at a request, as it is sent.
 
     Parameters
     ----------
     method : str
         The HTTP method.
     target : str
-        What comes behind the url of the server: path and query, percent-encoded.
+        What follows the url of the server: path and query, percent-encoded.
     body : Body, optional
         The body to send.
     added : mapping

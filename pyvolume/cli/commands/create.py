@@ -1,4 +1,4 @@
-"""``create``: hands over to the command of the protocol that a url belongs to."""
+"""``create``: calls the command of the protocol that a url belongs to."""
 
 from __future__ import annotations
 

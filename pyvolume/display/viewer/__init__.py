@@ -1,1 +1,1 @@
-"""A page with three planes of a volume, and the small server behind it."""
+"""A page with three planes of a volume, and its small server."""

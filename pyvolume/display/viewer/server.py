@@ -1,4 +1,4 @@
-"""The server behind the page: this machine only, for reading only."""
+"""The server of the page: this machine only, for reading only."""
 
 from __future__ import annotations
 

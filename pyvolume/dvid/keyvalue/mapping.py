@@ -28,7 +28,7 @@ __all__ = ["KeyValue"]
 _T = TypeVar("_T")
 
 BATCH_KEYS, BATCH_BYTES = 500, 4 << 20
-"""Keys and bytes of one request for many values; a larger value goes by itself."""
+"""Keys and bytes of one request for many values; a larger value is sent alone."""
 
 RANGE_BEGINS_BEHIND_END = 416
 
@@ -238,7 +238,7 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
     def open(self, key: str) -> io.BufferedReader:
         """Return a value as a file to read from, which reads pieces when they are needed and can seek.
 
-        If somebody writes the value meanwhile, the pieces do not belong together; another length is an error.
+        If somebody writes the value between two pieces, the pieces do not belong together; another length is an error.
         """
         return files.open_value(self._get, self._action("read", key), key)
 

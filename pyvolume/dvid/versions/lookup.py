@@ -74,7 +74,7 @@ def find(
     connection : Connection
         To the server.
     ref : str
-        A name in any form that the server knows: a prefix of a uuid, a tag, ``"ab:dev"`` for the end of a branch,
+        A name in any form that the server accepts: a prefix of a uuid, a tag, ``"ab:dev"`` for the end of a branch,
         ``":master"`` if the server has one repository only, ``":master~1"`` for the version before it. pyvolume also
         knows ``"brain:dev"`` with the alias of a repository, and ``"brain"`` for the end of its branch master.
     call : Call, optional

@@ -304,7 +304,7 @@ class VoxelsAccessor(Volume):
     ) -> bytes:
         """Let the server draw a plane of voxels, and return the file; Pillow is not needed.
 
-        The first axis goes to the right, the second one downwards. Voxels of 32 and 64 bits look like noise: their
+        The first axis is drawn to the right, the second one downwards. Voxels of 32 and 64 bits look like noise: their
         bytes are the colours.
 
         Parameters
@@ -433,7 +433,7 @@ class VoxelsAccessor(Volume):
         Parameters
         ----------
         start, stop : sequence of int
-            First voxel and the one behind the last, channel first, as for `get_ndarray`; with all channels. Or a
+            First voxel and the one after the last, channel first, as for `get_ndarray`; with all channels. Or a
             `Box`.
         force : bool
             Allow smaller bounds. Voxels outside them stay on the server, where only absolute coordinates find them.

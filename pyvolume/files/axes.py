@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import UnsupportedError
+from pyvolume.model.metadata import AXES
+
+
+def in_order(axes: str) -> str:
+    """Return letters of axes in the order of a volume."""
+    return "".join(axis for axis in AXES if axis in axes)
 
 
 def laid_out(axes: str, shape: tuple[int, ...], wanted: str, what: str) -> tuple[int, ...]:
@@ -33,11 +41,73 @@ def viewed(array: NDArray[Any], held: str, axes: str, what: str) -> NDArray[Any]
     UnsupportedError
         If an axis of several voxels would be lost.
     """
-    lost = {axis: length for axis, length in zip(held, array.shape, strict=True) if axis not in axes and length != 1}
-    if lost:
-        raise UnsupportedError(f"{what}: expected the axes {', '.join(axes)} and found {lost} beside them")
+    _check_lost(array.shape, held, axes, what)
     kept = array[tuple(slice(None) if axis in axes else 0 for axis in held)]
     order = [axis for axis in held if axis in axes]
     missing = [axis for axis in axes if axis not in held]
     whole = kept[(..., *(np.newaxis,) * len(missing))]
     return whole.transpose([(order + missing).index(axis) for axis in axes])
+
+
+def arranged(array: Any, held: str, axes: str, what: str) -> Any:
+    """Give an array of a file, whose axes are `held`, some of them in the order `axes`; the voxels stay in the file.
+
+    Raises
+    ------
+    UnsupportedError
+        If an axis of several voxels would be lost.
+    """
+    _check_lost(array.shape, held, axes, what)
+    return array if held == axes else Arranged(array, [held.index(axis) for axis in axes])
+
+
+def _check_lost(shape: Sequence[int], held: str, axes: str, what: str) -> None:
+    lost = {axis: length for axis, length in zip(held, shape, strict=True) if axis not in axes and length != 1}
+    if lost:
+        raise UnsupportedError(f"{what}: expected the axes {', '.join(axes)} and found {lost} beside them")
+
+
+class Arranged:
+    """An array of a file with its axes in another order; one slice for each of them selects voxels.
+
+    Parameters
+    ----------
+    array : array-like
+        Sliced as a numpy array. What else is asked of this object, the array answers.
+    order : sequence of int
+        Which axis of the array each axis is; those that are left out have length 1.
+    """
+
+    def __init__(self, array: Any, order: Sequence[int]) -> None:
+        self._array = array
+        self._dropped = [at for at in range(len(array.shape)) if at not in order]
+        self._order = list(order)
+        self.shape = tuple(array.shape[at] for at in order)
+        self.ndim = len(self.shape)
+        self.dtype = array.dtype
+        for name in ("chunks", "shards"):
+            lengths = getattr(array, name, None)
+            setattr(self, name, lengths and tuple(lengths[at] for at in order))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._array, name)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self[...], dtype, copy=copy)
+
+    def __getitem__(self, key: tuple[slice, ...] | EllipsisType) -> NDArray[Any]:
+        voxels = np.asarray(self._array[self._key(key)]).transpose([*self._order, *self._dropped])
+        return voxels.reshape(voxels.shape[: self.ndim])
+
+    def __setitem__(self, key: tuple[slice, ...] | EllipsisType, voxels: NDArray[Any]) -> None:
+        given = voxels[(..., *(np.newaxis,) * len(self._dropped))]
+        self._array[self._key(key)] = given.transpose(np.argsort([*self._order, *self._dropped]))
+
+    def _key(self, key: tuple[slice, ...] | EllipsisType) -> tuple[slice, ...]:
+        whole = [slice(None)] * len(self._array.shape)
+        if key is not Ellipsis:
+            for at, each in zip(self._order, key, strict=True):
+                whole[at] = each
+        return tuple(whole)

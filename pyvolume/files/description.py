@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from pyvolume.errors import MetadataError
+from pyvolume.files.axes import in_order
 from pyvolume.indexing.selection import Selection
+from pyvolume.model.units import MILLIMETERS, name_of, symbol_of
 from pyvolume.volume import Volume
 
 
@@ -51,12 +53,37 @@ class Description:
     source: str = ""
 
     @classmethod
-    def of_foreign(cls, ndim: int, path: str) -> Self:
-        """Describe an array of which only the number of axes is known."""
-        axes = {2: "xy", 3: "xyz", 4: "cxyz", 5: "cxyzt"}.get(ndim)
-        if axes is None:
-            raise MetadataError(f"read {path}: expected an array of 2 to 5 axes and found {ndim}")
-        return cls(axes)
+    def of_foreign(
+        cls,
+        held: str,
+        shape: Sequence[int],
+        sizes: Mapping[str, float] | None = None,
+        units: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Describe an array of another program: its axes in order, without those of one voxel that few volumes have.
+
+        Parameters
+        ----------
+        held : str
+            The axes of the array as it is stored.
+        shape : sequence of int
+            Likewise.
+        sizes : mapping of float, optional
+            The size of a voxel on each axis; 1 where it is missing. Without it no size is known.
+        units : mapping of str, optional
+            The unit of each size, in any spelling.
+        """
+        lengths = dict(zip(held, shape, strict=True))
+        axes = in_order("".join(axis for axis, length in lengths.items() if axis in "cxyz" or length != 1))
+        if not sizes:
+            return cls(axes)
+        volume_axes = in_order("cxyz" + axes)
+        return cls(
+            axes,
+            volume_axes,
+            resolution=tuple(float(sizes.get(axis, 1.0)) for axis in volume_axes[1:]),
+            units=tuple(name_of((units or {}).get(axis, "")) for axis in volume_axes[1:]),
+        )
 
     @classmethod
     def of_document(cls, document: Mapping[str, Any], path: str) -> Self:
@@ -86,14 +113,19 @@ class Description:
             raise MetadataError(f"read {path}: expected metadata that pyvolume has written and found {self}")
 
     @classmethod
-    def of_attributes(cls, attributes: Mapping[str, Any], ndim: int, path: str) -> Self:
-        """Read the attributes of an array: those of `to_document`, or none of ours."""
-        is_ours = "axes" in attributes and "volume_axes" in attributes
-        if not is_ours:
-            return cls.of_foreign(ndim, path)
+    def of_attributes(cls, attributes: Mapping[str, Any], path: str, axes: str) -> Self | None:
+        """Read the attributes of an array, whose axes are known otherwise: those of `to_document`, or None.
+
+        Raises
+        ------
+        MetadataError
+            If they contradict the axes.
+        """
+        if "axes" not in attributes or "volume_axes" not in attributes:
+            return None
         description = cls.of_document(attributes, path)
-        if len(description.axes) != ndim:
-            raise MetadataError(f"read {path}: expected an array of the axes {description.axes} and found {ndim}")
+        if description.axes != axes:
+            raise MetadataError(f"read {path}: expected the axes {description.axes!r} and found {axes!r}")
         return description
 
     @classmethod
@@ -125,18 +157,26 @@ class Description:
         """Return the unit of an axis, empty where it is not known."""
         return self.units[self.volume_axes.index(axis) - 1] if self.units and axis in self.volume_axes[1:] else ""
 
+    def common_sizes(self) -> tuple[dict[str, float], str]:
+        """Return the distances on x, y and z in one unit, and its symbol, for files that have one; empty if unknown."""
+        symbols = {axis: symbol_of(self.unit_of(axis)) for axis in "xyz"}
+        sizes = {axis: self.size_of(axis) for axis in "xyz"}
+        if not all(symbols.values()):
+            return sizes, ""
+        if len(set(symbols.values())) == 1:
+            return sizes, symbols["x"]
+        return {axis: size * MILLIMETERS[symbols[axis]] for axis, size in sizes.items()}, "mm"
+
     def key(self, dims: str, shape: Iterable[int]) -> tuple[int | slice, ...]:
         """Return where an array of this shape belongs in a volume, as literal coordinates.
 
         Raises
         ------
         MetadataError
-            If the volume lacks an axis of the array, or the voxels were taken by a list of indices.
+            If the volume lacks an axis of the array, or the place is lost: voxels taken by a list of indices have none.
         """
         if self.source and not self.offset:
-            raise MetadataError(
-                "place voxels: they were taken by a list of indices, which the file does not know; give slices"
-            )
+            raise MetadataError("place voxels: the file does not say where they belong; give slices")
         lengths = dict(zip(self.axes, shape, strict=True))
         if not set(lengths) <= set(dims) or (self.offset and self.volume_axes != dims):
             raise MetadataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -119,13 +120,30 @@ def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[Stored]:
             raise
         except Exception as error:  # each library has its own for a file that it does not understand
             raise MetadataError(f"read {path}: expected a file as its suffix says: {error}") from error
-        yield Stored(array, description)
+        if np.dtype(array.dtype).kind not in "biuf":
+            raise UnsupportedError(f"read {path}: expected numbers and found {array.dtype}")
+        if array.shape:
+            yield Stored(array, description)
+        elif mode == "r":
+            yield _with_an_axis(array, description)
+        else:
+            raise UnsupportedError(f"open {path}: an array without axes is not changed in place")
+
+
+def _with_an_axis(point: Any, description: Description) -> Stored:
+    """Give an axis to an array without axes, which cannot be sliced."""
+    return Stored(np.asarray(point[()]).reshape(1), dataclasses.replace(description, axes="x"))
 
 
 def suffix_of(path: Path) -> str | None:
     """Return the suffix of a known format, if the path has one."""
-    folder = next((each for each in path.parents if each.suffix == ".zarr"), path)  # of an array in a group
-    name = folder.name.lower()
+    own = _ending(path)
+    is_array = own is None and any(_ending(each) == ".zarr" for each in path.parents)  # of a group
+    return ".zarr" if is_array else own
+
+
+def _ending(path: Path) -> str | None:
+    name = path.name.lower()
     return max((each for each in FORMATS if name.endswith(each)), key=len, default=None)
 
 

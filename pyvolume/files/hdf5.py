@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
 import h5py
 import numpy as np
 
-from pyvolume.errors import UnsupportedError
+from pyvolume.errors import MetadataError, UnsupportedError
+from pyvolume.files.axes import arranged
 from pyvolume.files.description import Description
+from pyvolume.files.names import NAMES, axes_of, said_by_attributes
 
 VOXELS = "voxels"
+
+WANTED = [*(each.name for each in fields(Description)), *NAMES]
+"""The attributes that are read; those of other programs can be references, which are no values."""
 
 CHUNK = 64
 """Voxels along each edge of a chunk, at most."""
@@ -23,22 +29,54 @@ CHUNK = 64
 def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> Iterator[Any]:
     """Give a dataset in a new file."""
     with h5py.File(path, "w") as file:
-        dataset = file.create_dataset(VOXELS, shape, dtype, chunks=tuple(min(n, CHUNK) for n in shape))
+        # an array without axes has no chunks
+        dataset = file.create_dataset(VOXELS, shape, dtype, chunks=tuple(min(n, CHUNK) for n in shape) or None)
         dataset.attrs.update(description.to_document())
+        for axis, name in zip(dataset.dims, description.axes, strict=True):
+            axis.label = name
         yield dataset
 
 
 @contextlib.contextmanager
 def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Description]]:
-    """Give the dataset in a file: the one called ``voxels``, or the only one."""
+    """Give the dataset in a file: the one called ``voxels``, or the only one besides scales of axes."""
+    what = f"read {path}"
     with h5py.File(path, mode) as file:
-        names: list[str] = []
-        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-        if VOXELS not in names and len(names) != 1:
-            raise UnsupportedError(f"read {path}: expected one dataset, or one called {VOXELS!r}, and found {names}")
-        dataset = file[VOXELS if VOXELS in names else names[0]]
-        attributes = {name: _plain(value) for name, value in dataset.attrs.items()}
-        yield dataset, Description.of_attributes(attributes, dataset.ndim, str(path))
+        dataset = _dataset(file, path)
+        _check_sources(dataset, path)
+        attributes = {name: _plain(dataset.attrs[name]) for name in WANTED if name in dataset.attrs}
+        held = axes_of([_labels(dataset), *said_by_attributes(attributes, dataset.ndim)], dataset.ndim, what)
+        ours = Description.of_attributes(attributes, str(path), held)
+        description = ours or Description.of_foreign(held, dataset.shape)
+        yield arranged(dataset, held, description.axes, what), description
+
+
+def _dataset(file: h5py.File, path: Path) -> h5py.Dataset:
+    names: list[str] = []
+
+    def note(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and not item.is_scale:
+            names.append(name)
+
+    file.visititems(note)
+    if VOXELS not in names and len(names) != 1:
+        raise UnsupportedError(f"read {path}: expected one dataset, or one called {VOXELS!r}, and found {names}")
+    return file[VOXELS if VOXELS in names else names[0]]
+
+
+def _labels(dataset: h5py.Dataset) -> list[str]:
+    """Return the label of each axis, or the name of its scale."""
+    scales = (next((scale.name for scale in axis.values()), "") for axis in dataset.dims)
+    return [axis.label or scale.rpartition("/")[2] for axis, scale in zip(dataset.dims, scales, strict=True)]
+
+
+def _check_sources(dataset: h5py.Dataset, path: Path) -> None:
+    """Refuse a dataset whose voxels are in files that are missing: HDF5 would give its fill value."""
+    sources = {source.file_name for source in dataset.virtual_sources()} if dataset.is_virtual else set()
+    sources |= {name for name, _, _ in dataset.external or ()}
+    missing = [name for name in sources - {"."} if not (path.parent / name).exists()]
+    if missing:
+        raise MetadataError(f"read {path}: expected voxels in {sorted(missing)}, which are missing beside it")
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pyvolume.files.description import Description
+from pyvolume.files.names import axes_of
 
 
 @contextlib.contextmanager
@@ -24,4 +25,5 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
 def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Description]]:
     """Give the array in a file."""
     mapped = np.load(path, mmap_mode=mode, allow_pickle=False)
-    yield mapped, Description.of_foreign(mapped.ndim, str(path))
+    axes = axes_of([], mapped.ndim, f"read {path}")
+    yield mapped, Description(axes)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, JpegImagePlugin, PngImagePlugin
 
 from pyvolume.errors import UnsupportedError
 from pyvolume.files.axes import viewed
@@ -18,13 +18,35 @@ from pyvolume.files.description import Description
 OURS = "pyvolume"
 """What the text is called that holds the description."""
 
-MODES = {"L": "uint8", "I;16": "uint16", "RGBA": "uint8"}
-"""Pictures that are voxels: gray of 8 or 16 bits, and four channels of 8."""
+DTYPES = {"L": "uint8", "I;16B": "uint16", "RGBA": "uint8"}
+"""Pictures that are voxels, by Pillow's name for their bytes: gray of 8 or 16 bits, and four channels of 8."""
+
+JPEG_EDGE = 65500
+"""The most pixels along an edge of a JPEG that its library writes."""
 
 
 @contextlib.contextmanager
 def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> Iterator[Any]:
     """Give an array that goes into a new picture."""
+    is_jpeg = path.suffix.lower() != ".png"
+    kept = _plane(path, shape, dtype, description)
+    voxels = np.zeros(shape, dtype)
+    yield voxels
+    text = dataclasses.replace(description, axes=kept).to_json()
+    # rows downwards, columns to the right, then what belongs to one pixel
+    order = kept.lstrip("c")[::-1] + "c" * ("c" in kept)
+    pixels = viewed(voxels, description.axes, order, f"write {path.name}")
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    if is_jpeg:
+        picture.save(path, "jpeg", quality=95, comment=text)
+    else:
+        texts = PngImagePlugin.PngInfo()
+        texts.add_itxt(OURS, text)
+        picture.save(path, "png", pnginfo=texts)
+
+
+def _plane(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> str:
+    """Return the axes that a picture has of an array; refuse an array that does not go into one."""
     is_jpeg = path.suffix.lower() != ".png"
     lengths = dict(zip(description.axes, shape, strict=True))
     channels = lengths.pop("c", 1)
@@ -37,32 +59,37 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
             f"write {path.name}: expected one plane of {kinds} and found shape {shape} of {dtype}; "
             "take one index on every other axis, or another format"
         )
-    voxels = np.zeros(shape, dtype)
-    yield voxels
-    kept = "".join(axis for axis in description.axes if axis in plane or (axis == "c" and channels > 1))
-    text = dataclasses.replace(description, axes=kept).to_json()
-    # rows downwards, columns to the right, then what belongs to one pixel
-    pixels = viewed(voxels, description.axes, kept.lstrip("c")[::-1] + "c" * (channels > 1), f"write {path.name}")
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    if is_jpeg:
-        picture.save(path, "jpeg", quality=95, comment=text)
-    else:
-        texts = PngImagePlugin.PngInfo()
-        texts.add_itxt(OURS, text)
-        picture.save(path, "png", pnginfo=texts)
+    if is_jpeg and max(lengths.values()) > JPEG_EDGE:
+        raise UnsupportedError(
+            f"write {path.name}: expected up to {JPEG_EDGE} pixels along an edge, which JPEG can hold, "
+            f"and found shape {shape}; .png holds it"
+        )
+    return "".join(axis for axis in description.axes if axis in plane or (axis == "c" and channels > 1))
 
 
 @contextlib.contextmanager
 def read(path: Path) -> Iterator[tuple[Any, Description]]:
-    """Give the plane of a picture."""
-    with Image.open(path) as picture:
-        if picture.mode not in MODES:
+    """Give the plane of a picture, turned as its EXIF says."""
+    with path.open("rb") as file:
+        picture = _opened(file)
+        form = picture.tile[0].args if picture.tile else ""
+        dtype = DTYPES.get(form if isinstance(form, str) else str(form[0]))
+        if dtype is None:
             raise UnsupportedError(
-                f"read {path.name}: expected a picture of the mode {', '.join(MODES)} and found {picture.mode}"
+                f"read {path.name}: expected one gray picture of 8 or 16 bits, or one of red, green, blue and alpha "
+                f"of 8 bits, and found {picture.mode} ({form})"
             )
-        rows = np.asarray(picture).astype(MODES[picture.mode], copy=False)
+        if getattr(picture, "n_frames", 1) != 1:
+            raise UnsupportedError(f"read {path.name}: expected one picture and found {picture.n_frames}")
         comment = picture.info.get("comment", b"")
         text = picture.info.get(OURS) or (comment.decode(errors="replace") if isinstance(comment, bytes) else comment)
+        rows = np.asarray(ImageOps.exif_transpose(picture)).astype(dtype, copy=False)
     voxels = rows.transpose(*range(rows.ndim)[::-1])
     is_ours = str(text).startswith('{"axes"')
     yield voxels, Description.of_json(str(text), str(path)) if is_ours else Description("cxy"[-rows.ndim :])
+
+
+def _opened(file: Any) -> Any:
+    """Open a picture without Pillow's limit of pixels, which is for files that strangers send."""
+    is_jpeg = file.peek(2)[:2] == b"\xff\xd8"
+    return JpegImagePlugin.jpeg_factory(file) if is_jpeg else PngImagePlugin.PngImageFile(file)

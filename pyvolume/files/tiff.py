@@ -7,15 +7,16 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import numpy as np
 import tifffile
 
 from pyvolume.errors import UnsupportedError
+from pyvolume.files import calibration
 from pyvolume.files.axes import laid_out, viewed
+from pyvolume.files.complete import one_image
 from pyvolume.files.description import Description
-from pyvolume.model.units import NAMES, SYMBOLS
+from pyvolume.model.units import MILLIMETERS, symbol_of
 
 PLANES = "zcyx"
 """The axes in a file, as ImageJ wants them."""
@@ -24,6 +25,7 @@ OURS = "pyvolume"
 """What the description is called among ImageJ's properties."""
 
 IMAGEJ_DTYPES = {"uint8", "uint16", "float32"}
+OME_DTYPES = {"bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
 IMAGEJ_BYTES = 4_000_000_000
 """ImageJ reads no larger file of this form."""
 
@@ -40,40 +42,56 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
 
 def _options(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> dict[str, Any]:
     is_large = math.prod(shape) * dtype.itemsize > IMAGEJ_BYTES
-    sizes = {axis: description.size_of(axis) for axis in "xyz"}
-    symbols = {axis: SYMBOLS.get(description.unit_of(axis), "") for axis in "xyz"}
     options: dict[str, Any] = {"shape": shape, "dtype": dtype, "photometric": "minisblack"}
     if path.name.lower().endswith((".ome.tif", ".ome.tiff")):
-        if dtype.name == "uint64":
+        if dtype.name not in OME_DTYPES:
             raise UnsupportedError(f"write {path.name}: OME has no voxels of {dtype}; a plain .tif, .h5 or .zarr has")
-        physical = {f"PhysicalSize{axis.upper()}": size for axis, size in sizes.items()}
-        units = {f"PhysicalSize{axis.upper()}Unit": symbol for axis, symbol in symbols.items() if symbol}
-        ome = {"axes": PLANES.upper(), "Description": description.to_json(), **physical, **units}
-        return {**options, "ome": True, "metadata": ome, "bigtiff": is_large}
-    options["resolution"] = (1 / sizes["x"], 1 / sizes["y"])
+        return {**options, "ome": True, "metadata": _ome(description), "bigtiff": is_large}
+    sizes, symbol = description.common_sizes()
     metadata: dict[str, Any] = {"axes": PLANES.upper(), OURS: description.to_json()}
     if dtype.name not in IMAGEJ_DTYPES or is_large:
-        return {**options, "metadata": metadata, "bigtiff": is_large}
+        return {**options, **_density(sizes, symbol), "metadata": metadata, "bigtiff": is_large}
     # the samples are said, or else tifffile takes the only voxel of a row for them
-    options["shape"] = (*shape, 1)
-    metadata |= {"axes": f"{PLANES}s".upper(), "spacing": sizes["z"], "unit": symbols["x"].replace("µ", "u") or "pixel"}
+    options |= {"shape": (*shape, 1), "resolution": (1 / sizes["x"], 1 / sizes["y"]), "resolutionunit": "NONE"}
+    metadata |= {"axes": f"{PLANES}s".upper(), "spacing": sizes["z"], "unit": symbol.replace("µ", "u") or "pixel"}
     return {**options, "dtype": dtype.newbyteorder(">"), "imagej": True, "metadata": metadata}
+
+
+def _density(sizes: dict[str, float], symbol: str) -> dict[str, Any]:
+    """Return how many pixels a centimetre has, or only that they are as wide as they are high."""
+    unit = 10 / MILLIMETERS[symbol] if symbol else 1.0
+    return {
+        "resolution": (unit / sizes["x"], unit / sizes["y"]),
+        "resolutionunit": "CENTIMETER" if symbol else "NONE",
+    }
+
+
+def _ome(description: Description) -> dict[str, Any]:
+    """Return the metadata of OME; a size without a known unit would mean micrometres."""
+    metadata: dict[str, Any] = {"axes": PLANES.upper(), "Description": description.to_json()}
+    for axis in "xyz":
+        symbol = symbol_of(description.unit_of(axis))
+        if symbol:
+            name = f"PhysicalSize{axis.upper()}"
+            metadata |= {name: description.size_of(axis), f"{name}Unit": symbol}
+    return metadata
 
 
 @contextlib.contextmanager
 def read(path: Path) -> Iterator[tuple[Any, Description]]:
-    """Give the first series of a file, with pyvolume's axes."""
+    """Give the only image of a file, with pyvolume's axes."""
     what = f"read {path.name}"
     with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        array = tifffile.memmap(path, mode="r") if series.dataoffset is not None else series.asarray()
+        with one_image(file, what) as series:
+            array = tifffile.memmap(path, mode="r") if series.dataoffset is not None else series.asarray()
         held = _letters(series.axes, what)
-        description = _description(file, path)
-    axes = description.axes if description is not None else "cxyz"
-    voxels = viewed(array.reshape(series.shape), held, axes, what)
-    if description is None:
-        description = Description(axes, axes, **_calibration(file))
-    yield voxels, description
+        text = calibration.comment_of(file, OURS)
+        if text is None:
+            sizes, units = calibration.sizes_of(file)
+            description = Description.of_foreign("cxyz", (1,) * 4, sizes, units)
+        else:
+            description = Description.of_json(text, str(path))
+    yield viewed(array.reshape(series.shape), held, description.axes, what), description
 
 
 def _letters(axes: str, what: str) -> str:
@@ -82,33 +100,3 @@ def _letters(axes: str, what: str) -> str:
     if len(set(letters)) != len(letters):
         raise UnsupportedError(f"{what}: expected each of the axes {PLANES} once and found {axes}")
     return letters
-
-
-def _description(file: tifffile.TiffFile, path: Path) -> Description | None:
-    texts = [(each or {}).get(OURS) for each in (file.imagej_metadata, (file.shaped_metadata or ({},))[0])]
-    if file.ome_metadata:
-        texts.append(ET.fromstring(file.ome_metadata).findtext("{*}Image/{*}Description"))
-    text = next((str(each) for each in texts if each and str(each).startswith('{"axes"')), None)
-    return None if text is None else Description.of_json(text, str(path))
-
-
-def _calibration(file: tifffile.TiffFile) -> dict[str, Any]:
-    """Return the size of the voxels where OME or ImageJ says it."""
-    if file.ome_metadata:
-        return _of_ome(file.ome_metadata)
-    unit = NAMES.get(str((file.imagej_metadata or {}).get("unit", "")).encode().decode("unicode_escape"), "")
-    densities = [file.pages.first.tags.get(f"{axis}Resolution") for axis in "XY"]
-    if not unit or not all(tag is not None and tag.value[0] for tag in densities):
-        return {}
-    across = (tag.value[1] / tag.value[0] for tag in densities if tag is not None)
-    spacing = float((file.imagej_metadata or {}).get("spacing", 1.0))
-    return {"resolution": (*across, spacing), "units": (unit,) * 3}
-
-
-def _of_ome(text: str) -> dict[str, Any]:
-    pixels = ET.fromstring(text).find("{*}Image/{*}Pixels")
-    if pixels is None or "PhysicalSizeX" not in pixels.attrib:
-        return {}
-    sizes = tuple(float(pixels.get(f"PhysicalSize{axis}", 1.0)) for axis in "XYZ")
-    units = tuple(NAMES.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"), "") for axis in "XYZ")
-    return {"resolution": sizes, "units": units}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,10 @@ import numpy as np
 import zarr
 
 from pyvolume.errors import UnsupportedError
+from pyvolume.files import ngff
+from pyvolume.files.axes import arranged
 from pyvolume.files.description import Description
+from pyvolume.files.names import axes_of, said_by_attributes
 
 CHUNK = 64
 """Voxels along each edge of a chunk, at most."""
@@ -20,7 +24,7 @@ CHUNK = 64
 @contextlib.contextmanager
 def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> Iterator[Any]:
     """Give an array in a new folder."""
-    yield zarr.create_array(
+    array = zarr.create_array(
         store=str(path),
         shape=shape,
         dtype=dtype,
@@ -28,17 +32,45 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
         dimension_names=list(description.axes),
         attributes=description.to_document(),
     )
+    with ThreadPoolExecutor() as writers:
+        yield _Target(array, writers)
+
+
+class _Target:
+    """Writes an array in threads that no signal interrupts: zarr would go on in the background, in a folder that goes.
+
+    When the executor has shut down, nothing is written any more.
+    """
+
+    def __init__(self, array: Any, writers: ThreadPoolExecutor) -> None:
+        self._array = array
+        self._writers = writers
+        self.shape = array.shape
+        self.dtype = array.dtype
+
+    def __setitem__(self, key: Any, voxels: Any) -> None:
+        self._writers.submit(self._array.__setitem__, key, voxels).result()
 
 
 @contextlib.contextmanager
 def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Description]]:
     """Give the array in a folder: itself, or the only one of a group."""
+    what = f"read {path}"
     found: Any = zarr.open(str(path), mode=mode)
     if isinstance(found, zarr.Group):
         arrays = dict(found.arrays())
         if len(arrays) != 1:
             raise UnsupportedError(
-                f"read {path}: expected one array and found {sorted(arrays)}; name one of them, as in {path / 'NAME'}"
+                f"{what}: expected one array and found {sorted(arrays)}; name one of them, as in {path / 'NAME'}"
             )
-        (found,) = arrays.values()
-    yield found, Description.of_attributes(dict(found.attrs), found.ndim, str(path))
+        ((name, found),) = arrays.items()
+        path /= name
+    attributes = dict(found.attrs)
+    image = ngff.image_of(path)
+    names = getattr(found.metadata, "dimension_names", None)
+    held = axes_of([names, image.axes, *said_by_attributes(attributes, found.ndim)], found.ndim, what)
+    ours = Description.of_attributes(attributes, str(path), held)
+    description = ours or Description.of_foreign(
+        held, found.shape, dict(zip(held, image.scale, strict=False)), dict(zip(held, image.units, strict=False))
+    )
+    yield arranged(found, held, description.axes, what), description

@@ -3,23 +3,53 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 
 _WORDS = {
+    "pm": ("picometers", "picometer", "picometre", "picometres"),
+    "Å": ("angstroms", "angstrom", "ångström", "ångströms"),
     "nm": ("nanometers", "nanometer", "nanometre", "nanometres"),
-    "µm": ("micrometers", "micrometer", "microns", "micron", "um", "\u03bcm"),
+    "µm": ("micrometers", "micrometer", "micrometre", "micrometres", "microns", "micron", "um"),
     "mm": ("millimeters", "millimeter", "millimetre", "millimetres"),
+    "cm": ("centimeters", "centimeter", "centimetre", "centimetres"),
     "m": ("meters", "meter", "metre", "metres"),
 }
 
-SYMBOLS = {word: symbol for symbol, words in _WORDS.items() for word in (symbol, *words)}
-"""The symbol of each word."""
 
-NAMES = {word: _WORDS[symbol][0] for word, symbol in SYMBOLS.items()}
-"""The plural name of a unit, for each word or symbol."""
+def _plain(unit: str) -> str:
+    """Return one spelling of signs that Unicode has twice: the micro sign and the angstrom sign."""
+    return unicodedata.normalize("NFKC", unit.strip())
 
-MILLIMETERS = {"nm": 1e-6, "µm": 1e-3, "mm": 1.0, "m": 1e3}
+
+_SYMBOLS = {_plain(word): symbol for symbol, words in _WORDS.items() for word in (symbol, *words)}
+
+MILLIMETERS = {"pm": 1e-9, "Å": 1e-7, "nm": 1e-6, "µm": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3}
 """How many millimetres each unit has, by its symbol."""
+
+
+def symbol_of(unit: str) -> str:
+    r"""Return the symbol of a unit of length, in whatever spelling; empty where it is not known.
+
+    Examples
+    --------
+    >>> [symbol_of(unit) for unit in ("nanometers", "Micron", "um", "\u03bcm", "\u00b5m", "parsec")]
+    ['nm', 'µm', 'µm', 'µm', 'µm', '']
+    """
+    word = _plain(unit)
+    return _SYMBOLS.get(word) or _SYMBOLS.get(word.lower() if len(word) > 2 else word, "")
+
+
+def name_of(unit: str) -> str:
+    """Return pyvolume's word for a unit, for any spelling of it; what is no unit of length stays as it is.
+
+    Examples
+    --------
+    >>> name_of("nm"), name_of("parsec")
+    ('nanometers', 'parsec')
+    """
+    symbol = symbol_of(unit)
+    return _WORDS[symbol][0] if symbol else unit
 
 
 def agree(sizes: Sequence[float], units: Sequence[str], others: Sequence[float], other_units: Sequence[str]) -> bool:
@@ -37,7 +67,7 @@ def agree(sizes: Sequence[float], units: Sequence[str], others: Sequence[float],
 
 
 def _millimeters(sizes: Sequence[float], units: Sequence[str]) -> list[float]:
-    return [size * MILLIMETERS.get(SYMBOLS.get(unit, ""), math.nan) for size, unit in zip(sizes, units, strict=False)]
+    return [size * MILLIMETERS.get(symbol_of(unit), math.nan) for size, unit in zip(sizes, units, strict=False)]
 
 
 def readable(nbytes: float) -> str:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import UnsupportedError
-from pyvolume.model.metadata import AXES
+from pyvolume.model.axes import AXES
 
 
 def in_order(axes: str) -> str:
-    """Return letters of axes in the order of a volume."""
-    return "".join(axis for axis in AXES if axis in axes)
+    """Return different letters of axes in the order of a volume; those that are not known come last."""
+    return "".join(dict.fromkeys([*(axis for axis in AXES if axis in axes), *axes]))
 
 
 def laid_out(axes: str, shape: tuple[int, ...], wanted: str, what: str) -> tuple[int, ...]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from pyvolume.errors import MetadataError, UnsupportedError
 
-LETTERS = {"x": "x", "y": "y", "z": "z", "c": "c", "channel": "c", "channels": "c", "t": "t", "time": "t", "u": "u"}
-"""The letter of each name that is understood, in whatever case."""
+WORDS = {"channel": "c", "channels": "c", "time": "t"}
+"""The letter of each word that is understood, in whatever case; a single letter means itself."""
 
 NAMES = ("_ARRAY_DIMENSIONS", "axistags")
 """The attributes with which xarray and vigra name axes."""
@@ -52,10 +52,17 @@ def _says_nothing(names: Sequence[Any]) -> bool:
 
 
 def _letters(names: Sequence[Any], what: str) -> str:
-    letters = [LETTERS.get(str(name).lower()) for name in names]
-    if None in letters:
-        raise UnsupportedError(f"{what}: expected axes called {', '.join(LETTERS)} and found {list(names)}")
-    return "".join(map(str, letters))
+    letters = [_letter(str(name)) for name in names]
+    if "" in letters:
+        raise UnsupportedError(
+            f"{what}: expected axes called x, y, z, c, t or {', '.join(WORDS)} and found {list(names)}"
+        )
+    return "".join(letters)
+
+
+def _letter(name: str) -> str:
+    plain = name.lower()
+    return plain if len(plain) == 1 and plain.isalpha() else WORDS.get(plain, "")
 
 
 def said_by_attributes(attributes: Mapping[str, Any], ndim: int) -> list[Sequence[Any]]:
@@ -65,6 +72,6 @@ def said_by_attributes(attributes: Mapping[str, Any], ndim: int) -> list[Sequenc
     if tags is not None:
         found.append([axis["key"] for axis in json.loads(tags)["axes"]])
     letters = attributes.get("axes")
-    if isinstance(letters, (str, list)) and len(letters) == ndim and all(str(n).lower() in LETTERS for n in letters):
+    if isinstance(letters, (str, list)) and len(letters) == ndim and all(_letter(str(each)) for each in letters):
         found.append(letters)
     return [[each.decode() if isinstance(each, bytes) else each for each in names] for names in found]

@@ -12,7 +12,7 @@ from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions import changes
 from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import read_info, read_repos
-from pyvolume.errors import AnswerError, ForbiddenError, NotFoundError
+from pyvolume.errors import AnswerError, ExistsError, ForbiddenError, NotFoundError
 from pyvolume.transport.connection import Connection
 
 __all__ = ["create_repo", "get_repos_info", "get_server_info", "get_server_types"]
@@ -41,10 +41,18 @@ def get_repos_info(connection: Connection) -> dict[str, dict[str, Any]]:
     return read_repos(connection)
 
 
-def create_repo(connection: Connection, alias: str, description: str = "", root: str | None = None) -> Uuid:
+def create_repo(
+    connection: Connection,
+    alias: str,
+    description: str = "",
+    root: str | None = None,
+    *,
+    duplicate_alias: bool = False,
+) -> Uuid:
     """Create a repository; nothing can delete it over HTTP.
 
-    Servers since June 2026 ask for their admin token, see `Identity`.
+    Servers since June 2026 ask for their admin token, see `Identity`. One request, and another one that looks whether
+    the alias is free.
 
     Parameters
     ----------
@@ -54,6 +62,8 @@ def create_repo(connection: Connection, alias: str, description: str = "", root:
         Name of the repository, and a text about it.
     root : str, optional
         The uuid of its first version, 32 hexadecimal digits; drawn at random if not given.
+    duplicate_alias : bool
+        Create it even if another repository has this alias. Both must be named by their uuid then.
 
     Returns
     -------
@@ -65,7 +75,7 @@ def create_repo(connection: Connection, alias: str, description: str = "", root:
     ForbiddenError
         If the admin token is missing or wrong.
     ExistsError
-        If the uuid is taken.
+        If the alias or the uuid is taken.
     TransportError
         If no answer arrived, and no such repository is there.
     """
@@ -73,6 +83,8 @@ def create_repo(connection: Connection, alias: str, description: str = "", root:
     document = {"alias": alias, "description": description, "root": uuid}
     action = f"create repository {alias!r}"
     SCHEMAS.validate("dvid-create-repo-1", document, action)
+    if not duplicate_alias:
+        _check_alias(connection, alias, action)
 
     def create() -> Uuid:
         try:
@@ -88,6 +100,19 @@ def create_repo(connection: Connection, alias: str, description: str = "", root:
 
     # only a uuid that was drawn here tells whose repository is there
     return changes.once(create, lambda: Uuid(uuid) if root is None and _exists(connection, uuid) else None)
+
+
+def _check_alias(connection: Connection, alias: str, action: str) -> None:
+    try:
+        taken = [uuid for uuid, each in read_repos(connection, action).items() if alias and each.get("Alias") == alias]
+    except ForbiddenError:  # the server does not show its repositories to this user
+        return
+    if taken:
+        raise ExistsError(
+            f"{action}: the server has a repository of this alias, {taken[0][:8]}; "
+            "require_repo returns it, duplicate_alias=True creates another one",
+            action=action,
+        )
 
 
 def _root(action: str, body: bytes) -> Uuid:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import Any, Self
 
-from pyvolume.dvid import general
+from pyvolume.dvid import aliases, general
 from pyvolume.dvid.auth import Identity
 from pyvolume.dvid.client import get_document
 from pyvolume.dvid.repo import Repo
@@ -21,7 +21,7 @@ __all__ = ["Repos", "Server"]
 class Server:
     """A DVID server.
 
-    Each method is one request.
+    Each method is one request; `create_repo` and `require_repo` are more.
 
     Parameters
     ----------
@@ -77,9 +77,37 @@ class Server:
         """The repositories, by uuid, prefix or alias; no request before one is looked for."""
         return Repos(self.connection)
 
-    def create_repo(self, alias: str, description: str = "", root: str | None = None) -> Repo:
+    def create_repo(
+        self, alias: str, description: str = "", root: str | None = None, *, duplicate_alias: bool = False
+    ) -> Repo:
         """Create a repository, see `pyvolume.dvid.general.create_repo`."""
-        return Repo(self.connection, general.create_repo(self.connection, alias, description, root), alias)
+        uuid = general.create_repo(self.connection, alias, description, root, duplicate_alias=duplicate_alias)
+        return Repo(self.connection, uuid, alias)
+
+    def require_repo(self, alias: str, description: str = "") -> Repo:
+        """Return the repository of an alias; create it if there is none.
+
+        Two processes that call this at the same moment get the same repository. DVID cannot create one only if it is
+        missing, and cannot delete one over HTTP: the second one that was created stays on the server, empty, and gets
+        another alias.
+
+        Parameters
+        ----------
+        alias : str
+            The alias.
+        description : str
+            The description of a repository that is created.
+
+        Raises
+        ------
+        AmbiguousError
+            If several repositories have this alias.
+        ForbiddenError
+            If it must be created, and the admin token is missing or wrong.
+        StoreError
+            If the server could not answer.
+        """
+        return Repo(self.connection, aliases.require(self.connection, alias, description), alias)
 
 
 class Repos(Mapping[str, Repo]):

@@ -87,7 +87,7 @@ def test_two_handles_of_a_version_are_equal_without_a_request(dvid: DvidBackend)
 
 
 def test_two_versions_are_compared(dvid: DvidBackend) -> None:
-    repo = pyvolume.dvid.Server(dvid.connection).create_repo("compare")
+    repo = pyvolume.dvid.Server(dvid.connection).create_repo("compare", duplicate_alias=True)
     volume = repo.create_volume("gray", SHAPE[1:], "uint8", block_shape=(16, 16, 16))
     volume[...] = ramp(SHAPE)
     repo.root.commit()

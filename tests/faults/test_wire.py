@@ -245,7 +245,7 @@ def test_the_admin_token_is_sent_and_shows_nowhere(reply: bytes, caplog: pytest.
         ) as connection,
     ):
         try:
-            general.create_repo(connection, "alias")
+            general.create_repo(connection, "alias", duplicate_alias=True)
         except StoreError as error:
             shown = "".join(traceback.format_exception(error)) + repr(connection)
     assert "admintoken=a+secret%26" in server.heads[0]

@@ -36,7 +36,7 @@ class DvidBackend:
     def __init__(self, url: str, admin_token: str | None) -> None:
         self.connection = pyvolume.Connection(url, auth=pyvolume.dvid.Identity(admin_token=admin_token), concurrency=8)
         self.admin_token = admin_token
-        self.uuid = general.create_repo(self.connection, "conformance")
+        self.uuid = general.create_repo(self.connection, "conformance", duplicate_alias=True)
         self._names = (f"volume{i}" for i in itertools.count())
 
     def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.dvid.VoxelsAccessor:

@@ -40,6 +40,7 @@ def _per_axis(text: str) -> tuple[str, ...]:
 @click.argument("url", type=place)
 @click.argument("name", required=False)
 @click.option("--repo", metavar="ALIAS", help="Create a repository of this alias first; URL is a server.")
+@click.option("--duplicate-alias", is_flag=True, help="Also if a repository of this alias is there.")
 @click.option("--description", default="", metavar="TEXT", help="Of the repository.")
 @click.option(
     "--like",
@@ -90,7 +91,12 @@ def create(url: Place, name: str | None, repo: str | None, as_json: bool, **opti
         creation_document(metadata, name, **wishes)  # refuses before there is a repository, which stays for ever
     with url.connected() as connection:
         if repo is not None:
-            uuid = pyvolume.dvid.Server(connection).create_repo(repo, options["description"]).root_uuid
+            uuid = (
+                pyvolume.dvid
+                .Server(connection)
+                .create_repo(repo, options["description"], duplicate_alias=options["duplicate_alias"])
+                .root_uuid
+            )
         else:
             uuid = resolve(connection, url.address.version)
         if metadata is not None and name is not None:

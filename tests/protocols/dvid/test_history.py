@@ -17,7 +17,7 @@ TWO = Box((0, 0, 0, 0), (1, 64, 32, 32))
 
 @pytest.fixture
 def repo(dvid: DvidBackend) -> Repo:
-    repo = pyvolume.dvid.Server(dvid.connection).create_repo("history")
+    repo = pyvolume.dvid.Server(dvid.connection).create_repo("history", duplicate_alias=True)
     repo.create_volume("gray", None, "uint8", block_shape=(32, 32, 32))
     return repo
 

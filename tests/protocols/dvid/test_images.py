@@ -95,7 +95,7 @@ def test_square_pixels_repeat_the_coarser_axis(volumes: dict[str, pyvolume.dvid.
 
 
 def test_square_pixels_of_an_odd_ratio_are_means(dvid: DvidBackend) -> None:
-    repo = pyvolume.dvid.Server(dvid.connection).create_repo("square")
+    repo = pyvolume.dvid.Server(dvid.connection).create_repo("square", duplicate_alias=True)
     volume = repo.create_volume("gray", (32, 32, 32), "uint8", block_shape=(32, 32, 32), resolution=(6, 4, 4))
     voxels = ramp((1, 32, 32, 32))
     volume[...] = voxels
@@ -202,7 +202,7 @@ class TestRefusals:
             volumes["uint64"].image("xy", z=7)
 
     def test_an_empty_volume_has_no_picture(self, dvid: DvidBackend) -> None:
-        repo = pyvolume.dvid.Server(dvid.connection).create_repo("empty")
+        repo = pyvolume.dvid.Server(dvid.connection).create_repo("empty", duplicate_alias=True)
         volume = repo.create_volume("gray", None, "uint8")
         with pytest.raises(SelectionError, match="nothing to draw"):
             volume.image("xy", z=0)

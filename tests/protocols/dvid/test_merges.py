@@ -18,7 +18,7 @@ UNTOUCHED, LEFT, RIGHT, BOTH, BOTH_ALIKE, BOTH_AS_BEFORE, ZEROS_AND_RIGHT, NEW =
 
 @pytest.fixture
 def repo(dvid: DvidBackend) -> Repo:
-    repo = pyvolume.dvid.Server(dvid.connection).create_repo("merges")
+    repo = pyvolume.dvid.Server(dvid.connection).create_repo("merges", duplicate_alias=True)
     repo.create_volume("gray", None, "uint8", block_shape=(SIDE,) * 3)
     repo.create_keyvalue("notes")
     return repo

@@ -18,7 +18,7 @@ SHAPE = (1, 32, 32, 32)
 
 @pytest.fixture
 def repo(dvid: DvidBackend) -> Repo:
-    return pyvolume.dvid.Server(dvid.connection).create_repo("settings", "before")
+    return pyvolume.dvid.Server(dvid.connection).create_repo("settings", "before", duplicate_alias=True)
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import threading
 import uuid as uuids
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -108,8 +110,42 @@ class TestServer:
     def test_what_is_no_name_is_no_key(self, server: pyvolume.dvid.Server, repo: Repo, key: object) -> None:
         assert key not in server.repos
 
+    def test_an_alias_is_taken_once(self, server: pyvolume.dvid.Server, repo: Repo) -> None:
+        with pytest.raises(ExistsError, match="require_repo"):
+            server.create_repo(repo.info().alias)
+        assert server.repos[repo.info().alias] == repo
+
+    def test_repositories_without_an_alias_are_many(self, server: pyvolume.dvid.Server) -> None:
+        assert server.create_repo("") != server.create_repo("")
+
+    def test_a_repository_is_made_once(self, server: pyvolume.dvid.Server) -> None:
+        alias = fresh("required")
+        made = server.require_repo(alias, "first")
+        assert server.require_repo(alias, "second") == made == server.repos[alias]
+        assert made.info().description == "first"
+
+    def test_a_required_alias_of_two_is_ambiguous(self, server: pyvolume.dvid.Server, repo: Repo) -> None:
+        alias = repo.info().alias
+        other = server.create_repo(alias, duplicate_alias=True)
+        with pytest.raises(AmbiguousError) as caught:
+            server.require_repo(alias)
+        assert caught.value.candidates == (repo.root_uuid, other.root_uuid)
+
+    def test_programs_that_require_at_once_get_the_same(self, dvid: DvidBackend) -> None:
+        alias, start = fresh("raced"), threading.Barrier(6)
+
+        def require(_: int) -> Repo:
+            auth = pyvolume.dvid.Identity(admin_token=dvid.admin_token)
+            with pyvolume.Connection(dvid.connection.url, auth=auth) as connection:
+                start.wait()
+                return pyvolume.dvid.Server(connection).require_repo(alias)
+
+        with ThreadPoolExecutor(6) as pool:
+            (found,) = set(pool.map(require, range(6)))
+        assert pyvolume.dvid.Server(dvid.connection).repos[alias] == found
+
     def test_an_alias_of_two_is_ambiguous(self, server: pyvolume.dvid.Server, repo: Repo) -> None:
-        other = server.create_repo(repo.info().alias)
+        other = server.create_repo(repo.info().alias, duplicate_alias=True)
         with pytest.raises(AmbiguousError, match="give more of the uuid") as caught:
             server.repos[repo.info().alias]
         assert caught.value.candidates == tuple(sorted([repo.root_uuid, other.root_uuid]))
@@ -118,7 +154,7 @@ class TestServer:
 
     def test_a_uuid_is_taken_once(self, server: pyvolume.dvid.Server, repo: Repo) -> None:
         with pytest.raises(ExistsError, match="taken"):
-            server.create_repo("again", root=repo.root_uuid)
+            server.create_repo(fresh("again"), root=repo.root_uuid)
 
 
 class TestRepo:
@@ -172,7 +208,7 @@ class TestRepo:
 
     def test_several_repositories_are_told_apart(self, server: pyvolume.dvid.Server) -> None:
         alias = fresh("alias")
-        twins = [server.create_repo(alias) for _ in range(2)]
+        twins = [server.create_repo(alias, duplicate_alias=True) for _ in range(2)]
         for ref in (f"{alias}:master", alias, ":master"):
             with pytest.raises(AmbiguousError, match="several such repositories") as caught:
                 resolve(server.connection, ref)
@@ -213,7 +249,7 @@ class TestRepo:
 
     def test_a_prefix_of_several_is_ambiguous(self, server: pyvolume.dvid.Server) -> None:
         start = uuids.uuid4().hex[:20]
-        repos = [server.create_repo("twin", root=start + end * 12) for end in "ab"]
+        repos = [server.create_repo(fresh("twin"), root=start + end * 12) for end in "ab"]
         with pytest.raises(AmbiguousError, match="give more of the uuid"):
             repos[0].version(start)
 
@@ -410,7 +446,7 @@ class TestRefusals:
         assert len(repo.versions()) == 1
 
     def test_a_merge_of_two_repositories(self, repo: Repo, root: Version, server: pyvolume.dvid.Server) -> None:
-        other = server.create_repo("other").root
+        other = server.create_repo(fresh("other")).root
         other.commit()
         with pytest.raises(NotFoundError, match="no such version"):
             root.merge(other)

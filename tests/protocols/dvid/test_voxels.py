@@ -47,7 +47,7 @@ def default(shape: tuple[int, ...] = (1, 0, 0, 0), dtype: str = "uint8", dims: s
 
 @pytest.fixture
 def fresh_repo(dvid: DvidBackend) -> str:
-    return general.create_repo(dvid.connection, "fresh")
+    return general.create_repo(dvid.connection, "fresh", duplicate_alias=True)
 
 
 @pytest.mark.parametrize("form", ["dvid://{url}/{uuid}/{name}", "{url}/api/node/{uuid}/{name}"])
@@ -183,7 +183,7 @@ def test_a_repository_wants_the_admin_token(dvid: DvidBackend) -> None:
 
 
 def test_a_repository_is_listed_under_its_uuid(dvid: DvidBackend) -> None:
-    uuid = general.create_repo(dvid.connection, "an alias", "a description", root="12345678" * 4)
+    uuid = general.create_repo(dvid.connection, "an alias", "a description", root="12345678" * 4, duplicate_alias=True)
     repo = general.get_repos_info(dvid.connection)[uuid]
     assert (uuid, repo["Alias"], repo["Description"]) == ("12345678" * 4, "an alias", "a description")
 

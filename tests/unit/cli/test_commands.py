@@ -115,6 +115,11 @@ class TestCreate:
             assert (volume.resolution, volume.units[0]) == ((8, 8, 40), "nanometers")
             assert volume.store.traits.write_grid == (1, 16, 16, 16)
 
+    def test_a_second_repository_of_an_alias_is_made_on_request(self, run: Run, server: MockServer) -> None:
+        assert run("create", server.url, "--repo", "fly").code == 0
+        assert run("create", server.url, "--repo", "fly").code == 5
+        assert run("create", server.url, "--repo", "fly", "--duplicate-alias").code == 0
+
     def test_a_repository_and_a_volume_in_it(self, run: Run, server: MockServer) -> None:
         made = run("create", server.url, "--repo", "fly", "gray", "--json").document
         assert pyvolume.dvid.Server(server.url).repos["fly"].info().instances == {"gray": "uint8blk"}

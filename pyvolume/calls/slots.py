@@ -65,4 +65,5 @@ class Slots:
 
     def _own_table(self) -> _Table:
         # a process made by fork has the table of its parent, whose threads would never give their slots back
-        return self._tables.setdefault(os.getpid(), _Table())
+        process = os.getpid()
+        return self._tables.get(process) or self._tables.setdefault(process, _Table())

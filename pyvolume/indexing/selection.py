@@ -75,8 +75,8 @@ class Selection:
         """Shape of the result; of a key with a step or index arrays numpy finds it, on an array without memory."""
         if self.is_whole:
             # an integer leaves no axis
-            axes = ((None,) if item is None else item for item in self.where)
-            return tuple(len(axis) for axis in axes if isinstance(axis, (tuple, range)))
+            axes = [range(1) if item is None else item for item in self.where]
+            return tuple([len(axis) for axis in axes if isinstance(axis, range)])
         return np.empty((*self.box.shape, 0), np.uint8)[*self.local, :].shape[:-1]
 
     @cached_property
@@ -250,16 +250,19 @@ class Selection:
 def _select(key: object, shape: Sequence[int], locate: Callable[[Any, int], Where]) -> Selection:
     """Find where each part of the key lies by `locate(item, axis)`, and the box around that."""
     where: list[Where | EllipsisType | None] = []
-    faces: list[tuple[int, int]] = []
+    start: list[int] = []
+    stop: list[int] = []
     for item in spread(key, len(shape)):
         if item is None or item is Ellipsis:
             where.append(item)
             continue
-        place = locate(item, len(faces))
+        place = locate(item, len(start))
         where.append(place)
-        faces.append(_faces(place))
+        low, high = _faces(place)
+        start.append(low)
+        stop.append(high)
     check_broadcast(where)
-    return Selection(Box(tuple(low for low, _ in faces), tuple(high for _, high in faces)), tuple(where))
+    return Selection(Box(start, stop), tuple(where))
 
 
 def _faces(where: Where) -> tuple[int, int]:

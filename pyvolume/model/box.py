@@ -14,7 +14,7 @@ from pyvolume.errors import SelectionError
 
 def _integers(values: Iterable[SupportsIndex], name: str) -> tuple[int, ...]:
     try:
-        return tuple(operator.index(value) for value in values)
+        return tuple(map(operator.index, values))
     except TypeError:
         raise SelectionError(f"box: {name} must be one integer per axis, not {values!r}") from None
 
@@ -77,7 +77,7 @@ class Box:
     @property
     def shape(self) -> tuple[int, ...]:
         """Number of voxels along each axis."""
-        return tuple(b - a for a, b in zip(self.start, self.stop, strict=True))
+        return tuple(map(operator.sub, self.stop, self.start))
 
     @property
     def size(self) -> int:
@@ -92,7 +92,7 @@ class Box:
         """Return the voxels in both boxes, or None where there are none."""
         start = tuple(map(max, self.start, other.start))
         stop = tuple(map(min, self.stop, other.stop))
-        if any(b <= a for a, b in zip(start, stop, strict=True)):
+        if any(map(operator.le, stop, start)):
             return None
         return Box._trusted(start, stop)
 
@@ -112,11 +112,12 @@ class Box:
         limits : sequence of (int, int) or None, optional
             For an axis that cannot grow its first voxel and the one after the last: the edge counts as aligned.
         """
-        faces = []
+        start, stop = [], []
         for low, high, step, limit in zip(self.start, self.stop, grid, limits or [None] * self.ndim, strict=True):
             a, b = low // step * step, -(-high // step) * step
-            faces.append((max(a, min(limit[0], low)), min(b, max(limit[1], high))) if limit else (a, b))
-        return Box._trusted(tuple(a for a, _ in faces), tuple(b for _, b in faces))
+            start.append(max(a, min(limit[0], low)) if limit else a)
+            stop.append(min(b, max(limit[1], high)) if limit else b)
+        return Box._trusted(tuple(start), tuple(stop))
 
     def split(self, axis: int, step: int, origin: int = 0) -> Iterator[Box]:
         """Cut along one axis where the distance to `origin` is a multiple of `step`."""

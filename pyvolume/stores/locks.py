@@ -63,7 +63,8 @@ class BoxLocks:
     def holding(self, address: str, box: Box, call: Call) -> Iterator[None]:
         """Hold a box, see `Locks.holding`; the time of waiting costs no patience."""
         # a process made by fork has the entries of its parent, which nobody would remove
-        table = self._tables.setdefault(os.getpid(), _Table())
+        process = os.getpid()
+        table = self._tables.get(process) or self._tables.setdefault(process, _Table())
         hold = object()
         try:
             with table.changed:

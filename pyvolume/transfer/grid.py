@@ -64,14 +64,15 @@ def cells_in(box: Box, grid: Sequence[int]) -> int:
 
 def whole_blocks_in(box: Box, whole: Box, grid: Sequence[int]) -> Box | None:
     """Return the part of `box` that consists of whole blocks; an edge shared with `whole` counts as aligned."""
-    faces = []
+    start, stop = [], []
     for low, high, outer_low, outer_high, cell in zip(box.start, box.stop, whole.start, whole.stop, grid, strict=True):
         a = low if low == outer_low else -(-low // cell) * cell
         b = high if high == outer_high else high // cell * cell
         if b <= a:
             return None
-        faces.append((a, b))
-    return Box(tuple(a for a, _ in faces), tuple(b for _, b in faces))
+        start.append(a)
+        stop.append(b)
+    return Box(start, stop)
 
 
 def borders(whole: Box, inner: Box) -> Iterator[Box]:

@@ -112,7 +112,8 @@ class Answer:
         """
         found_type = self.headers.get("Content-Type", "")
         if found_type.split(";")[0].strip() != content_type:
-            first = self._receive_some(200)
+            with translated(self._action):
+                first = self._receive_some(200)
             raise AnswerError(
                 f"{self._action}: expected {content_type} and found {found_type or 'no type'}, "
                 f"beginning {first!r}; is a proxy in between?",
@@ -178,18 +179,15 @@ class Answer:
             If there is more than was asked for.
         """
         # with chunked coding the last chunk is still to be read: without that the connection would be lost
-        if self._receive_some(1):
-            raise self._wrong_length(self._received, -1)
         with translated(self._action):
+            if self._receive_some(1):
+                raise self._wrong_length(self._received, -1)
             self._raw.release_conn()
 
     def _receive_some(self, limit: int) -> bytes:
-        with translated(self._action):
-            if self._direct is None:
-                data = self._raw.read(limit, decode_content=True)
-            else:
-                data = b"" if self._direct.isclosed() else self._direct.read(limit)
-        return bytes(data)
+        if self._direct is None:
+            return bytes(self._raw.read(limit, decode_content=True))
+        return b"" if self._direct.isclosed() else self._direct.read(limit)
 
     def read(self, limit: int = 1 << 30) -> bytes:
         """Receive the whole body, at most `limit` bytes of it, and give the connection back.
@@ -198,15 +196,15 @@ class Answer:
         """
         pieces: list[bytes] = []
         left = limit
-        while left and (piece := self._receive_some(min(left, PIECE))):
-            pieces.append(piece)
-            left -= len(piece)
-            self._received += len(piece)
-            self._report(len(piece))
-        if left:
-            if self._announced is not None and self._announced > self._received:
-                raise self._ended_early(self._announced - self._received)
-            with translated(self._action):
+        with translated(self._action):
+            while left and (piece := self._receive_some(min(left, PIECE))):
+                pieces.append(piece)
+                left -= len(piece)
+                self._received += len(piece)
+                self._report(len(piece))
+            if left:
+                if self._announced is not None and self._announced > self._received:
+                    raise self._ended_early(self._announced - self._received)
                 self._raw.release_conn()
         return b"".join(pieces)
 

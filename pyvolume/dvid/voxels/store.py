@@ -64,6 +64,11 @@ class DvidStore:
         Whether `close` closes the connection.
     unmasked : DvidStore, optional
         The same instance without the mask in `query`, from which blocks are completed.
+
+    Attributes
+    ----------
+    words : dict
+        The query of each read and write of voxels.
     """
 
     def __init__(
@@ -82,10 +87,12 @@ class DvidStore:
         self.throttle = throttle
         self.owns_connection = owns_connection
         self.unmasked = unmasked
+        self.words = self.query | ({"throttle": "on"} if throttle else {})
         seen = urlencode(sorted((key, value) for key, value in query.items() if key != "throttle"))
         self.address = f"{instance.address}{'?' if seen else ''}{seen}"
         self.dtype = description.metadata.dtype
         channels, blocks = description.metadata.bounds.shape[0], description.block_shape
+        self._raw = f"{instance.path}/raw/{'_'.join(map(str, range(len(blocks))))}"
         self.traits = StoreTraits(
             read_grid=(channels, *(1,) * len(blocks)),
             write_grid=(channels, *blocks),
@@ -116,11 +123,6 @@ class DvidStore:
     def typename(self) -> str:
         """The type of the instance."""
         return self.description.typename
-
-    @property
-    def words(self) -> dict[str, str]:
-        """The query of each read and write of voxels."""
-        return self.query | ({"throttle": "on"} if self.throttle else {})
 
     def read_metadata(self, call: Call) -> VoxelsMetadata:
         document = get_document(
@@ -155,10 +157,9 @@ class DvidStore:
 
     def _raw_path(self, action: str, box: Box) -> str:
         check_coordinates(action, box)
-        dims = "_".join(map(str, range(box.ndim - 1)))
         size = "_".join(map(str, box.shape[1:]))
         offset = "_".join(map(str, box.start[1:]))
-        return f"{self.instance.path}/raw/{dims}/{size}/{offset}"
+        return f"{self._raw}/{size}/{offset}"
 
     def close(self) -> None:
         """Close the connection, if it was made for this store."""

@@ -5,9 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import real_dvid
 from conformance_stores import Backend, DvidBackend, InPieces, MemoryBackend
+
+
+# a busy machine makes any example slow; times are measured in benchmarks/
+hypothesis.settings.register_profile("pyvolume", deadline=None)
+hypothesis.settings.load_profile("pyvolume")
 
 
 @pytest.fixture(scope="session")

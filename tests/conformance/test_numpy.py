@@ -18,9 +18,7 @@ SHAPE = (1, 32, 16, 48)
 
 
 def settings_for(backend: Backend) -> settings:
-    return settings(
-        max_examples=backend.examples, deadline=None, suppress_health_check=list(HealthCheck), database=None
-    )
+    return settings(max_examples=backend.examples, suppress_health_check=list(HealthCheck), database=None)
 
 
 @pytest.fixture(scope="module")

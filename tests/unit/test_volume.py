@@ -96,12 +96,12 @@ class TestDescription:
 
 
 class TestReading:
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(keys(SHAPE))
     def test_a_result_is_numpys_own(self, key: Any) -> None:
         np.testing.assert_array_equal(volume_of()[key], ramp()[key], strict=True)
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(keys(SHAPE))
     def test_a_result_is_fortran_ordered_and_owns_its_memory(self, key: Any) -> None:
         result = volume_of()[key]
@@ -198,7 +198,7 @@ class TestGetNdarray:
 
 
 class TestWriting:
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(st.data())
     def test_an_assignment_is_numpys_own(self, data: st.DataObject) -> None:
         key = data.draw(keys(SHAPE))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -98,7 +98,6 @@ def test_other_dtypes_are_cast_on_the_way(source: str, target: str, order: Any) 
     assert sent(voxels, target) == voxels.astype(target).tobytes("F")
 
 
-@settings(deadline=None)
 @given(small_shapes, st.data())
 def test_strided_views_of_any_number_of_axes_are_sent_in_fortran_order(
     shape: tuple[int, ...], data: st.DataObject
@@ -182,7 +181,6 @@ def test_a_fortran_ordered_place_is_filled_without_a_copy() -> None:
     assert [np.shares_memory(np.frombuffer(view, np.uint8), out) for view in views] == [True]
 
 
-@settings(deadline=None)
 @given(small_shapes, st.sampled_from(["u1", "<u4", "<f4", ">u2", "?"]), st.sampled_from("CF"))
 def test_what_is_encoded_is_decoded(shape: tuple[int, ...], dtype: str, order: Any) -> None:
     voxels = noise(shape, dtype)

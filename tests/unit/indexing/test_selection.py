@@ -17,7 +17,7 @@ from pyvolume import Box
 from pyvolume.errors import SelectionError
 from pyvolume.indexing.selection import Selection
 
-EXAMPLES = settings(max_examples=250, deadline=None)
+EXAMPLES = settings(max_examples=250)
 
 
 def ramp(shape: tuple[int, ...]) -> NDArray[np.int64]:
@@ -113,7 +113,7 @@ def any_keys(draw: st.DrawFn) -> Any:
     return draw(item) if draw(st.booleans()) else tuple(draw(st.lists(item, max_size=4)))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(any_keys())
 def test_a_key_is_refused_exactly_where_numpy_refuses_it(key: Any) -> None:
     full = ramp((2, 3, 4))

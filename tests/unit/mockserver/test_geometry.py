@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.dvid.wire.geometry import SLAB_BYTES, Box, parse_box, parse_integer, wrapped
@@ -13,7 +13,6 @@ from mockserver.http.messages import Refused
 AXES = st.lists(st.tuples(st.integers(-70, 70), st.integers(1, 14)), min_size=1, max_size=4)
 
 
-@settings(deadline=None)
 @given(AXES, st.sampled_from([1, 8, 3000, 100_000]))
 def test_slabs_follow_each_other_on_the_wire(axes: list[tuple[int, int]], voxel_bytes: int) -> None:
     box = Box(tuple(a for a, _ in axes), tuple(n for _, n in axes))
@@ -26,14 +25,12 @@ def test_slabs_follow_each_other_on_the_wire(axes: list[tuple[int, int]], voxel_
     np.testing.assert_array_equal(wire, np.arange(box.size))
 
 
-@settings(deadline=None)
 @given(AXES)
 def test_slabs_are_small(axes: list[tuple[int, int]]) -> None:
     box = Box(tuple(a for a, _ in axes), tuple(n for _, n in axes))
     assert all(math.prod(slab.shape) * 1000 <= SLAB_BYTES for slab in box.slabs(1000, (8,) * len(axes)))
 
 
-@settings(deadline=None)
 @given(AXES)
 def test_cells_cover_the_box(axes: list[tuple[int, int]]) -> None:
     box = Box(tuple(a for a, _ in axes), tuple(n for _, n in axes))

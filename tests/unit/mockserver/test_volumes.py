@@ -130,7 +130,7 @@ def region(box: Box) -> tuple[slice, ...]:
     return (slice(None), *(slice(a + 24, a + 24 + n) for a, n in zip(box.start, box.shape, strict=True)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(boxes(), max_size=4), st.lists(boxes(), max_size=4), boxes())
 def test_sparse_blocks_behave_as_one_array_for_each_version(parent: list[Box], child: list[Box], box: Box) -> None:
     voxels, expected = Voxels(np.dtype("u1"), 2, (8, 4, 16)), np.zeros((2, 64, 64, 64), "u1")

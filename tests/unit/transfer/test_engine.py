@@ -20,7 +20,7 @@ from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.grid import aligned
 from pyvolume.transfer.known import Known
 
-EXAMPLES = settings(max_examples=200, deadline=None)
+EXAMPLES = settings(max_examples=200)
 
 
 def noise(shape: tuple[int, ...], seed: int = 0) -> NDArray[np.uint8]:

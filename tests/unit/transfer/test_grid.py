@@ -17,7 +17,7 @@ from pyvolume import Box
 from pyvolume.indexing.selection import Selection
 from pyvolume.transfer.grid import SKIP_BYTES, aligned, borders, cut, touched, whole_blocks_in
 
-EXAMPLES = settings(max_examples=150, deadline=None)
+EXAMPLES = settings(max_examples=150)
 
 
 @EXAMPLES

@@ -10,7 +10,6 @@ import pytest
 import real_dvid
 from conformance_stores import Backend, DvidBackend, InPieces, MemoryBackend
 
-
 # a busy machine makes any example slow; times are measured in benchmarks/
 hypothesis.settings.register_profile("pyvolume", deadline=None)
 hypothesis.settings.load_profile("pyvolume")

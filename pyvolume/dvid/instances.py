@@ -12,7 +12,7 @@ from pyvolume.dvid.documents import TYPENAMES
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions import changes, lookup
 from pyvolume.dvid.versions.graph import RepoInfo, Uuid
-from pyvolume.errors import AnswerError, ExistsError, NotFoundError, StoreError, UnsupportedError
+from pyvolume.errors import AnswerError, ExistsError, KeyNotFoundError, NotFoundError, StoreError, UnsupportedError
 from pyvolume.model.nearest import hint
 from pyvolume.transport.connection import Connection
 from pyvolume.transport.request import Request
@@ -175,6 +175,13 @@ def missing(action: str, name: str, info: RepoInfo, noun: str = "instance") -> s
     names = [each for each, kind in info.instances.items() if noun in {"instance", NOUNS.get(kind)}]
     repository = repr(info.alias) if info.alias else info.graph.root[:8]
     return f"{action}: no {noun} {name!r} in repository {repository}; {hint(name, names)}"
+
+
+def as_missing_key(error: NotFoundError) -> NotFoundError:
+    """Return the error for a name in brackets that is not there: a `KeyNotFoundError` with the same facts."""
+    if type(error) is not NotFoundError:  # several have the name
+        return error
+    return KeyNotFoundError(*error.args).with_facts(**vars(error))
 
 
 def _with_hint(error: NotFoundError, instance: Instance, noun: str) -> NotFoundError:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from numpy.typing import DTypeLike
 
 from pyvolume.dvid.address import check_name
+from pyvolume.dvid.documents import TYPENAMES
 from pyvolume.dvid.instances import Instance, taken
 from pyvolume.dvid.keyvalue import mapping
 from pyvolume.dvid.keyvalue.mapping import KeyValue
@@ -15,7 +16,7 @@ from pyvolume.dvid.roi import region
 from pyvolume.dvid.roi.region import Roi
 from pyvolume.dvid.version import Version
 from pyvolume.dvid.versions import changes
-from pyvolume.dvid.versions.graph import RepoInfo, Uuid
+from pyvolume.dvid.versions.graph import MASTER, Graph, RepoInfo, Uuid
 from pyvolume.dvid.versions.lookup import find, read_info, within
 from pyvolume.dvid.voxels import creation
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
@@ -28,6 +29,10 @@ __all__ = ["Repo"]
 
 class Repo:
     """A repository: a graph of versions, and instances that all versions share.
+
+    ``repo["gray"]`` opens a volume for reading and writing where `create_volume` would create it: at the end of master,
+    or in another open version if that is committed. ``"gray" in repo`` asks for a volume, and ``for name in repo``
+    gives the names of all volumes.
 
     `info` returns everything that the server says of the repository, with one request. There is no method that deletes:
     DVID deletes on the machine of the server only, with ``dvid repos delete UUID`` and ``dvid repo UUID delete NAME``.
@@ -111,6 +116,24 @@ class Repo:
             action = f"find version {ref!r}"
             raise NotFoundError(f"{action}: it belongs to another repository than {self.root_uuid[:8]}", action=action)
         return Version(self.connection, info.graph, node.uuid, follows=name if follow else "")
+
+    def __getitem__(self, name: str) -> VoxelsAccessor:
+        """Open a volume for reading and writing, see `Version.volume`.
+
+        Raises
+        ------
+        KeyNotFoundError
+            If there is no instance of this name.
+        """
+        graph = self.info().graph
+        uuid = _open_end(graph) or graph.branches.get(MASTER, self.root_uuid)
+        return Version(self.connection, graph, uuid)[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in list(self)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, kind in self.info().instances.items() if kind in TYPENAMES.values())
 
     def create_volume(
         self,
@@ -226,13 +249,19 @@ class Repo:
         info = self.info()
         if name in info.instances:
             raise taken(name)
-        ends = info.graph.branches
-        for uuid in (*(ends[branch] for branch in ("master",) if branch in ends), *ends.values()):
-            if not info.graph.node(uuid).locked:
-                return Instance(self.connection, uuid, name)
+        uuid = _open_end(info.graph)
+        if uuid is not None:
+            return Instance(self.connection, uuid, name)
         action = f"create {name}"
         raise LockedError(
             f"{action}: every version of {self.root_uuid[:8]} is committed; make one with version().new_version()",
             action=action,
             version=self.root_uuid,
         )
+
+
+def _open_end(graph: Graph) -> Uuid | None:
+    """Return the end of master if it is open, or else the end of another branch that is; None if there is none."""
+    ends = graph.branches
+    ordered = (*(ends[branch] for branch in (MASTER,) if branch in ends), *ends.values())
+    return next((uuid for uuid in ordered if not graph.node(uuid).locked), None)

@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from pyvolume.dvid.documents import TYPENAMES
+from pyvolume.dvid.instances import as_missing_key
 from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.roi.region import Roi
 from pyvolume.dvid.versions import changes, losses
 from pyvolume.dvid.versions.graph import Graph, Node, Uuid
 from pyvolume.dvid.versions.lookup import find, read_info, resolve, within
+from pyvolume.errors import NotFoundError
 from pyvolume.model.box import Box
 from pyvolume.transfer.casting import Casting
 from pyvolume.transport.connection import Connection
@@ -28,6 +30,9 @@ class Version:
     `Repo.version`, `Repo.versions` and ``volume.version`` return handles of this class. A handle stays with its version
     when the branch moves on. Its properties never change and cost no request; `info` returns what can change, with one
     request. Two handles are equal if they name the same version of the same server.
+
+    ``version["gray"]`` opens a volume for reading and writing, ``"gray" in version`` asks for it, and ``for name in
+    version`` gives the names of all volumes.
 
     Parameters
     ----------
@@ -273,6 +278,25 @@ class Version:
             casting=casting,
             mode=mode,
         )
+
+    def __getitem__(self, name: str) -> VoxelsAccessor:
+        """Open a volume for reading and writing, see `volume`.
+
+        Raises
+        ------
+        KeyNotFoundError
+            If there is no instance of this name.
+        """
+        try:
+            return self.volume(name)
+        except NotFoundError as error:
+            raise as_missing_key(error) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.volumes()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.volumes())
 
     def volumes(self) -> list[str]:
         """Return the names of the instances with voxels; every version of a repository sees all of them."""

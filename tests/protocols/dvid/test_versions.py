@@ -21,6 +21,7 @@ from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.errors import (
     AmbiguousError,
     ExistsError,
+    KeyNotFoundError,
     LockedError,
     MetadataError,
     NotFoundError,
@@ -486,3 +487,56 @@ class TestVolume:
         first, second = (transfer_of(each, "compare") for each in (given, other))
         assert dataclasses.replace(second, store=first.store, known=first.known) == first
         assert (other.store.query, other.store.throttle) == ({"scale": "0"}, True)
+
+
+class TestNamesInBrackets:
+    @pytest.fixture
+    def volume(self, repo: Repo) -> pyvolume.dvid.VoxelsAccessor:
+        repo.create_roi("nose")
+        return repo.create_volume("gray", (32, 32, 32), "uint8")
+
+    @pytest.mark.parametrize("kind", ["repo", "version", "follower"])
+    def test_a_name_opens_a_volume(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor, kind: str) -> None:
+        places: dict[str, Repo | Version] = {"repo": repo, "version": repo.root, "follower": repo.version(follow=True)}
+        place = places[kind]
+        place["gray"][0, 3] = 5
+        assert (volume[0, 3, 0, 0], place["gray"].version) == (5, repo.root)
+
+    def test_it_opens_the_version_that_can_be_written(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
+        repo.root.commit()
+        assert repo["gray"].version == repo.root
+        dev = repo.root.branch("dev")
+        assert repo["gray"].version == dev
+        child = repo.root.new_version()
+        assert repo["gray"].version == child
+
+    @pytest.mark.parametrize("error", [KeyError, KeyNotFoundError, NotFoundError])
+    def test_a_name_that_is_not_there_is_a_missing_key(
+        self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor, error: type[Exception]
+    ) -> None:
+        for place in (repo, repo.root):
+            with pytest.raises(error, match="did you mean 'gray'") as caught:
+                place["grey"]
+            assert isinstance(caught.value, KeyNotFoundError)
+            assert (caught.value.status, caught.value.action) == (400, "open grey")
+
+    def test_a_branch_with_two_ends_is_no_missing_key(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
+        repo.root.commit()
+        follower = repo.version(follow=True)
+        repo.root.new_version()
+        left, right = repo.root.branch("left"), repo.root.branch("right")
+        left.commit()
+        right.commit()
+        left.merge(right)
+        with pytest.raises(AmbiguousError) as caught:
+            follower["gray"]
+        assert not isinstance(caught.value, KeyError)
+
+    def test_a_region_is_no_volume(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
+        with pytest.raises(UnsupportedError, match="nose"):
+            repo.root["nose"]
+
+    def test_names_are_asked_for_and_listed(self, repo: Repo, volume: pyvolume.dvid.VoxelsAccessor) -> None:
+        for place in (repo, repo.root):
+            assert ("gray" in place, "grey" in place, "nose" in place, 3 in place) == (True, False, False, False)
+            assert list(place) == ["gray"]

@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from pyvolume.dvid.address import check_name
-from pyvolume.errors import MetadataError, SelectionError, UnsupportedError
+from pyvolume.dvid.extents import (
+    DECLARED,
+    check_bounds,
+    check_coordinates,
+    declared_box,
+    declared_text,
+    extents_document,
+    shown,
+)
+from pyvolume.errors import MetadataError, UnsupportedError
 from pyvolume.model.axes import are_dims
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -32,8 +41,6 @@ DIMS = ("c", "x", "y", "z")
 
 LABEL_TYPES = ("labelblk", "labelarray", "labelmap")
 
-INT32 = range(-(2**31), 2**31)
-
 
 @dataclass(frozen=True, slots=True)
 class InstanceDescription:
@@ -51,6 +58,8 @@ class InstanceDescription:
         Whether voxels are stored as JPEG: on noise 94 % of them come back changed.
     tags : mapping
         The tags that it was created with.
+    declared : Box or None
+        The bounds that were declared when it was created, see `pyvolume.dvid.extents`.
     """
 
     typename: str
@@ -58,6 +67,7 @@ class InstanceDescription:
     block_shape: tuple[int, ...]
     lossy: bool
     tags: Mapping[str, str]
+    declared: Box | None = None
 
 
 def check_voxels(info: Mapping[str, Any], name: str) -> None:
@@ -85,20 +95,35 @@ def instance_description(info: Mapping[str, Any], document: dict[str, Any], name
         If the voxels have no numpy dtype.
     """
     base = info["Base"]
+    tags = dict(base.get("Tags") or {})
+    blocks = block_shape(document, name)
+    declared = declared_box(tags, len(document["Properties"]["Values"]), len(blocks))
+    if declared is not None:
+        del tags[DECLARED]
     return InstanceDescription(
         typename=base["TypeName"],
-        metadata=voxels_metadata(document, name),
-        block_shape=block_shape(document, name),
+        metadata=voxels_metadata(document, name, declared),
+        block_shape=blocks,
         lossy="jpeg" in base.get("Compression", "").lower(),
-        tags=dict(base.get("Tags") or {}),
+        tags=tags,
+        declared=declared,
     )
 
 
-def voxels_metadata(document: dict[str, Any], name: str) -> VoxelsMetadata:
+def voxels_metadata(document: dict[str, Any], name: str, declared: Box | None = None) -> VoxelsMetadata:
     """Read the answer of ``/metadata``.
 
     The axes are those behind the channel, never the channel itself; `Size` and `Offset` are 0 where nothing is
     stored. An rgba volume has four values and three axes.
+
+    Parameters
+    ----------
+    document : dict
+        The answer.
+    name : str
+        The name of the instance.
+    declared : Box, optional
+        The bounds that were declared when it was created.
 
     Raises
     ------
@@ -112,19 +137,29 @@ def voxels_metadata(document: dict[str, Any], name: str) -> VoxelsMetadata:
     kinds = {value["DataType"] for value in values}
     if len(kinds) != 1:
         raise UnsupportedError(f"open {name}: the channels of a voxel must be of one dtype, not {sorted(kinds)}")
-    start = tuple(axis["Offset"] for axis in axes)
-    stop = tuple(axis["Offset"] + axis["Size"] for axis in axes)
     dims = ("c", *(axis["Label"].lower() for axis in axes))
     if not are_dims(dims, len(axes) + 1):
         raise MetadataError(f"open {name}: the axes {dims} are not one letter each", path="$.Axes")
     return VoxelsMetadata(
-        bounds=Box((0, *start), (len(values), *stop)),
+        bounds=shown(_extents(document), declared, block_shape(document, name)) if declared else _extents(document),
         dtype=_dtype(kinds.pop(), name),
         dims=dims,
         resolution=tuple(float(axis["Resolution"]) for axis in axes),
         units=tuple(axis["Units"] for axis in axes),
         labels=(tuple(value.get("Label", "") for value in values), *(None for _ in axes)),
     )
+
+
+def _extents(document: dict[str, Any]) -> Box:
+    """Read the extents; `Size` is a 32-bit integer that overflows where a volume is longer."""
+    axes, properties = document["Axes"], document["Properties"]
+    start = tuple(axis["Offset"] for axis in axes)
+    last = properties.get("MaxPoint")
+    if isinstance(last, list) and len(last) == len(axes) and properties.get("MinPoint") == list(start):
+        stop = tuple(max(low, high + 1) for low, high in zip(start, last, strict=True))
+    else:
+        stop = tuple(low + max(0, axis["Size"]) for low, axis in zip(start, axes, strict=True))
+    return Box((0, *start), (len(properties["Values"]), *stop))
 
 
 def block_shape(document: dict[str, Any], name: str) -> tuple[int, ...]:
@@ -193,6 +228,8 @@ def creation_document(
         If no instance type fits.
     MetadataError
         For a name, a block shape, a unit or a tag that the server would accept and then not serve.
+    SelectionError
+        For bounds that the server cannot store.
     """
     typename = typename_for(metadata)
     check_name(name)
@@ -213,9 +250,18 @@ def creation_document(
         "VoxelSize": ",".join(map(repr, metadata.resolution)),
         "VoxelUnits": ",".join(metadata.units),
     }
+    bounds, marks = metadata.bounds, dict(tags or {})
+    if DECLARED in marks:
+        raise MetadataError(f"create volume: the tag {DECLARED!r} is reserved for the shape")
+    check_coordinates(f"create {name}", bounds)
+    if bounds.size:
+        check_bounds(f"create {name}", bounds, blocks)
+        marks[DECLARED] = declared_text(bounds)
+        extents = extents_document(bounds)
+        document |= {corner: ",".join(map(str, point)) for corner, point in extents.items()}
     given = {
         "Compression": compression,
-        "Tags": _tags_text(tags) if tags else None,
+        "Tags": _tags_text(marks) if marks else None,
         "versioned": None if versioned else "false",
     }
     return document | {key: value for key, value in given.items() if value is not None}
@@ -238,23 +284,6 @@ def _tags_text(tags: Mapping[str, str]) -> str:
         if not isinstance(word, str) or not word or set(word) & set(",="):
             raise MetadataError(f"create volume: a tag is two texts without commas and '=', not {word!r}")
     return ",".join(f"{name}={value}" for name, value in tags.items())
-
-
-def extents_document(box: Box) -> dict[str, list[int]]:
-    """Return the document that declares the extents of an instance: the first voxel and the last."""
-    return {"MinPoint": list(box.start[1:]), "MaxPoint": [stop - 1 for stop in box.stop[1:]]}
-
-
-def check_coordinates(action: str, box: Box) -> None:
-    """Refuse a box that DVID's 32-bit coordinates cannot name.
-
-    Raises
-    ------
-    SelectionError
-    """
-    for low, high in zip(box.start, box.stop, strict=True):
-        if low not in INT32 or high - 1 not in INT32 or high - low not in INT32:
-            raise SelectionError(f"{action}: coordinates of DVID are 32-bit integers, {low}:{high} is outside")
 
 
 def moment(text: str) -> datetime:

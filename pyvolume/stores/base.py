@@ -40,6 +40,11 @@ class StoreTraits:
         Whether voxels can be written.
     growable : tuple of bool, optional
         Which axes a write can make longer; by default none.
+    limits : tuple of (int, int), optional
+        The first voxel that the store can address on each axis, and the one behind the last; by default there are no
+        limits.
+    longest : int, optional
+        How many voxels the bounds may have along an axis.
     fill : float, optional
         The value of voxels outside the bounds. None: reading them is an error.
     faithful : bool
@@ -60,6 +65,8 @@ class StoreTraits:
     chunks: tuple[int, ...] = ()
     writable: bool = True
     growable: tuple[bool, ...] = ()
+    limits: tuple[tuple[int, int], ...] = ()
+    longest: int | None = None
     fill: float | None = None
     faithful: bool = True
     lasting: bool = True

@@ -69,6 +69,27 @@ def check_inside(box: Box, metadata: VoxelsMetadata, traits: StoreTraits, *, gro
                 f"box: {box.start[axis]}:{box.stop[axis]} is outside the bounds {low}:{high} "
                 f"of axis {axis} ({metadata.dims[axis]!r})"
             )
+    if box.size:
+        _check_limits(box, metadata, traits, growing=growing)
+
+
+def _check_limits(box: Box, metadata: VoxelsMetadata, traits: StoreTraits, *, growing: bool) -> None:
+    """Refuse voxels that the store cannot address, and bounds that it cannot have."""
+    for axis, (lowest, highest) in enumerate(traits.limits):
+        if not lowest <= box.start[axis] <= box.stop[axis] <= highest:
+            raise SelectionError(
+                f"box: {box.start[axis]}:{box.stop[axis]} is outside the voxels {lowest}:{highest} that the store can "
+                f"have on axis {axis} ({metadata.dims[axis]!r})"
+            )
+    if growing and traits.longest is not None:
+        bounds = metadata.bounds.union(box).aligned_to(traits.write_grid)
+        for axis, length in enumerate(bounds.shape):
+            if length > traits.longest and not metadata.bounds.contains(box):
+                raise SelectionError(
+                    f"box: {box.start[axis]}:{box.stop[axis]} and the bounds {metadata.bounds.start[axis]}:"
+                    f"{metadata.bounds.stop[axis]} are {length} voxels along axis {axis} ({metadata.dims[axis]!r}); "
+                    f"the store can have {traits.longest}"
+                )
 
 
 def check_out(out: object, box: Box, dtype: np.dtype[Any]) -> None:

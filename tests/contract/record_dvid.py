@@ -717,6 +717,40 @@ def odd_merges(do: Recorder) -> None:
     do("no branch without a uuid any more", "GET", "/api/node/:master/status")
 
 
+def odd_coordinates(do: Recorder) -> None:
+    """The first and the last blocks of 32-bit coordinates, and extents of more than 2^31 voxels."""
+    root, lowest, highest = "e" * 32, -(2**31), 2**31 - 32
+    node, block = f"/api/node/{root}", ramp((32, 32, 32), "u1", 23).tobytes()
+    do("repository of coordinates", "POST", "/api/repos?admintoken=TOKEN", {"root": root})
+    for name in ("edge", "over"):
+        do(f"create {name}", "POST", f"/api/repo/{root}/instance", {"typename": "uint8blk", "dataname": name})
+    edge = f"{node}/edge/raw/0_1_2"
+    do("write the highest block", "POST", f"{edge}/32_32_32/{highest}_0_0", block)
+    do("read the highest block", "GET", f"{edge}/32_32_32/{highest}_0_0")
+    do("write the block above the lowest", "POST", f"{edge}/32_32_32/{lowest + 32}_0_0", block)
+    do("read the block above the lowest", "GET", f"{edge}/32_32_32/{lowest + 32}_0_0")
+    do("metadata of nearly 2^32 voxels", "GET", f"{node}/edge/metadata")
+    do("write the lowest block, which is not stored", "POST", f"{edge}/32_32_32/{lowest}_0_0", block)
+    do("read the lowest block", "GET", f"{edge}/32_32_32/{lowest}_0_0")
+    do("read from the lowest block on", "GET", f"{edge}/64_32_32/{lowest}_0_0")
+    do("read a voxel of the lowest block", "GET", f"{edge}/1_1_1/{lowest + 31}_0_0")
+    do("metadata of 2^32 voxels", "GET", f"{node}/edge/metadata")
+    do("info of 2^32 voxels", "GET", f"{node}/edge/info")
+    over = f"{node}/over/raw/0_1_2"
+    do("write beyond the highest block, where nothing is stored", "POST", f"{over}/64_32_32/{highest}_0_0", block * 2)
+    do("read beyond the highest block", "GET", f"{over}/64_32_32/{highest}_0_0")
+    do("read the highest block alone", "GET", f"{over}/32_32_32/{highest}_0_0")
+    do("info after a write beyond the highest block", "GET", f"{node}/over/info")
+    tags = {"Tags": "pyvolume-bounds=0_-5_0:100_100_90,a=b", "MinPoint": "0,-5,0", "MaxPoint": "99,99,89"}
+    declared = {"typename": "uint8blk", "dataname": "declared"} | tags
+    do("create with bounds in a tag", "POST", f"/api/repo/{root}/instance", declared)
+    do("bounds in a tag", "GET", f"{node}/declared/info")
+    do("write a box without a voxel in an empty volume", "POST", f"{node}/declared/raw/0_1_2/0_0_0/-64_0_32", b"")
+    do("metadata after a box without a voxel", "GET", f"{node}/declared/metadata")
+    do("write another box without a voxel", "POST", f"{node}/declared/raw/0_1_2/0_0_0/128_96_64", b"")
+    do("metadata after both corners", "GET", f"{node}/declared/metadata")
+
+
 def extra_story(do: Recorder) -> None:
     """The story of dvid_extra.jsonl."""
     for part in (
@@ -729,6 +763,7 @@ def extra_story(do: Recorder) -> None:
         odd_blocks,
         odd_nodes,
         odd_merges,
+        odd_coordinates,
     ):
         part(do)
 

@@ -85,7 +85,7 @@ BUDGETS: dict[str, tuple[int, Callable[[Repo], Any]]] = {
     "create_keyvalue: look, create": (2, lambda repo: repo.create_keyvalue("notes")),
     "create_roi: look, create": (2, lambda repo: repo.create_roi("nose")),
     "create_volume: look, create, open with two documents": (4, lambda repo: repo.create_volume("v", None, "uint8")),
-    "create_volume: these, and the extents": (5, lambda repo: repo.create_volume("v", (64, 64, 64), "uint8")),
+    "create_volume with a shape: the same": (4, lambda repo: repo.create_volume("v", (64, 64, 64), "uint8")),
     "a name that is taken": (1, refused),
 }
 

@@ -62,7 +62,7 @@ class Voxels:
         `see` may replace a stored block.
         """
         out = np.zeros((self.channels, *box.shape), self.dtype, order="F")
-        for cell in box.cells(self.grid):
+        for cell in () if box.misses(self.grid) else box.cells(self.grid):
             block = self.block(lineage, cell)
             if block is not None:
                 inside, outside = _overlap(box, cell, self.grid)
@@ -71,15 +71,21 @@ class Voxels:
 
     def read(self, lineage: Lineage, box: Box, see: See | None = None) -> Iterator[memoryview]:
         """Yield the bytes of `box` in wire order, a few MiB at a time."""
+        misses = box.misses(self.grid)
         for slab in box.slabs(self.voxel_bytes, self.grid):
-            yield as_bytes(self.array(lineage, slab, see))
+            yield (
+                memoryview(bytes(self.voxel_bytes * slab.size)) if misses else as_bytes(self.array(lineage, slab, see))
+            )
 
     def stage(self, box: Box, fill: Callable[[memoryview], None]) -> Layer:
         """Read the voxels of `box` from `fill`, in wire order, and return them as blocks; nothing is stored yet."""
         staged: Layer = {}
+        misses = box.misses(self.grid)
         for slab in box.slabs(self.voxel_bytes, self.grid):
             values = np.empty((self.channels, *slab.shape), self.dtype, order="F")
             fill(as_bytes(values))
+            if misses:
+                continue
             for cell in slab.cells(self.grid):
                 if cell not in staged:
                     staged[cell] = np.zeros((self.channels, *self.grid), self.dtype, order="F")

@@ -10,7 +10,7 @@ from mockserver.dvid.model.regions import Region
 from mockserver.dvid.model.repository import Repository, Version
 from mockserver.dvid.model.settings import Base, DataType
 from mockserver.dvid.model.volumes import Volume
-from mockserver.dvid.wire.geometry import Point, wrapped
+from mockserver.dvid.wire.geometry import Point, cell_of, wrapped
 from mockserver.dvid.wire.gojson import number
 from mockserver.http.messages import Panic
 
@@ -154,4 +154,4 @@ def _entry(values: Sequence[T], axis: int) -> T:
 
 
 def _block_of(point: Point | None, block_size: Point) -> Point | None:
-    return None if point is None else tuple(a // b for a, b in zip(point, block_size, strict=True))
+    return None if point is None else tuple(map(cell_of, point, block_size))

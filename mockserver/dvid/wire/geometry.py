@@ -23,6 +23,11 @@ def wrapped(value: int, bits: int) -> int:
     return (value + half) % (2 * half) - half
 
 
+def cell_of(value: int, side: int) -> int:
+    """Return the number of the block at a coordinate; DVID's subtraction overflows in the lowest block."""
+    return value // side if value >= 0 else int(wrapped(value - side + 1, 32) / side)
+
+
 def show(point: Sequence[int]) -> str:
     """Return a point as Go prints it: ``(0,32,64)``."""
     return f"({','.join(map(str, point))})"
@@ -90,6 +95,10 @@ class Box:
         if len(grid) != len(self.start):
             return False
         return all(a % g == 0 and (b + 1) % g == 0 for a, b, g in zip(self.start, self.last, grid, strict=True))
+
+    def misses(self, grid: Point) -> bool:
+        """Whether DVID finds no block in the box: the first one counts as behind the last after an overflow."""
+        return any(cell_of(a, g) > cell_of(b, g) for a, b, g in zip(self.start, self.last, grid, strict=True))
 
     def cells(self, grid: Point) -> Iterator[Point]:
         """Yield the coordinates of the grid cells that the box touches, the first axis fastest."""

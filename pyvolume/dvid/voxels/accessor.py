@@ -232,7 +232,7 @@ class VoxelsAccessor(Volume):
         StoreError
             If the server could not answer.
         """
-        return changes_of(self.store.instance, self.at if compare else None)
+        return changes_of(self.store.instance, self.store.description.declared, self.at if compare else None)
 
     def image(
         self,
@@ -426,9 +426,10 @@ class VoxelsAccessor(Volume):
         *,
         force: bool = False,
     ) -> None:
-        """Declare the bounds of the volume in this version; voxels are neither made nor deleted.
+        """Extend the bounds of the volume in this version; voxels are neither made nor deleted.
 
-        Writes outside make the bounds larger again.
+        DVID extends them to the whole blocks around the box, which other handles see. Writes outside make the bounds
+        larger again.
 
         Parameters
         ----------
@@ -436,12 +437,15 @@ class VoxelsAccessor(Volume):
             First voxel and the one after the last, channel first, as for `get_ndarray`; with all channels. Or a
             `Box`.
         force : bool
-            Allow smaller bounds. Voxels outside them stay on the server, where only absolute coordinates find them.
+            Let the server have exactly these bounds, smaller ones too. Voxels outside them stay on the server, where
+            only absolute coordinates find them. If another process makes the volume larger at this moment, its bounds
+            are lost.
 
         Raises
         ------
         SelectionError
-            For an empty box, or one that leaves out a part of the present bounds, unless forced.
+            For an empty box, one that leaves out a part of the shape that the volume was created with, or, unless
+            forced, a part of the present bounds.
         LockedError
             If the version is committed.
         UnsupportedError
@@ -449,15 +453,19 @@ class VoxelsAccessor(Volume):
         """
         self._check_writable("set the extents")
         box = checked_box(joined(start, stop), self.metadata)
-        settings.check_extents(self.store.instance, box, self.bounds)
+        settings.check_extents(self.store.instance, box, self.bounds, self.store.description.declared, self.block_shape)
         self.refresh()
         if not force and not box.contains(self.bounds):
             raise SelectionError(
                 f"set the extents of {self.name}: {box} leaves out a part of the present {self.bounds}; force=True "
                 "allows that"
             )
-        settings.set_extents(self.store.instance, box)
-        self.refresh()
+        if force:
+            settings.replace_extents(self.store.instance, box)
+            self.refresh()
+        else:
+            settings.extend(self.store.instance, box, self.block_shape)
+            self._transfer.known.grow(box)
 
     def _check_writable(self, action: str) -> None:
         if self.mode == "r":
@@ -465,7 +473,7 @@ class VoxelsAccessor(Volume):
 
     @property
     def instance_tags(self) -> dict[str, str]:
-        """The tags that the instance was created with; no call of the server changes them."""
+        """The tags that were given when the instance was created; no call of the server changes them."""
         return dict(self.store.description.tags)
 
     @property

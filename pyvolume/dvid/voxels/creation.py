@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pyvolume.dvid import instances
-from pyvolume.dvid.client import post_empty
-from pyvolume.dvid.documents import check_coordinates, creation_document, extents_document
+from pyvolume.dvid.documents import creation_document
 from pyvolume.dvid.instances import Instance
-from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
-from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.transport.connection import Connection
 
@@ -30,8 +27,8 @@ def create_new(
     """Create an instance for voxels.
 
     The type follows from the dtype and the number of channels: uint8 × 4 is ``rgba8blk``; uint64 is ``uint64blk``,
-    never labels. If the metadata has a shape, a second request declares it as the extents of the volume: DVID would
-    forget extents that are given at the creation with the first write.
+    never labels. If the metadata has a shape, it is stored in a tag of the instance, because DVID forgets the extents
+    of the creation with the first write: the volume has this shape in all versions, and can only grow.
 
     Parameters
     ----------
@@ -61,7 +58,7 @@ def create_new(
         For a name or a block shape that would make an instance which cannot be reached, and which nothing over
         HTTP can delete.
     SelectionError
-        If the extents go beyond 32-bit coordinates.
+        If the shape goes beyond the 32-bit coordinates of DVID.
     ExistsError
         If the repository has an instance of this name.
     RefusedError
@@ -70,10 +67,9 @@ def create_new(
         If no answer arrived, and no such instance was there when looked for afterwards.
     """
     document = creation_document(voxels_metadata, data_name, block_shape, compression, versioned=versioned, tags=tags)
-    check_coordinates(f"create {data_name}", voxels_metadata.bounds)
     instance = Instance(connection, resolve(connection, uuid), data_name)
     instances.check_free(instance)
-    _create(instance, document, voxels_metadata.bounds)
+    instances.create(instance, document, "dvid-create-instance-1")
 
 
 def create(
@@ -87,15 +83,5 @@ def create(
 ) -> VoxelsAccessor:
     """Create an instance for voxels whose name is free, and open it; see `create_new`."""
     document = creation_document(metadata, instance.name, block_shape, compression, versioned=versioned, tags=tags)
-    check_coordinates(f"create {instance.name}", metadata.bounds)
-    _create(instance, document, metadata.bounds)
-    return VoxelsAccessor(instance.connection, instance.uuid, instance.name)
-
-
-def _create(instance: Instance, document: dict[str, str], bounds: Box) -> None:
     instances.create(instance, document, "dvid-create-instance-1")
-    if bounds.size:
-        action = f"declare the extents of {instance.name}"
-        extents = extents_document(bounds)
-        SCHEMAS.validate("dvid-extents-1", extents, action)
-        post_empty(instance.connection, action, f"{instance.path}/extents", extents, repeatable=True)
+    return VoxelsAccessor(instance.connection, instance.uuid, instance.name)

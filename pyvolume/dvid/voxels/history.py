@@ -43,13 +43,15 @@ class Change:
     difference: Difference | None
 
 
-def changes_of(instance: Instance, open_in: Callable[[Uuid], Volume] | None) -> Iterator[Change]:
+def changes_of(instance: Instance, declared: Box | None, open_in: Callable[[Uuid], Volume] | None) -> Iterator[Change]:
     """Find the changes of an instance, see `VoxelsAccessor.history`.
 
     Parameters
     ----------
     instance : Instance
         The instance, in the version to begin at.
+    declared : Box or None
+        The bounds that were declared when it was created.
     open_in : callable or None
         Opens the volume in a version, to compare voxels; None to compare bounds only.
     """
@@ -61,7 +63,7 @@ def changes_of(instance: Instance, open_in: Callable[[Uuid], Volume] | None) -> 
         document = get_document(
             place.connection, f"read the history of {place.name}", f"{place.path}/metadata", "dvid-metadata-1"
         )
-        return voxels_metadata(document, place.name).bounds
+        return voxels_metadata(document, place.name, declared).bounds
 
     for uuid in (instance.uuid, *graph.ancestors(instance.uuid)):
         parents = graph.node(uuid).parents

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
-from pyvolume.dvid.documents import DIMS, check_coordinates
+from pyvolume.dvid.documents import DIMS
+from pyvolume.dvid.extents import check_coordinates
 from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.voxels.store import DvidStore
 from pyvolume.errors import AnswerError, SelectionError, TooLargeError, UnsupportedError

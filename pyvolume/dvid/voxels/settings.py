@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pyvolume.dvid.client import post_empty
-from pyvolume.dvid.documents import check_coordinates, extents_document
+from pyvolume.dvid.client import expect_nothing, post_empty
+from pyvolume.dvid.extents import check_bounds, extents_document
 from pyvolume.dvid.instances import Instance
+from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.errors import MetadataError, SelectionError
 from pyvolume.model.box import Box
+from pyvolume.transport.request import Request, Upload
 
 
 def set_resolution(instance: Instance, resolution: float | Sequence[float], count: int) -> None:
@@ -26,22 +28,42 @@ def set_resolution(instance: Instance, resolution: float | Sequence[float], coun
     post_empty(instance.connection, action, f"{instance.path}/resolution", sizes.tolist(), repeatable=True)
 
 
-def set_extents(instance: Instance, box: Box) -> None:
-    """Declare the extents of an instance, which is not checked against the present ones."""
+def extend(instance: Instance, box: Box, blocks: Sequence[int]) -> None:
+    """Extend the extents of an instance to the blocks around a box, with writes of no voxels at its two corners.
+
+    The server joins its extents with the box of each write. Extents that are posted replace what another writer has
+    extended meanwhile.
+    """
+    action = f"set the extents of {instance.name}"
+    whole = box.aligned_to((1, *blocks))
+    dims = "_".join(map(str, range(len(blocks))))
+    for corner in (whole.start, whole.stop):
+        place = "_".join(map(str, corner[1:]))
+        path = f"{instance.path}/raw/{dims}/{'_'.join('0' for _ in blocks)}/{place}"
+        request = Request(action, "POST", path, upload=Upload.of(b""), refusal=refusal)
+        instance.connection.exchange(
+            request, lambda answer: expect_nothing(action, answer), instance.connection.new_call()
+        )
+
+
+def replace_extents(instance: Instance, box: Box) -> None:
+    """Replace the extents of an instance, whatever they are."""
     action = f"set the extents of {instance.name}"
     document = extents_document(box)
     SCHEMAS.validate("dvid-extents-1", document, action)
     post_empty(instance.connection, action, f"{instance.path}/extents", document, repeatable=True)
 
 
-def check_extents(instance: Instance, box: Box, bounds: Box) -> None:
-    """Refuse extents that are empty, leave out channels, or are beyond DVID's coordinates.
+def check_extents(instance: Instance, box: Box, bounds: Box, declared: Box | None, blocks: Sequence[int]) -> None:
+    """Refuse extents that are empty, leave out channels or declared voxels, or are beyond DVID's coordinates.
 
     Raises
     ------
     SelectionError
     """
     action = f"set the extents of {instance.name}"
-    check_coordinates(action, box)
     if not box.size or (box.start[0], box.stop[0]) != (bounds.start[0], bounds.stop[0]):
         raise SelectionError(f"{action}: expected voxels with all {bounds.shape[0]} channels and found {box}")
+    check_bounds(action, box, blocks)
+    if declared is not None and not box.contains(declared):
+        raise SelectionError(f"{action}: the volume was created with {declared}, which stays; {box} leaves out a part")

@@ -13,11 +13,11 @@ from pyvolume.codecs import raw
 from pyvolume.dvid.client import expect_nothing, get_document
 from pyvolume.dvid.documents import (
     InstanceDescription,
-    check_coordinates,
     check_voxels,
     instance_description,
     voxels_metadata,
 )
+from pyvolume.dvid.extents import LONGEST, check_coordinates, limits_of
 from pyvolume.dvid.instances import Instance, read_info
 from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.versions.graph import Uuid
@@ -99,6 +99,8 @@ class DvidStore:
             max_read_bytes=MAX_REQUEST_BYTES,
             max_write_bytes=MAX_REQUEST_BYTES,
             growable=(False, *(True,) * len(blocks)),
+            limits=((0, channels), *limits_of(blocks)),
+            longest=LONGEST,
             fill=0,
             faithful=not description.lossy and not seen,
             preferred_concurrency=1 if throttle else instance.connection.concurrency,
@@ -132,7 +134,7 @@ class DvidStore:
             "dvid-metadata-1",
             call=call,
         )
-        return voxels_metadata(document, self.name)
+        return voxels_metadata(document, self.name, self.description.declared)
 
     def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
         action = f"read voxels {box} of {self.name}"

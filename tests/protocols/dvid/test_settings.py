@@ -58,8 +58,18 @@ class TestResolution:
 class TestExtents:
     def test_they_become_larger(self, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         volume.set_extents((0, -10, 0, 0), (1, 50, 32, 40))
-        assert volume.bounds == volume.at(volume.uuid).bounds == Box((0, -10, 0, 0), (1, 50, 32, 40))
+        assert volume.bounds == Box((0, -10, 0, 0), (1, 50, 32, 40))
+        assert volume.at(volume.uuid).bounds == Box((0, -16, 0, 0), (1, 64, 32, 48))
         np.testing.assert_array_equal(volume[:, :32, :32, :32], ramp(SHAPE), strict=True)
+
+    def test_by_force_they_are_exact(self, volume: pyvolume.dvid.VoxelsAccessor) -> None:
+        volume.set_extents((0, -10, 0, 0), (1, 50, 32, 40), force=True)
+        assert volume.bounds == volume.at(volume.uuid).bounds == Box((0, -10, 0, 0), (1, 50, 32, 40))
+
+    def test_an_empty_volume_gets_them(self, repo: Repo) -> None:
+        volume = repo.create_volume("empty", None, "float32", block_shape=(16, 16, 16))
+        volume.set_extents((0, 32, -9, 5), (1, 64, 16, 20))
+        assert volume.at(volume.uuid).bounds == Box((0, 32, -16, 0), (1, 64, 16, 32))
 
     def test_they_become_smaller_by_force_only(self, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         with pytest.raises(SelectionError, match="force=True"):
@@ -78,7 +88,8 @@ class TestExtents:
         volume.version.commit()
         child = volume.at(volume.version.new_version())
         child.set_extents((0, 0, 0, 0), (1, 100, 32, 32))
-        assert (volume.at(volume.uuid).shape, child.shape) == (SHAPE, (1, 100, 32, 32))
+        child.refresh()
+        assert (volume.at(volume.uuid).shape, child.shape) == (SHAPE, (1, 112, 32, 32))
 
     @pytest.mark.parametrize(
         ("start", "stop"),

@@ -153,7 +153,7 @@ def test_a_name_that_is_taken_is_refused(dvid: DvidBackend) -> None:
 
 
 def test_coordinates_beyond_32_bits_are_refused_before_asking(dvid: DvidBackend) -> None:
-    with pytest.raises(SelectionError, match="32-bit"):
+    with pytest.raises(SelectionError, match="outside"):
         dvid.new(ramp(SHAPE)).get_ndarray((0, 2**31, 0, 0), (1, 2**31 + 1, 1, 1))
 
 

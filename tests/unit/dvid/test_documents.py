@@ -14,13 +14,13 @@ from pyvolume import Box, VoxelsMetadata, errors
 from pyvolume.dvid.address import check_name, segment
 from pyvolume.dvid.documents import (
     block_shape,
-    check_coordinates,
     check_voxels,
     creation_document,
     instance_description,
     typename_for,
     voxels_metadata,
 )
+from pyvolume.dvid.extents import check_coordinates
 from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.errors import (

@@ -156,7 +156,7 @@ class Repo:
         name : str
             The name of the new instance.
         shape : sequence of int, or None
-            (x, y, z) in voxels, declared as the extents of the volume; None for a volume that grows from nothing.
+            (x, y, z) in voxels, which the volume keeps; it can only grow. None for a volume that grows from nothing.
         dtype : dtype-like
             The type of a voxel.
         channels : int

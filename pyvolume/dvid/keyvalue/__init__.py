@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pyvolume.dvid import instances
 from pyvolume.dvid.instances import Instance
@@ -69,12 +69,18 @@ def get_value_response(connection: Connection, uuid: str, data_name: str, key: s
 
 
 def put_value(connection: Connection, uuid: str, data_name: str, key: str, value: Bytes | BinaryIO) -> None:
-    """Write a value: bytes, or a binary file that can seek."""
+    """Write a value: bytes as for `KeyValue`, or a binary file that can seek.
+
+    Raises
+    ------
+    TypeError
+        For anything else, such as text.
+    """
     keyvalue = KeyValue(connection, uuid, data_name)
-    if isinstance(value, bytes | bytearray | memoryview):
-        keyvalue[key] = value
+    if hasattr(value, "read"):
+        keyvalue.write_from(key, cast("BinaryIO", value))
     else:
-        keyvalue.write_from(key, value)
+        keyvalue[key] = cast("Bytes", value)
 
 
 def del_value(connection: Connection, uuid: str, data_name: str, key: str) -> None:

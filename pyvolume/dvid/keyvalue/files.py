@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import operator
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Protocol, TypeVar
@@ -32,6 +33,10 @@ class Ask(Protocol):
 
 def read(ask: Ask, action: str, key: str, start: int = 0, stop: int | None = None) -> bytes:
     """Return the bytes from `start` to `stop` of a value, see `KeyValue.read`."""
+    try:
+        start, stop = operator.index(start), None if stop is None else operator.index(stop)
+    except TypeError:
+        raise TypeError(f"{action}: bytes are counted by integers, not {start!r}:{stop!r}") from None
     if start < 0 or (stop is not None and stop < 0):
         raise ValueError(f"{action}: bytes are counted from 0, not {start}:{stop}")
     if stop is not None and stop <= start:
@@ -48,8 +53,15 @@ def read(ask: Ask, action: str, key: str, start: int = 0, stop: int | None = Non
     return ask(key, receive, b"", (start, None if stop is None else stop - 1))
 
 
+def _check_file(action: str, file: object, method: str) -> None:
+    """Refuse what is no file, and a file of text."""
+    if isinstance(file, io.TextIOBase) or not (hasattr(file, method) and hasattr(file, "seekable")):
+        raise TypeError(f"{action}: expected a file that was opened in binary mode and found {type(file).__name__}")
+
+
 def read_into(ask: Ask, action: str, key: str, file: BinaryIO) -> int:
     """Write a value into a file, and return the number of bytes, see `KeyValue.read_into`."""
+    _check_file(action, file, "write")
     if not file.seekable():
         raise UnsupportedError(f"{action}: expected a file that can seek; open(key) needs none")
     begin = file.tell()
@@ -65,6 +77,7 @@ def read_into(ask: Ask, action: str, key: str, file: BinaryIO) -> int:
 
 def upload(action: str, file: BinaryIO) -> Upload:
     """Return the rest of a file as the body of a request, see `KeyValue.write_from`."""
+    _check_file(action, file, "read")
     if not file.seekable():
         raise UnsupportedError(f"{action}: expected a file that can seek, because its length is sent first")
     begin = file.tell()

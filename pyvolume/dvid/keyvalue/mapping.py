@@ -143,6 +143,9 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
         start, stop : str
             Any text. If one of them is not possible as a key, all keys are listed.
         """
+        action = f"list keys of {self.name}"
+        if any(not isinstance(each, str) for each in (start, stop)):
+            raise TypeError(f"{action}: expected two texts and found {start!r} and {stop!r}")
         if messages.can_be(start) and messages.can_be(stop):
             listed = self._list(f"keyrange/{segment(start)}/{segment(stop)}")
         else:
@@ -157,6 +160,8 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
         MetadataError
             For a key that is not possible.
         """
+        if isinstance(keys, str) or not isinstance(keys, Iterable):
+            raise TypeError(f"read keys of {self.name}: expected a list of keys and found {keys!r}")
         wanted = list(dict.fromkeys(keys))
         action = f"read {len(wanted)} keys of {self.name}"
         for key in wanted:
@@ -180,6 +185,8 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
         MetadataError
             For a key that is not possible; nothing has been sent then.
         """
+        if not isinstance(values, Mapping):
+            raise TypeError(f"write keys of {self.name}: expected a mapping of keys to bytes and found {values!r}")
         action = f"write {len(values)} keys of {self.name}"
         checked = {key: messages.as_bytes(f"{action}: {key!r}", value) for key, value in values.items()}
         for key in checked:

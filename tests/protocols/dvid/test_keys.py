@@ -375,6 +375,27 @@ class TestRefused:
             keyvalue.create_new(repo.connection, repo.root_uuid, "notes")
 
 
+@pytest.mark.parametrize("value", ["text", 3, None, io.StringIO("text")], ids=repr)
+def test_a_value_under_the_names_of_pydvid_is_bytes_too(repo: Repo, value: Any) -> None:
+    where = repo.connection, repo.root_uuid, "greetings"
+    keyvalue.create_new(*where)
+    with pytest.raises(TypeError, match="write 'english'"):
+        keyvalue.put_value(*where, "english", value)
+    array = np.arange(3, dtype="uint8")
+    keyvalue.put_value(*where, "numbers", array)  # type: ignore[arg-type]
+    assert keyvalue.get_value(*where, "numbers") == array.tobytes()
+    assert keyvalue.get_keys(*where) == ["numbers"]
+
+
+@pytest.mark.parametrize("file", ["name.bin", 3, io.StringIO("text")], ids=repr)
+def test_what_is_no_binary_file(kv: KeyValue, file: Any) -> None:
+    kv["a"] = b"x"
+    for attempt in (kv.write_from, kv.read_into):
+        with pytest.raises(TypeError, match="binary"):
+            attempt("a", file)
+    assert kv["a"] == b"x"
+
+
 def test_under_the_names_of_pydvid(repo: Repo) -> None:
     where = repo.connection, repo.root_uuid[:12], "greetings"
     keyvalue.create_new(*where)

@@ -330,8 +330,9 @@ class Volume:
     def __getitem__(self, key: object) -> Any:
         """Read voxels: ``vol[0, 10:110, ..., ::2]``.
 
-        Integers, slices of any step, one ``...``, ``None`` and 1-D arrays or lists of integers or booleans; numpy's
-        rules. A step or an array of indices reads the box around the voxels and keeps some of it.
+        Integers, slices of any step, one ``...``, ``None``, index arrays and masks of any number of axes; numpy's
+        rules. A step, an index array or a mask reads the box around the voxels and keeps some of it; gaps of 1 MiB or
+        more are not read.
 
         Returns
         -------

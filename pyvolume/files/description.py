@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-
 from pyvolume.errors import MetadataError
 from pyvolume.files.axes import in_order
 from pyvolume.indexing.selection import Selection
@@ -194,7 +192,7 @@ def describe(volume: Volume, selection: Selection) -> Description:
     """Say where the voxels of a selection lie; indices from a list have no place of their own."""
     where: tuple[Any, ...] = selection.by_axis
     axes = "".join(axis for axis, each in zip(volume.dims, where, strict=True) if not isinstance(each, int))
-    has_place = not any(isinstance(each, np.ndarray) for each in where)
+    has_place = selection.points is None
     pairs = [(each, 1) if isinstance(each, int) else (each.start, each.step) for each in where] if has_place else []
     return Description(
         axes=axes,

@@ -48,8 +48,8 @@ class AbsoluteVoxels:
         Parameters
         ----------
         key
-            Integers, slices, one ``...``, ``None`` and 1-D arrays of coordinates, as for ``vol[...]``. A slice without
-            a start or a stop extends to the bounds.
+            Integers, slices, one ``...``, ``None`` and arrays of coordinates, as for ``vol[...]``, but no masks: they
+            have no coordinates. A slice without a start or a stop extends to the bounds.
 
         Returns
         -------

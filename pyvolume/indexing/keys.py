@@ -16,12 +16,16 @@ Where: TypeAlias = "range | int | NDArray[np.intp]"
 
 
 def spread(key: object, ndim: int) -> list[Any]:
-    """Return the parts of a key, with an Ellipsis and missing axes replaced by full slices."""
+    """Return the parts of a key, with an Ellipsis and missing axes replaced by full slices.
+
+    Lists and other array-likes are arrays then: of integers for one axis, or of booleans for as many as they have; a
+    single boolean is an array without axes.
+    """
     items = [_sorted_out(item) for item in (key if isinstance(key, tuple) else (key,))]
     dots = [i for i, item in enumerate(items) if item is Ellipsis]
     if len(dots) > 1:
         raise SelectionError("key: an index can only have one ellipsis ('...')")
-    missing = ndim - sum(item is not None and item is not Ellipsis for item in items)
+    missing = ndim - sum(map(axes_of, items))
     if missing < 0:
         raise SelectionError(f"key: too many indices: the volume has {ndim} axes, the key names {ndim - missing}")
     at = dots[0] if dots else len(items)
@@ -30,51 +34,72 @@ def spread(key: object, ndim: int) -> list[Any]:
     return items[:at] + filling + items[at + len(dots) :]
 
 
+def axes_of(item: Any) -> int:
+    """Return how many axes of the volume one part of a key covers."""
+    if item is None or item is Ellipsis:
+        return 0
+    return item.ndim if is_mask(item) else 1
+
+
+def is_mask(item: object) -> bool:
+    """Whether a part of a key is a boolean array, or a single boolean."""
+    return isinstance(item, np.ndarray) and item.dtype == bool
+
+
+def check_mask(mask: NDArray[np.bool_], axis: int, sizes: Sequence[int], *, takes_masks: bool) -> None:
+    """Refuse a mask that does not have the lengths of the axes that it covers, or any mask but a single boolean."""
+    if mask.ndim and not takes_masks:
+        raise SelectionError(
+            f"key: a boolean array has no coordinates (axis {axis}); use np.nonzero, plus the place of the mask"
+        )
+    if mask.shape != tuple(sizes):
+        raise SelectionError(
+            f"key: a boolean array of shape {mask.shape} from axis {axis} on, where the volume has {tuple(sizes)}"
+        )
+
+
 def _sorted_out(item: object) -> object:
-    """Let pass what can be part of a key; turn lists into arrays and index-like scalars into int."""
+    """Let pass what can be part of a key; turn array-likes into arrays and index-like scalars into int."""
     if item is None or item is Ellipsis:
         return item
     if isinstance(item, slice):
-        return slice(*(None if part is None else _index(part, "slice") for part in (item.start, item.stop, item.step)))
-    if isinstance(item, (list, tuple, range)):
+        return slice(*(None if part is None else _slice_part(part) for part in (item.start, item.stop, item.step)))
+    if isinstance(item, (bool, np.bool_)):
+        return np.asarray(item)
+    try:
+        return operator.index(item)  # type: ignore[arg-type]
+    except TypeError:
         return _index_array(item)
-    if isinstance(item, np.ndarray) and item.ndim:
-        return _index_array(item)
-    return _index(item, "index")
 
 
-def _index(value: object, what: str) -> int:
-    if isinstance(value, (bool, np.bool_)) or (isinstance(value, np.ndarray) and value.dtype == bool):
-        raise SelectionError(f"key: a single boolean is no {what}: {value!r}")
+def _slice_part(value: object) -> int:
     try:
         return operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise SelectionError(
-            f"key: {what} must be integers, slices, one '...', None or 1-D integer or boolean arrays, not {value!r}"
-        ) from None
+        raise SelectionError(f"key: slices hold integers, not {value!r}") from None
 
 
-def _index_array(item: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+def _index_array(item: object) -> NDArray[Any] | int:
+    """Turn anything that is an array to numpy into one of integers or booleans."""
     try:
-        array = np.asarray(item) if len(item) or isinstance(item, np.ndarray) else np.empty(0, np.intp)
+        array = np.asarray(item)
     except ValueError:
         raise SelectionError(f"key: a ragged list is no index: {item!r}") from None
-    if array.ndim != 1:
-        raise SelectionError(
-            f"key: index arrays have one axis, not {array.ndim}; read the box with slices and apply the mask to it"
-        )
+    if not array.size and not isinstance(item, np.ndarray):
+        array = array.astype(np.intp)  # numpy makes floats of an empty list
+    if array.dtype == object and array.size and all(isinstance(each, int) for each in array.flat):
+        raise SelectionError(f"key: index {max(array.flat, key=abs)} is out of bounds")
     if array.dtype.kind not in "biu":
-        raise SelectionError(f"key: index arrays hold integers or booleans, not {array.dtype}")
+        if array.ndim:
+            raise SelectionError(f"key: index arrays hold integers or booleans, not {array.dtype}")
+        raise SelectionError(
+            f"key: an index must be an integer, a slice, '...', None, or an array of integers or booleans, not {item!r}"
+        )
     if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.intp).max:
         raise SelectionError(f"key: index {array.max()} is out of bounds")
-    return array if array.dtype == bool else array.astype(np.intp)
-
-
-def check_broadcast(where: Sequence[object]) -> None:
-    """Refuse index arrays of different lengths, as numpy does; a length of 1 is stretched."""
-    lengths = {item.size for item in where if isinstance(item, np.ndarray)} - {1}
-    if len(lengths) > 1:
-        raise SelectionError(f"key: index arrays of different lengths: {sorted(lengths)}")
+    if array.dtype == bool:
+        return array
+    return array.astype(np.intp) if array.ndim else int(array)
 
 
 def _checked_range(item: slice, axis: int, size: int) -> range:
@@ -90,10 +115,6 @@ def clipped(item: Any, axis: int, size: int) -> Where:
     if isinstance(item, int):
         _check_inside(item, axis, size)
         return int(item) % size
-    if item.dtype == bool:
-        if item.size != size:
-            raise SelectionError(f"key: a boolean array of length {item.size} on axis {axis} of length {size}")
-        return np.flatnonzero(item)
     if item.size:
         _check_inside(int(item.min()), axis, size)
         _check_inside(int(item.max()), axis, size)
@@ -122,7 +143,7 @@ def _from_present_end(item: Any, size: int) -> Any:
         return item + size if -size <= item < 0 else item
     if isinstance(item, slice):
         return _slice_from_present_end(item, size)
-    return item if item.dtype == bool else np.where((item < 0) & (item >= -size), item + size, item)
+    return np.where((item < 0) & (item >= -size), item + size, item)
 
 
 def _slice_from_present_end(item: slice, size: int) -> slice:
@@ -146,7 +167,7 @@ def _grown(item: Any, size: int) -> int:
         return max(size, last)
     if isinstance(item, int):
         return max(size, item + 1)
-    return size if item.dtype == bool else max(size, int(np.max(item, initial=-1)) + 1)
+    return max(size, int(np.max(item, initial=-1)) + 1)
 
 
 def literal(item: Any, axis: int, low: int, high: int) -> Where:
@@ -157,6 +178,4 @@ def literal(item: Any, axis: int, low: int, high: int) -> Where:
             raise SelectionError(f"key: a slice step cannot be 0 (axis {axis})")
         first, last = (low, high) if step > 0 else (high - 1, low - 1)
         return range(first if item.start is None else item.start, last if item.stop is None else item.stop, step)
-    if isinstance(item, np.ndarray) and item.dtype == bool:
-        raise SelectionError(f"key: a boolean array has no coordinates (axis {axis}); use integers")
     return item  # type: ignore[no-any-return]

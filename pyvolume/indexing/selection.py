@@ -1,27 +1,36 @@
 """A numpy key understood: the box to transfer and the indexing that is left to do.
 
-Reading follows numpy's basic indexing and its pointwise rule for 1-D arrays. The key is only shifted and cropped to
-the box; numpy itself applies what is left, so its rules hold by construction.
+Keys follow numpy's rules. The key is only shifted and cropped to a piece of the box; numpy itself applies what is left,
+so its rules hold by construction.
 """
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import EllipsisType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import SelectionError, VoxelsMismatchError
-from pyvolume.indexing.keys import Where, check_broadcast, clipped, growing, literal, spread
+from pyvolume.indexing.keys import Where, check_mask, clipped, growing, is_mask, literal, spread
+from pyvolume.indexing.points import Keys, Place, Points, points_of
 from pyvolume.model.box import Box
 
-Item: TypeAlias = "int | slice | NDArray[np.intp] | EllipsisType | None"
-"""One part of a key after sorting: an index, a slice, an index array, an Ellipsis of no axes, or a new axis."""
+Item: TypeAlias = "int | slice | NDArray[Any] | EllipsisType | None"
+"""One part of the key of a piece: an index, a slice, an index array, an Ellipsis of no axes, or a new axis."""
+
+
+class Scattered(enum.Enum):
+    """Where a key has index arrays or masks, whose coordinates are in `Selection.points`."""
+
+    AXIS = "an axis"
+    BOOLEAN = "a single boolean, which covers no axis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +63,13 @@ class Selection:
     where : tuple
         The absolute coordinates that each part of the key selects on its axis. None is a new axis. An Ellipsis selects
         nothing, but separates index arrays: numpy moves the axis of ``vol[[1, 2], ..., [3, 4]]`` to the front.
+    points : Listed or Masked, optional
+        The coordinates of all index arrays and masks together.
     """
 
     box: Box
-    where: tuple[Where | EllipsisType | None, ...]
+    where: tuple[range | int | Scattered | EllipsisType | None, ...]
+    points: Points | None = None
 
     @classmethod
     def of_box(cls, box: Box) -> Selection:
@@ -65,19 +77,17 @@ class Selection:
         return cls(box, tuple(map(range, box.start, box.stop)))
 
     @cached_property
-    def local(self) -> tuple[Item, ...]:
-        """The key to apply to the array of the box."""
-        starts = iter(self.box.start)
-        return tuple(item if item is None or item is Ellipsis else _shifted(item, next(starts)) for item in self.where)
-
-    @cached_property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the result; of a key with a step or index arrays numpy finds it, on an array without memory."""
-        if self.is_whole:
-            # an integer leaves no axis
-            axes = [range(1) if item is None else item for item in self.where]
-            return tuple([len(axis) for axis in axes if isinstance(axis, range)])
-        return np.empty((*self.box.shape, 0), np.uint8)[*self.local, :].shape[:-1]
+        """Shape of the result."""
+        axes = [1 if item is None else len(item) for item in self.where if item is None or isinstance(item, range)]
+        if self.points is not None:
+            axes[self._points_axis : self._points_axis] = self.points.shape
+        return tuple(axes)
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether the result is a single number, as of ``vol[0, 1, 2, 3]``, and not an array without axes."""
+        return not self.shape and Ellipsis not in self.where
 
     @cached_property
     def form(self) -> Literal["box", "flipped", "strided", "points"]:
@@ -87,7 +97,7 @@ class Selection:
         as in ``vol[:, ::-1]``. ``"strided"``: some of them, as in ``vol[:, ::2]``. ``"points"``: those of index
         arrays, as in ``vol[0, [3, 1, 3]]``.
         """
-        if any(isinstance(item, np.ndarray) for item in self.where):
+        if self.points is not None:
             return "points"
         steps = {item.step for item in self.where if isinstance(item, range) and len(item) > 1}
         return "box" if steps <= {1} else "flipped" if steps <= {1, -1} else "strided"
@@ -129,11 +139,12 @@ class Selection:
         if self.form == "points":
             return self
         # an axis of one voxel is dropped; each axis of length 1 of the result is a new one
-        where: list[Where | None] = []
+        where: list[range | int | None] = []
         ahead = list(shape)
-        for item in self.by_axis:
+        ranges = cast("tuple[range | int, ...]", self.by_axis)
+        for item in ranges:
             if isinstance(item, int) or len(item) == 1:
-                where.append(item if isinstance(item, int) else int(item[0]))
+                where.append(item if isinstance(item, int) else item[0])
                 continue
             while ahead.pop(0) == 1:
                 where.append(None)
@@ -153,9 +164,11 @@ class Selection:
         return self.box
 
     @cached_property
-    def by_axis(self) -> tuple[Where, ...]:
+    def by_axis(self) -> tuple[range | int | Scattered, ...]:
         """What is selected on each axis of the box."""
-        return tuple(item for item in self.where if item is not None and item is not Ellipsis)
+        return tuple(
+            item for item in self.where if isinstance(item, (range, int, Scattered)) and item is not Scattered.BOOLEAN
+        )
 
     def in_box(self, voxels: NDArray[Any]) -> NDArray[Any]:
         """View an array with the axes of the result under those of the box, of which every voxel is selected.
@@ -173,24 +186,21 @@ class Selection:
         """Return what is left of the key in a piece of the box, or None where it has no selected voxel."""
         if self._has_all_axes and self.box.contains(piece):  # vol[:, 10:110], and everything simplified to a box
             return Part((slice(None),) * piece.ndim, piece.slices_from(self.box.start), is_whole=True)
-        points = self._points_in(piece)
+        found: tuple[Keys, Place] | None = ({}, ()) if self.points is None else self.points.within(piece)
+        if found is None:
+            return None
         local: list[Item] = []
         place: list[slice | NDArray[np.intp]] = []
-        sides = iter(zip(piece.start, piece.stop, strict=True))
+        axis = 0
         for item in self.where:
-            if item is None:  # vol[:, None]: an axis of the result only
-                local.append(item)
-                place.append(slice(None))
-            elif item is Ellipsis:  # vol[[1, 2], ..., [3, 4]]
-                local.append(item)
-            else:
-                kept = _kept(item, points, *next(sides))
-                if kept is None:
-                    return None
-                local.append(kept[0])
-                place.extend([kept[1]] if kept[1] is not None else [])
-        if points is not None:
-            place.insert(self._points_axis, points)
+            kept = _kept(item, piece, axis, found[0])
+            if kept is None:
+                return None
+            local.extend(kept[0])
+            place.extend(kept[1])
+            axis += isinstance(item, (range, int)) or item is Scattered.AXIS
+        if self.points is not None:
+            place[self._points_axis : self._points_axis] = found[1]
         return Part(tuple(local), tuple(place), is_whole=False)
 
     @cached_property
@@ -198,19 +208,10 @@ class Selection:
         """Whether the result is the box itself, without an axis less or more."""
         return self.form == "box" and all(isinstance(item, range) for item in self.where)
 
-    def _points_in(self, piece: Box) -> NDArray[np.intp] | None:
-        """Return which points of the index arrays lie in a piece; None where the key has no index arrays."""
-        inside: NDArray[np.bool_] | None = None
-        for item, low, high in zip(self.by_axis, piece.start, piece.stop, strict=True):
-            if isinstance(item, np.ndarray):
-                here = (item >= low) & (item < high)
-                inside = here if inside is None else inside & here
-        return None if inside is None else np.flatnonzero(inside)
-
     @cached_property
     def _points_axis(self) -> int:
         """Where numpy puts the axis of the points: in their place if they stand together, else first."""
-        advanced = [isinstance(item, (int, np.ndarray)) for item in self.where]
+        advanced = [isinstance(item, (int, Scattered)) for item in self.where]
         first, last = advanced.index(True), len(advanced) - 1 - advanced[::-1].index(True)
         return first - sum(item is Ellipsis for item in self.where[:first]) if all(advanced[first : last + 1]) else 0
 
@@ -221,7 +222,7 @@ class Selection:
         Raises
         ------
         SelectionError
-            Where numpy raises; also for scalar booleans, arrays of several axes, floats and text.
+            Where numpy raises.
         """
         return _select(key, shape, lambda item, axis: clipped(item, axis, shape[axis]))
 
@@ -242,66 +243,92 @@ class Selection:
     def of_coordinates(cls, key: object, bounds: Box) -> Selection:
         """Understand a key of literal voxel coordinates, of any sign, neither wrapped nor clipped.
 
-        A missing start or stop is that of the bounds; boolean arrays are refused, because they have no coordinates.
+        A missing start or stop is that of the bounds; masks are refused, because they have no coordinates.
         """
-        return _select(key, bounds.shape, lambda item, axis: literal(item, axis, bounds.start[axis], bounds.stop[axis]))
+
+        def locate(item: Any, axis: int) -> Where:
+            return literal(item, axis, bounds.start[axis], bounds.stop[axis])
+
+        return _select(key, bounds.shape, locate, takes_masks=False)
 
 
-def _select(key: object, shape: Sequence[int], locate: Callable[[Any, int], Where]) -> Selection:
+def _select(
+    key: object, shape: Sequence[int], locate: Callable[[Any, int], Where], *, takes_masks: bool = True
+) -> Selection:
     """Find where each part of the key lies by `locate(item, axis)`, and the box around that."""
-    where: list[Where | EllipsisType | None] = []
+    where: list[range | int | Scattered | EllipsisType | None] = []
     start: list[int] = []
     stop: list[int] = []
+    arrays: list[tuple[int, NDArray[Any]]] = []
     for item in spread(key, len(shape)):
         if item is None or item is Ellipsis:
             where.append(item)
             continue
-        place = locate(item, len(start))
-        where.append(place)
-        low, high = _faces(place)
-        start.append(low)
-        stop.append(high)
-    check_broadcast(where)
-    return Selection(Box(start, stop), tuple(where))
+        axis = len(start)
+        if is_mask(item):
+            check_mask(item, axis, shape[axis : axis + item.ndim], takes_masks=takes_masks)
+            place = item
+        else:
+            place = locate(item, axis)
+        if isinstance(place, np.ndarray):
+            arrays.append((axis, place))
+            covered = place.ndim if is_mask(place) else 1
+            where += [Scattered.AXIS] * covered or [Scattered.BOOLEAN]
+            start += [0] * covered
+            stop += [0] * covered
+        else:
+            where.append(place)
+            low, high = _faces(place)
+            start.append(low)
+            stop.append(high)
+    if not arrays:
+        return Selection(Box(start, stop), tuple(where))
+    points = points_of(arrays)
+    return Selection(_around(points, Box(start, stop)), tuple(where), points)
 
 
-def _faces(where: Where) -> tuple[int, int]:
+def _around(points: Points, box: Box) -> Box:
+    """Return a box with the faces of the points on the axes that they cover; an empty one without points."""
+    if 0 in points.shape:
+        return Box(box.start, box.start)
+    for axis in points.axes:
+        box = box.replaced(axis, *points.faces(axis))
+    return box
+
+
+def _faces(where: range | int) -> tuple[int, int]:
     """Return the first coordinate and the one behind the last."""
     if isinstance(where, int):
         return where, where + 1
-    if isinstance(where, range):
-        return (min(where[0], where[-1]), max(where[0], where[-1]) + 1) if where else (where.start, where.start)
-    return (int(where.min()), int(where.max()) + 1) if where.size else (0, 0)
+    return (min(where[0], where[-1]), max(where[0], where[-1]) + 1) if where else (where.start, where.start)
 
 
-def _step(item: Where | EllipsisType | None) -> int:
+def _step(item: object) -> int:
     """Return the step of a range that has more than one voxel, and 1 of anything else."""
     return item.step if isinstance(item, range) and len(item) > 1 else 1
 
 
-def _shifted(item: Where, origin: int) -> Item:
-    """Turn coordinates into a key of an array that begins at `origin`."""
-    if not isinstance(item, range):
-        return item - origin
-    if not item:
-        return slice(0, 0)
+def _shifted(item: range, origin: int) -> slice:
+    """Turn coordinates, at least one, into a slice of an array that begins at `origin`."""
     step, last = _step(item), item[-1] - origin
     if step > 0:
         return slice(item[0] - origin, last + 1, None if step == 1 else step)
     return slice(item[0] - origin, last - 1 if last else None, step)
 
 
-def _kept(item: Where, points: NDArray[np.intp] | None, low: int, high: int) -> tuple[Item, slice | None] | None:
-    """Return the part of a key between two coordinates and its place on its own axis of the result, if it has one."""
-    if isinstance(item, int):  # vol[0]: no axis of the result
-        return (item - low, None) if low <= item < high else None
+def _kept(item: object, piece: Box, axis: int, keys: Keys) -> tuple[tuple[Item, ...], tuple[slice, ...]] | None:
+    """Return what is left of a part of a key in a piece, and its place on its own axis of the result, if it has one."""
     if isinstance(item, range):  # vol[10:110:3]
+        low, high = piece.start[axis], piece.stop[axis]
         first, last = _positions(item, low, high)
-        return (_shifted(item[first:last], low), slice(first, last)) if first < last else None
-    if points is None or not points.size:
-        return None
-    # vol[[5]] is stretched to the length of the other arrays, vol[[5, 7]] gives the points in the piece
-    return (item if item.size == 1 else item[points]) - low, None
+        return ((_shifted(item[first:last], low),), (slice(first, last),)) if first < last else None
+    if isinstance(item, int):  # vol[0]: no axis of the result
+        return ((item - piece.start[axis],), ()) if piece.start[axis] <= item < piece.stop[axis] else None
+    if item is Scattered.AXIS:
+        return ((keys[axis],) if axis in keys else ()), ()
+    if item is None:  # vol[:, None]: an axis of the result only
+        return (None,), (slice(None),)
+    return (Ellipsis if item is Ellipsis else True,), ()  # vol[[1, 2], ..., [3, 4]], vol[True]
 
 
 def _positions(item: range, low: int, high: int) -> tuple[int, int]:

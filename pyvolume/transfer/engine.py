@@ -126,7 +126,7 @@ class Transfer:
         result = np.empty(selection.shape, self.metadata.dtype, order="F")
         simple, view = selection.simplified()
         self._read(simple, view(result), self.operation())
-        return result if result.ndim else result[()]
+        return result[()] if selection.is_scalar else result
 
     def read_box(self, box: Box, out: NDArray[Any] | None, operation: Operation) -> NDArray[Any]:
         """Return the voxels of a box, in `out` if it is given."""

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pyvolume.indexing.keys import Where
-from pyvolume.indexing.selection import Selection
+from pyvolume.indexing.points import Points
+from pyvolume.indexing.selection import Scattered, Selection
 from pyvolume.model.box import Box
 from pyvolume.stores.base import StoreTraits
 
@@ -101,25 +100,23 @@ def touched(selection: Selection, whole: Box, grid: Sequence[int], itemsize: int
     itemsize : int
         Bytes of a voxel.
     """
-    points = max((item.size for item in selection.by_axis if isinstance(item, np.ndarray)), default=0)
 
-    def part(box: Box, axis: int, inside: NDArray[np.intp]) -> Iterator[Box]:
+    def part(box: Box, axis: int, points: Points | None) -> Iterator[Box]:
         """Cut a box along an axis and those before it, around the points inside."""
         if axis < 0:
             yield box
             return
-        where: Any = selection.by_axis[axis]
-        is_paired = isinstance(where, np.ndarray) and where.size > 1
-        here = where[inside] if is_paired else where
+        where = selection.by_axis[axis]
+        scattered = points if isinstance(where, Scattered) else None
         gap = max(1, SKIP_BYTES // (box.size // box.shape[axis] * itemsize))
-        for low, high in _runs(here, grid[axis], gap):
+        for low, high in _runs(where if scattered is None else scattered.along(axis), grid[axis], gap):
             thinner = box.replaced(axis, max(low, box.start[axis]), min(high, box.stop[axis]))
-            yield from part(thinner, axis - 1, inside[(here >= low) & (here < high)] if is_paired else inside)
+            yield from part(thinner, axis - 1, points if scattered is None else scattered.between(axis, low, high))
 
-    yield from part(whole, whole.ndim - 1, np.arange(points))
+    yield from part(whole, whole.ndim - 1, selection.points)
 
 
-def _runs(where: Where, cell: int, gap: int) -> list[Faces]:
+def _runs(where: Any, cell: int, gap: int) -> list[Faces]:
     """Return the cells of one axis that hold selected voxels, joined where the gap between them is smaller."""
     if isinstance(where, int):
         return [(where // cell * cell, where // cell * cell + cell)]

@@ -54,15 +54,18 @@ def not_growing(key: Any, shape: tuple[int, ...]) -> Any:
             return slice(start if start is None else min(start, size - 1), stop, step)
         return slice(start, stop if stop is None else min(stop, size), step)
 
+    def covered(item: Any) -> int:
+        if item is None or item is Ellipsis:
+            return 0
+        array = None if isinstance(item, slice) else np.asarray(item)
+        return array.ndim if array is not None and array.dtype == bool else 1
+
     items = key if isinstance(key, tuple) else (key,)
-    used = sum(item is not None and item is not Ellipsis for item in items)
-    sizes = iter(shape)
-    changed = []
+    used = sum(map(covered, items))
+    axis, changed = 0, []
     for item in items:
-        if item is Ellipsis:
-            for _ in range(len(shape) - used):
-                next(sizes)
-        changed.append(item if item is None or item is Ellipsis else inside(item, next(sizes)))
+        changed.append(inside(item, shape[axis]) if isinstance(item, slice) else item)
+        axis += len(shape) - used if item is Ellipsis else covered(item)
     return tuple(changed) if isinstance(key, tuple) else changed[0]
 
 
@@ -100,10 +103,31 @@ KEYS = [
     np.s_[:, []],
     np.s_[0, 100:200],
     np.s_[-1:, -200:7],
+    ramp(SHAPE) == 5,
+    ramp(SHAPE) > 300,
+    np.s_[0, ramp(SHAPE)[0] == 5],
+    np.s_[0, :, ramp((16, 48)) % 7 == 0],
+    np.s_[:, ramp((32, 16)) % 5 == 0, 3],
+    np.s_[:, ramp((32, 16)) % 5 == 0, :2],
+    np.s_[0, ramp((32, 16)) == 5, :, None],
+    np.s_[:, [[1, 2], [3, 1]]],
+    np.s_[0, [[1], [5]], :, [3, 4]],
+    np.ix_([0], [5, 1, 5], [2], range(7)),
+    np.nonzero(ramp(SHAPE) == 5),
+    np.s_[True],
+    np.s_[False],
+    np.s_[0, :, True],
+    np.s_[..., 0, 0, 0, 0],
+    np.s_[0, 1, ..., 2, 3],
+    np.s_[0, 1, 2, 3, None],
 ]
 
 
-@pytest.mark.parametrize("key", KEYS, ids=str)
+def names(key: object) -> str:
+    return str(key)[:60]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=names)
 def test_reads_listed_keys_as_numpy_does(filled: tuple[pyvolume.Volume, NDArray[Any]], key: Any) -> None:
     volume, array = filled
     same(volume[key], array[key])
@@ -121,9 +145,10 @@ def test_a_result_without_axes_is_a_numpy_scalar(filled: tuple[pyvolume.Volume, 
 
 @pytest.mark.parametrize(
     "key",
-    [np.s_[1], np.s_[0, 32], np.s_[0, 0, -17], np.s_[0, 0, 0, 0, 0], np.s_[True], np.s_[1.0], np.s_["x"], np.s_[::0],
-     np.s_[..., ...], np.s_[:, [40]], np.s_[:, np.ones((2, 2), bool)], np.s_[:, [1, 2], [1, 2, 3]]],
-    ids=str,
+    [np.s_[1], np.s_[0, 32], np.s_[0, 0, -17], np.s_[0, 0, 0, 0, 0], np.s_[1.0], np.s_["x"], np.s_[::0],
+     np.s_[..., ...], np.s_[:, [40]], np.s_[:, np.ones((2, 2), bool)], np.s_[:, [1, 2], [1, 2, 3]],
+     np.ones((1, 32, 16), bool)[:, :, :5], np.s_[:, [[1], [40]]]],
+    ids=names,
 )  # fmt: skip
 def test_a_key_that_addresses_no_voxels_is_a_selection_error(
     filled: tuple[pyvolume.Volume, NDArray[Any]], key: Any

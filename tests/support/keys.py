@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +14,8 @@ def keys(shape: tuple[int, ...], *, arrays: bool = True) -> st.SearchStrategy[An
     """Draw keys that numpy takes for reading an array of this shape.
 
     Integers of either sign, slices of either step with missing and out-of-range parts, at most one Ellipsis, None,
-    fewer items than axes, bare items instead of tuples; and, if `arrays`, lists and 1-D arrays of integers and
-    booleans, several of them of one length or of length 1.
+    fewer items than axes, bare items instead of tuples; and, if `arrays`, lists and arrays of integers of any number of
+    axes that can be broadcast, masks of one or more axes, and single booleans.
     """
     return _keys(tuple(shape), arrays)
 
@@ -47,38 +48,74 @@ def _keys(draw: st.DrawFn, shape: tuple[int, ...], arrays: bool) -> Any:
     has_dots = draw(st.booleans())
     in_front = draw(st.integers(0, named)) if has_dots else named
     # behind an Ellipsis the items belong to the last axes
-    sizes = (*shape[:in_front], *shape[len(shape) - named + in_front :])
-    kinds = [draw(st.sampled_from(_kinds(size, arrays))) for size in sizes]
-    lengths = _array_lengths(draw, sizes, kinds)
-    items: list[Any] = [
-        draw(slices(size) if kind == "slice" else indices(size) if kind == "index" else _arrays(size, length))
-        for size, kind, length in zip(sizes, kinds, lengths, strict=True)
-    ]
-    if has_dots:
-        items.insert(in_front, Ellipsis)
-    for at in draw(st.lists(st.integers(0, len(items)), max_size=2)):
-        items.insert(at, None)
+    front, behind = shape[:in_front], shape[len(shape) - named + in_front :]
+    parts = [*_parts(draw, front, arrays), *([("dots", ())] if has_dots else []), *_parts(draw, behind, arrays)]
+    extras = draw(st.lists(st.sampled_from(["none", "none", "bool"] if arrays else ["none"]), max_size=2))
+    for extra in extras:
+        parts.insert(draw(st.integers(0, len(parts))), (extra, ()))
+    points = _points(draw, [sizes for kind, sizes in parts if kind in {"array", "mask"}])
+    items = [_item(draw, kind, sizes, points) for kind, sizes in parts]
     return items[0] if len(items) == 1 and draw(st.booleans()) else tuple(items)
 
 
-def _kinds(size: int, arrays: bool) -> list[str]:
-    return ["slice", "slice"] + ["index"] * (size > 0) + ["array"] * arrays
+def _parts(draw: st.DrawFn, sizes: tuple[int, ...], arrays: bool) -> list[tuple[str, tuple[int, ...]]]:
+    """Choose kinds of items, each with the lengths of the axes that it covers."""
+    parts = []
+    while sizes:
+        options = ["slice", "slice"] + ["index"] * (sizes[0] > 0) + ["array", "mask"] * arrays
+        kind = draw(st.sampled_from(options))
+        count = draw(st.integers(1, len(sizes))) if kind == "mask" else 1
+        parts.append((kind, sizes[:count]))
+        sizes = sizes[count:]
+    return parts
 
 
-def _array_lengths(draw: st.DrawFn, sizes: Sequence[int], kinds: Sequence[str]) -> list[int]:
-    """Choose for each array how many voxels it picks: the same number, or one."""
-    places = [size for size, kind in zip(sizes, kinds, strict=True) if kind == "array"]
-    common = 0 if 0 in places else draw(st.integers(0, 4)) if places else 1
-    return [draw(st.sampled_from([common, common, 1])) if size and len(places) > 1 else common for size in sizes]
+def _points(draw: st.DrawFn, places: Sequence[tuple[int, ...]]) -> tuple[int, ...] | None:
+    """Choose the shape to which all index arrays are broadcast; None without arrays."""
+    if not places:
+        return None
+    in_front = draw(st.lists(st.integers(1, 3), max_size=2))
+    most = min(math.prod(sizes) if len(sizes) > 1 else 4 * (sizes[0] > 0) for sizes in places)
+    return (*in_front, draw(st.integers(0, min(most, 4))))
+
+
+def _item(draw: st.DrawFn, kind: str, sizes: tuple[int, ...], points: tuple[int, ...] | None) -> Any:
+    if kind in {"none", "dots"}:
+        return None if kind == "none" else Ellipsis
+    if kind == "bool":
+        # false leaves no point, which goes with one point or none
+        values = [True, np.True_, np.array(True)] + [False] * (points is None or set(points) <= {0, 1})
+        return draw(st.sampled_from(values))
+    if kind == "slice":
+        return draw(slices(sizes[0]))
+    if kind == "index":
+        return draw(indices(sizes[0]))
+    assert points is not None
+    fits = math.prod(sizes) >= points[-1]
+    return draw(_masks(sizes, points[-1])) if kind == "mask" and fits else draw(_arrays(sizes[0], points))
 
 
 @st.composite
-def _arrays(draw: st.DrawFn, size: int, length: int) -> Any:
-    """Draw a list or an array that picks `length` voxels of an axis."""
-    if length <= size and draw(st.integers(0, 2)) == 0:
-        mask = np.zeros(size, bool)
-        mask[draw(st.permutations(range(size)))[:length]] = True
-        return mask.tolist() if size and draw(st.booleans()) else mask
-    picked = [draw(st.integers(-size, size - 1)) for _ in range(length)]
-    dtype = draw(st.sampled_from([None, np.intp, np.int8]))
-    return picked if dtype is None else np.array(picked, dtype)
+def _masks(draw: st.DrawFn, sizes: tuple[int, ...], count: int) -> Any:
+    """Draw a mask, or nested lists, that picks `count` voxels of some axes."""
+    mask = np.zeros(math.prod(sizes), bool)
+    random = np.random.default_rng(draw(st.integers(0, 1 << 32)))
+    mask[random.choice(mask.size, count, replace=False)] = True
+    mask = mask.reshape(sizes, order=draw(st.sampled_from(["C", "F"])))
+    return mask.tolist() if mask.size and draw(st.booleans()) else mask
+
+
+@st.composite
+def _arrays(draw: st.DrawFn, size: int, points: tuple[int, ...]) -> Any:
+    """Draw lists or an array of indices that can be broadcast to a shape."""
+    shape = points[draw(st.integers(0, len(points) - 1)) :]
+    if size:
+        shape = tuple(draw(st.sampled_from([n, n, 1])) for n in shape)
+    random = np.random.default_rng(draw(st.integers(0, 1 << 32)))
+    picked: Any = random.integers(-size, size, shape) if size else np.zeros(shape, np.intp)
+    form = draw(st.sampled_from([None, np.intp, np.int8, memoryview, "F"]))
+    if form is None:
+        return picked.tolist()
+    if form is memoryview:
+        return memoryview(picked) if picked.size else picked
+    return np.asfortranarray(picked) if form == "F" else picked.astype(form)

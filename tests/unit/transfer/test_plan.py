@@ -17,7 +17,8 @@ from plans import MIB, boxes, grids, is_one_cell, on_grid, painted, traits_of
 
 import pyvolume
 from pyvolume import Box, VoxelsMetadata
-from pyvolume.indexing.selection import Selection
+from pyvolume.indexing.points import Listed
+from pyvolume.indexing.selection import Scattered, Selection
 from pyvolume.stores.base import StoreTraits
 from pyvolume.transfer.grid import aligned
 from pyvolume.transfer.plan import MERGE_WHOLE_BYTES, Plan, plan_read, plan_write
@@ -65,15 +66,24 @@ def moved(selection: Selection, offset: tuple[int, ...]) -> Selection:
     shifts = iter(offset)
 
     def shifted(item: Any) -> Any:
-        if item is None or item is Ellipsis:
+        if item is None or item is Ellipsis or item is Scattered.BOOLEAN:
             return item
         by = next(shifts)
+        if item is Scattered.AXIS:
+            return item
         return range(item.start + by, item.stop + by, item.step) if isinstance(item, range) else item + by
 
+    points = selection.points
+    if isinstance(points, Listed):
+        places = {axis: (dim, each + offset[axis]) for axis, (dim, each) in points.coordinates.items()}
+        points = dataclasses.replace(points, coordinates=places)
+    elif points is not None:
+        shifted_by = zip(points.origin, offset[points.axis :], strict=False)
+        points = dataclasses.replace(points, origin=tuple(first + by for first, by in shifted_by))
     box = selection.box
     start = tuple(a + by for a, by in zip(box.start, offset, strict=True))
     stop = tuple(b + by for b, by in zip(box.stop, offset, strict=True))
-    return Selection(Box(start, stop), tuple(shifted(item) for item in selection.where))
+    return Selection(Box(start, stop), tuple(shifted(item) for item in selection.where), points)
 
 
 @st.composite

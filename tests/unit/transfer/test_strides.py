@@ -73,6 +73,26 @@ def test_scattered_voxels_are_read_alone(key: Any, most: int, concurrency: int) 
     assert peak <= MEBI
 
 
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_mask_of_several_axes_reads_its_voxels_alone(concurrency: int) -> None:
+    mask = np.zeros((SIDE, SIDE), bool, order="F")
+    mask[10:14, 20:22] = mask[4000:4003, 3900:3950] = mask[11, 3901] = True
+    store = GeneratedStore(concurrency)
+    result, peak = peak_while(lambda: store.volume()[0, mask, 7])
+    x, y = np.nonzero(mask)
+    np.testing.assert_array_equal(result, expected_at(x, y, np.full(x.size, 7)), strict=True)
+    assert sum(box.size for box in requests_of(store, "read")) <= 4 * 2 + 3993 * 50
+    assert peak <= mask.nbytes // 4 + MEBI
+
+
+def test_index_arrays_of_several_axes_are_not_spread() -> None:
+    store = GeneratedStore(1)
+    each = np.arange(100)
+    result, peak = peak_while(lambda: store.volume()[np.ix_(each[:1], each, each, each)])
+    np.testing.assert_array_equal(result[0], expected_at(*np.ix_(each, each, each)), strict=True)
+    assert peak <= 3 * result.nbytes + MEBI
+
+
 def test_a_plan_of_a_coarse_view_holds_little_itself() -> None:
     _, peak = peak_while(lambda: GeneratedStore().volume().plan(np.s_[0, ::64, ::64, ::64]))
     assert peak <= MEBI

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from pyvolume.dvid.address import check_name
 from pyvolume.dvid.documents import TYPENAMES
@@ -18,10 +18,9 @@ from pyvolume.dvid.version import Version
 from pyvolume.dvid.versions import changes
 from pyvolume.dvid.versions.graph import MASTER, Graph, RepoInfo, Uuid
 from pyvolume.dvid.versions.lookup import find, read_info, within
-from pyvolume.dvid.voxels import creation
+from pyvolume.dvid.voxels import creation, requiring
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
-from pyvolume.errors import LockedError, MetadataError, NotFoundError
-from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.errors import LockedError, NotFoundError
 from pyvolume.transport.connection import Connection
 
 __all__ = ["Repo"]
@@ -126,8 +125,7 @@ class Repo:
             If there is no instance of this name.
         """
         graph = self.info().graph
-        uuid = _open_end(graph) or graph.branches.get(MASTER, self.root_uuid)
-        return Version(self.connection, graph, uuid)[name]
+        return Version(self.connection, graph, self._end(graph))[name]
 
     def __contains__(self, name: object) -> bool:
         return name in list(self)
@@ -138,11 +136,12 @@ class Repo:
     def create_volume(
         self,
         name: str,
-        shape: Sequence[int] | None,
-        dtype: DTypeLike,
+        shape: Sequence[int] | None = None,
+        dtype: DTypeLike | None = None,
         *,
+        data: ArrayLike | None = None,
         channels: int = 1,
-        block_shape: Sequence[int] = (64, 64, 64),
+        block_shape: Sequence[int] = creation.BLOCK_SHAPE,
         resolution: float | Sequence[float] = 1.0,
         units: str | Sequence[str] = "",
         compression: str | None = None,
@@ -155,10 +154,13 @@ class Repo:
         ----------
         name : str
             The name of the new instance.
-        shape : sequence of int, or None
-            (x, y, z) in voxels, which the volume keeps; it can only grow. None for a volume that grows from nothing.
-        dtype : dtype-like
-            The type of a voxel.
+        shape : sequence of int, optional
+            (x, y, z) in voxels, which the volume keeps; it can only grow. By default that of `data`. Without both the
+            volume grows from nothing.
+        dtype : dtype-like, optional
+            The type of a voxel; by default that of `data`.
+        data : array-like of the axes (x, y, z) or (c, x, y, z), optional
+            Written at 0. The volume gets as many channels. If the write fails, the volume stays.
         channels : int
             The number of values in a voxel; DVID has several for uint8 only, namely 4.
         block_shape : sequence of int
@@ -174,17 +176,83 @@ class Repo:
             If every version is committed.
         ExistsError
             If the repository has an instance of this name.
+        VoxelsMismatchError
+            If `data` does not fit `dtype`; no request is made.
         UnsupportedError, MetadataError, SelectionError, RefusedError, TransportError
             As for `pyvolume.dvid.voxels.create_new`.
         """
-        lengths = (0, 0, 0) if shape is None else tuple(shape)
-        if len(lengths) != 3:
-            raise MetadataError(f"create {name}: shape is (x, y, z), without the channels, not {lengths}")
-        metadata = VoxelsMetadata.of((channels, *lengths), dtype, resolution=resolution, units=units)
-        return creation.create(
+        voxels = None if data is None else creation.voxels_of(name, data, shape, dtype)
+        if voxels is not None:
+            (channels, *shape), dtype = voxels.shape, voxels.dtype
+        metadata = creation.described(name, shape, dtype, channels=channels, resolution=resolution, units=units)
+        volume = creation.create(
             self._new_instance(name),
             metadata,
             block_shape=block_shape,
+            compression=compression,
+            versioned=versioned,
+            tags=tags,
+        )
+        if voxels is not None and voxels.size:
+            volume[...] = voxels
+        return volume
+
+    def require_volume(
+        self,
+        name: str,
+        shape: Sequence[int] | None,
+        dtype: DTypeLike,
+        *,
+        channels: int = 1,
+        block_shape: Sequence[int] | None = None,
+        resolution: float | Sequence[float] | None = None,
+        units: str | Sequence[str] | None = None,
+        compression: str | None = None,
+        versioned: bool = True,
+        tags: Mapping[str, str] | None = None,
+    ) -> VoxelsAccessor:
+        """Open a volume that agrees with the arguments, as ``repo[name]`` does; create it if there is none.
+
+        Several processes may call it at the same moment: one creates the volume, all open it.
+
+        Parameters
+        ----------
+        name : str
+            The name of the instance.
+        shape : sequence of int, or None
+            (x, y, z) in voxels, from 0 on. None agrees with any shape.
+        dtype : dtype-like
+            The type of a voxel.
+        channels : int
+            The number of values in a voxel.
+        block_shape, resolution, units : optional
+            As for `create_volume`. What is not given agrees with anything.
+        compression, versioned, tags : optional
+            Of a volume that is created, see `create_volume`.
+
+        Raises
+        ------
+        ExistsError
+            If the volume has another shape, dtype, number of channels, block shape, resolution or unit.
+        UnsupportedError
+            If the instance is no volume.
+        LockedError
+            If it must be created, and every version is committed.
+        StoreError
+            As for `create_volume`.
+        """
+        info = self.info()
+        exists = name in info.instances
+        uuid = self._end(info.graph) if exists else self._new_instance(name, info).uuid
+        return requiring.require(
+            Instance(self.connection, uuid, name),
+            shape,
+            dtype,
+            exists=exists,
+            channels=channels,
+            block_shape=block_shape,
+            resolution=resolution,
+            units=units,
             compression=compression,
             versioned=versioned,
             tags=tags,
@@ -243,10 +311,14 @@ class Repo:
         """
         return mapping.create(self._new_instance(name), versioned=versioned)
 
-    def _new_instance(self, name: str) -> Instance:
+    def _end(self, graph: Graph) -> Uuid:
+        """Return the version in which ``repo[name]`` opens a volume."""
+        return _open_end(graph) or graph.branches.get(MASTER, self.root_uuid)
+
+    def _new_instance(self, name: str, info: RepoInfo | None = None) -> Instance:
         """Return an instance to create, in an open version: the end of master, if that is open."""
         check_name(name)
-        info = self.info()
+        info = info or self.info()
         if name in info.instances:
             raise taken(name)
         uuid = _open_end(info.graph)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from numpy.typing import DTypeLike
+
 from pyvolume.dvid.documents import TYPENAMES
-from pyvolume.dvid.instances import as_missing_key
+from pyvolume.dvid.instances import Instance, as_missing_key
 from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.roi.region import Roi
 from pyvolume.dvid.versions import changes, losses
@@ -297,6 +299,51 @@ class Version:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.volumes())
+
+    def require_volume(
+        self,
+        name: str,
+        shape: Sequence[int] | None,
+        dtype: DTypeLike,
+        *,
+        channels: int = 1,
+        block_shape: Sequence[int] | None = None,
+        resolution: float | Sequence[float] | None = None,
+        units: str | Sequence[str] | None = None,
+        compression: str | None = None,
+        versioned: bool = True,
+        tags: Mapping[str, str] | None = None,
+    ) -> VoxelsAccessor:
+        """Open a volume that agrees with the arguments in this version; create it if there is none.
+
+        Parameters
+        ----------
+        name, shape, dtype, channels, block_shape, resolution, units, compression, versioned, tags
+            As for `Repo.require_volume`.
+
+        Raises
+        ------
+        LockedError
+            If it must be created, and this version is committed.
+        ExistsError, UnsupportedError, StoreError
+            As for `Repo.require_volume`.
+        """
+        from pyvolume.dvid.voxels import requiring  # a volume knows its version, and imports this module
+
+        instance = Instance(self.connection, self.uuid, name)
+        return requiring.require(
+            instance,
+            shape,
+            dtype,
+            exists=name in read_info(self.connection, instance.uuid, f"require {name}").instances,
+            channels=channels,
+            block_shape=block_shape,
+            resolution=resolution,
+            units=units,
+            compression=compression,
+            versioned=versioned,
+            tags=tags,
+        )
 
     def volumes(self) -> list[str]:
         """Return the names of the instances with voxels; every version of a repository sees all of them."""

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from pyvolume.dvid import instances
 from pyvolume.dvid.documents import creation_document
 from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
+from pyvolume.errors import MetadataError
 from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.transfer.casting import castable
 from pyvolume.transport.connection import Connection
+
+BLOCK_SHAPE = (64, 64, 64)
 
 
 def create_new(
@@ -85,3 +93,45 @@ def create(
     document = creation_document(metadata, instance.name, block_shape, compression, versioned=versioned, tags=tags)
     instances.create(instance, document, "dvid-create-instance-1")
     return VoxelsAccessor(instance.connection, instance.uuid, instance.name)
+
+
+def described(
+    name: str,
+    shape: Sequence[int] | None,
+    dtype: DTypeLike | None,
+    *,
+    channels: int,
+    resolution: float | Sequence[float],
+    units: str | Sequence[str],
+) -> VoxelsMetadata:
+    """Return the metadata of a new volume of this shape (x, y, z).
+
+    Raises
+    ------
+    MetadataError
+        If the shape has another number of axes, or the dtype is missing.
+    """
+    lengths = (0, 0, 0) if shape is None else tuple(shape)
+    if len(lengths) != 3:
+        raise MetadataError(f"create {name}: shape is (x, y, z), without the channels, not {lengths}")
+    if dtype is None:  # numpy would take it for float64
+        raise MetadataError(f"create {name}: expected a dtype, or data")
+    return VoxelsMetadata.of((channels, *lengths), dtype, resolution=resolution, units=units)
+
+
+def voxels_of(name: str, data: ArrayLike, shape: Sequence[int] | None, dtype: DTypeLike | None) -> NDArray[Any]:
+    """Return data for a new volume as an array of four axes, channel first.
+
+    Raises
+    ------
+    MetadataError
+        If the data has other axes, or another shape than is asked for.
+    VoxelsMismatchError
+        If it does not fit the dtype.
+    """
+    array = np.asarray(data)
+    array = array if array.ndim != 3 else array[np.newaxis]
+    if array.ndim != 4 or (shape is not None and tuple(shape) != array.shape[1:]):
+        wanted = "(x, y, z) or (c, x, y, z)" if shape is None else f"{tuple(shape)}, with or without a channel axis,"
+        raise MetadataError(f"create {name}: expected data of shape {wanted} and found {np.shape(data)}")
+    return array if dtype is None else castable(array, np.dtype(dtype), "checked").astype(dtype, copy=False)

@@ -17,12 +17,12 @@ from pyvolume.errors import AnswerError, UnsupportedError, VoxelsMismatchError
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.stores.arrays import ArrayStore, Sliceable
-from pyvolume.stores.memory import MemoryStore
 from pyvolume.transfer.casting import castable
 from pyvolume.transfer.checks import BoxLike, check_inside, checked_box
 from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.grid import aligned, cut, grid_of
 from pyvolume.transfer.journal import Journal
+from pyvolume.transfer.overlap import memory_of
 from pyvolume.transfer.plan import Step
 from pyvolume.transfer.pool import run_all
 from pyvolume.volume import Volume, transfer_of
@@ -167,7 +167,7 @@ def _check(source: Transfer, destination: Transfer, box: Box, verify: bool) -> N
 
 def _overlap(source: Transfer, destination: Transfer) -> bool:
     """Whether a piece that is written could change voxels that are read later, for other coordinates."""
-    first, second = _memory_of(source), _memory_of(destination)
+    first, second = memory_of(source.store), memory_of(destination.store)
     if first is None or second is None:
         return False
     starts = source.metadata.bounds.start, destination.metadata.bounds.start
@@ -178,11 +178,6 @@ def _overlap(source: Transfer, destination: Transfer) -> bool:
         return bool(shares(first, second, max_work=OVERLAP_WORK))
     except np.exceptions.TooHardError:
         return True
-
-
-def _memory_of(transfer: Transfer) -> NDArray[Any] | None:
-    store = transfer.store
-    return store.memory if isinstance(store, ArrayStore | MemoryStore) else None
 
 
 def _layout(array: NDArray[Any]) -> tuple[object, ...]:

@@ -415,7 +415,7 @@ class Volume:
         array : array-like of the box's shape
             A Fortran-ordered array of the volume's dtype is sent without a copy. An object that only has a
             shape, a dtype and slices (a dataset in a file, a dask array, another volume) is fetched, checked and
-            sent piece by piece.
+            sent piece by piece. Voxels of this volume itself, also through another handle or array, are read first.
         progress : bool or callable, optional
             Show a bar, or call a function with a `TransferStatus`; see `set_options`.
         confirm : bool

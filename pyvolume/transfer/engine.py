@@ -27,6 +27,7 @@ from pyvolume.transfer.casting import Casting, broadcast, castable, check_castin
 from pyvolume.transfer.checks import check_inside
 from pyvolume.transfer.grid import aligned, cut
 from pyvolume.transfer.known import Known
+from pyvolume.transfer.overlap import apart
 from pyvolume.transfer.plan import Plan, Step, plan_read, plan_write
 from pyvolume.transfer.pool import run_all
 
@@ -183,7 +184,7 @@ class Transfer:
             raise VoxelsMismatchError(
                 f"write voxels: expected an array of shape {box.shape} for {box} and found {tuple(values.shape)}"
             )
-        self.write_from(Selection.of_box(box), values, operation)
+        self.write_from(Selection.of_box(box), apart(self.store, values), operation)
 
     def write_from(self, selection: Selection, array: Sliceable, operation: Operation) -> None:
         """Write an array or array-like of the shape of the selection, but for axes of length 1."""
@@ -208,7 +209,7 @@ class Transfer:
     def write(self, selection: Selection, values: object, operation: Operation) -> None:
         """Write values, which are broadcast, where the selection says."""
         self.check_writable("write voxels")
-        array = castable(values, self.metadata.dtype, self.casting)
+        array = apart(self.store, castable(values, self.metadata.dtype, self.casting))
         if self.metadata.bounds.size == 0 and 0 not in array.shape and not selection.size:
             raise VoxelsMismatchError(
                 f"write voxels: the volume is still empty (shape {self.metadata.shape}), so this key selects nothing; "

@@ -80,7 +80,7 @@ def put_value(connection: Connection, uuid: str, data_name: str, key: str, value
     if hasattr(value, "read"):
         keyvalue.write_from(key, cast("BinaryIO", value))
     else:
-        keyvalue[key] = cast("Bytes", value)
+        keyvalue[key] = value
 
 
 def del_value(connection: Connection, uuid: str, data_name: str, key: str) -> None:

@@ -1,0 +1,45 @@
+"""Voxels that a write takes from the volume that it changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyvolume.stores.arrays import ArrayStore, address_of
+from pyvolume.stores.memory import MemoryStore
+
+
+def memory_of(store: object) -> NDArray[Any] | None:
+    """Return the array of a store in memory."""
+    return store.memory if isinstance(store, ArrayStore | MemoryStore) else None
+
+
+def apart(store: Any, values: Any) -> Any:
+    """Return values that a write to a store does not change: read or copied first, where they are voxels of the store.
+
+    A write moves pieces. A piece that is written could change voxels that are read later, for another place.
+
+    Parameters
+    ----------
+    store : VoxelStore
+        What is written.
+    values : array-like
+        Anything with a shape, a dtype and slices, also a volume.
+    """
+    is_array = isinstance(values, np.ndarray)
+    source = None if is_array else getattr(values, "store", None)
+    first, second = memory_of(store), values if is_array else memory_of(source)
+    shares = first is not None and second is not None and np.may_share_memory(first, second)
+    address = getattr(source, "address", None) or address_of(values)
+    if not shares and (not address or _place(str(address)) != _place(store.address)):
+        return values
+    return values.copy(order="K") if is_array else np.asarray(values[...])
+
+
+def _place(address: str) -> str:
+    """Return the part of an address that names what is stored, whatever is seen of it."""
+    path, _, _ = address.partition("?")
+    file, _, part = path.partition("#")
+    return file if part.startswith("offset=") else path

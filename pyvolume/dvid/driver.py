@@ -27,13 +27,14 @@ class DvidDriver(Driver):
         "create": "pyvolume.cli.dvid.create",
         "keys": "pyvolume.cli.dvid.keys",
         "log": "pyvolume.cli.dvid.history",
+        "new": "pyvolume.cli.dvid.versions",
         "roi": "pyvolume.cli.dvid.regions",
         "tag": "pyvolume.cli.dvid.versions",
         "tree": "pyvolume.cli.dvid.history",
     }
     ways_out: ClassVar[Mapping[type[Exception], str]] = {
         ForbiddenError: ", ".join(VARIABLES.values()),
-        LockedError: "pyvolume branch",
+        LockedError: "pyvolume new, pyvolume branch",
     }
 
     def recognises(self, url: str) -> bool:

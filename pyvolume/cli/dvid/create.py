@@ -52,7 +52,7 @@ def _per_axis(text: str) -> tuple[str, ...]:
     "--shape",
     type=whole_numbers,
     metavar="X,Y,Z",
-    help="Voxels of each axis; without it the volume grows from nothing.",
+    help="Voxels of each axis; with a --dtype only, the volume grows from nothing.",
 )
 @click.option("--dtype", metavar="NAME", help="Such as uint8, uint16, uint32, uint64, float32; uint8 if not given.")
 @click.option("--channels", type=int, metavar="N", help="4 of uint8 make a colour volume; 1 if not given.")
@@ -85,6 +85,10 @@ def create(url: Place, name: str | None, repo: str | None, as_json: bool, **opti
     """
     if url.address.name or bool(repo) == bool(url.address.version) or not (repo or name):
         raise click.UsageError("expected a version and a NAME, or a server and --repo", click.get_current_context())
+    if name and not any(options[each] for each in ("shape", "dtype", "like")):
+        raise click.UsageError(
+            f"{name}: expected a --shape, a --dtype, or a file to be --like", click.get_current_context()
+        )
     metadata = None if name is None else _metadata(options)
     wishes = {"block_shape": options["block_shape"], "compression": options["compression"]}
     if metadata is not None and name is not None:

@@ -1,4 +1,4 @@
-"""``commit``, ``branch`` and ``tag``: making versions."""
+"""``commit``, ``new``, ``branch`` and ``tag``: making versions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pyvolume.cli.dvid.place import Place, place
 from pyvolume.cli.output import as_json, show
 from pyvolume.dvid.version import Version
 
-note = click.option("--note", default="", metavar="TEXT", help="What the version is.")
+note = click.option("-m", "--note", default="", metavar="TEXT", help="What the version is.")
 
 
 @click.command(short_help="Lock a version for ever.")
@@ -22,7 +22,7 @@ def commit(url: Place, note: str, lines: tuple[str, ...], goes_on: bool, as_json
 
     \b
     Examples:
-      pyvolume commit dvid://http://localhost:8000/:master --note "raw data"
+      pyvolume commit dvid://http://localhost:8000/:master -m "raw data"
       pyvolume commit dvid://http://localhost:8000/:master --next
     """
     with url.at_version() as version:
@@ -31,6 +31,22 @@ def commit(url: Place, note: str, lines: tuple[str, ...], goes_on: bool, as_json
         if goes_on:
             found["next"] = version.new_version().uuid
     show(found, "\n".join(f"{name} {uuid}" for name, uuid in found.items()), as_json=as_json)
+
+
+@click.command(short_help="Continue a committed version.")
+@click.argument("url", type=place)
+@note
+@as_json
+def new(url: Place, note: str, as_json: bool) -> None:
+    """Make the next version on the branch of a committed one, which can be written.
+
+    \b
+    Example:
+      pyvolume new dvid://http://localhost:8000/:master -m "corrected by hand"
+    """
+    with url.at_version() as version:
+        made = version.new_version(note)
+        _show("branch", made.info().branch, made, as_json=as_json)
 
 
 @click.command(short_help="Begin a branch at a committed version.")
@@ -43,7 +59,7 @@ def branch(url: Place, name: str, note: str, as_json: bool) -> None:
 
     \b
     Example:
-      pyvolume branch dvid://http://localhost:8000/:master trial --note "a bold idea"
+      pyvolume branch dvid://http://localhost:8000/:master trial -m "a bold idea"
     """
     with url.at_version() as version:
         _show("branch", name, version.branch(name, note), as_json=as_json)

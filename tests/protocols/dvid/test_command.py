@@ -95,7 +95,8 @@ def test_a_volume_like_a_file_gives_back_the_file(run: Run, uuid: str, voxels: N
         (["info", "UUID/nothing"], 4),
         (["ls", "zzzz"], 4),
         (["tag", "UUID", "early"], 5),
-        (["create", "UUID", "gray"], 5),
+        (["create", "UUID", "gray"], 2),
+        (["create", "UUID", "gray", "--dtype", "uint8"], 5),
     ],
 )
 def test_a_refusal_has_its_exit_code(run: Run, uuid: str, arguments: list[str], code: int) -> None:

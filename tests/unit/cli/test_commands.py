@@ -89,12 +89,28 @@ class TestVersions:
         assert repo.version(":trial").uuid == made["version"]
         assert repo.version(":trial").info().note == "bold"
 
+    def test_a_committed_branch_is_continued(self, run: Run, server: MockServer) -> None:
+        run("commit", ":master", "-m", "raw")
+        made = run("new", ":master", "-m", "by hand", "--json").document
+        repo = pyvolume.dvid.Server(server.url).repos[server.uuid]
+        assert (made["branch"], made["version"]) == ("master", repo.version(":master").uuid)
+        notes = [node.note for node in repo.info().graph.nodes.values()]
+        assert notes == ["raw", "by hand"]
+        np.save("a.npy", np.ones((1, 8, 8, 8), "uint16"))
+        assert run("put", "a.npy", f"{GRAY}[:, :8, :8, :8]").code == 0
+
+    def test_only_the_end_of_a_branch_is_continued(self, run: Run) -> None:
+        assert run("new", ":master").code == 5
+        run("commit", ":master", "--next")
+        done = run("new", ":master~1")
+        assert (done.code, done.err.count("\n")) == (5, 1)
+
     def test_a_version_gets_a_name(self, run: Run, server: MockServer) -> None:
         run("commit", ":master")
         assert run("tag", ":master", "raw-2026").code == 0
         assert pyvolume.dvid.Server(server.url).repos[server.uuid].version("raw-2026").parents[0].uuid == server.uuid
 
-    @pytest.mark.parametrize("command", [["commit"], ["branch", "trial"], ["tag", "raw"]])
+    @pytest.mark.parametrize("command", [["commit"], ["new"], ["branch", "trial"], ["tag", "raw"]])
     def test_nothing_is_changed_without_a_version(self, run: Run, server: MockServer, command: list[str]) -> None:
         assert run(command[0], server.url, *command[1:]).code == 2
 
@@ -103,7 +119,7 @@ class TestVersions:
         done = run("commit", ":master")
         assert done.code == 5
         assert "committed already" in done.err
-        assert "(in a shell: pyvolume branch)" in done.err
+        assert "(in a shell: pyvolume new, pyvolume branch)" in done.err
 
 
 class TestCreate:
@@ -115,13 +131,21 @@ class TestCreate:
             assert (volume.resolution, volume.units[0]) == ((8, 8, 40), "nanometers")
             assert volume.store.traits.write_grid == (1, 16, 16, 16)
 
+    @pytest.mark.parametrize("place", [":master", "--repo fly"])
+    def test_a_volume_of_unknown_shape_and_dtype_is_refused(self, run: Run, server: MockServer, place: str) -> None:
+        done = run("create", *(place.split() if place == ":master" else [server.url, *place.split()]), "new")
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "--dtype" in done.err
+        assert "fly" not in pyvolume.dvid.Server(server.url).repos
+        assert list(pyvolume.dvid.Server(server.url).repos[server.uuid]) == ["gray", "other"]
+
     def test_a_second_repository_of_an_alias_is_made_on_request(self, run: Run, server: MockServer) -> None:
         assert run("create", server.url, "--repo", "fly").code == 0
         assert run("create", server.url, "--repo", "fly").code == 5
         assert run("create", server.url, "--repo", "fly", "--duplicate-alias").code == 0
 
     def test_a_repository_and_a_volume_in_it(self, run: Run, server: MockServer) -> None:
-        made = run("create", server.url, "--repo", "fly", "gray", "--json").document
+        made = run("create", server.url, "--repo", "fly", "gray", "--dtype", "uint8", "--json").document
         assert pyvolume.dvid.Server(server.url).repos["fly"].info().instances == {"gray": "uint8blk"}
         assert made["url"].startswith(f"dvid://{server.url}/{made['version']}")
 
@@ -467,7 +491,23 @@ class TestHelp:
 
     @pytest.mark.parametrize(
         "command",
-        ["branch", "commit", "cp", "create", "demo", "get", "info", "log", "ls", "put", "serve", "tag", "tree", "view"],
+        [
+            "branch",
+            "commit",
+            "cp",
+            "create",
+            "demo",
+            "get",
+            "info",
+            "log",
+            "ls",
+            "new",
+            "put",
+            "serve",
+            "tag",
+            "tree",
+            "view",
+        ],
     )
     def test_each_command_has_an_example(self, run: Run, command: str) -> None:
         help_text = run(command, "--help").out

@@ -48,6 +48,19 @@ def passes(values: Any, dtype: str, casting: Casting) -> bool:
         (typed([2**24], "int32"), "float32", True, False, True),
         (typed([2**24 + 1], "int32"), "float32", False, False, True),
         (typed([-(2**24) - 1], "int32"), "float32", False, False, True),
+        (typed([2**24 + 2], "int32"), "float32", True, False, True),
+        (typed([2**53 + 1], "int64"), "float64", False, True, True),
+        (typed([-(2**53) - 1, 0], "int64"), "float64", False, True, True),
+        (typed([2**53 + 1], "uint64"), "float64", False, True, True),
+        (typed([-(2**63)], "int64"), "float64", True, True, True),
+        (typed(2**53 + 1, "int64"), "float64", False, True, True),
+        (typed([2**16], "int32"), "float16", False, False, True),
+        ([2**63 + 1, 5, 2**64 - 1], "uint64", True, True, True),
+        ([[2**63 + 1], [0]], "uint64", True, True, True),
+        ((np.uint64(2**63 + 1), -1), "uint64", False, False, False),
+        ([2**63 + 1, 5], "float64", False, False, False),
+        ([2**64, 1], "uint64", False, False, False),
+        ([2**63 + 1, 0.5], "uint64", False, False, False),
         (typed([0.1], "float64"), "float32", True, False, True),
         (typed([1e300], "float64"), "float32", False, False, True),
         (typed([-1e300], "float64"), "float32", False, False, True),
@@ -89,7 +102,19 @@ def test_arrays_pass_where_the_rule_lets_them(
         (1.0, "uint8", False),
         (NAN, "uint8", False),
         (7, "float32", True),
-        (2**24 + 1, "float32", True),
+        (2**24, "float32", True),
+        (2**24 + 1, "float32", False),
+        (2**24 + 2, "float32", True),
+        (-(2**24) - 1, "float32", False),
+        (2**53, "float64", True),
+        (2**53 + 1, "float64", False),
+        (2**64 + 1, "float64", False),
+        (2**100, "float32", True),
+        (2**200, "float32", False),
+        (10**400, "float64", False),
+        (2**200, "uint8", False),
+        (-(2**63), "float64", True),
+        (2**16, "float16", False),
         (0.1, "float32", True),
         (NAN, "float32", True),
         (1e300, "float32", False),
@@ -128,9 +153,12 @@ def test_what_holds_no_numbers_is_refused_under_every_rule(values: Any, casting:
 @pytest.mark.parametrize(
     ("values", "dtype", "message"),
     [
-        (300, "uint8", r"300 does not fit uint8 \(0 to 255\b.*\); cast it yourself, or choose casting='unsafe'"),
+        (300, "uint8", r"300 does not fit uint8 \(0 to 255\)$"),
+        (2**200, "uint8", r"1606938\d* does not fit uint8"),
+        ([2**64, 0], "uint64", "18446744073709551616 does not fit uint64"),
+        (2**53 + 1, "float64", "integer 9007199254740993 is not exact in float64"),
         (typed([3, -7], "int16"), "uint8", "-7 does not fit uint8"),
-        (typed([NAN], "float32"), "uint8", "float32 does not go into uint8; cast it yourself"),
+        (typed([NAN], "float32"), "uint8", "float32 does not go into uint8; round"),
         (typed([1e300], "float64"), "float32", r"1e\+300 does not fit float32 \(up to 3\.4.*e\+38\)"),
         (typed([1j], "complex128"), "float32", "complex128 does not go into float32"),
         ("text", "uint8", "expected numbers of uint8 and found <U4"),
@@ -160,6 +188,21 @@ def test_checked_integers_pass_exactly_where_the_cast_keeps_every_value(data: st
     values = np.array(data.draw(st.lists(near.filter(lambda n: low <= n <= high), min_size=1)), source)
     kept = [int(n) for n in values.astype(target)] == [int(n) for n in values]
     assert passes(values, target.name, "checked") == kept
+
+
+@given(st.lists(st.integers(0, 63).flatmap(lambda n: st.integers(-(2**n), 2**n - 1)), min_size=1), st.data())
+def test_checked_integers_become_floats_exactly_where_they_are_exact(values: list[int], data: st.DataObject) -> None:
+    dtype = data.draw(st.sampled_from(["float16", "float32", "float64"]))
+    with np.errstate(over="ignore"):
+        floats = [float(each) for each in np.array(values).astype(dtype)]
+    exact = all(np.isfinite(floats)) and [int(each) for each in floats] == values
+    assert passes(np.array(values), dtype, "checked") == passes(values, dtype, "checked") == exact
+
+
+@pytest.mark.parametrize("casting", ["checked", "safe", "same_kind", "unsafe"])
+def test_integers_on_both_sides_of_2_63_stay_what_they_are(casting: Casting) -> None:
+    values = [2**63 + 1, 5, 2**64 - 1]
+    np.testing.assert_array_equal(castable(values, np.dtype("uint64"), casting), typed(values, "uint64"), strict=True)
 
 
 @given(st.lists(st.floats(width=64, allow_nan=False, allow_infinity=False), min_size=1))

@@ -375,7 +375,7 @@ class TestRefused:
             keyvalue.create_new(repo.connection, repo.root_uuid, "notes")
 
 
-@pytest.mark.parametrize("value", ["text", 3, None, io.StringIO("text")], ids=repr)
+@pytest.mark.parametrize("value", ["text", 3, None, io.StringIO("text")], ids=["text", "number", "none", "text file"])
 def test_a_value_under_the_names_of_pydvid_is_bytes_too(repo: Repo, value: Any) -> None:
     where = repo.connection, repo.root_uuid, "greetings"
     keyvalue.create_new(*where)
@@ -387,7 +387,7 @@ def test_a_value_under_the_names_of_pydvid_is_bytes_too(repo: Repo, value: Any) 
     assert keyvalue.get_keys(*where) == ["numbers"]
 
 
-@pytest.mark.parametrize("file", ["name.bin", 3, io.StringIO("text")], ids=repr)
+@pytest.mark.parametrize("file", ["name.bin", 3, io.StringIO("text")], ids=["name", "number", "text file"])
 def test_what_is_no_binary_file(kv: KeyValue, file: Any) -> None:
     kv["a"] = b"x"
     for attempt in (kv.write_from, kv.read_into):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from typing import NoReturn
@@ -22,6 +23,9 @@ def main() -> None:
         sys.stderr.write(f"{missing(error.name, extra='cli', action='The command')}\n")
         sys.exit(FAILED)
     signal.signal(signal.SIGTERM, _end)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name may have characters that a code page lacks
+            stream.reconfigure(errors="backslashreplace")
     pyvolume(prog_name="pyvolume")
 
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from pyvolume.cli.exit_codes import exit_code, sentence
+from pyvolume.cli.output import ended_quietly
 from pyvolume.cli.suggesting import Suggesting
 from pyvolume.stores import registry
 
@@ -41,6 +42,16 @@ class Commands(Suggesting):
             return None
         command: click.Command = getattr(importlib.import_module(module), cmd_name)
         return command
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the arguments, and print help."""
+        with ended_quietly():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with ended_quietly():
+            return super().invoke(ctx)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         """Run, and end the process."""

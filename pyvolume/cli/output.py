@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -18,8 +20,22 @@ from pyvolume.model.box import Box
 WIDE = 100_000
 """Columns of what is no terminal: nothing is folded, so that programs can read lines."""
 
+CLOSED = 141
+"""128 + SIGPIPE: the exit code that a shell shows for a program whose output nobody reads any more."""
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 """The option of everything that prints."""
+
+
+@contextmanager
+def ended_quietly() -> Iterator[None]:
+    """End the process without a word if the reader of its output, such as ``head``, has gone."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        sys.exit(CLOSED)
 
 
 def show(document: Any, text: RenderableType, *, as_json: bool) -> None:

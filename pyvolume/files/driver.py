@@ -56,15 +56,18 @@ class _FileDriver(Driver):
         with contextlib.ExitStack() as stack:
             stored = stack.enter_context(formats.read(path, mode))
             metadata = _metadata_of(stored.description, stored.array, path)
+            keeping = contextlib.ExitStack()
             store = ArrayStore(
                 stored.array,
                 metadata,
                 axes=stored.description.axes,
                 address=address_of(stored.array) or f"file://{path.resolve()}",
                 writable=mode == "r+",
-                close=stack.pop_all().close,
+                close=keeping.close,
             )
-        return Volume(store, metadata, mode=mode, partial_blocks=partial_blocks, casting=casting)
+            volume = Volume(store, metadata, mode=mode, partial_blocks=partial_blocks, casting=casting)
+            keeping.push(stack.pop_all())
+        return volume
 
 
 def _metadata_of(description: Description, array: Any, path: Path) -> VoxelsMetadata:

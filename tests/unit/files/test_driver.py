@@ -106,6 +106,16 @@ def test_closing_the_volume_closes_the_file(tmp_path: pathlib.Path) -> None:
         assert "voxels" in file
 
 
+@pytest.mark.parametrize("options", [{"casting": "wrong"}, {"partial_blocks": "wrong"}])
+def test_a_file_is_closed_if_an_option_is_refused(options: Any, tmp_path: pathlib.Path) -> None:
+    path = written(tmp_path, ".h5")
+    with pytest.raises(ValueError, match="wrong") as caught:
+        pyvolume.open(path, "r+", **options)
+    assert caught.tb  # it keeps the frames of the call alive
+    with h5py.File(path, "r") as file:
+        assert file.mode == "r"  # that of the file which is open already, if there is one
+
+
 def test_files_are_compared_and_copied(tmp_path: pathlib.Path) -> None:
     volume = pyvolume.from_array(np.zeros((1, 20, 8, 40), "uint16"), growable=True)
     with pyvolume.open(written(tmp_path, ".h5")) as file, pyvolume.open(written(tmp_path, ".nii.gz")) as other:

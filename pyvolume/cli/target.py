@@ -128,7 +128,7 @@ def patience() -> float:
 def _without_slices(text: str) -> tuple[str, tuple[Item, ...] | None]:
     """Part a url from the slices after its last slash."""
     at = text.find("[", text.rfind("/") + 1)
-    if at < 0 or re.fullmatch(r".*//\[[\da-f:]+\](:\d+)?", text):
+    if at < 0 or re.fullmatch(r"(.*//)?\[[\da-f:.]+\]:\d+|.*//\[[\da-f:.]+\]", text, re.IGNORECASE):
         return text, None
     if not text.endswith("]"):
         raise AddressError(f"open: expected a ']' at the end of {text[at:]!r}")

@@ -103,7 +103,8 @@ class Address:
 
 def recognises(url: str) -> bool:
     """Whether a url can be one of DVID: ``dvid://``, http, or a host with a port."""
-    return re.match(r"(?:dvid|https?)://|(?:[\w.-]+:\d+|localhost)(?:/|$)", url, re.IGNORECASE) is not None
+    known = r"(?:dvid|https?)://|(?:(?:[\w.-]+|\[[\da-f:.]+\]):\d+|localhost)(?:/|$)"
+    return re.match(known, url, re.IGNORECASE) is not None
 
 
 def parse(url: str) -> Address:
@@ -126,9 +127,10 @@ def parse(url: str) -> Address:
         raise _malformed(url)
     address = base[len(SCHEME) :] if base.lower().startswith(SCHEME) else base
     scheme, separator, rest = address.rpartition("://")
-    host, *path = rest.rstrip("/").split("/")
-    if not host or not all(path):
+    host, *path = rest.removesuffix("/").split("/")
+    if not host:
         raise _malformed(url)
+    _check_segments(path, url)
     if path and path[-1].endswith("]"):
         raise AddressError(
             f"open: expected a url without slices and found {without_secrets(url)!r}; open the volume, then slice it"
@@ -139,6 +141,16 @@ def parse(url: str) -> Address:
     words = _words(query)
     is_throttled = words.get("throttle", "off") not in {"off", "false"}
     return Address(server, version, name, "/".join(inside), is_throttled, words.get("roi", ""))
+
+
+def _check_segments(path: Sequence[str], url: str) -> None:
+    """Refuse segments that name nothing, or that a server would take for another path."""
+    empty = [part for part in map(urllib.parse.unquote, path) if part in {"", ".", ".."}]
+    if empty:
+        raise AddressError(
+            f"open: expected {FORMS}, where no part of the path is empty, '.' or '..', and found {empty[0]!r} "
+            f"in {without_secrets(url)!r}"
+        )
 
 
 def _parts(path: Sequence[str]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:

@@ -6,19 +6,27 @@ import urllib.parse
 
 from pyvolume.errors import AddressError
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
+"""The port of a url that names none, by scheme."""
+
 
 def normalised_url(address: str) -> str:
-    """Return an HTTP address as a url without a slash at its end.
+    """Return an HTTP address as a url: equal urls become the same text, as far as scheme, host and port go.
+
+    The scheme and the host are in small letters, the port is left out where it is that of the scheme, and there is no
+    slash at the end.
 
     Raises
     ------
     AddressError
-        For another scheme, a missing host, a bad port, a query, or a password in the url.
+        For another scheme, a missing host, a bad port, a path with ``..``, a query, or a password in the url.
 
     Examples
     --------
     >>> normalised_url("LOCALHOST:8000/")
     'http://localhost:8000'
+    >>> normalised_url("HTTPS://Example.org:443/dvid")
+    'https://example.org/dvid'
     """
     url = address if "://" in address else f"http://{address}"
     shown = without_secrets(address)
@@ -28,7 +36,7 @@ def normalised_url(address: str) -> str:
         )
     try:
         parts = urllib.parse.urlsplit(url)
-        port = "" if parts.port is None else f":{parts.port}"
+        port = "" if parts.port in {None, DEFAULT_PORTS.get(parts.scheme)} else f":{parts.port}"
     except ValueError:
         raise AddressError(f"address: malformed url {shown!r}, expected 'host:port' or a url") from None
     if parts.scheme not in {"http", "https"}:
@@ -37,6 +45,8 @@ def normalised_url(address: str) -> str:
         raise AddressError(f"address: expected 'host:port' or a url and found {shown!r}")
     if parts.query or parts.fragment:
         raise AddressError(f"address: expected no query and no fragment behind {shown!r}")
+    if any(part in {".", ".."} for part in urllib.parse.unquote(parts.path).split("/")):
+        raise AddressError(f"address: expected a path without '.' and '..' in {shown!r}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
@@ -50,7 +60,7 @@ def origin(url: str) -> tuple[str, str, int]:
     ('http', 'localhost', 80)
     """
     parts = urllib.parse.urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme]
+    return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
 
 
 def without_secrets(address: str) -> str:

@@ -66,6 +66,9 @@ def test_everything_else_is_refused_and_shown(text: str, stops_at: str) -> None:
         (f"{HOST}/api/node/ab12/gray", f"{HOST}/api/node/ab12/gray", None),
         ("dvid://http://[::1]:8000/ab12/gray", "dvid://http://[::1]:8000/ab12/gray", None),
         ("dvid://http://[::1]:8000", "dvid://http://[::1]:8000", None),
+        ("dvid://[::FFFF]", "dvid://[::FFFF]", None),
+        ("[::1]:8000", "[::1]:8000", None),
+        ("[::1]:8000/ab12/gray[0]", "[::1]:8000/ab12/gray", (0,)),
     ],
 )
 def test_an_argument_is_a_url_and_slices(text: str, url: str, key: Any) -> None:

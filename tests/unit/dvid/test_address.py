@@ -36,6 +36,10 @@ HOST = "http://localhost:8000"
         (f"dvid://{HOST}", Address(HOST)),
         ("dvid://http://[::1]:8000/ab12/gray", Address("http://[::1]:8000", "ab12", "gray")),
         ("dvid://http://[::1]:8000", Address("http://[::1]:8000")),
+        ("[::1]:8000/ab12/gray", Address("http://[::1]:8000", "ab12", "gray")),
+        ("[::FFFF:127.0.0.1]:8000/", Address("http://[::ffff:127.0.0.1]:8000")),
+        ("dvid://[::1]:8000/ab12", Address("http://[::1]:8000", "ab12")),
+        ("dvid://HTTP://Example.org:80/ab12/gray", Address("http://example.org", "ab12", "gray")),
     ],
 )
 def test_every_form_names_server_version_and_instance(url: str, expected: Address) -> None:
@@ -54,6 +58,14 @@ def test_the_text_of_an_address_names_the_same(name: str) -> None:
     [
         "dvid://",
         f"dvid://{HOST}//gray",
+        f"dvid://{HOST}/ab12/gray//",
+        f"dvid://{HOST}//",
+        f"dvid://{HOST}/ab12/..",
+        f"dvid://{HOST}/ab12/.",
+        f"dvid://{HOST}/%2E%2E/gray",
+        f"dvid://{HOST}/a/../ab12/gray",
+        f"{HOST}/api/node/ab12/../gray",
+        f"{HOST}/api/node/ab12/gray/./key",
         f"{HOST}/api/node//gray",
         f"{HOST}/ab12/gray#there",
         f"{HOST}/ab12/gray[0, 1:2]",
@@ -66,6 +78,8 @@ def test_what_is_no_url_of_dvid_is_refused(url: str) -> None:
         parse(url)
 
 
-@pytest.mark.parametrize("text", ["", "gray", ":master/gray", "/home/me/cut.h5", "cut.h5", "s3://bucket/gray"])
+@pytest.mark.parametrize(
+    "text", ["", "gray", "[::1]", "[0, 1]:8000", ":master/gray", "/home/me/cut.h5", "cut.h5", "s3://bucket/gray"]
+)
 def test_other_texts_are_not_recognised(text: str) -> None:
     assert not recognises(text)

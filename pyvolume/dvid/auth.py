@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pyvolume.errors import RefusedError
 from pyvolume.transport.auth import Additions, Auth, bearer_headers
@@ -29,7 +29,8 @@ class Identity:
         real DVID lets anyone overwrite a committed version. It shows in no log of pyvolume and its libraries, except
         with a session of the user.
     pickle_secrets : bool
-        Whether the tokens travel with a pickled connection.
+        Whether the tokens travel with a pickled connection. By default pickling leaves them out; a copy within the
+        process, as by `copy.deepcopy`, keeps them.
 
     Raises
     ------
@@ -55,6 +56,12 @@ class Identity:
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) if self.pickle_secrets else {**vars(self), "token": None, "admin_token": None}
+
+    def __copy__(self) -> Self:
+        return self  # copying would use the state for pickling
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
 
     def apply(self, request: Request, /) -> Additions:
         """Return the names and tokens that go with a request."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import logging
 import threading
@@ -91,6 +92,11 @@ class Transfer:
     def __getstate__(self) -> dict[str, Any]:
         # a callback of this process has no meaning in another one
         return vars(self) | {"retry": dataclasses.replace(self.retry, on_wait=None)}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Transfer:
+        # the state for pickling lacks the callback
+        store, known = copy.deepcopy((self.store, self.known), memo)
+        return dataclasses.replace(self, store=store, known=known)
 
     def begin(self) -> Call:
         """Begin an operation of the user."""

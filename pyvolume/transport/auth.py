@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from pyvolume.errors import RefusedError
 from pyvolume.transport.request import Request
@@ -68,7 +68,8 @@ class BearerToken:
     token : str
         Of printable characters.
     pickle_secrets : bool
-        Whether the token travels with a pickled connection.
+        Whether the token travels with a pickled connection. By default pickling leaves it out; a copy within the
+        process, as by `copy.deepcopy`, keeps it.
 
     Raises
     ------
@@ -82,6 +83,12 @@ class BearerToken:
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) if self._pickle_secrets else {**vars(self), "_headers": {}}
+
+    def __copy__(self) -> Self:
+        return self  # copying would use the state for pickling
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
 
     def apply(self, _request: Request, /) -> Additions:
         """Return the header."""

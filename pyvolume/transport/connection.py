@@ -179,6 +179,12 @@ class Connection:
                 self._sender.close()
             self._sender = None
 
+    def __copy__(self) -> Connection:
+        return self.at(self.url)  # the state for pickling lacks what belongs to this process
+
+    def __deepcopy__(self, _memo: object) -> Connection:
+        return self.at(self.url)
+
     def __getstate__(self) -> tuple[str, Settings]:
         retry = dataclasses.replace(self.retry, on_wait=None)
         return self.url, dataclasses.replace(self._settings, retry=retry, session=None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+from collections.abc import Callable
 
 import pytest
 
@@ -48,3 +50,8 @@ def test_tokens_travel_only_if_asked_for(pickle_secrets: bool) -> None:
     data = pickle.dumps(identity)
     assert (b"t0ken" in data, b"adm1n" in data) == (pickle_secrets, pickle_secrets)
     assert pickle.loads(data).user == "anna"
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_in_the_process_keeps_the_tokens(copied: Callable[[Identity], Identity]) -> None:
+    assert copied(FULL) == FULL

@@ -109,7 +109,7 @@ def test_closing_the_volume_closes_the_file(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize("options", [{"casting": "wrong"}, {"partial_blocks": "wrong"}])
 def test_a_file_is_closed_if_an_option_is_refused(options: Any, tmp_path: pathlib.Path) -> None:
     path = written(tmp_path, ".h5")
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match="wrong") as caught:
         pyvolume.open(path, "r+", **options)
     assert "wrong" in str(caught.value)  # what was raised keeps the frames of the call alive
     with h5py.File(path, "r") as file:

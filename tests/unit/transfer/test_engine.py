@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,12 +15,15 @@ from keys import keys
 from numpy.typing import NDArray
 from watched_store import WatchedStore
 
+import pyvolume
 from pyvolume import Box, RetryPolicy
 from pyvolume.calls.call import Call
 from pyvolume.errors import AlignmentError, StoreError
+from pyvolume.indexing.selection import Selection
 from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.grid import aligned
 from pyvolume.transfer.known import Known
+from pyvolume.volume import transfer_of
 
 EXAMPLES = settings(max_examples=200)
 
@@ -234,3 +239,15 @@ def test_whole_blocks_are_sent_to_a_lossy_store() -> None:
     store = WatchedStore(noise((1, 8, 8)), (4, 4), faithful=False)
     write(store, Box((0, 4, 0), (1, 8, 8)), noise((1, 4, 8)))
     assert store.writes == [Box((0, 4, 0), (1, 8, 8))]
+
+
+def test_a_copy_in_the_process_keeps_the_callback_and_has_voxels_of_its_own() -> None:
+    def noted(_wait: object) -> None:
+        raise AssertionError
+
+    volume = pyvolume.from_array(np.zeros((1, 2, 3, 4), "uint8"))
+    transfer = dataclasses.replace(transfer_of(volume, "copy"), retry=RetryPolicy(on_wait=noted))
+    other = copy.deepcopy(transfer)
+    everything = Selection.for_writing(..., (1, 2, 3, 4), (False,) * 4)
+    other.write(everything, 5, other.operation())
+    assert (int(volume[...].max()), other.retry.on_wait) == (0, noted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import pickle
 import socket
@@ -536,38 +537,52 @@ class TestPickling:
     def test_the_configuration_travels(self) -> None:
         retry = RetryPolicy(patience=7, interval=2, deadline=100)
         connection = Connection("host/x", timeout=(1, 2), retry=retry, auth=Given({"u": "me"}), verify="ca.pem")
-        copy = pickle.loads(pickle.dumps(connection))
+        other = pickle.loads(pickle.dumps(connection))
         names = ("url", "timeout", "retry", "auth", "concurrency")
-        assert [getattr(copy, name) for name in names] == [getattr(connection, name) for name in names]
+        assert [getattr(other, name) for name in names] == [getattr(connection, name) for name in names]
 
     @pytest.mark.parametrize("pickle_secrets", [False, True])
     def test_a_token_travels_only_if_asked_for(
         self, pickle_secrets: bool, web: Web, connect: Callable[..., Connection]
     ) -> None:
         data = pickle.dumps(connect(auth=BearerToken(SECRETS[0], pickle_secrets=pickle_secrets)))
-        with pickle.loads(data) as copy:
-            get(copy)
+        with pickle.loads(data) as other:
+            get(other)
         found = (SECRETS[0].encode() in data, "Authorization" in web.last_headers)
         assert found == (pickle_secrets, pickle_secrets)
 
     def test_on_wait_and_session_do_not_travel(self) -> None:
         with requests.Session() as session:
             connection = Connection("host", session=session, retry=RetryPolicy(on_wait=lambda _: None))
-            copy = pickle.loads(pickle.dumps(connection))
-        assert copy.retry == RetryPolicy()
+            other = pickle.loads(pickle.dumps(connection))
+        assert other.retry == RetryPolicy()
+
+    @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+    def test_a_copy_in_the_process_keeps_everything(
+        self, copied: Callable[[Connection], Connection], web: Web, connect: Callable[..., Connection]
+    ) -> None:
+        retry = RetryPolicy(on_wait=lambda _: None)
+        with requests.Session() as session:
+            session.headers["X-Session"] = "mine"
+            original = connect(auth=BearerToken(SECRETS[0]), session=session, retry=retry)
+            with copied(original) as other:
+                get(other)
+            get(original)  # closing the copy has closed the copy only
+        assert other.retry == retry
+        assert (web.last_headers["Authorization"], web.last_headers["X-Session"]) == (f"Bearer {SECRETS[0]}", "mine")
 
     def test_the_copy_of_a_used_connection_connects_anew(self, web: Web, connect: Callable[..., Connection]) -> None:
         connection = connect()
         get(connection)
-        with pickle.loads(pickle.dumps(connection)) as copy:
-            assert get(copy) == b"voxels"
+        with pickle.loads(pickle.dumps(connection)) as other:
+            assert get(other) == b"voxels"
         assert len(web.clients) == 2
 
     def test_the_copy_of_a_closed_connection_is_open(self, connect: Callable[..., Connection]) -> None:
         connection = connect()
         connection.close()
-        with pickle.loads(pickle.dumps(connection)) as copy:
-            assert get(copy) == b"voxels"
+        with pickle.loads(pickle.dumps(connection)) as other:
+            assert get(other) == b"voxels"
 
 
 @pytest.mark.parametrize("address", ["host:8000?admintoken=secret", "me:sec/secret@host", "http://me:secret@host:x"])

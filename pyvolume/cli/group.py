@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import add_completion_class
 
 from pyvolume.cli.exit_codes import exit_code, sentence
 from pyvolume.cli.output import ended_quietly
@@ -28,6 +30,10 @@ COMMANDS = {
     "view": "pyvolume.cli.commands.view",
 }
 """The module of each command for all protocols; imported when it is used. Drivers add their own."""
+
+
+COMPLETE = "_PYVOLUME_COMPLETE"
+"""The variable with which a shell asks for completions."""
 
 
 class Commands(Suggesting):
@@ -55,6 +61,10 @@ class Commands(Suggesting):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         """Run, and end the process."""
+        if COMPLETE in os.environ:
+            from pyvolume.cli.completion import Bash  # only a shell that completes needs it
+
+            add_completion_class(Bash)
         shows_traceback = "--debug" in (sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         try:

@@ -15,6 +15,6 @@ class Suggesting(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that the arguments begin with."""
         name = args[0]
-        if self.get_command(ctx, name) is None and not name.startswith("-"):
+        if self.get_command(ctx, name) is None and not (name.startswith("-") or ctx.resilient_parsing):
             raise click.UsageError(f"no such command {name!r}; {hint(name, self.list_commands(ctx))}", ctx)
         return super().resolve_command(ctx, args)

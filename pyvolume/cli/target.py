@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import click
+from click.shell_completion import CompletionItem
 
 import pyvolume
 from pyvolume.cli.slices import Item, parse_slices
@@ -68,12 +69,26 @@ class Target:
         return registry.accepted(function, options)
 
 
-def target(text: str) -> Target:
-    """Understand an argument of the command; PYVOLUME_URL completes it."""
-    try:
-        return parse_target(text, os.environ.get("PYVOLUME_URL", ""))
-    except PyVolumeError as error:
-        raise click.BadParameter(str(error)) from None
+class Url(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
+    """An argument of the command that names a volume, or what holds volumes; PYVOLUME_URL completes it."""
+
+    name = "url"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Target:
+        """Understand the text of an argument."""
+        try:
+            return parse_target(value, os.environ.get("PYVOLUME_URL", ""))
+        except PyVolumeError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        """Return the urls that begin with what is typed."""
+        from pyvolume.cli.completion import complete_url  # only a shell that completes needs it
+
+        return complete_url(ctx, param, incomplete)
+
+
+target = Url()
 
 
 def parse_target(text: str, default: str = "") -> Target:

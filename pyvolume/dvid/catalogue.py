@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 from pyvolume.dvid.address import Address
@@ -52,6 +53,14 @@ class DvidCatalogue:
             raise NotFoundError(missing(action, wanted, info), action=action)
         return [self._instance(name, kind) for name, kind in info.instances.items() if wanted in {"", name}]
 
+    def names(self) -> list[str]:
+        """Return the names that can follow the url: versions by alias, branch and tag, or instances; one request."""
+        if self._address.version:
+            return list(find(self._connection, self._address.version)[0].instances)
+        infos = list(read_infos(self._connection).values())
+        names = [name for info in infos for name in _versions_of(info, is_alone=len(infos) == 1)]
+        return list(dict.fromkeys(names))
+
     def describe(self) -> dict[str, Any]:
         """Return the facts about the server, or about the version; one request."""
         if not self._address.version:
@@ -65,6 +74,15 @@ class DvidCatalogue:
 
     def _instance(self, name: str, kind: str) -> Entry:
         return Entry(name, kind, str(Address(self._address.server, self._address.version, name)))
+
+
+def _versions_of(info: RepoInfo, *, is_alone: bool) -> Iterator[str]:
+    """Give the names of versions that people use; the only repository of a server needs no name of its own."""
+    name = info.alias or info.graph.root[:8]
+    yield name
+    for branch, uuid in info.graph.branches.items():
+        is_tag = branch == f"tag-{uuid}"
+        yield uuid if is_tag else f"{'' if is_alone else name}:{branch}"
 
 
 def node_document(node: Node) -> dict[str, Any]:

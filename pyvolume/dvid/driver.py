@@ -60,6 +60,23 @@ class DvidDriver(Driver):
         connection = _connect(found.server, {name: value for name, value in given.items() if value is not None})
         return DvidCatalogue(connection, found)
 
+    def names_after(self, url: str, *, token: str | None = None) -> list[str]:
+        """Return the versions of a server, or the instances of a version; one request, without patience.
+
+        Parameters
+        ----------
+        url : str
+            Of a server or a version.
+        token : str, optional
+            Of the `Identity`.
+        """
+        found = address.parse(url)
+        if found.name:
+            return []
+        arguments = {"token": token, "retry": RetryPolicy(patience=0), "timeout": (0.5, 1.5)}
+        with DvidCatalogue(_connect(found.server, arguments), found) as catalogue:
+            return catalogue.names()
+
     def open(
         self,
         url: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Literal, Protocol, cast
 
@@ -55,6 +55,13 @@ class Driver(Protocol):
     def names_volume(self, url: str) -> bool:  # noqa: ARG002 - for drivers without catalogues
         """Whether a url names a volume, not something that holds volumes; no request."""
         return True
+
+    def names_after(self, url: str) -> Sequence[str]:  # noqa: ARG002 - for drivers without names
+        """Return the names that can follow a url and a slash, for completion in a shell; a driver may add options.
+
+        It returns quickly, with an error if the server does not answer.
+        """
+        return ()
 
     def catalogue(self, url: str) -> Catalogue:
         """Open a url that names no volume; a driver may add options as keywords.

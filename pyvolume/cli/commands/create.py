@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pyvolume.cli.completion import complete_url
 from pyvolume.errors import UnsupportedError
 from pyvolume.stores import registry
 
@@ -17,7 +18,7 @@ from pyvolume.stores import registry
     add_help_option=False,
     context_settings={"ignore_unknown_options": True},
 )
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, shell_complete=complete_url)
 @click.pass_context
 def create(context: click.Context, arguments: tuple[str, ...]) -> Any:
     """Create what a url names; each protocol has a command of its own, with its own options."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
 import pyvolume
-from pyvolume.cli.target import environment, patience, target
+from pyvolume.cli.target import Url, environment, patience
 from pyvolume.dvid.address import Address, parse
 from pyvolume.dvid.auth import Identity
 from pyvolume.dvid.version import Version, find_version
@@ -59,11 +59,17 @@ class Place:
             yield find_version(connection, self.address.version)
 
 
-def place(text: str) -> Place:
-    """Understand an argument of the command as a url of DVID without slices."""
-    found = target(text)
-    try:
-        found.refuse_slices()
-        return Place(parse(found.url))
-    except PyVolumeError as error:
-        raise click.BadParameter(str(error)) from None
+class DvidUrl(Url):
+    """An argument of the command that is a url of DVID without slices."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Understand the text of an argument as a `Place`."""
+        found = super().convert(value, param, ctx)
+        try:
+            found.refuse_slices()
+            return Place(parse(found.url))
+        except PyVolumeError as error:
+            self.fail(str(error), param, ctx)
+
+
+place = DvidUrl()

@@ -515,5 +515,5 @@ class TestHelp:
         assert max(map(len, help_text.splitlines())) <= 100
 
     def test_a_shell_completes(self, run: Run) -> None:
-        done = run("", env={"_PYVOLUME_COMPLETE": "bash_complete", "COMP_WORDS": "pyvolume c", "COMP_CWORD": "1"})
+        done = run("", env={"_PYVOLUME_COMPLETE": "bash_complete", "COMP_LINE": "pyvolume c"})
         assert done.out.split() == ["plain,commit", "plain,cp", "plain,create"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import pyvolume
-from mockserver import MockServer
+from mockserver import Fault, MockServer
 
 pytest.importorskip("click", reason="click comes with the extra 'cli'")
 pytest.importorskip("rich", reason="rich comes with the extra 'cli'")
@@ -66,3 +69,95 @@ def test_a_reader_that_has_gone_ends_it_quietly(server: MockServer, arguments: l
             check=False,
         )
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+class TestCompletion:
+    @pytest.fixture
+    def url(self, server: MockServer, monkeypatch: pytest.MonkeyPatch) -> str:
+        """Give a server with two repositories, one with a branch and a tag; PYVOLUME_URL names it."""
+        repo = pyvolume.dvid.Server(server.url).create_repo("fly")
+        repo.create_volume("scan", None, "uint8")
+        repo.root.commit()
+        repo.root.branch("trial")
+        repo.root.tag("raw-2026")
+        monkeypatch.setenv("PYVOLUME_URL", server.url)
+        return server.url
+
+    def complete(self, *words: str) -> list[str]:
+        """Complete the last word; a file for the shell to find is left out."""
+        from click.shell_completion import ShellComplete
+
+        from pyvolume.cli.group import COMPLETE, pyvolume
+
+        found = ShellComplete(pyvolume, {}, "pyvolume", COMPLETE).get_completions(list(words[:-1]), words[-1])
+        return [each.value for each in found if each.type == "plain"]
+
+    def test_commands(self) -> None:
+        assert self.complete("co") == ["commit"]
+        assert self.complete("keys", "g") == ["get"]
+
+    @pytest.mark.parametrize(
+        ("typed", "names"),
+        [
+            ("fl", ["fly", "fly:master", "fly:trial"]),
+            ("fly:t", ["fly:trial"]),
+            ("ra", ["raw-2026"]),
+            ("fly/", ["fly/scan"]),
+            ("fly:trial/s", ["fly:trial/scan"]),
+            ("URL/fly:t", ["URL/fly:trial"]),
+            ("dvid://URL/fly/sc", ["dvid://URL/fly/scan"]),
+            ("dvid://URL/nothing/", []),
+            ("http://", []),
+            ("fly/scan/", []),
+            ("fly/scan[", []),
+            ("cut.h5", []),
+        ],
+    )
+    def test_versions_and_instances(self, url: str, typed: str, names: list[str]) -> None:
+        expected = [name.replace("URL", url) for name in names]
+        for command in (["info"], ["commit"], ["cp", "fly/scan"], ["create"]):
+            assert self.complete(*command, typed.replace("URL", url)) == expected
+
+    def test_the_only_repository_needs_no_name(self, server: MockServer) -> None:
+        assert self.complete("info", f"{server.url}/:") == [f"{server.url}/:master"]
+
+    @pytest.mark.parametrize("server_url", ["http://127.0.0.1:1", "http://10.255.255.1:8000", "http://no.such.host"])
+    def test_a_server_that_is_not_there_is_quick_and_quiet(
+        self, monkeypatch: pytest.MonkeyPatch, server_url: str, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("PYVOLUME_URL", server_url)
+        began = time.monotonic()
+        assert self.complete("info", "fly/") == []
+        assert time.monotonic() - began < 5
+        assert capfd.readouterr() == ("", "")
+
+    def test_a_busy_server_is_asked_once(self, server: MockServer) -> None:
+        server.faults.add(Fault("busy", times=None))
+        before = len(server.requests)
+        assert self.complete("info", f"{server.url}/") == []
+        assert len(server.requests) - before == 1
+
+    @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+    @pytest.mark.parametrize(
+        ("line", "reply"),
+        [
+            ("pyvolume info fly:t", "trial"),
+            ("pyvolume info fly:trial/", "trial/scan"),
+            ("pyvolume info 'fly:t", "fly:trial"),
+            ("pyvolume --debug com", "commit"),
+        ],
+    )
+    def test_bash_gets_what_stands_behind_the_last_colon(self, url: str, tmp_path: Path, line: str, reply: str) -> None:
+        script = tmp_path / "pyvolume"
+        script.write_text(f'#!/bin/sh\ncd {shlex.quote(str(ROOT))} && exec {shlex.join(COMMAND)} "$@"\n', "utf-8")
+        script.chmod(0o755)
+        shell = (
+            'eval "$(_PYVOLUME_COMPLETE=bash_source pyvolume)"; '
+            f"COMP_LINE={shlex.quote(line)}; COMP_POINT=${{#COMP_LINE}}; COMP_WORDBREAKS=$' \\t\\n:='; "
+            '_pyvolume_completion pyvolume; printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+        done = subprocess.run(
+            ["bash", "--norc", "-c", shell], env=environment, capture_output=True, text=True, check=False
+        )
+        assert (done.stdout, done.stderr) == (f"{reply}\n", "")

@@ -31,6 +31,7 @@ from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.checks import BoxLike, check_out, checked_box, joined
 from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.known import Known
+from pyvolume.transfer.locking import NamedLock
 from pyvolume.transfer.plan import Plan
 from pyvolume.transfer.pool import run_ahead
 
@@ -64,6 +65,11 @@ class Volume:
         How long each operation is repeated.
     locks : Locks, optional
         Keeps writers of the same voxels apart; by default those of this process.
+    lock : callable, optional
+        ``lock(name)`` returns a context manager that keeps writers of other processes out of a block; the name is the
+        same in all of them, and safe as the name of a file. Every writer of the volume must use it.
+    lock_aligned : bool
+        Lock blocks too that a write fills. Without it no other writer may merge into them.
     partial_blocks : "merge" or "raise"
         What to do where a write does not fill whole blocks: complete them with what is stored, or refuse.
     casting : "checked", "safe", "same_kind" or "unsafe"
@@ -79,6 +85,8 @@ class Volume:
         mode: Literal["r", "r+"] = "r+",
         retry: RetryPolicy | None = None,
         locks: Locks | None = None,
+        lock: NamedLock | None = None,
+        lock_aligned: bool = True,
         partial_blocks: Literal["merge", "raise"] = "merge",
         casting: Casting = "checked",
     ) -> None:
@@ -88,6 +96,8 @@ class Volume:
             mode,
             retry or RetryPolicy(),
             locks or process_locks(),
+            lock=lock,
+            lock_aligned=lock_aligned,
             partial_blocks=partial_blocks,
             casting=casting,
         )
@@ -404,7 +414,6 @@ class Volume:
         array: NDArray[Any] | Sliceable,
         *,
         progress: Progress = None,
-        confirm: bool = False,
     ) -> None:
         """Write a box given by absolute voxel coordinates.
 
@@ -418,9 +427,6 @@ class Volume:
             sent piece by piece. Voxels of this volume itself, also through another handle or array, are read first.
         progress : bool or callable, optional
             Show a bar, or call a function with a `TransferStatus`; see `set_options`.
-        confirm : bool
-            Read merged blocks once more and merge them again where another process has overwritten them. It
-            protects those who use it; a process that does not can still lose what it wrote.
 
         Raises
         ------
@@ -431,7 +437,7 @@ class Volume:
         UnsupportedError, StoreError
             As for an assignment.
         """
-        self._post(checked_box(box, self.metadata), array, self._transfer.operation(progress, confirm=confirm))
+        self._post(checked_box(box, self.metadata), array, self._transfer.operation(progress))
 
     def get_ndarray(
         self,
@@ -466,7 +472,6 @@ class Volume:
         array: NDArray[Any] | Sliceable | None = None,
         *,
         progress: Progress = None,
-        confirm: bool = False,
     ) -> None:
         """Write a box given by its corners, as pydvid does; see `write`.
 
@@ -478,7 +483,7 @@ class Volume:
             The voxel after the last one.
         array : array-like of the box's shape
             As for `write`.
-        progress, confirm : optional
+        progress : optional
             As for `write`.
 
         Raises
@@ -486,7 +491,7 @@ class Volume:
         SelectionError, VoxelsMismatchError, UnsupportedError, StoreError
             As `write`.
         """
-        self.write(joined(start, stop), cast("Sliceable", array), progress=progress, confirm=confirm)
+        self.write(joined(start, stop), cast("Sliceable", array), progress=progress)
 
     def read_many(self, boxes: Iterable[Box], *, ordered: bool = True) -> Iterator[tuple[Box, NDArray[Any]]]:
         """Read many boxes, several at once, a few ahead of the caller.
@@ -518,15 +523,13 @@ class Volume:
             tasks = self._announced(boxes, lambda box: box, reporter)
             yield from run_ahead(tasks, read, self._transfer.begin, self.store.traits.concurrency, ordered=ordered)
 
-    def write_many(self, pieces: Iterable[tuple[Box, NDArray[Any]]], *, confirm: bool = False) -> None:
+    def write_many(self, pieces: Iterable[tuple[Box, NDArray[Any]]]) -> None:
         """Write many boxes, several at once; which one wins where they overlap is not said.
 
         Parameters
         ----------
         pieces : iterable of (Box, array)
             Taken as they are needed.
-        confirm : bool
-            As for `write`.
 
         Raises
         ------
@@ -536,7 +539,7 @@ class Volume:
 
         def write(piece: tuple[Box, NDArray[Any]], call: Call) -> None:
             box = checked_box(piece[0], self.metadata)
-            self._post(box, piece[1], Operation(call, progress=False, confirm=confirm))
+            self._post(box, piece[1], Operation(call, progress=False))
             reporter.moved(box.size * self.dtype.itemsize, call.counted.retries)
 
         with Reporter(None, "write", 0) as reporter:

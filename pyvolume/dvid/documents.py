@@ -60,6 +60,10 @@ class InstanceDescription:
         The tags that it was created with.
     declared : Box or None
         The bounds that were declared when it was created, see `pyvolume.dvid.extents`.
+    data_uuid : str
+        Names the instance on every server and under every name; empty if the server does not say it.
+    versioned : bool
+        Whether each version has voxels of its own.
     """
 
     typename: str
@@ -68,6 +72,8 @@ class InstanceDescription:
     lossy: bool
     tags: Mapping[str, str]
     declared: Box | None = None
+    data_uuid: str = ""
+    versioned: bool = True
 
 
 def check_voxels(info: Mapping[str, Any], name: str) -> None:
@@ -107,6 +113,8 @@ def instance_description(info: Mapping[str, Any], document: dict[str, Any], name
         lossy="jpeg" in base.get("Compression", "").lower(),
         tags=tags,
         declared=declared,
+        data_uuid=base.get("DataUUID", ""),
+        versioned=base.get("Versioned", True),
     )
 
 

@@ -13,6 +13,7 @@ from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 from pyvolume.errors import AddressError, ForbiddenError, LockedError
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
+from pyvolume.transfer.locking import NamedLock
 from pyvolume.transport.connection import Connection
 
 
@@ -90,6 +91,8 @@ class DvidDriver(Driver):
         throttle: bool = False,
         partial_blocks: Literal["merge", "raise"] = "merge",
         casting: Casting = "checked",
+        lock: NamedLock | None = None,
+        lock_aligned: bool = True,
     ) -> VoxelsAccessor:
         """Open the volume at a url.
 
@@ -108,7 +111,7 @@ class DvidDriver(Driver):
             Of the `Identity` of that connection.
         throttle : bool
             Allow the server to answer that it is busy, see `VoxelsAccessor`.
-        partial_blocks, casting
+        partial_blocks, casting, lock, lock_aligned
             See `VoxelsAccessor`.
 
         Raises
@@ -129,7 +132,8 @@ class DvidDriver(Driver):
         try:
             volume = VoxelsAccessor(
                 current, found.version, found.name, throttle=throttle or found.throttle,
-                partial_blocks=partial_blocks, casting=casting, mode=mode, owns_connection=connection is None,
+                partial_blocks=partial_blocks, casting=casting, lock=lock, lock_aligned=lock_aligned, mode=mode,
+                owns_connection=connection is None,
             )  # fmt: skip
             return volume.masked(found.roi, owns_connection=connection is None) if found.roi else volume
         except BaseException:

@@ -18,6 +18,7 @@ from pyvolume.dvid.versions.lookup import find, read_info, resolve, within
 from pyvolume.errors import NotFoundError
 from pyvolume.model.box import Box
 from pyvolume.transfer.casting import Casting
+from pyvolume.transfer.locking import NamedLock
 from pyvolume.transport.connection import Connection
 
 if TYPE_CHECKING:
@@ -252,6 +253,8 @@ class Version:
         throttle: bool = False,
         partial_blocks: Literal["merge", "raise"] = "merge",
         casting: Casting = "checked",
+        lock: NamedLock | None = None,
+        lock_aligned: bool = True,
     ) -> VoxelsAccessor:
         """Open a volume in this version.
 
@@ -261,7 +264,7 @@ class Version:
             The name of the instance.
         mode : "r" or "r+"
             Read only, or read and write.
-        throttle, partial_blocks, casting
+        throttle, partial_blocks, casting, lock, lock_aligned
             As for `VoxelsAccessor`.
 
         Raises
@@ -278,6 +281,8 @@ class Version:
             throttle=throttle,
             partial_blocks=partial_blocks,
             casting=casting,
+            lock=lock,
+            lock_aligned=lock_aligned,
             mode=mode,
         )
 

@@ -18,6 +18,7 @@ from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.arrays import ArrayStore, address_of
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
+from pyvolume.transfer.locking import NamedLock
 from pyvolume.volume import Volume
 
 __all__ = ["DRIVER"]
@@ -38,6 +39,8 @@ class _FileDriver(Driver):
         *,
         partial_blocks: Literal["merge", "raise"] = "merge",
         casting: Casting = "checked",
+        lock: NamedLock | None = None,
+        lock_aligned: bool = True,
     ) -> Volume:
         """Open the volume in a file.
 
@@ -65,7 +68,15 @@ class _FileDriver(Driver):
                 writable=mode == "r+",
                 close=keeping.close,
             )
-            volume = Volume(store, metadata, mode=mode, partial_blocks=partial_blocks, casting=casting)
+            volume = Volume(
+                store,
+                metadata,
+                mode=mode,
+                partial_blocks=partial_blocks,
+                casting=casting,
+                lock=lock,
+                lock_aligned=lock_aligned,
+            )
             keeping.push(stack.pop_all())
         return volume
 

@@ -53,6 +53,9 @@ class StoreTraits:
         Whether the data outlives the process. An array in memory does not.
     immutable : bool
         Whether the voxels never change, as in a committed version.
+    voxels : str, optional
+        Names the voxels for locks, the same in every process and for every store that writes them. By default the
+        address without a view.
     """
 
     write_grid: tuple[int, ...]
@@ -71,6 +74,7 @@ class StoreTraits:
     faithful: bool = True
     lasting: bool = True
     immutable: bool = False
+    voxels: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "read_grid", self.read_grid or (1,) * len(self.write_grid))
@@ -98,7 +102,7 @@ class VoxelStore(Protocol):
         """The canonical url. It names everything that decides about the voxels: the full version, the level, a mask.
 
         Two stores with the same address serve the same voxels. What follows a ``?`` is a view of a volume: writes
-        through all views of one volume lock the same boxes.
+        through all views of one volume lock the same boxes, see `StoreTraits.voxels`.
         """
 
     def read_metadata(self, call: Call) -> VoxelsMetadata:

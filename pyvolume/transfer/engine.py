@@ -6,8 +6,10 @@ import contextlib
 import copy
 import dataclasses
 import logging
+import os
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.calls.retry import RetryPolicy
-from pyvolume.errors import AlignmentError, StoreError, UnsupportedError, VoxelsMismatchError
+from pyvolume.errors import AlignmentError, UnsupportedError, VoxelsMismatchError
 from pyvolume.indexing.selection import Part, Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -28,14 +30,15 @@ from pyvolume.transfer.casting import Casting, broadcast, castable, check_castin
 from pyvolume.transfer.checks import check_inside
 from pyvolume.transfer.grid import aligned, cut
 from pyvolume.transfer.known import Known
+from pyvolume.transfer.locking import NamedLock, check_lock, holding, lockable, names_of, split
 from pyvolume.transfer.overlap import apart
 from pyvolume.transfer.plan import Plan, Step, plan_read, plan_write
 from pyvolume.transfer.pool import run_all
 
-CONFIRMATIONS = 5
-"""How often blocks are merged again where another process has overwritten them."""
-
 _log = logging.getLogger(__name__)
+
+_WARNED: set[str] = set()
+"""The voxels whose merging this process has warned of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,12 @@ class Operation:
         Its patience and counters.
     progress : bool, callable or None
         Who is told how far it is.
-    confirm : bool
-        Whether merged blocks are read again and compared.
     concurrency : int, optional
         How many requests to send at once; by default what the store prefers.
     """
 
     call: Call
     progress: Progress = None
-    confirm: bool = False
     concurrency: int | None = None
 
 
@@ -70,8 +70,10 @@ class Transfer:
         What serves the voxels.
     known : Known
         The metadata, with the bounds that writes have made larger.
-    mode, retry, locks, partial_blocks, casting
+    mode, retry, locks, lock, lock_aligned, partial_blocks, casting
         As for `Volume`.
+    process : int, optional
+        The process that opened the volume; 0 after pickling.
     """
 
     store: VoxelStore
@@ -79,8 +81,11 @@ class Transfer:
     mode: Literal["r", "r+"] = "r+"
     retry: RetryPolicy = RetryPolicy()
     locks: Locks = dataclasses.field(default_factory=process_locks)
+    lock: NamedLock | None = None
+    lock_aligned: bool = True
     partial_blocks: Literal["merge", "raise"] = "merge"
     casting: Casting = "checked"
+    process: int = dataclasses.field(default_factory=os.getpid, compare=False)
 
     def __post_init__(self) -> None:
         if self.mode not in {"r", "r+"}:
@@ -88,10 +93,11 @@ class Transfer:
         if self.partial_blocks not in {"merge", "raise"}:
             raise ValueError(f"volume: partial_blocks is 'merge' or 'raise', not {self.partial_blocks!r}")
         check_casting(self.casting)
+        check_lock(self.lock)
 
     def __getstate__(self) -> dict[str, Any]:
         # a callback of this process has no meaning in another one
-        return vars(self) | {"retry": dataclasses.replace(self.retry, on_wait=None)}
+        return vars(self) | {"retry": dataclasses.replace(self.retry, on_wait=None), "process": 0}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Transfer:
         # the state for pickling lacks the callback
@@ -102,9 +108,9 @@ class Transfer:
         """Begin an operation of the user."""
         return Call(self.retry)
 
-    def operation(self, progress: Progress = None, *, confirm: bool = False) -> Operation:
+    def operation(self, progress: Progress = None) -> Operation:
         """Begin an operation that moves voxels."""
-        return Operation(self.begin(), progress, confirm)
+        return Operation(self.begin(), progress)
 
     @property
     def metadata(self) -> VoxelsMetadata:
@@ -125,7 +131,12 @@ class Transfer:
         """Plan to read or write the selected voxels."""
         traits = self.store.traits
         make = plan_write if write else plan_read
-        return make(selection, traits, self.metadata, concurrency or traits.concurrency)
+        plan = make(selection, traits, self.metadata, concurrency or traits.concurrency)
+        if not write or self.lock is None:
+            return plan
+        plan = split(plan, traits, lock_aligned=self.lock_aligned)
+        steps = plan.steps if selection.is_whole else tuple(step for step in plan.steps if selection.within(step.box))
+        return dataclasses.replace(plan, steps=steps)
 
     def read(self, selection: Selection) -> Any:
         """Return the selected voxels, as a scalar where the key leaves no axis."""
@@ -238,20 +249,43 @@ class Transfer:
                 return 0
             values = given(part)
             written = step.box.intersection(box) or step.box
-            if step.merged:
-                self._merge(step.box, part.local, values, operation, written)
-            else:
-                with self.known.growing(written):
-                    self.store.write_box(step.box, selection.in_box(values), operation.call)
+            with self._holding(step, operation.call):
+                if step.merged:
+                    self._merge(step.box, part.local, values, operation, written)
+                else:
+                    with self.known.growing(written):
+                        self.store.write_box(step.box, selection.in_box(values), operation.call)
             return values.size
 
         plan = self.plan(selection, write=True, concurrency=operation.concurrency)
         whole = aligned(box, traits.write_grid, traits, self.metadata.bounds)
-        volume, _, _ = self.store.address.partition("?")  # all views of a volume write the same blocks
-        with self.locks.holding(volume, whole, operation.call):
+        with self.locks.holding(self.voxels, whole, operation.call):
             if plan.merged_bytes:
-                self.check_may_merge(selection, whole, operation)
+                self.check_may_merge(selection, whole)
+                self._warn_of_merging()
             self._run(plan, move, operation)
+
+    @property
+    def voxels(self) -> str:
+        """Names the voxels that are locked: all views of a volume write the same blocks."""
+        return self.store.traits.voxels or self.store.address.partition("?")[0]
+
+    def _holding(self, step: Step, call: Call) -> AbstractContextManager[None]:
+        """Hold the user's locks of the blocks of a step."""
+        if self.lock is None or not lockable(step, lock_aligned=self.lock_aligned):
+            return contextlib.nullcontext()
+        return holding(self.lock, names_of(self.voxels, step.box, self.store.traits), call)
+
+    def _warn_of_merging(self) -> None:
+        """Say once in each process that it merges blocks of a volume that another one has opened."""
+        is_alone = self.process == os.getpid() or self.lock is not None or not self.store.traits.lasting
+        if not is_alone and self.voxels not in _WARNED:
+            _WARNED.add(self.voxels)
+            _log.warning(
+                "write voxels of %s: the volume comes from another process, and blocks are merged without lock=; if "
+                "another process merges the same blocks, voxels are lost (write whole blocks, or give a lock)",
+                self.store.address,
+            )
 
     def check_writable(self, action: str) -> None:
         """Refuse to write to what was opened for reading.
@@ -279,23 +313,12 @@ class Transfer:
         _log.debug("%s %s: %s", title, self.store.address, call.counted)
 
     def _merge(self, box: Box, local: tuple[Any, ...], given: NDArray[Any], operation: Operation, written: Box) -> None:
-        """Complete blocks with what is stored; to confirm them, read them again and compare."""
+        """Complete blocks with what is stored."""
         blocks = np.empty(box.shape, self.metadata.dtype, order="F")
         self._read_blocks(box, blocks, operation.call)
-        for _ in range(CONFIRMATIONS):
-            blocks[local] = given
-            wanted = blocks[local].copy() if operation.confirm else None
-            with self.known.growing(written):
-                self.store.write_box(box, blocks, operation.call)
-            if wanted is None:
-                return
-            self._read_blocks(box, blocks, operation.call)
-            if np.array_equal(blocks[local], wanted, equal_nan=self.metadata.dtype.kind == "f"):
-                return
-        raise StoreError(
-            f"write voxels {box} of {self.store.address}: another process wrote the same blocks each time, "
-            f"{CONFIRMATIONS} times"
-        )
+        blocks[local] = given
+        with self.known.growing(written):
+            self.store.write_box(box, blocks, operation.call)
 
     def _read_blocks(self, box: Box, out: NDArray[Any], call: Call) -> None:
         """Read what is stored in whole blocks, in the thread that will write them."""
@@ -310,25 +333,18 @@ class Transfer:
                 store.read_box(around, voxels, call)
                 out[piece.slices_from(box.start)] = voxels[piece.slices_from(around.start)]
 
-    def check_may_merge(self, selection: Selection, nearest: Box, operation: Operation | None = None) -> None:
+    def check_may_merge(self, selection: Selection, nearest: Box) -> None:
         """Refuse to complete blocks that this store or its options do not allow to complete.
 
         Raises
         ------
         AlignmentError
             It names the nearest aligned box.
-        UnsupportedError
-            If merged blocks are to be confirmed that a mask leaves in part as they were.
         """
-        plain = unmasked(self.store)
-        if not (plain or self.store).traits.faithful:
+        if not (unmasked(self.store) or self.store).traits.faithful:
             why = "what is read from this store is not what is stored, so nothing can be merged"
         elif self.partial_blocks == "raise":
             why = "blocks are not merged here"
-        elif operation is not None and operation.confirm and plain is not None:
-            raise UnsupportedError(
-                f"write voxels of {self.store.address}: what is left out by a mask cannot be confirmed"
-            )
         else:
             return
         grid = self.store.traits.write_grid

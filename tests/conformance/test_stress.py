@@ -71,16 +71,12 @@ def post(volume: pyvolume.Volume, box: Box, values: NDArray[Any]) -> None:
     volume.post_ndarray(box.start, box.stop, values)
 
 
-def post_confirmed(volume: pyvolume.Volume, box: Box, values: NDArray[Any]) -> None:
-    volume.post_ndarray(box.start, box.stop, values, confirm=True)
-
-
 def post_many(volume: pyvolume.Volume, box: Box, values: NDArray[Any]) -> None:
     halves = box.split(3, max(1, box.shape[3] // 2), box.start[3])
     volume.write_many((half, values[half.slices_from(box.start)]) for half in halves)
 
 
-WAYS_TO_WRITE = [assign, assign_mirrored, assign_every_other, assign_by_index, post, post_confirmed, post_many]
+WAYS_TO_WRITE = [assign, assign_mirrored, assign_every_other, assign_by_index, post, post_many]
 
 
 @pytest.mark.parametrize("seed", range(2))

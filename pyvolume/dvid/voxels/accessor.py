@@ -23,6 +23,7 @@ from pyvolume.errors import SelectionError, UnsupportedError
 from pyvolume.model.box import Box
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.checks import checked_box, joined
+from pyvolume.transfer.locking import NamedLock
 from pyvolume.transport.connection import Connection
 from pyvolume.volume import Volume
 
@@ -53,6 +54,8 @@ class VoxelsAccessor(Volume):
         DVID stores whole blocks only. Other writes read the blocks at the border and complete them, or are refused.
     casting : "checked", "safe", "same_kind" or "unsafe"
         Which values may be written, see `Volume`.
+    lock, lock_aligned : optional
+        Keep writers of other processes out of the blocks that are written, see `Volume`.
     mode : "r" or "r+"
         Read only, or read and write.
     owns_connection : bool
@@ -83,6 +86,8 @@ class VoxelsAccessor(Volume):
         *,
         partial_blocks: Literal["merge", "raise"] = "merge",
         casting: Casting = "checked",
+        lock: NamedLock | None = None,
+        lock_aligned: bool = True,
         mode: Literal["r", "r+"] = "r+",
         owns_connection: bool = False,
     ) -> None:
@@ -107,6 +112,8 @@ class VoxelsAccessor(Volume):
             retry=dataclasses.replace(connection.retry, **changed),
             partial_blocks=partial_blocks,
             casting=casting,
+            lock=lock,
+            lock_aligned=lock_aligned,
         )
 
     @property

@@ -104,7 +104,13 @@ class DvidStore:
             fill=0,
             faithful=not description.lossy and not seen,
             preferred_concurrency=1 if throttle else instance.connection.concurrency,
+            voxels=self._voxels(),
         )
+
+    def _voxels(self) -> str:
+        """Name the voxels, however the url of the server is written; all versions share those of an unversioned one."""
+        instance, version = self.description.data_uuid, self.uuid if self.description.versioned else ""
+        return f"{instance or self.connection.url + self.name} {version}"
 
     @property
     def connection(self) -> Connection:

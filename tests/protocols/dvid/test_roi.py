@@ -279,13 +279,6 @@ class TestMasked:
         with pytest.raises(AlignmentError, match="not merged here"):
             strict[:, 1] = 1
 
-    def test_a_write_that_leaves_voxels_out_is_not_confirmed(
-        self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi, array: Any
-    ) -> None:
-        with pytest.raises(UnsupportedError, match="cannot be confirmed"):
-            volume.masked(roi).post_ndarray((0, 1, 1, 1), (1, 2, 2, 2), np.ones((1, 1, 1, 1), "uint16"), confirm=True)
-        same(volume.get_ndarray(*FULL), array)
-
     def test_repr_shows_it(self, volume: pyvolume.dvid.VoxelsAccessor, roi: Roi) -> None:
         assert "in blocks of 32×32×32, masked by 'nose', mode 'r+'" in repr(volume.masked(roi))
 

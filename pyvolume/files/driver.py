@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -12,7 +13,6 @@ import numpy as np
 from pyvolume.errors import AddressError, MetadataError
 from pyvolume.files import formats
 from pyvolume.files.description import Description
-from pyvolume.model.axes import default_labels
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.arrays import ArrayStore, address_of
@@ -82,23 +82,30 @@ class _FileDriver(Driver):
 
 
 def _metadata_of(description: Description, array: Any, path: Path) -> VoxelsMetadata:
-    """Describe the volume in a file. It lies at its offset, unless only every nth voxel was taken."""
-    dtype = np.dtype(array.dtype).newbyteorder("=")
-    if dtype.kind not in "biuf":
-        raise MetadataError(f"open {path}: expected numbers and found {dtype}")
+    """Describe the volume in a file. It lies at its offset, unless only every nth voxel was taken.
+
+    Raises
+    ------
+    MetadataError
+        If no volume is like that: one without channels, or with a voxel of no size.
+    """
     axes = description.volume_axes or "c" + description.axes.replace("c", "")
     lengths = dict(zip(description.axes, array.shape, strict=True))
     shape = [lengths.get(axis, 1) for axis in axes]
+    try:
+        metadata = VoxelsMetadata.of(
+            shape,
+            np.dtype(array.dtype).newbyteorder("="),
+            dims=axes,
+            resolution=[description.size_of(axis) for axis in axes[1:]],
+            units=[description.unit_of(axis) for axis in axes[1:]],
+        )
+    except MetadataError as error:
+        raise MetadataError(f"open {path}: {str(error).removeprefix('metadata: ')}") from None
     is_placed = bool(description.offset) and set(description.step) <= {1}
     start = description.offset if is_placed else (0,) * len(axes)
-    return VoxelsMetadata(
-        bounds=Box(start, [low + n for low, n in zip(start, shape, strict=True)]),
-        dtype=dtype,
-        dims=tuple(axes),
-        resolution=tuple(description.size_of(axis) for axis in axes[1:]),
-        units=tuple(description.unit_of(axis) for axis in axes[1:]),
-        labels=default_labels(shape),
-    )
+    bounds = Box(start, [low + n for low, n in zip(start, shape, strict=True)])
+    return dataclasses.replace(metadata, bounds=bounds)
 
 
 DRIVER = _FileDriver()

@@ -29,8 +29,9 @@ CHUNK = 64
 def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> Iterator[Any]:
     """Give a dataset in a new file."""
     with h5py.File(path, "w") as file:
-        # an array without axes has no chunks
-        dataset = file.create_dataset(VOXELS, shape, dtype, chunks=tuple(min(n, CHUNK) for n in shape) or None)
+        # an array without axes or without voxels has no chunks
+        chunks = tuple(min(n, CHUNK) for n in shape) if shape and all(shape) else None
+        dataset = file.create_dataset(VOXELS, shape, dtype, chunks=chunks)
         dataset.attrs.update(description.to_document())
         for axis, name in zip(dataset.dims, description.axes, strict=True):
             axis.label = name

@@ -227,7 +227,9 @@ class Transfer:
         """Write values, which are broadcast, where the selection says."""
         self.check_writable("write voxels")
         array = apart(self.store, castable(values, self.metadata.dtype, self.casting))
-        if self.metadata.bounds.size == 0 and 0 not in array.shape and not selection.size:
+        axes = zip(self.metadata.bounds.shape, self.store.traits.growable, strict=True)
+        is_to_grow = any(can_grow and not length for length, can_grow in axes)
+        if is_to_grow and 0 not in array.shape and not selection.size:
             raise VoxelsMismatchError(
                 f"write voxels: the volume is still empty (shape {self.metadata.shape}), so this key selects nothing; "
                 "give explicit stops, or use post_ndarray"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import pyvolume
 from pyvolume import Box
-from pyvolume.errors import AddressError, MetadataError, SelectionError, UnsupportedError
+from pyvolume.errors import AddressError, MetadataError, SelectionError, UnsupportedError, VoxelsMismatchError
 from pyvolume.files import formats
 from pyvolume.files.description import Description
 from pyvolume.stores.arrays import ArrayStore
@@ -164,6 +164,8 @@ def test_a_path_is_opened(tmp_path: pathlib.Path) -> None:
         {"volume_axes": "xyz"},
         {"axes": "xyzt"},
         {"resolution": [1.0]},
+        {"resolution": [1.0, 0.0, 1.0]},
+        {"resolution": [1.0, float("nan"), 1.0]},
         {"resolution": [1.0] * 3, "units": ["nm"]},
         {"offset": [0, 1], "step": [1] * 4},
     ],
@@ -174,6 +176,31 @@ def test_metadata_that_does_not_fit_the_array_is_refused(items: dict[str, Any], 
         file.create_dataset("voxels", data=ARRAY).attrs.update({"axes": "cxyz", "volume_axes": "cxyz", **items})
     with pytest.raises(MetadataError):
         pyvolume.open(str(path))
+
+
+@pytest.mark.parametrize("suffix", IN_PLACE)
+def test_a_file_without_channels_is_refused(suffix: str, tmp_path: pathlib.Path) -> None:
+    path = written(tmp_path, suffix, np.zeros((0, 4, 3, 2), "uint8"), Description("cxyz", "cxyz"))
+    with pytest.raises(MetadataError, match="channel") as caught:
+        pyvolume.open(path)
+    assert path in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", IN_PLACE)
+def test_a_file_with_an_axis_of_length_zero_is_sliced_as_numpy_does(suffix: str, tmp_path: pathlib.Path) -> None:
+    expected = np.zeros((2, 0, 3, 4), "uint8")
+    with pyvolume.open(written(tmp_path, suffix, expected, Description("cxyz", "cxyz")), "r+") as volume:
+        volume[...] = expected
+        volume[1, :, 2:] = 7
+        same(volume[...], expected)
+        same(volume[1, ..., 1:3], expected[1, ..., 1:3])
+        same(np.asarray(volume), expected)
+        same(volume.read(volume.bounds), expected)
+        same(volume[:, [], :], expected[:, [], :])
+        with pytest.raises(IndexError):
+            volume[0, 0]
+        with pytest.raises(VoxelsMismatchError):
+            volume[...] = np.ones((2, 1, 3, 5), "uint8")
 
 
 def test_a_flushed_file_survives_the_end_of_the_process(tmp_path: pathlib.Path) -> None:

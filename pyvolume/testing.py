@@ -12,11 +12,13 @@ A test that reads a volume, and one that meets a server that is busy twice::
     def test_patience(voxel_server, voxel_volume):
         voxel_server.faults.add(Fault("busy", times=2))
         my_script.mean(voxel_volume)
+
+A test fails if one of its faults has never fired; ``Fault("busy", must_fire=False)`` may stay unused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,12 +31,33 @@ VOLUME_NAME = "grayscale"
 VOLUME_SHAPE = (1, 96, 80, 64)
 """Channel, x, y, z."""
 
+SERVER = pytest.StashKey["MockServer"]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a test that passes while a fault of its `voxel_server` has never fired."""
+    yield
+    server = item.stash.get(SERVER, None)
+    if server is None:
+        return
+    if unfired := [fault for fault in server.faults.unfired if fault.must_fire]:
+        listed = "\n".join(f"  {fault}" for fault in unfired)
+        sent = "\n".join(f"  {request.method} {request.path}" for request in server.requests) or "  none"
+        pytest.fail(
+            f"faults that never fired:\n{listed}\nrequests of this test:\n{sent}\n"
+            "A fault with must_fire=False may stay unused.",
+            pytrace=False,
+        )
+
 
 @pytest.fixture
-def voxel_server() -> Iterator[MockServer]:
+def voxel_server(request: pytest.FixtureRequest) -> Iterator[MockServer]:
     """Give a server on a free port with one repository, in which there is one volume called ``grayscale``.
 
     The volume holds uint8 noise that is the same in every run, of shape (1, 96, 80, 64), in blocks of 32.
+
+    A test fails if a fault that was added to the server has never fired, unless the fault has ``must_fire=False``.
     """
     import mockserver
 
@@ -43,6 +66,7 @@ def voxel_server() -> Iterator[MockServer]:
 
     noise = np.random.default_rng(0).integers(0, 256, VOLUME_SHAPE, "uint8")
     with mockserver.MockServer({VOLUME_NAME: noise}) as server:
+        request.node.stash[SERVER] = server
         yield server
 
 

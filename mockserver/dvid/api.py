@@ -23,6 +23,7 @@ from mockserver.dvid.routes.repository import RepositoryApi
 from mockserver.dvid.routes.server import ServerApi
 from mockserver.dvid.routes.voxels import VoxelsApi
 from mockserver.dvid.throttle import Throttle
+from mockserver.dvid.vocabulary import Vocabulary
 from mockserver.dvid.wire.answers import error, panic
 from mockserver.extras import MissingLibraryError
 from mockserver.http.messages import Answer, Declined, Panic, Refused, Request, Unrouted
@@ -61,6 +62,13 @@ class DvidApi:
             (re.compile(r"/api/node/([^/]+)(?:/([^/]+))?"), self._on_node),
             (re.compile(r"/api/node/([^/]+)/([^/]+)/([^/]+)(?:/.*)?", re.DOTALL), self._on_instance),
         )
+
+    def vocabulary(self) -> Vocabulary:
+        """Return the words of all paths that have an answer now."""
+        keywords = self._voxels.keywords | self._regions.keywords | self._keyvalues.keywords
+        words = self._server.words | self._repository.actions | self._node.actions | {"repo", "node"}
+        repositories = list(self._repositories.by_root.values())
+        return Vocabulary(words, keywords, frozenset(name for each in repositories for name in list(each.instances)))
 
     def answer(self, request: Request) -> Answer:
         """Return the answer to a request; refusals and crashes become answers, too."""

@@ -50,7 +50,7 @@ class MockServer:
     root : str, optional
         Uuid of the root version of the repository for `volumes`, 32 hexadecimal digits.
     faults : iterable of Fault
-        The first faults to inject.
+        The first faults to inject. A method or a word in a path that the server does not know is a ValueError.
     throttle_slots : int
         How many throttled operations may run at the same time.
     admin_token : str, optional
@@ -96,13 +96,18 @@ class MockServer:
         self._jwt_secret = jwt_secret or secrets.token_hex()
         secret = self._jwt_secret if auth == "token" else None
         arrays = {name: _checked(name, volume) for name, volume in (volumes or {}).items()}
-        self.faults = Faults(*faults)
         self._changes = Changes(Journal(folder) if folder is not None else None)
         if volumes is not None and not self._changes.repositories.by_root:
             self._adopt(arrays, root or new_uuid())
         policy = Policy(admin_token, read_only, secret, tuple(cors))
+        api = DvidApi(self._changes, Throttle(throttle_slots), policy)
+        try:
+            self.faults = Faults(*faults, check=lambda fault: api.vocabulary().check(fault))
+        except ValueError:
+            self._changes.close()
+            raise
         self._shared = Shared(
-            api=DvidApi(self._changes, Throttle(throttle_slots), policy),
+            api=api,
             error=error,
             busy_text=busy_text(),
             is_admin=policy.is_admin,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 KINDS = frozenset({
@@ -59,11 +60,13 @@ class Fault:
         Bytes that ``short`` removes and ``long`` adds.
     pause : float
         Seconds between the pieces of ``slow``.
+    must_fire : bool
+        Whether a test that uses the fixture `voxel_server` fails if no request has matched.
 
     Raises
     ------
     ValueError
-        If there is no fault of this kind.
+        If there is no fault of this kind, or if `path` is no regular expression.
     """
 
     kind: str
@@ -75,11 +78,15 @@ class Fault:
     retry_after: float | None = None
     amount: int = 1
     pause: float = 0.01
+    must_fire: bool = True
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind of fault: expected one of {', '.join(sorted(KINDS))}, got {self.kind!r}")
-        re.compile(self.path)
+        try:
+            re.compile(self.path)
+        except re.error as error:
+            raise ValueError(f"path of a fault: expected a regular expression, got {self.path!r}: {error}") from None
 
     def matches(self, method: str, target: str) -> bool:
         """Return whether a request of this method and target matches."""
@@ -90,28 +97,61 @@ class Fault:
 
 
 class Faults:
-    """The faults that a server still has to inject; safe to change while it serves."""
+    """The faults that a server still has to inject; safe to change while it serves.
 
-    def __init__(self, *faults: Fault) -> None:
+    Parameters
+    ----------
+    *faults : Fault
+        The first faults.
+    check : callable, optional
+        ``check(fault)`` raises an error for a fault that no request to this server can match.
+    """
+
+    def __init__(self, *faults: Fault, check: Callable[[Fault], None] = lambda _: None) -> None:
         self._lock = threading.Lock()
-        self._left: list[tuple[Fault, float]] = []
+        self._check = check
+        self._entries: list[_Entry] = []
         self.add(*faults)
 
     def add(self, *faults: Fault) -> None:
-        """Add faults; if several match a request, the one added first is taken."""
+        """Add faults; if several match a request, the one added first is taken.
+
+        Raises
+        ------
+        ValueError
+            If a method or a word in a path is one that the server does not know; then no fault is added.
+        """
+        for fault in faults:
+            self._check(fault)
         with self._lock:
-            self._left += [(fault, float("inf") if fault.times is None else fault.times) for fault in faults]
+            self._entries += map(_Entry, faults)
 
     def clear(self) -> None:
         """Remove all faults."""
         with self._lock:
-            self._left.clear()
+            self._entries.clear()
+
+    @property
+    def unfired(self) -> tuple[Fault, ...]:
+        """The faults that no request has matched yet, in the order in which they were added."""
+        with self._lock:
+            return tuple(entry.fault for entry in self._entries if entry.is_left and not entry.fired)
 
     def take(self, method: str, target: str) -> Fault | None:
         """Return the fault for this request, and count it as used."""
         with self._lock:
-            for index, (fault, left) in enumerate(self._left):
-                if left > 0 and fault.matches(method, target):
-                    self._left[index] = (fault, left - 1)
-                    return fault
+            for entry in self._entries:
+                if entry.is_left and entry.fault.matches(method, target):
+                    entry.fired += 1
+                    return entry.fault
         return None
+
+
+@dataclass
+class _Entry:
+    fault: Fault
+    fired: int = 0
+
+    @property
+    def is_left(self) -> bool:
+        return self.fault.times is None or self.fired < self.fault.times

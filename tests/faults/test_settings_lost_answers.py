@@ -77,9 +77,9 @@ def test_a_busy_server_is_asked_again(server: MockServer, repo: Repo, endpoint: 
 
 def test_an_instance_that_was_there_before_is_not_taken_for_the_new_one(server: MockServer, repo: Repo) -> None:
     CHANGES["instance"](repo)
-    add(server, "instance", "reset")
     with pytest.raises(ExistsError, match="the name is taken"):
         CHANGES["instance"](repo)
+    assert sum(request.path.endswith("/instance") for request in server.requests) == 1
 
 
 @pytest.mark.parametrize("change", ["set_resolution", "set_extents"])

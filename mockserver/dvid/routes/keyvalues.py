@@ -55,6 +55,11 @@ class KeyValuesApi:
             "key": self._key,
         }
 
+    @property
+    def keywords(self) -> frozenset[str]:
+        """The words that follow the name of an instance."""
+        return frozenset(self._handlers)
+
     def answer(self, request: Request, place: Place[KeyValues], keyword: str, words: Sequence[str]) -> Answer:
         """Return the answer to a request."""
         handler = self._handlers.get(keyword)

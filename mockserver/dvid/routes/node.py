@@ -40,6 +40,11 @@ class NodeApi:
             ("POST", "tag"): self._tag,
         }
 
+    @property
+    def actions(self) -> frozenset[str]:
+        """The words that follow a version."""
+        return frozenset(action for _, action in self._handlers)
+
     def answer(self, request: Request, _: Repository, version: Version, *, action: str | None) -> Answer:
         """Return the answer to a request."""
         reading = request.method in {"GET", "HEAD"}

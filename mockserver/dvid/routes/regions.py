@@ -42,6 +42,11 @@ class RegionsApi:
             "partition": _partition,
         }
 
+    @property
+    def keywords(self) -> frozenset[str]:
+        """The words that follow the name of an instance."""
+        return frozenset(self._handlers)
+
     def answer(self, request: Request, place: Place[Region], keyword: str, words: Sequence[str]) -> Answer:
         """Return the answer to a request."""
         handler = self._handlers.get(keyword)

@@ -36,6 +36,11 @@ class RepositoryApi:
             ("POST", "merge"): self._merge,
         }
 
+    @property
+    def actions(self) -> frozenset[str]:
+        """The words that follow a repository."""
+        return frozenset({"branch-versions", *(action for _, action in self._handlers)})
+
     def answer(
         self, request: Request, repository: Repository, version: Version, *, action: str | None, name: str | None
     ) -> Answer:

@@ -61,6 +61,11 @@ class ServerApi:
             ("GET", "/interface/version"): lambda _: document("v1\n", "text/plain"),
         }
 
+    @property
+    def words(self) -> frozenset[str]:
+        """The words between the slashes of all paths."""
+        return frozenset(word for _, path in self._handlers for word in path.split("/") if word)
+
     def answer(self, request: Request, path: str) -> Answer:
         """Return the answer to a request."""
         method = "GET" if request.method == "HEAD" else request.method

@@ -69,6 +69,11 @@ class VoxelsApi:
             "arb": self._oblique,
         }
 
+    @property
+    def keywords(self) -> frozenset[str]:
+        """The words that follow the name of an instance."""
+        return frozenset(self._handlers)
+
     def answer(self, request: Request, place: Place[Volume], keyword: str, words: list[str]) -> Answer:
         """Return the answer to a request."""
         if request.method.lower() not in {"get", "post"}:

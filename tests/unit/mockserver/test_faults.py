@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -167,3 +168,80 @@ def test_after_a_fault_the_same_client_is_served(client: PlainClient, kind: str,
     except (OSError, http.client.HTTPException):
         client.connection.close()
     assert client.at("GET", "status").body == b'{"Locked":false}'
+
+
+@pytest.mark.parametrize(
+    ("fault", "wrong"),
+    [
+        (Fault("busy", method="get"), "get"),
+        (Fault("busy", method="PSOT"), "PSOT"),
+        (Fault("busy", path=".*/rwa/.*"), "rwa"),
+        (Fault("busy", path=".*/gray/rwa/.*"), "rwa"),
+        (Fault("busy", path="/api/node/.*/grey/.*"), "grey"),
+        (Fault("busy", path="/api/nod/.*/raw/.*"), "nod"),
+        (Fault("busy", path=".*/kye.*"), "kye"),
+        (Fault("busy", path=r".*/(raw|isotropc)/.*_[345]\d"), "isotropc"),
+        (Fault("busy", path=".*/key/.*|.*/brnach"), "brnach"),
+        (Fault("busy", path="/api/repos/inof"), "inof"),
+        (Fault("busy", path=r".*/rwa/.*\?throttle=on"), "rwa"),
+        (Fault("busy", path="raww"), "raww"),
+    ],
+)
+def test_a_misspelt_fault_is_refused(server: MockServer, fault: Fault, wrong: str) -> None:
+    with pytest.raises(ValueError, match=repr(wrong)):
+        server.faults.add(Fault("busy"), fault)
+    assert server.faults.unfired == ()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".*",
+        ".*/raw/.*",
+        ".*/gray/.*",
+        ".*/later/raw/.*",
+        "/api/node/[0-9a-f]+/.*",
+        "/api/node/master/gray/raw/.*",
+        "/api/repo/trial/branch-versions/experiment",
+        "/api/node/.*/notes/key/any/key",
+        r".*/my\-notes/keyvalues",
+        ".*/key.*",
+        ".*/(raw|isotropic)/0_1_2/.*_[345][0-9]",
+        "/api/repo/.*/(branch|newversion|tag)",
+        r".*/raw/.*\?throttle=on",
+        ".*throttle=on",
+        ".*/0_0_0",
+    ],
+)
+def test_a_fault_for_something_that_can_come_is_taken(server: MockServer, path: str) -> None:
+    fault = Fault("busy", path=path)
+    server.faults.add(fault)
+    assert server.faults.unfired == (fault,)
+
+
+def test_a_fault_knows_an_instance_that_was_created(client: PlainClient) -> None:
+    fault = Fault("busy", path=".*/notes/.*")
+    with pytest.raises(ValueError, match="notes"):
+        client.server.faults.add(fault)
+    body = b'{"typename": "keyvalue", "dataname": "notes"}'
+    assert client.ask("POST", f"/api/repo/{client.server.uuid}/instance", body).status == 200
+    client.server.faults.add(fault)
+
+
+def test_a_misspelt_first_fault_leaves_no_server(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="rwa"):
+        MockServer({}, folder=tmp_path / "data", faults=[Fault("busy", path=".*/rwa/.*")])
+    with MockServer({}, folder=tmp_path / "data") as server:
+        assert server.faults.unfired == ()
+
+
+def test_a_path_that_is_no_regular_expression_is_refused() -> None:
+    with pytest.raises(ValueError, match="regular"):
+        Fault("busy", path="*/raw")
+
+
+def test_faults_know_whether_they_fired(client: PlainClient) -> None:
+    never = Fault("error", method="DELETE")
+    client.server.faults.add(Fault("busy", times=2), never)
+    assert client.at("GET", READ).status == 503
+    assert client.server.faults.unfired == (never,)

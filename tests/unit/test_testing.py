@@ -1,0 +1,101 @@
+"""The pytest plugin: a test fails if a fault that it has set never fired."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+IS_INSTALLED = any(each.value == "pyvolume.testing" for each in importlib.metadata.entry_points(group="pytest11"))
+PLUGIN = () if IS_INSTALLED else ("-p", "pyvolume.testing")
+
+HEAD = """
+import pytest
+from mockserver import Fault
+
+"""
+
+
+def outcomes(pytester: pytest.Pytester, test: str) -> tuple[dict[str, int], str]:
+    pytester.makepyfile(HEAD + test)
+    result = pytester.runpytest("-p", "no:cacheprovider", *PLUGIN)
+    return result.parseoutcomes(), result.stdout.str()
+
+
+def test_a_fault_that_never_fired_fails_the_test_that_set_it(pytester: pytest.Pytester) -> None:
+    found, output = outcomes(
+        pytester,
+        """
+def test_sets_a_fault(voxel_server, voxel_volume):
+    voxel_server.faults.add(Fault("busy", method="POST"))
+    voxel_volume[0, 0, 0, 0]
+
+def test_sets_none(voxel_server, voxel_volume):
+    voxel_volume[0, 0, 0, 0]
+""",
+    )
+    assert found == {"failed": 1, "passed": 1}
+    assert "method='POST'" in output
+    assert "grayscale/raw/" in output  # the request that the fault has missed
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'faults.add(Fault("busy", times=2)); voxel_volume[0, 0, 0, 0]',
+        'faults.add(Fault("busy", times=None)); faults.take("GET", "/api/repos/info")',
+        'faults.add(Fault("busy", must_fire=False))',
+        'faults.add(Fault("busy")); faults.clear()',
+    ],
+)
+def test_a_fault_that_fired_or_need_not_fire_passes(pytester: pytest.Pytester, lines: str) -> None:
+    found, output = outcomes(
+        pytester, f"def test_it(voxel_server, voxel_volume):\n    faults = voxel_server.faults\n    {lines}\n"
+    )
+    assert found == {"passed": 1}, output
+
+
+def test_each_of_several_faults_must_fire(pytester: pytest.Pytester) -> None:
+    found, output = outcomes(
+        pytester,
+        """
+def test_it(voxel_server, voxel_volume):
+    voxel_server.faults.add(Fault("busy"), Fault("html", must_fire=False), Fault("reset", method="DELETE"))
+    voxel_volume[0, 0, 0, 0]
+""",
+    )
+    assert found == {"failed": 1}
+    listed = output.partition("never fired")[2].partition("requests of this test")[0]
+    assert ("reset" in listed, "busy" in listed, "html" in listed) == (True, False, False)
+
+
+def test_a_test_that_fails_anyway_says_why_itself(pytester: pytest.Pytester) -> None:
+    found, output = outcomes(
+        pytester,
+        """
+def test_it(voxel_server):
+    voxel_server.faults.add(Fault("busy"))
+    raise RuntimeError("the reason")
+
+def test_skips(voxel_server):
+    voxel_server.faults.add(Fault("busy"))
+    pytest.skip("no need")
+""",
+    )
+    assert found == {"failed": 1, "skipped": 1}
+    assert "the reason" in output
+    assert "never fired" not in output
+
+
+def test_a_misspelt_fault_fails_where_it_is_set(pytester: pytest.Pytester) -> None:
+    found, output = outcomes(
+        pytester,
+        """
+def test_it(voxel_server):
+    voxel_server.faults.add(Fault("busy", path=".*/grayscale/rwa/.*"))
+""",
+    )
+    assert found == {"failed": 1}
+    assert "did you mean 'raw'" in output

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
+from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.stores.arrays import Sliceable
 from pyvolume.transfer.checks import BoxLike, check_inside, checked_box
@@ -158,8 +159,8 @@ def compare(
     The bounds are those that the handles have, see `Volume.refresh`. If somebody writes during the comparison, each
     piece is compared as it was when it was read.
     """
-    if concurrency is not None and concurrency < 1:
-        raise ValueError(f"compare: concurrency is a number of pieces, at least 1, not {concurrency!r}")
+    if concurrency is not None:
+        arguments.integer(concurrency, "compare", "concurrency", least=1)
     sides = _Sides(a, b)
     region = sides.common_box(box)
     found = _Found(region, sides.grid)

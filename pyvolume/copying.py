@@ -15,6 +15,7 @@ from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.codecs import raw
 from pyvolume.errors import AnswerError, UnsupportedError, VoxelsMismatchError
 from pyvolume.indexing.selection import Selection
+from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.stores.arrays import ArrayStore, Sliceable
 from pyvolume.transfer.casting import castable
@@ -109,8 +110,8 @@ def copy(
     >>> int(volume[...].sum()) == 7 * 4**3
     True
     """
-    if concurrency is not None and concurrency < 1:
-        raise ValueError(f"copy: concurrency is a number of pieces, at least 1, not {concurrency!r}")
+    if concurrency is not None:
+        arguments.integer(concurrency, "copy", "concurrency", least=1)
     source, destination = transfer_of(src, "copy"), transfer_of(dst, "copy")
     box = _checked_box(source.metadata.bounds if box is None else box, source, destination)
     _check(source, destination, box, verify)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from pyvolume.display.neuroglancer import is_link, url_of
 from pyvolume.errors import MetadataError
@@ -99,17 +99,25 @@ def from_array(
     >>> volume[0, :, 1, -1]
     array([ 7, 19], dtype=uint8)
     """
-    voxels = np.asarray(array)
+    voxels = _array_of(array)
     if not 2 <= voxels.ndim <= len(DEFAULT_DIMS) or voxels.dtype.kind not in "biuf":
         raise MetadataError(
             f"from_array: expected numbers on two to {len(DEFAULT_DIMS)} axes, channel first, "
             f"and found {voxels.dtype} on {voxels.ndim}"
         )
     metadata = VoxelsMetadata.of(voxels.shape, voxels.dtype, dims=dims)
-    blocks = np.ones(voxels.ndim - 1, int) if block_shape is None else np.asarray(block_shape)
+    blocks = np.ones(voxels.ndim - 1, int) if block_shape is None else _array_of(block_shape)
     if blocks.shape != (voxels.ndim - 1,) or blocks.dtype.kind not in "iu" or blocks.min() < 1:
         raise MetadataError(
             f"from_array: block_shape must be {voxels.ndim - 1} positive integers, one per axis behind the channel, "
             f"not {block_shape!r}"
         )
     return Volume(MemoryStore(voxels, metadata, block_shape=tuple(blocks.tolist()), growable=growable), metadata)
+
+
+def _array_of(values: ArrayLike) -> NDArray[Any]:
+    """Return an array; rows of different lengths are objects, which are refused later."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        return np.asarray(None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex, TypeVar, cast
 from urllib.parse import unquote
@@ -20,6 +19,7 @@ from pyvolume.display import planes, table
 from pyvolume.errors import SelectionError, UnsupportedError
 from pyvolume.indexing.absolute import AbsoluteVoxels
 from pyvolume.indexing.selection import Selection
+from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Level, Scales
@@ -28,7 +28,7 @@ from pyvolume.stores.arrays import ArrayStore, Sliceable, metadata_of
 from pyvolume.stores.base import Scaled, VoxelStore
 from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting
-from pyvolume.transfer.checks import BoxLike, check_out, checked_box, joined
+from pyvolume.transfer.checks import BoxLike, as_box, as_piece, check_out, checked_box, joined
 from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.known import Known
 from pyvolume.transfer.locking import NamedLock
@@ -226,7 +226,7 @@ class Volume:
         StoreError
             If the store could not open the level.
         """
-        scales, number = self.scales, operator.index(level)
+        scales, number = self.scales, arguments.integer(level, f"open a level of {self.name}", "the level")
         if not 0 <= number < len(scales):
             raise SelectionError(f"open level {number} of {self.name}: it has the levels 0 to {len(scales) - 1}")
         if number == scales.current:
@@ -493,12 +493,12 @@ class Volume:
         """
         self.write(joined(start, stop), cast("Sliceable", array), progress=progress)
 
-    def read_many(self, boxes: Iterable[Box], *, ordered: bool = True) -> Iterator[tuple[Box, NDArray[Any]]]:
+    def read_many(self, boxes: Iterable[BoxLike], *, ordered: bool = True) -> Iterator[tuple[Box, NDArray[Any]]]:
         """Read many boxes, several at once, a few ahead of the caller.
 
         Parameters
         ----------
-        boxes : iterable of Box
+        boxes : iterable of Box or pair of corners
             In literal voxel coordinates; taken as they are needed.
         ordered : bool
             Give them in the order of `boxes`, or in that in which they arrive.
@@ -520,15 +520,16 @@ class Volume:
             return voxels
 
         with Reporter(None, "read", 0) as reporter:
-            tasks = self._announced(boxes, lambda box: box, reporter)
+            given = map(as_box, arguments.each_of(boxes, "read_many", "boxes"))
+            tasks = self._announced(given, lambda box: box, reporter)
             yield from run_ahead(tasks, read, self._transfer.begin, self.store.traits.concurrency, ordered=ordered)
 
-    def write_many(self, pieces: Iterable[tuple[Box, NDArray[Any]]]) -> None:
+    def write_many(self, pieces: Iterable[tuple[BoxLike, NDArray[Any]]]) -> None:
         """Write many boxes, several at once; which one wins where they overlap is not said.
 
         Parameters
         ----------
-        pieces : iterable of (Box, array)
+        pieces : iterable of (Box or pair of corners, array)
             Taken as they are needed.
 
         Raises
@@ -538,12 +539,13 @@ class Volume:
         """
 
         def write(piece: tuple[Box, NDArray[Any]], call: Call) -> None:
-            box = checked_box(piece[0], self.metadata)
-            self._post(box, piece[1], Operation(call, progress=False))
+            box, array = piece
+            self._post(checked_box(box, self.metadata), array, Operation(call, progress=False))
             reporter.moved(box.size * self.dtype.itemsize, call.counted.retries)
 
         with Reporter(None, "write", 0) as reporter:
-            tasks = self._announced(pieces, lambda piece: piece[0], reporter)
+            given = map(as_piece, arguments.each_of(pieces, "write_many", "pairs of a box and an array"))
+            tasks = self._announced(given, lambda piece: piece[0], reporter)
             concurrency = self.store.traits.concurrency
             for _ in run_ahead(tasks, write, self._transfer.begin, concurrency, ordered=False):
                 pass

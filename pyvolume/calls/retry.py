@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyvolume.errors import StoreError
+from pyvolume.model import arguments
 
 FIRST_WAIT = 0.004
 """Seconds at most before the first retry: most failures pass at once, and a small request takes no longer itself."""
@@ -71,7 +72,9 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         for name in ("patience", "interval", "max_interval", "warn_after", "deadline"):
             value = getattr(self, name)
-            if (value is None and name != "deadline") or (value is not None and not value >= 0):
+            if value is None and name == "deadline":
+                continue
+            if not arguments.number(value, "retry policy", name) >= 0:
                 raise ValueError(f"retry policy: {name} is a number of seconds, 0 or more, not {value!r}")
 
     def longest_wait(self, attempts: int) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyvolume.errors import AddressError, MetadataError
+from pyvolume.model import arguments
 from pyvolume.transport.urls import normalised_url, without_secrets
 
 SCHEME = "dvid://"
@@ -25,7 +26,7 @@ IGNORED_WORDS = ("app", "u", "user", "usertag")
 
 def segment(text: str) -> str:
     """Encode text as one segment of a path."""
-    return urllib.parse.quote(text, safe=":~")
+    return urllib.parse.quote(arguments.text(text, "address", "a name"), safe=":~")
 
 
 def check_name(name: str) -> None:
@@ -35,6 +36,7 @@ def check_name(name: str) -> None:
     ------
     MetadataError
     """
+    arguments.text(name, "create volume", "a name")
     if name in RESERVED_NAMES or name in {".", ".."} or not re.fullmatch(r"[^\s/\\?#%:]+", name):
         raise MetadataError(
             f"create volume: expected a name without spaces, slashes and ?#%:, other than "

@@ -52,7 +52,7 @@ class Identity:
     pickle_secrets: bool = field(default=False, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        bearer_headers(self.token or "")
+        bearer_headers("" if self.token is None else self.token)
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) if self.pickle_secrets else {**vars(self), "token": None, "admin_token": None}

@@ -9,6 +9,7 @@ from pyvolume.calls.call import Call
 from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.errors import AnswerError
+from pyvolume.model import arguments
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.connection import Connection
 from pyvolume.transport.request import Request, Upload
@@ -26,6 +27,7 @@ def get_document(
     MetadataError
         If it breaks the schema.
     """
+    arguments.instance_of(connection, Connection, action)
     request = Request(action, "GET", path, refusal=refusal)
     document = connection.exchange(request, Answer.read_json, call or connection.new_call())
     if schema is not None:

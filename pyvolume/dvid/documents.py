@@ -22,6 +22,7 @@ from pyvolume.dvid.extents import (
     shown,
 )
 from pyvolume.errors import MetadataError, UnsupportedError
+from pyvolume.model import arguments
 from pyvolume.model.axes import are_dims
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -239,9 +240,12 @@ def creation_document(
     SelectionError
         For bounds that the server cannot store.
     """
-    typename = typename_for(metadata)
     check_name(name)
-    blocks = tuple(np.atleast_1d(block_shape).tolist())
+    arguments.instance_of(metadata, VoxelsMetadata, f"create {name}")
+    typename = typename_for(metadata)
+    action = f"create {name}"
+    sides = arguments.each_of(block_shape, action, "block_shape")
+    blocks = tuple(arguments.integer(side, action, "block_shape") for side in sides)
     if len(blocks) != 3 or min(blocks) < 1:
         raise MetadataError(f"create volume: block_shape must be three positive integers (x, y, z), not {blocks}")
     if not all(math.isfinite(size) and size > 0 for size in metadata.resolution):
@@ -258,6 +262,7 @@ def creation_document(
         "VoxelSize": ",".join(map(repr, metadata.resolution)),
         "VoxelUnits": ",".join(metadata.units),
     }
+    arguments.instance_of({} if tags is None else tags, Mapping, f"create {name}: tags")
     bounds, marks = metadata.bounds, dict(tags or {})
     if DECLARED in marks:
         raise MetadataError(f"create volume: the tag {DECLARED!r} is reserved for the shape")

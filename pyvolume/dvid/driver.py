@@ -11,6 +11,7 @@ from pyvolume.dvid.auth import VARIABLES, Identity
 from pyvolume.dvid.catalogue import DvidCatalogue
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 from pyvolume.errors import AddressError, ForbiddenError, LockedError
+from pyvolume.model.arguments import instance_of
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
@@ -154,5 +155,6 @@ def _check_connection(connection: Connection, server: str, arguments: dict[str, 
     """Refuse a connection to another server, or arguments for a connection that exists."""
     if arguments:
         raise TypeError(f"open: {', '.join(arguments)} belong to the connection, which is given")
+    instance_of(connection, Connection, "open")
     if connection.url != server:
         raise AddressError(f"open: the connection goes to {connection.url}, the url to {server}")

@@ -134,7 +134,9 @@ class Repos(Mapping[str, Repo]):
 
     def __getitem__(self, key: str) -> Repo:
         documents = general.get_repos_info(self._connection)
-        found = [key] if key in documents else [uuid for uuid, each in documents.items() if _is_called(key, each)]
+        found = []
+        if isinstance(key, str):
+            found = [key] if key in documents else [uuid for uuid, each in documents.items() if _is_called(key, each)]
         action = f"find repository {key!r}"
         if not found:
             hinted = hint(str(key), names_like(str(key), documents))

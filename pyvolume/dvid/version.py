@@ -16,6 +16,7 @@ from pyvolume.dvid.versions import changes, losses
 from pyvolume.dvid.versions.graph import Graph, Node, Uuid
 from pyvolume.dvid.versions.lookup import find, read_info, resolve, within
 from pyvolume.errors import NotFoundError
+from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
@@ -215,8 +216,9 @@ class Version:
         TransportError
             As for `new_version`.
         """
-        listed = [others] if isinstance(others, Version | str) else list(others)
         own = self.uuid
+        action = f"merge {own[:8]}"
+        listed = [others] if isinstance(others, Version | str) else arguments.each_of(others, action, "versions")
         uuids = [
             other.uuid if isinstance(other, Version) else resolve(self.connection, within(own, other))
             for other in listed

@@ -19,6 +19,10 @@ def _integers(values: Iterable[SupportsIndex], name: str) -> tuple[int, ...]:
         raise SelectionError(f"box: {name} must be one integer per axis, not {values!r}") from None
 
 
+def _no_box(found: object) -> TypeError:
+    return TypeError(f"box: expected a Box and found {found!r}")
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class Box:
     """A region in absolute voxel coordinates, channel axis first.
@@ -86,21 +90,30 @@ class Box:
 
     def contains(self, other: Box) -> bool:
         """Whether every voxel of `other` lies in this box; an empty box lies in every box."""
-        return other.size == 0 or self.intersection(other) == other
+        try:
+            return other.size == 0 or self.intersection(other) == other
+        except AttributeError:
+            raise _no_box(other) from None
 
     def intersection(self, other: Box) -> Box | None:
         """Return the voxels in both boxes, or None where there are none."""
-        start = tuple(map(max, self.start, other.start))
-        stop = tuple(map(min, self.stop, other.stop))
+        try:
+            start = tuple(map(max, self.start, other.start))
+            stop = tuple(map(min, self.stop, other.stop))
+        except (AttributeError, TypeError):
+            raise _no_box(other) from None
         if any(map(operator.le, stop, start)):
             return None
         return Box._trusted(start, stop)
 
     def union(self, other: Box) -> Box:
         """Return the smallest box around both; an empty box has no place."""
-        if not self.size or not other.size:
-            return self if self.size else other
-        return Box._trusted(tuple(map(min, self.start, other.start)), tuple(map(max, self.stop, other.stop)))
+        try:
+            if not self.size or not other.size:
+                return self if self.size else other
+            return Box._trusted(tuple(map(min, self.start, other.start)), tuple(map(max, self.stop, other.stop)))
+        except (AttributeError, TypeError):
+            raise _no_box(other) from None
 
     def aligned_to(self, grid: Sequence[int], limits: Sequence[tuple[int, int] | None] | None = None) -> Box:
         """Return the smallest box around this one whose faces lie on a grid through the origin.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from pyvolume.errors import MetadataError
+from pyvolume.model import arguments
 from pyvolume.model.axes import AxisLabels, checked_dims, default_dims, default_labels
 from pyvolume.model.box import Box
 
@@ -19,7 +20,7 @@ from pyvolume.model.box import Box
 def _one_per_axis(values: object, count: int, kind: type, name: str) -> tuple[Any, ...]:
     """Spread one value over all axes, or check that there is one of the right kind for each."""
     single = isinstance(values, (str, int, float, np.number))
-    listed: list[Any] = [values] * count if single else list(values)  # type: ignore[call-overload]
+    listed = [values] * count if single else list(arguments.each_of(values, "metadata", name))
     try:
         converted = tuple(kind(value) for value in listed)
     except (TypeError, ValueError):
@@ -143,17 +144,25 @@ class VoxelsMetadata:
             raise MetadataError(f"metadata: a resolution is finite and above 0, not {sizes}")
         return cls(
             bounds=Box((0,) * len(shape), shape),
-            dtype=np.dtype(dtype),
+            dtype=_dtype(dtype),
             dims=dims,
             resolution=sizes,
             units=_one_per_axis(units, len(shape) - 1, str, "units"),
-            labels=_all_labels(labels or {}, dims, shape),
+            labels=_all_labels({} if labels is None else labels, dims, shape),
         )
+
+
+def _dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    try:
+        return np.dtype(dtype)
+    except (TypeError, ValueError):
+        raise MetadataError(f"metadata: expected a dtype and found {dtype!r}") from None
 
 
 def _all_labels(given: Mapping[str, Sequence[str]], dims: tuple[str, ...], shape: tuple[int, ...]) -> AxisLabels:
     """Return the labels of each axis: those that are given, else the default ones."""
     found = dict(zip(dims, default_labels(shape), strict=True))
+    arguments.instance_of(given, Mapping, "metadata: labels")
     for dim, labels in given.items():
         if dim not in found:
             raise MetadataError(f"metadata: labels are of the axes {dims}, not of {dim!r}")

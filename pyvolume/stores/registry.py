@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from typing import Any, ClassVar, Literal, Protocol, cast
 
 from pyvolume.errors import AddressError, UnsupportedError
+from pyvolume.model import arguments
 from pyvolume.model.nearest import hint
 from pyvolume.stores.catalogue import Catalogue
 from pyvolume.transport.urls import without_secrets
@@ -169,8 +170,7 @@ def recognised(text: str) -> bool:
 
 def open_url(url: str, mode: Literal["r", "r+"], options: Mapping[str, Any]) -> Any:
     """Open the volume at a url with the driver that recognises it, see `pyvolume.open`."""
-    if mode not in {"r", "r+"}:  # a library would take "w" as the wish to empty the file
-        raise ValueError(f"open: mode is 'r' or 'r+', not {mode!r}")
+    arguments.one_of(mode, ("r", "r+"), "open", "mode")  # a library would take "w" as the wish to empty the file
     name, driver = find(url)
     check_options(name, driver, options)
     return driver.open(url, mode, **options)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import VoxelsMismatchError
+from pyvolume.model import arguments
 from pyvolume.model.slabs import SLAB_BYTES, slabs
 
 Casting: TypeAlias = Literal["checked", "safe", "same_kind", "unsafe"]
@@ -15,8 +16,7 @@ Casting: TypeAlias = Literal["checked", "safe", "same_kind", "unsafe"]
 
 def check_casting(casting: str) -> None:
     """Refuse a rule for casting that does not exist."""
-    if casting not in get_args(Casting):
-        raise ValueError(f"casting: expected one of {', '.join(get_args(Casting))} and found {casting!r}")
+    arguments.one_of(casting, get_args(Casting), "volume", "casting")
 
 
 def castable(values: object, dtype: np.dtype[Any], casting: Casting) -> NDArray[Any]:

@@ -33,6 +33,22 @@ def joined(start: Box | Sequence[SupportsIndex], stop: Sequence[SupportsIndex] |
     return start, stop
 
 
+def as_box(box: BoxLike) -> Box:
+    """Return a box that is given as one or by its corners.
+
+    Raises
+    ------
+    SelectionError
+    """
+    if isinstance(box, Box):
+        return box
+    try:
+        start, stop = box
+    except (TypeError, ValueError):
+        raise SelectionError(f"box: expected a Box, or a pair of corners, and found {box!r}") from None
+    return Box(start, stop)
+
+
 def checked_box(box: BoxLike, metadata: VoxelsMetadata) -> Box:
     """Return a box that has the axes of a volume.
 
@@ -40,18 +56,26 @@ def checked_box(box: BoxLike, metadata: VoxelsMetadata) -> Box:
     ------
     SelectionError
     """
-    if not isinstance(box, Box):
-        try:
-            start, stop = box
-        except (TypeError, ValueError):
-            raise SelectionError(f"box: expected a Box, or a pair of corners, and found {box!r}") from None
-        box = Box(start, stop)
+    box = as_box(box)
     if box.ndim != len(metadata.dims):
         raise SelectionError(
             f"box: expected one number for each of the {len(metadata.dims)} axes {''.join(metadata.dims)!r} "
             f"and found {box.ndim}"
         )
     return box
+
+
+def as_piece(piece: object) -> tuple[Box, Any]:
+    """Return a pair of a box and an array.
+
+    Raises
+    ------
+    TypeError, SelectionError
+    """
+    if not isinstance(piece, tuple | list) or len(piece) != 2:
+        raise TypeError(f"write_many: expected a pair of a box and an array and found {piece!r:.200}")
+    box, array = piece
+    return as_box(box), array
 
 
 def check_inside(box: Box, metadata: VoxelsMetadata, traits: StoreTraits, *, growing: bool) -> None:

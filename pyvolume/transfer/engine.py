@@ -21,6 +21,7 @@ from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.errors import AlignmentError, UnsupportedError, VoxelsMismatchError
 from pyvolume.indexing.selection import Part, Selection
+from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.arrays import ArrayStore, Sliceable
@@ -88,10 +89,8 @@ class Transfer:
     process: int = dataclasses.field(default_factory=os.getpid, compare=False)
 
     def __post_init__(self) -> None:
-        if self.mode not in {"r", "r+"}:
-            raise ValueError(f"volume: mode is 'r' or 'r+', not {self.mode!r}")
-        if self.partial_blocks not in {"merge", "raise"}:
-            raise ValueError(f"volume: partial_blocks is 'merge' or 'raise', not {self.partial_blocks!r}")
+        arguments.one_of(self.mode, ("r", "r+"), "volume", "mode")
+        arguments.one_of(self.partial_blocks, ("merge", "raise"), "volume", "partial_blocks")
         check_casting(self.casting)
         check_lock(self.lock)
 

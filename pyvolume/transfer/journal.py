@@ -45,7 +45,13 @@ class Journal:
     """
 
     def __init__(self, path: str | os.PathLike[str], copied: Mapping[str, str], pieces: Sequence[Box]) -> None:
-        self._path = Path(path)
+        try:
+            self._path = Path(path)
+            self._path.stat()
+        except FileNotFoundError:
+            pass
+        except (TypeError, ValueError):
+            raise TypeError(f"journal: expected a path and found {path!r}") from None
         self._numbers = {box: number for number, box in enumerate(pieces)}
         self._lock = threading.Lock()
         self.finished: dict[Box, str] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from pyvolume.errors import RefusedError
+from pyvolume.model import arguments
 from pyvolume.transport.request import Request
 
 __all__ = ["Additions", "Auth", "BearerToken", "bearer_headers"]
@@ -107,6 +108,7 @@ def bearer_headers(token: str) -> dict[str, str]:
     ValueError
         If the token cannot be in a header.
     """
+    arguments.text(token, "connect", "a token")
     if not token.isprintable():  # the HTTP library would show the token in its error
         raise ValueError("connect: expected a token of printable characters")
     return {"Authorization": f"Bearer {token}"}

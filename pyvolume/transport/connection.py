@@ -17,6 +17,7 @@ from pyvolume.calls.call import Call, Exchange
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.calls.slots import Slots
 from pyvolume.errors import AnswerError, BusyError, ForbiddenError, StoreError
+from pyvolume.model import arguments
 from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
 from pyvolume.transport.answer import Answer, translated
 from pyvolume.transport.auth import Additions, Auth
@@ -55,8 +56,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not isinstance(self.retry, RetryPolicy):
             raise TypeError(f"connection: retry is a RetryPolicy, not {self.retry!r}")
-        if self.concurrency < 1:
-            raise ValueError(f"connection: concurrency is a number of requests, at least 1, not {self.concurrency!r}")
+        arguments.integer(self.concurrency, "connection", "concurrency", least=1)
 
 
 class Connection:
@@ -157,7 +157,8 @@ class Connection:
         """
         there = normalised_url(url)
         if origin(there) == origin(self.url):
-            auth, session = auth or self._settings.auth, session or self._settings.session
+            auth = self._settings.auth if auth is None else auth
+            session = self._settings.session if session is None else session
         other = Connection.__new__(Connection)
         other._begin(there, dataclasses.replace(self._settings, auth=auth, session=session), self._slots)  # noqa: SLF001 - one of its own
         return other

@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.parse
 
 from pyvolume.errors import AddressError
+from pyvolume.model import arguments
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 """The port of a url that names none, by scheme."""
@@ -28,6 +29,7 @@ def normalised_url(address: str) -> str:
     >>> normalised_url("HTTPS://Example.org:443/dvid")
     'https://example.org/dvid'
     """
+    arguments.text(address, "address", "'host:port' or a url")
     url = address if "://" in address else f"http://{address}"
     shown = without_secrets(address)
     if "@" in url:

@@ -13,6 +13,7 @@ from pyvolume.dvid.keyvalue import json, mapping
 from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.errors import ExistsError, KeyNotFoundError, NotFoundError, UnsupportedError
+from pyvolume.model import arguments
 from pyvolume.transport.connection import Connection
 
 __all__ = ["Attributes"]
@@ -63,7 +64,7 @@ class Attributes(MutableMapping[str, Any]):
         return json.decode(self._action("read", name), data)
 
     def __setitem__(self, name: str, value: object) -> None:
-        self.update({name: value})
+        self.update({arguments.text(name, self._action("write", str(name)), "a name"): value})
 
     def __delitem__(self, name: str) -> None:
         self._check_writable(self._action("delete", name))

@@ -18,6 +18,7 @@ from pyvolume.dvid.keyvalue.json import JsonValues
 from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.errors import AnswerError, KeyNotFoundError, RefusedError
+from pyvolume.model import arguments
 from pyvolume.transfer.pool import run_ahead
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.connection import Connection
@@ -160,12 +161,11 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
         MetadataError
             For a key that is not possible.
         """
-        if isinstance(keys, str) or not isinstance(keys, Iterable):
-            raise TypeError(f"read keys of {self.name}: expected a list of keys and found {keys!r}")
-        wanted = list(dict.fromkeys(keys))
-        action = f"read {len(wanted)} keys of {self.name}"
+        action = f"read keys of {self.name}"
+        wanted = list(arguments.each_of(keys, action, "keys"))
         for key in wanted:
             messages.check_key(action, key)
+        wanted = list(dict.fromkeys(wanted))
         found: dict[str, bytes] = {}
         for first in range(0, len(wanted), BATCH_KEYS):
             found |= self._get_batch(action, wanted[first : first + BATCH_KEYS])

@@ -22,6 +22,7 @@ from pyvolume.dvid.roi.spans import Partial
 from pyvolume.dvid.versions.changes import once
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.errors import AnswerError, MetadataError
+from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.transport.connection import Connection
 from pyvolume.transport.request import Request, Upload
@@ -153,8 +154,7 @@ class Roi(InstanceHandle):
         list of Part
             Those cubes that hold blocks of the region, sorted by z, y, x.
         """
-        if side < 1:
-            raise ValueError(f"partition of {self.name}: the side of a cube is a number of blocks, not {side!r}")
+        side = arguments.integer(side, f"partition of {self.name}", "the side of a cube in blocks", least=1)
         size = np.array(self.block_shape) * side
         cubes, counts = spans.cells(self.read_spans(), side)
         corners = zip((cubes * size).tolist(), ((cubes + 1) * size).tolist(), counts.tolist(), strict=True)
@@ -224,17 +224,18 @@ class Roi(InstanceHandle):
         LockedError, StoreError
             As for `set_spans`.
         """
-        if partial not in {"raise", "include", "exclude"}:
-            raise ValueError(f"{self._action}: partial is 'raise', 'include' or 'exclude', not {partial!r}")
-        array = np.asarray(mask)
+        arguments.one_of(partial, ("raise", "include", "exclude"), self._action, "partial")
+        array = spans.array_of(mask)
         array = array[0] if array.ndim == 4 and array.shape[0] == 1 else array
-        offset = spans.whole_numbers(self._action, [start], "x, y, z")[0].tolist()
+        offset = spans.whole_numbers(self._action, [[*arguments.each_of(start, self._action, "a start")]], "x, y, z")
+        if len(offset) != 1:
+            raise MetadataError(f"{self._action}: expected a start of three whole numbers and found {start!r}")
         if array.ndim != 3 or array.dtype.kind not in "bui":
             raise MetadataError(
                 f"{self._action}: expected a mask of bools or integers (x, y, z) and found {array.dtype} of shape "
                 f"{array.shape}"
             )
-        self._write(spans.of_mask(self._action, array, offset, self.block_shape, partial))
+        self._write(spans.of_mask(self._action, array, offset[0].tolist(), self.block_shape, partial))
         return self
 
     def clear(self) -> None:

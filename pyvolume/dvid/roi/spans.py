@@ -25,6 +25,14 @@ Partial = Literal["raise", "include", "exclude"]
 HALF, ROW = 1 << 31, 1 << 32
 
 
+def array_of(values: ArrayLike) -> NDArray[Any]:
+    """Return an array, or one without numbers for rows of different lengths."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        return np.empty((), object)
+
+
 def whole_numbers(action: str, values: ArrayLike, columns: str) -> Numbers:
     """Return a table of integers with these columns; an empty list is an empty table.
 
@@ -33,10 +41,7 @@ def whole_numbers(action: str, values: ArrayLike, columns: str) -> Numbers:
     MetadataError
         For another shape, or numbers that are not whole.
     """
-    try:
-        table = np.asarray(values)
-    except ValueError:  # rows of different lengths
-        table = np.empty((), object)
+    table = array_of(values)
     count = columns.count(",") + 1
     if table.size == 0 and table.ndim < 3:
         return np.empty((0, count), np.int64)

@@ -23,6 +23,7 @@ from pyvolume.errors import (
     RefusedError,
     StoreError,
 )
+from pyvolume.model import arguments
 from pyvolume.transport.connection import Connection
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ def commit(connection: Connection, uuid: str, note: str, log: Sequence[str]) -> 
             )
         return node.locked or None
 
-    document = _checked("dvid-commit-1", {"note": note, "log": [log] if isinstance(log, str) else list(log)}, action)
+    document = _checked("dvid-commit-1", {"note": note, "log": _lines(log, action)}, action)
     once(lambda: post_document(connection, action, _path(uuid, "commit"), document), look)
 
 
@@ -144,7 +145,7 @@ def _append(
     connection: Connection, action: str, path: str, lines: Sequence[str], read: Callable[[], Sequence[str]]
 ) -> None:
     """Append lines to a log; `read` returns the lines that it has."""
-    document = _checked("dvid-log-1", {"log": [lines] if isinstance(lines, str) else list(lines)}, action)
+    document = _checked("dvid-log-1", {"log": _lines(lines, action)}, action)
     before = len(read())
 
     def look() -> bool | None:
@@ -234,8 +235,14 @@ def _checked(schema: str, document: dict[str, Any], action: str) -> dict[str, An
     return document
 
 
+def _lines(lines: Sequence[str], action: str) -> list[str]:
+    """Return the lines of a log; a text is one line."""
+    return [lines] if isinstance(lines, str) else list(arguments.each_of(lines, action, "lines of text"))
+
+
 def _check_word(action: str, name: str) -> None:
     """Refuse a name that the server accepts and cannot find again."""
+    arguments.text(name, action, "a name")
     if name in {".", ".."} or not re.fullmatch(r"[^\s/\\?#%:~]+", name):
         raise MetadataError(f"{action}: expected a name without spaces, slashes and ?#%:~, and found {name!r}")
 

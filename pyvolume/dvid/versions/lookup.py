@@ -13,6 +13,7 @@ from pyvolume.dvid.client import get_document
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions.graph import MASTER, Graph, Node, RepoInfo, Uuid
 from pyvolume.errors import AmbiguousError, ForbiddenError, NotFoundError
+from pyvolume.model import arguments
 from pyvolume.model.nearest import hint, nearest
 from pyvolume.transport.connection import Connection
 
@@ -90,6 +91,7 @@ def find(
         If several match. For a branch with several ends the server itself would return one of them at random.
     """
     action = f"find version {ref!r}"
+    arguments.text(ref, action, "a name of a version")
     if not ref:
         raise NotFoundError(f"{action}: expected a uuid, a prefix of one, or a branch as in ':master'", action=action)
     prefix, _, branch = ref.partition(":")
@@ -179,6 +181,7 @@ def _only(repos: Mapping[str, dict[str, Any]], action: str) -> RepoInfo:
 
 def within(uuid: str, ref: str) -> str:
     """Return `ref` for the whole server, where ``":dev"`` means a branch of the repository that `uuid` belongs to."""
+    arguments.text(ref, f"find version {ref!r}", "a name of a version")
     return f"{uuid}{ref}" if ref.startswith(":") else ref
 
 

@@ -20,6 +20,7 @@ from pyvolume.dvid.voxels.metadata import VoxelsMetadata
 from pyvolume.dvid.voxels.pictures import Format, Plane, Point, draw, draw_array, oblique_cut, plane_of
 from pyvolume.dvid.voxels.store import DvidStore, read_description
 from pyvolume.errors import SelectionError, UnsupportedError
+from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.checks import checked_box, joined
@@ -101,7 +102,7 @@ class VoxelsAccessor(Volume):
         store = DvidStore(
             instance,
             read_description(instance),
-            query=query_args or {},
+            query={} if query_args is None else query_args,
             throttle=bool(throttle),
             owns_connection=owns_connection,
         )
@@ -178,6 +179,7 @@ class VoxelsAccessor(Volume):
         if "roi" in self.store.query:
             raise UnsupportedError(f"{action}: it is masked by {self.store.query['roi']!r} already")
         region = Roi(self.store.connection, self.uuid, roi) if isinstance(roi, str) else roi
+        arguments.instance_of(region, Roi, action)
         if (region.connection.url, region.uuid) != (self.store.connection.url, self.uuid):
             raise UnsupportedError(f"{action}: expected a region in version {self.uuid[:8]} and found {region!r}")
         if region.block_shape != self.block_shape:

@@ -14,6 +14,7 @@ from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 from pyvolume.errors import MetadataError
+from pyvolume.model import arguments
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.transfer.casting import castable
 from pyvolume.transport.connection import Connection
@@ -111,7 +112,7 @@ def described(
     MetadataError
         If the shape has another number of axes, or the dtype is missing.
     """
-    lengths = (0, 0, 0) if shape is None else tuple(shape)
+    lengths = (0, 0, 0) if shape is None else tuple(arguments.each_of(shape, f"create {name}", "three lengths"))
     if len(lengths) != 3:
         raise MetadataError(f"create {name}: shape is (x, y, z), without the channels, not {lengths}")
     if dtype is None:  # numpy would take it for float64

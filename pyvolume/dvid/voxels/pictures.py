@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, SupportsIndex
@@ -18,6 +17,7 @@ from pyvolume.dvid.extents import check_coordinates
 from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.voxels.store import DvidStore
 from pyvolume.errors import AnswerError, SelectionError, TooLargeError, UnsupportedError
+from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.extras import require
 from pyvolume.model.metadata import VoxelsMetadata
@@ -110,8 +110,11 @@ def oblique_cut(
             f"{action}: the server draws oblique cuts of uint8blk without query_args only, "
             f"not of {store.typename}{f' with {store.query}' if store.query else ''}"
         )
-    pixel = min(metadata.resolution) if resolution is None else float(resolution)
-    points = [[float(each) for each in corner] for corner in corners]
+    pixel = min(metadata.resolution) if resolution is None else arguments.number(resolution, action, "a resolution")
+    points = [
+        [arguments.number(each, action, "a coordinate") for each in arguments.each_of(corner, action, "coordinates")]
+        for corner in corners
+    ]
     if not all(len(point) == 3 and all(map(math.isfinite, point)) for point in points) or not 0 < pixel < math.inf:
         raise SelectionError(f"{action}: expected corners (x, y, z) and a resolution, not {points}, {resolution}")
     width, height = (math.floor(math.dist(points[0], other) / pixel) + 1 for other in points[1:])
@@ -132,8 +135,9 @@ def draw(store: DvidStore, drawing: Drawing, format: Format, quality: int | None
 
 def _check(store: DvidStore, drawing: Drawing, format: str, quality: int | None) -> None:  # noqa: A002
     """Refuse what the server would draw wrongly, and what would be too much for it."""
-    if format not in ENDS:
-        raise ValueError(f"{drawing.action}: format is 'png' or 'jpeg', not {format!r}")
+    arguments.one_of(format, tuple(ENDS), drawing.action, "format")
+    if quality is not None:
+        arguments.integer(quality, drawing.action, "quality")
     if quality is not None and (format != "jpeg" or not 1 <= quality <= 100):
         raise ValueError(f"{drawing.action}: quality is 1 to 100, of a JPEG, not {quality!r} of {format}")
     if format == "jpeg" and store.typename != "uint8blk":
@@ -171,7 +175,7 @@ def _region(
     action: str, metadata: VoxelsMetadata, plane: str, box: object, at: Mapping[str, SupportsIndex | None]
 ) -> Box:
     """Return the region of a plane, one voxel thick, with all channels."""
-    if plane not in {"xy", "xz", "yz"} or metadata.dims != DIMS:
+    if plane not in ("xy", "xz", "yz") or metadata.dims != DIMS:
         raise UnsupportedError(
             f"{action}: the server draws xy, xz and yz of three axes, not {plane!r} of {''.join(metadata.dims)}"
         )
@@ -185,7 +189,8 @@ def _region(
             raise SelectionError(f"{action}: expected a Box of the two axes {plane} and found {box!r}")
         for axis, low, high in zip(plane, box.start, box.stop, strict=True):
             region = region.replaced("cxyz".index(axis), low, high)
-    region = region.replaced("cxyz".index(across), operator.index(coordinate), operator.index(coordinate) + 1)
+    there = arguments.integer(coordinate, action, f"the coordinate {across}")
+    region = region.replaced("cxyz".index(across), there, there + 1)
     if not region.size:
         raise SelectionError(f"{action}: there is nothing to draw in {box or metadata.bounds}")
     check_coordinates(action, region)

@@ -19,7 +19,10 @@ from pyvolume.transport.request import Request, Upload
 def set_resolution(instance: Instance, resolution: float | Sequence[float], count: int) -> None:
     """Set the resolution of `count` axes, see `VoxelsAccessor.set_resolution`."""
     action = f"set the resolution of {instance.name}"
-    given = np.asarray(resolution, np.float64)
+    try:
+        given = np.asarray(resolution, np.float64)
+    except (TypeError, ValueError):
+        raise MetadataError(f"{action}: expected {count} finite numbers above 0, not {resolution!r}") from None
     sizes = np.full(count, given) if given.ndim == 0 else given
     with np.errstate(over="ignore", under="ignore"):
         kept = sizes.astype(np.float32)

@@ -21,6 +21,7 @@ from pyvolume.dvid.extents import LONGEST, check_coordinates, limits_of
 from pyvolume.dvid.instances import Instance, read_info
 from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.versions.graph import Uuid
+from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import StoreTraits
@@ -83,6 +84,7 @@ class DvidStore:
     ) -> None:
         self.instance = instance
         self.description = description
+        arguments.instance_of(query, Mapping, f"open {instance.name}: query_args")
         self.query = dict(query)
         self.throttle = throttle
         self.owns_connection = owns_connection

@@ -90,7 +90,7 @@ def test_any_text_is_a_name(volume: pyvolume.dvid.VoxelsAccessor, name: str) -> 
 
 
 def test_what_is_no_text(volume: pyvolume.dvid.VoxelsAccessor) -> None:
-    with pytest.raises(TypeError, match="a name is text"):
+    with pytest.raises(TypeError, match="as text"):
         volume.attrs[3] = 1  # type: ignore[index]
 
 

@@ -333,7 +333,9 @@ class Volume:
         """
         growable = self.store.traits.growable
         selection = (
-            Selection.for_writing(key, self.shape, growable) if write else Selection.for_reading(key, self.shape)
+            Selection.for_writing(key, self.shape, growable, self.dims)
+            if write
+            else Selection.for_reading(key, self.shape)
         )
         return self._transfer.plan(selection.simplified()[0], write=write)
 
@@ -366,7 +368,8 @@ class Volume:
         Raises
         ------
         SelectionError
-            If the key does not address voxels of this volume.
+            If the key does not address voxels of this volume; for an explicit stop beyond an axis that cannot grow,
+            such as the channel; and for several values where the key selects no voxel.
         VoxelsMismatchError
             If the values do not fit the shape or the dtype. Nothing has been sent then.
         UnsupportedError
@@ -375,7 +378,7 @@ class Volume:
             If the store could not take them.
         """
         growable = self.store.traits.growable
-        self._write(Selection.for_writing(key, self.shape, growable), values)
+        self._write(Selection.for_writing(key, self.shape, growable, self.dims), values)
 
     def read(self, box: BoxLike, out: NDArray[Any] | None = None, *, progress: Progress = None) -> NDArray[Any]:
         """Read a box given by absolute voxel coordinates.

@@ -127,6 +127,31 @@ def _check_inside(index: int, axis: int, size: int) -> None:
         raise SelectionError(f"key: index {index} is out of bounds for axis {axis} with size {size}")
 
 
+def fixed(item: Any, axis: int, size: int, dim: str) -> Where:
+    """Find the coordinates of one part of a key on an axis that an assignment does not make longer.
+
+    Unlike numpy, it refuses an explicit stop beyond the end: values for voxels that there are not would be lost.
+    """
+    highest = _highest(item)
+    if highest is not None and highest >= size:
+        hint = "; the first axis is the channel" if dim == "c" else ""
+        raise SelectionError(
+            f"key: index {highest} is out of bounds for axis {axis} ({dim!r}) with size {size}, which cannot grow{hint}"
+        )
+    return clipped(item, axis, size)
+
+
+def _highest(item: Any) -> int | None:
+    """Return the highest index that one part of a key names; None where it names none."""
+    if isinstance(item, int):
+        return item
+    if isinstance(item, slice):
+        if item.step is None or item.step > 0:
+            return None if item.stop is None else item.stop - 1
+        return item.start  # type: ignore[no-any-return]
+    return int(item.max()) if item.size else None
+
+
 def growing(item: Any, axis: int, size: int) -> Where:
     """Find the coordinates of one part of a key on an axis that may become longer by an assignment.
 

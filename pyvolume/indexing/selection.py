@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import SelectionError, VoxelsMismatchError
-from pyvolume.indexing.keys import Where, check_mask, clipped, growing, is_mask, literal, spread
+from pyvolume.indexing.keys import Where, check_mask, clipped, fixed, growing, is_mask, literal, spread
 from pyvolume.indexing.points import Keys, Place, Points, points_of
+from pyvolume.model.axes import DEFAULT_DIMS
 from pyvolume.model.box import Box
 
 Item: TypeAlias = "int | slice | NDArray[Any] | EllipsisType | None"
@@ -227,15 +228,23 @@ class Selection:
         return _select(key, shape, lambda item, axis: clipped(item, axis, shape[axis]))
 
     @classmethod
-    def for_writing(cls, key: object, shape: Sequence[int], growable: Sequence[bool]) -> Selection:
+    def for_writing(
+        cls, key: object, shape: Sequence[int], growable: Sequence[bool], dims: Sequence[str] = DEFAULT_DIMS
+    ) -> Selection:
         """Understand a key as numpy would for the array after the assignment.
 
         An explicit non-negative index or stop beyond an axis that can grow is literal; negative and missing ones
         count from the present end.
+
+        Raises
+        ------
+        SelectionError
+            Where numpy raises; also for an explicit stop beyond an axis that cannot grow.
         """
 
         def locate(item: Any, axis: int) -> Where:
-            return growing(item, axis, shape[axis]) if growable[axis] else clipped(item, axis, shape[axis])
+            size = shape[axis]
+            return growing(item, axis, size) if growable[axis] else fixed(item, axis, size, dims[axis])
 
         return _select(key, shape, locate)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.calls.retry import RetryPolicy
-from pyvolume.errors import AlignmentError, UnsupportedError, VoxelsMismatchError
+from pyvolume.errors import AlignmentError, SelectionError, UnsupportedError, VoxelsMismatchError
 from pyvolume.indexing.selection import Part, Selection
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
@@ -232,6 +232,11 @@ class Transfer:
             raise VoxelsMismatchError(
                 f"write voxels: the volume is still empty (shape {self.metadata.shape}), so this key selects nothing; "
                 "give explicit stops, or use post_ndarray"
+            )
+        if array.size > 1 and not selection.size:
+            raise SelectionError(
+                f"write voxels: the key selects no voxel (shape {selection.shape}), but values of shape {array.shape} "
+                "are given"
             )
         simple, view = selection.simplified()
         array = view(broadcast(array, selection.shape))

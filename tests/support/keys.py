@@ -42,6 +42,32 @@ def indices(size: int) -> st.SearchStrategy[Any]:
     return st.builds(lambda make, index: make(index), form, st.integers(-size, size - 1))
 
 
+def not_growing(key: Any, shape: tuple[int, ...]) -> Any:
+    """Bring the explicit ends of slices back inside: beyond, an assignment grows a volume, or is refused."""
+
+    def inside(item: Any, size: int) -> Any:
+        if not isinstance(item, slice):
+            return item
+        start, stop, step = item.start, item.stop, item.step
+        if step is not None and step < 0:
+            return slice(start if start is None else min(start, size - 1), stop, step)
+        return slice(start, stop if stop is None else min(stop, size), step)
+
+    def covered(item: Any) -> int:
+        if item is None or item is Ellipsis:
+            return 0
+        array = None if isinstance(item, slice) else np.asarray(item)
+        return array.ndim if array is not None and array.dtype == bool else 1
+
+    items = key if isinstance(key, tuple) else (key,)
+    used = sum(map(covered, items))
+    axis, changed = 0, []
+    for item in items:
+        changed.append(inside(item, shape[axis]) if isinstance(item, slice) else item)
+        axis += len(shape) - used if item is Ellipsis else covered(item)
+    return tuple(changed) if isinstance(key, tuple) else changed[0]
+
+
 @st.composite
 def _keys(draw: st.DrawFn, shape: tuple[int, ...], arrays: bool) -> Any:
     named = draw(st.integers(0, len(shape)))

@@ -83,7 +83,7 @@ def put(file: Path, url: Target, casting: Casting, as_json: bool) -> None:
         _warn_of_sizes(file, stored.description, volume)
         growable = volume.store.traits.growable
         if url.key is not None:
-            selection = Selection.for_writing(url.key, volume.shape, growable)
+            selection = Selection.for_writing(url.key, volume.shape, growable, volume.dims)
         else:
             key = stored.description.key("".join(volume.dims), stored.array.shape)
             selection = Selection.of_coordinates(key, volume.bounds)

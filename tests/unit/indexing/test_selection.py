@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from keys import keys, shapes
+from keys import keys, not_growing, shapes
 from numpy.typing import NDArray
 
 from pyvolume import Box
@@ -73,7 +73,7 @@ def test_box_is_the_smallest_around_the_selected_voxels(data: st.DataObject) -> 
 def test_voxels_shaped_like_the_box_are_those_of_the_assignment(data: st.DataObject) -> None:
     shape = data.draw(shapes())
     key = data.draw(keys(shape, arrays=False))
-    selection = Selection.for_writing(key, shape, (False,) * len(shape))
+    selection = Selection.for_reading(key, shape)
     by_numpy, by_box = np.full(shape, -1), np.full(shape, -1)
     values = ramp(by_numpy[key].shape)
     by_numpy[key] = values
@@ -278,6 +278,7 @@ def test_writing_beyond_the_end_addresses_the_enlarged_array(data: st.DataObject
     ndim = data.draw(st.integers(2, 5))
     shape = (2, *(data.draw(st.integers(0, 4)) for _ in range(ndim - 1)))
     key = data.draw(growing_keys(shape))
+    key = (not_growing(key[0], shape[:1]), *key[1:])
     enlarged = (2, *(size + 8 for size in shape[1:]))
     literal = tuple(
         item if axis == 0 else resolved(item, size) for axis, (item, size) in enumerate(zip(key, shape, strict=True))
@@ -293,8 +294,27 @@ def test_writing_where_nothing_can_grow_is_numpys_indexing(data: st.DataObject) 
     shape = data.draw(shapes(max_axes=4))
     key = data.draw(keys(shape))
     full = ramp(shape)
-    selection = Selection.for_writing(key, shape, (False,) * len(shape))
+    try:
+        selection = Selection.for_writing(key, shape, (False,) * len(shape))
+    except SelectionError:
+        assume(False)
     np.testing.assert_array_equal(applied(selection, full), full[key], strict=True)
+
+
+@pytest.mark.parametrize(
+    ("item", "highest"),
+    [(np.s_[2:9], 8), (np.s_[:7], 6), (np.s_[:9:5], 8), (np.s_[7::-1], 7), (np.s_[6:2:-3], 6), (6, 6), ([[0], [7]], 7)],
+    ids=str,
+)
+def test_what_is_beyond_an_axis_that_cannot_grow_is_named(item: Any, highest: int) -> None:
+    with pytest.raises(SelectionError, match=rf"index {highest} is out of bounds for axis 1 \('y'\) with size 6"):
+        Selection.for_writing((slice(None), item), (4, 6), (True, False), "cy")
+
+
+@pytest.mark.parametrize("item", [np.s_[2:6], np.s_[2:], np.s_[-9:3], np.s_[7:2], np.s_[5::-1], np.s_[:-9:-1], [5], []])
+def test_what_numpy_takes_inside_is_taken(item: Any) -> None:
+    selection = Selection.for_writing(item, (6,), (False,))
+    np.testing.assert_array_equal(applied(selection, np.arange(6)), np.arange(6)[item], strict=True)
 
 
 @pytest.mark.parametrize("key", [np.s_[4, 0], np.s_[[0, 4], 0], np.s_[:, -7], np.s_[:, [-7]]], ids=str)
@@ -417,7 +437,7 @@ def test_parts_of_any_tiling_make_up_what_numpy_reads(case: tuple[tuple[int, ...
 @given(tiled_keys())
 def test_parts_of_any_tiling_make_up_what_numpy_writes(case: tuple[tuple[int, ...], Any, list[Box]]) -> None:
     shape, key, tiles = case
-    selection = Selection.for_writing(key, shape, (False,) * len(shape))
+    selection = Selection.for_reading(key, shape)
     by_numpy, by_parts = np.full(shape, -1), np.full(shape, -1)
     values = ramp(selection.shape)
     by_numpy[key] = values

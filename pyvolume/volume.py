@@ -18,6 +18,7 @@ from pyvolume.calls.retry import RetryPolicy
 from pyvolume.display import planes, table
 from pyvolume.errors import SelectionError, UnsupportedError
 from pyvolume.indexing.absolute import AbsoluteVoxels
+from pyvolume.indexing.elementwise import is_array_like, reduced, refusal
 from pyvolume.indexing.selection import Selection
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
@@ -278,6 +279,43 @@ class Volume:
     def thumbnail(self, size: int = 256) -> Image:
         """Draw the three middle planes, see `pyvolume.display.planes.thumbnail_of`; needs the extra ``images``."""
         return planes.thumbnail_of(self, size)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two volumes are the same: of one address and level, with the same options.
+
+        A volume without a lasting address is equal to itself alone.
+
+        Raises
+        ------
+        TypeError
+            For numbers and arrays, which numpy would compare with each voxel.
+        """
+        if self is other:
+            return True
+        if isinstance(other, Volume):
+            return self.store.traits.lasting and self._options == other._options
+        if is_array_like(other):
+            raise refusal("==", "vol[...] == 3")
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.store.address) if self.store.traits.lasting else id(self)
+
+    @property
+    def _options(self) -> tuple[object, ...]:
+        """What makes volumes equal."""
+        own = self._transfer
+        return self.store.address, own.mode, own.partial_blocks, own.casting, own.lock, own.lock_aligned
+
+    def _refuse_order(self, other: object) -> Any:
+        if isinstance(other, Volume) or is_array_like(other):
+            raise refusal("<, >, <= or >=", "vol[...] > 3")
+        return NotImplemented
+
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse_order
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        return reduced(self, ufunc, method, inputs, options)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         """Return what dask names the volume by: its address, and the object where voxels can change."""

@@ -1,0 +1,38 @@
+"""Calculations with a volume: those of a whole volume are carried out, those of each voxel are refused."""
+
+from __future__ import annotations
+
+import array
+import numbers
+from typing import Any
+
+import numpy as np
+
+
+def is_array_like(value: object) -> bool:
+    """Whether numpy would compare a value with each voxel: a number, an array, a list, or what can become an array."""
+    kinds = (numbers.Number, np.generic, np.ndarray, list, tuple, range, memoryview, array.array)
+    return isinstance(value, kinds) or hasattr(value, "__array__") or hasattr(value, "__array_interface__")
+
+
+def refusal(name: str, example: str) -> TypeError:
+    """Return the error of a calculation with each voxel, with a way out."""
+    return TypeError(
+        f"{name}: a volume does not calculate with its voxels, because that would read all of them; "
+        f"read what you need, as in {example}"
+    )
+
+
+def reduced(volume: object, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Reduce a whole volume, for ``np.sum``, ``np.max`` and their like.
+
+    Raises
+    ------
+    TypeError
+        For any other call of a ufunc.
+    """
+    is_output = any(each is volume for each in options.get("out", ()))
+    if method != "reduce" or is_output:
+        others = ", ".join(["vol[...]"] + ["..."] * (ufunc.nin - 1))
+        raise refusal(f"np.{ufunc.__name__}", f"np.{ufunc.__name__}({others})")
+    return ufunc.reduce(*(np.asarray(each) if each is volume else each for each in inputs), **options)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyvolume.display.neuroglancer import is_link, url_of
-from pyvolume.errors import MetadataError
+from pyvolume.errors import AddressError, MetadataError
 from pyvolume.model.axes import DEFAULT_DIMS
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores import registry
@@ -18,11 +18,37 @@ from pyvolume.stores.memory import MemoryStore
 from pyvolume.transfer.casting import Casting
 from pyvolume.volume import Volume
 
+AnyVolume = TypeVar("AnyVolume", bound=Volume)
 
+
+@overload
 def open(  # noqa: A001 - as in pyvolume.open
     url: str | os.PathLike[str],
     mode: Literal["r", "r+"] = "r",
     *,
+    kind: type[AnyVolume],
+    partial_blocks: Literal["merge", "raise"] = "merge",
+    casting: Casting = "checked",
+    **options: Any,
+) -> AnyVolume: ...
+
+
+@overload
+def open(  # noqa: A001
+    url: str | os.PathLike[str],
+    mode: Literal["r", "r+"] = "r",
+    *,
+    partial_blocks: Literal["merge", "raise"] = "merge",
+    casting: Casting = "checked",
+    **options: Any,
+) -> Volume: ...
+
+
+def open(  # noqa: A001
+    url: str | os.PathLike[str],
+    mode: Literal["r", "r+"] = "r",
+    *,
+    kind: type[Volume] = Volume,
     partial_blocks: Literal["merge", "raise"] = "merge",
     casting: Casting = "checked",
     **options: Any,
@@ -37,6 +63,8 @@ def open(  # noqa: A001 - as in pyvolume.open
         accepted too. The pages *Url forms* and *File formats* of the documentation list all forms.
     mode : "r" or "r+"
         Read only, or read and write.
+    kind : type, optional
+        The class that is expected, such as `pyvolume.dvid.VoxelsAccessor`; a type checker then knows its methods.
     partial_blocks : "merge" or "raise"
         For a write that does not fill whole blocks: complete them with what is stored, or refuse.
     casting : "checked", "safe", "same_kind" or "unsafe"
@@ -52,7 +80,8 @@ def open(  # noqa: A001 - as in pyvolume.open
     Raises
     ------
     AddressError
-        If the url names no volume. For something else on the server the message names the call that opens it.
+        If the url names no volume, or one of another class than `kind`. For something else on the server the message
+        names the call that opens it.
     TypeError
         For an option that the driver does not have, and for a `url` that is no string and no path.
     ValueError
@@ -65,7 +94,11 @@ def open(  # noqa: A001 - as in pyvolume.open
     text = os.fspath(url)
     address = url_of(text) if is_link(text) else text
     given = {"partial_blocks": partial_blocks, "casting": casting, **options}
-    return cast("Volume", registry.open_url(address, mode, given))
+    volume = cast("Volume", registry.open_url(address, mode, given))
+    if isinstance(volume, kind):
+        return volume
+    volume.close()
+    raise AddressError(f"open: expected the url of a {kind.__name__}, and found that of a {type(volume).__name__}")
 
 
 def from_array(

@@ -17,6 +17,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import io
+import os
 import pkgutil
 import re
 import subprocess
@@ -59,6 +60,18 @@ OTHER_DIRECTIVES = {
 
 DIRECTIVE = re.compile(r"(?P<indent> *)\.\. (?P<name>[\w:-]+)::(?: +(?P<argument>.*))?$")
 WANTED = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+MYPY = """
+[mypy]
+allow_redefinition = True
+check_untyped_defs = True
+disable_error_code = var-annotated
+ignore_missing_imports = True
+
+[mypy-nibabel.*]
+follow_imports = skip
+"""
+"""Pages assign an empty list without its type; the types of nibabel know too little of what it returns."""
 
 
 def name_of(page: Path) -> str:
@@ -186,6 +199,28 @@ def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     terminal.close()
     namespace.clear()
     gc.collect()  # what a page leaves open is found here, and not in another test
+
+
+def test_what_the_pages_show_passes_mypy(tmp_path: Path) -> None:
+    pytest.importorskip("mypy", reason="mypy comes with the extra 'lint'")
+    (tmp_path / "mypy.ini").write_text(MYPY, "utf-8")
+    for page in PAGES:
+        lines: list[str] = []
+        for block in blocks_of(page):
+            if block.is_run and block.language == "python":
+                lines += [""] * (block.line - 1 - len(lines)) + block.code.splitlines()
+        name = re.sub(r"\W", "_", name_of(page))
+        (tmp_path / f"{name}.py").write_text("\n".join(lines) + "\n", "utf-8")
+    cache = ROOT / ".mypy_cache" / "pages"
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file", tmp_path / "mypy.ini", "--cache-dir", cache, tmp_path],
+        cwd=ROOT,
+        env=os.environ | {"MYPYPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def run(block: Block, namespace: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import pyvolume
 from mockserver import MockServer
 from pyvolume import Connection, RetryPolicy
+from pyvolume.dvid import VoxelsAccessor
 from pyvolume.errors import AddressError, MetadataError, TransportError, UnsupportedError
 
 HOST = "http://localhost:8000"
@@ -241,3 +243,24 @@ def test_the_address_of_a_masked_volume_opens_it_with_the_mask() -> None:
 def test_what_is_no_url_and_no_path_is_a_wrong_type(url: Any) -> None:
     with pytest.raises(TypeError, match="from_array"):
         pyvolume.open(url)
+
+
+class TestKind:
+    """The class that a caller expects, which a type checker then knows."""
+
+    def test_a_volume_of_that_class_is_returned(self, tmp_path: Path) -> None:
+        with (
+            MockServer({"gray": np.zeros((1, 8, 8, 8), "uint8")}) as server,
+            pyvolume.open(f"dvid://{server.url}/:master/gray", kind=VoxelsAccessor) as volume,
+        ):
+            assert volume.version.uuid == server.uuid
+        np.save(tmp_path / "cut.npy", np.zeros((1, 4, 4, 4)))
+        assert pyvolume.open(tmp_path / "cut.npy", kind=pyvolume.Volume).shape == (1, 4, 4, 4)
+
+    def test_a_volume_of_another_class_is_closed_and_refused(self, tmp_path: Path) -> None:
+        h5py = pytest.importorskip("h5py", reason="h5py comes with the extra 'files'")
+        with h5py.File(tmp_path / "cut.h5", "w") as file:
+            file["voxels"] = np.zeros((1, 4, 4, 4), "uint8")
+        with pytest.raises(AddressError, match="VoxelsAccessor"):
+            pyvolume.open(tmp_path / "cut.h5", "r+", kind=VoxelsAccessor)
+        h5py.File(tmp_path / "cut.h5", "w").close()

@@ -146,7 +146,7 @@ def test_another_mode_is_refused_and_leaves_the_file_alone(suffix: str, tmp_path
     path = written(tmp_path, suffix)
     for mode in ("w", "w+", "a", "c"):
         with pytest.raises(ValueError, match="mode"):
-            pyvolume.open(path, mode)  # type: ignore[arg-type]
+            pyvolume.open(path, mode)  # type: ignore[call-overload]
     with pyvolume.open(path) as volume:
         same(volume.read(volume.bounds), ARRAY)
 

@@ -29,7 +29,7 @@ from pyvolume.stores.arrays import ArrayStore, Sliceable, metadata_of
 from pyvolume.stores.base import Scaled, VoxelStore
 from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting
-from pyvolume.transfer.checks import BoxLike, as_box, as_piece, check_out, checked_box, joined
+from pyvolume.transfer.checks import BoxLike, as_box, as_piece, check_out, checked_box, checked_shape, joined
 from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.known import Known
 from pyvolume.transfer.locking import NamedLock
@@ -376,6 +376,37 @@ class Volume:
             else Selection.for_reading(key, self.shape)
         )
         return self._transfer.plan(selection.simplified()[0], write=write)
+
+    def blocks(self, box: BoxLike | None = None, shape: Sequence[SupportsIndex] | None = None) -> Iterator[Box]:
+        """Cut a box into boxes that share no block: each of them can have a writer of its own; no request.
+
+        Parameters
+        ----------
+        box : Box or pair of corners, optional
+            What to cut, in absolute voxel coordinates; by default the bounds.
+        shape : sequence of int, optional
+            Of each box, one entry per axis, channel first; rounded up to whole blocks. By default boxes of about
+            16 MiB, a good size of a transfer.
+
+        Returns
+        -------
+        iterator of Box
+            They cover the box, the last axis varies slowest. They are smaller at its border.
+
+        Raises
+        ------
+        SelectionError
+            For a reversed box, a shape that is not positive, or a wrong number of axes.
+
+        Examples
+        --------
+        >>> import numpy as np, pyvolume
+        >>> volume = pyvolume.from_array(np.zeros((1, 100, 64, 64), "uint8"), block_shape=(32, 32, 32))
+        >>> list(volume.blocks(shape=(1, 60, 64, 64)))
+        [Box(0:1, 0:64, 0:64, 0:64), Box(0:1, 64:100, 0:64, 0:64)]
+        """
+        checked = self.bounds if box is None else checked_box(box, self.metadata)
+        return self._transfer.blocks(checked, None if shape is None else checked_shape(shape, self.metadata))
 
     def __getitem__(self, key: object) -> Any:
         """Read voxels: ``vol[0, 10:110, ..., ::2]``.

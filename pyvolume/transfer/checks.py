@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any, SupportsIndex, TypeAlias
 
@@ -114,6 +115,24 @@ def _check_limits(box: Box, metadata: VoxelsMetadata, traits: StoreTraits, *, gr
                     f"{metadata.bounds.stop[axis]} are {length} voxels along axis {axis} ({metadata.dims[axis]!r}); "
                     f"the store can have {traits.longest}"
                 )
+
+
+def checked_shape(shape: Sequence[SupportsIndex], metadata: VoxelsMetadata) -> tuple[int, ...]:
+    """Return a shape that has the axes of a volume, and at least one voxel.
+
+    Raises
+    ------
+    SelectionError
+    """
+    try:
+        checked = tuple(map(operator.index, shape))
+    except TypeError:
+        checked = ()
+    if len(checked) != len(metadata.dims) or min(checked) < 1:
+        raise SelectionError(
+            f"shape: expected a positive integer for each of the axes {''.join(metadata.dims)!r} and found {shape!r}"
+        )
+    return checked
 
 
 def check_out(out: object, box: Box, dtype: np.dtype[Any]) -> None:

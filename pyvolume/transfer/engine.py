@@ -8,7 +8,7 @@ import dataclasses
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -29,17 +29,14 @@ from pyvolume.stores.base import VoxelStore, unmasked
 from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting, broadcast, castable, check_casting
 from pyvolume.transfer.checks import check_inside
-from pyvolume.transfer.grid import aligned, cut
+from pyvolume.transfer.grid import aligned, cut, parts_of, unit_grid
 from pyvolume.transfer.known import Known
-from pyvolume.transfer.locking import NamedLock, check_lock, holding, lockable, names_of, split
+from pyvolume.transfer.locking import NamedLock, check_lock, holding, lockable, names_of, split, warn_of_merging
 from pyvolume.transfer.overlap import apart
 from pyvolume.transfer.plan import Plan, Step, plan_read, plan_write
 from pyvolume.transfer.pool import run_all
 
 _log = logging.getLogger(__name__)
-
-_WARNED: set[str] = set()
-"""The voxels whose merging this process has warned of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +133,17 @@ class Transfer:
         plan = split(plan, traits, lock_aligned=self.lock_aligned)
         steps = plan.steps if selection.is_whole else tuple(step for step in plan.steps if selection.within(step.box))
         return dataclasses.replace(plan, steps=steps)
+
+    def blocks(self, box: Box, shape: tuple[int, ...] | None) -> Iterator[Box]:
+        """Cut a box into parts that share no block, of a shape or of a good size."""
+        traits = self.store.traits
+        grid = unit_grid(traits)
+        whole = aligned(box, grid, traits, self.metadata.bounds)
+        if shape is not None:
+            return parts_of(box, whole, [-(-side // cell) * cell for side, cell in zip(shape, grid, strict=True)])
+        most = max(1, traits.piece_bytes[0] // self.metadata.dtype.itemsize)
+        parts = (piece.intersection(box) for piece in cut(whole, grid, most))
+        return (part for part in parts if part is not None)
 
     def read(self, selection: Selection) -> Any:
         """Return the selected voxels, as a scalar where the key leaves no axis."""
@@ -283,15 +291,9 @@ class Transfer:
         return holding(self.lock, names_of(self.voxels, step.box, self.store.traits), call)
 
     def _warn_of_merging(self) -> None:
-        """Say once in each process that it merges blocks of a volume that another one has opened."""
-        is_alone = self.process == os.getpid() or self.lock is not None or not self.store.traits.lasting
-        if not is_alone and self.voxels not in _WARNED:
-            _WARNED.add(self.voxels)
-            _log.warning(
-                "write voxels of %s: the volume comes from another process, and blocks are merged without lock=; if "
-                "another process merges the same blocks, voxels are lost (write whole blocks, or give a lock)",
-                self.store.address,
-            )
+        """Say that there may be writers in other processes, against which nothing protects."""
+        if self.process != os.getpid() and self.lock is None and self.store.traits.lasting:
+            warn_of_merging(self.voxels, self.store.address)
 
     def check_writable(self, action: str) -> None:
         """Refuse to write to what was opened for reading.

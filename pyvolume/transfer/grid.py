@@ -30,6 +30,26 @@ def grid_of(*chunks: tuple[int, ...]) -> tuple[int, ...] | None:
     return next((each for each in chunks if math.prod(each[1:]) > 1), None)
 
 
+def unit_grid(traits: StoreTraits) -> tuple[int, ...]:
+    """Return the grid of what is stored as a unit: a library can merge chunks as this package merges blocks."""
+    pairs = zip(traits.chunks, traits.write_grid, strict=True)
+    return tuple(chunk if chunk % cell == 0 else cell for chunk, cell in pairs)
+
+
+def parts_of(box: Box, whole: Box, shape: Sequence[int]) -> Iterator[Box]:
+    """Cut a box into parts that lie in boxes of one shape, side by side from the lower corner of `whole` on."""
+
+    def cut_along(part: Box, axis: int) -> Iterator[Box]:
+        if axis < 0:
+            yield part
+            return
+        for each in part.split(axis, shape[axis], whole.start[axis]):
+            yield from cut_along(each, axis - 1)
+
+    if box.size:
+        yield from cut_along(box, box.ndim - 1)
+
+
 def cut(box: Box, grid: Sequence[int], most: int, most_cells: int | None = None) -> Iterator[Box]:
     """Cut a box on a grid into boxes of about equal size, along the slowest axis first.
 

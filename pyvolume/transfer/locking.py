@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from typing import TypeAlias
@@ -13,8 +14,13 @@ from typing import TypeAlias
 from pyvolume.calls.call import Call
 from pyvolume.model.box import Box
 from pyvolume.stores.base import StoreTraits
-from pyvolume.transfer.grid import cut
+from pyvolume.transfer.grid import cut, unit_grid
 from pyvolume.transfer.plan import Plan, Step
+
+_log = logging.getLogger(__name__)
+
+_WARNED: set[str] = set()
+"""The voxels whose merging this process has warned of."""
 
 NamedLock: TypeAlias = Callable[[str], AbstractContextManager[object]]
 """Returns the lock of a name, as ``lambda name: FileLock(folder / name)`` does."""
@@ -36,7 +42,7 @@ def lockable(step: Step, *, lock_aligned: bool) -> bool:
 
 def split(plan: Plan, traits: StoreTraits, *, lock_aligned: bool) -> Plan:
     """Cut the steps of a write where they hold more blocks than are locked at once."""
-    grid = _grid_of(traits)
+    grid = unit_grid(traits)
     steps = itertools.chain.from_iterable(
         [dataclasses.replace(step, box=box) for box in cut(step.box, grid, step.box.size, LOCKS_AT_ONCE)]
         if lockable(step, lock_aligned=lock_aligned)
@@ -63,9 +69,20 @@ def names_of(voxels: str, box: Box, traits: StoreTraits) -> list[str]:
     list of str
         32 hexadecimal digits each, none twice.
     """
-    sides = zip(box.start, box.stop, _grid_of(traits), strict=True)
+    sides = zip(box.start, box.stop, unit_grid(traits), strict=True)
     blocks = itertools.product(*(range(low // cell, -(-high // cell)) for low, high, cell in sides))
     return sorted({hashlib.blake2b(f"{voxels} {block}".encode(), digest_size=16).hexdigest() for block in blocks})
+
+
+def warn_of_merging(voxels: str, address: str) -> None:
+    """Say once in each process that it merges blocks of a volume that another one has opened."""
+    if voxels not in _WARNED:
+        _WARNED.add(voxels)
+        _log.warning(
+            "write voxels of %s: the volume comes from another process, and blocks are merged without lock=; if "
+            "another process merges the same blocks, voxels are lost (write whole blocks, or give a lock)",
+            address,
+        )
 
 
 @contextlib.contextmanager
@@ -84,9 +101,3 @@ def holding(lock: NamedLock, names: Iterable[str], call: Call) -> Iterator[None]
             call.touch()
         call.remaining()
         yield
-
-
-def _grid_of(traits: StoreTraits) -> tuple[int, ...]:
-    """Return the grid of what is stored as a unit: a library can merge chunks as this package merges blocks."""
-    pairs = zip(traits.chunks, traits.write_grid, strict=True)
-    return tuple(chunk if chunk % cell == 0 else cell for chunk, cell in pairs)

@@ -20,7 +20,7 @@ from pyvolume import Box, RetryPolicy, Volume
 from pyvolume.calls.call import Call
 from pyvolume.errors import StoreError, TransportError
 from pyvolume.stores.locks import BoxLocks
-from pyvolume.transfer import engine
+from pyvolume.transfer import locking
 from pyvolume.transfer.locking import LOCKS_AT_ONCE
 
 SHAPE = (1, 64, 64, 64)
@@ -214,7 +214,7 @@ class TestMergingInAnotherProcess:
 
     @pytest.fixture(autouse=True)
     def nothing_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine, "_WARNED", set())
+        monkeypatch.setattr(locking, "_WARNED", set())
 
     @pytest.fixture
     def warned(self, caplog: pytest.LogCaptureFixture) -> Callable[[], int]:

@@ -16,7 +16,7 @@ from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.stores.arrays import Sliceable
-from pyvolume.transfer.checks import BoxLike, check_inside, checked_box
+from pyvolume.transfer.checks import BoxLike, check_inside, check_size, checked_box
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.grid import cut, grid_of
 from pyvolume.transfer.pool import run_ahead
@@ -224,6 +224,7 @@ class _Sides:
                 check_inside(region, side.metadata, side.store.traits, growing=False)
             except SelectionError as error:
                 raise SelectionError(f"compare: {error}; give a box that both have") from None
+        check_size("compare", region.size, a.dtype)
         kinds = {a.dtype.kind, b.dtype.kind}
         is_rounding = "f" in kinds and any(each.dtype.kind in "iu" and each.dtype.itemsize > 4 for each in (a, b))
         if is_rounding or not kinds <= set("biuf"):

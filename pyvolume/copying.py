@@ -19,7 +19,7 @@ from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.stores.arrays import ArrayStore, Sliceable
 from pyvolume.transfer.casting import castable
-from pyvolume.transfer.checks import BoxLike, check_inside, checked_box
+from pyvolume.transfer.checks import BoxLike, check_inside, check_size, checked_box
 from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.grid import aligned, cut, grid_of
 from pyvolume.transfer.journal import Journal
@@ -151,6 +151,7 @@ def _check(source: Transfer, destination: Transfer, box: Box, verify: bool) -> N
     check_inside(box, source.metadata, source.store.traits, growing=False)
     destination.check_writable("copy into voxels")
     check_inside(box, metadata, traits, growing=True)
+    check_size("copy", box.size, metadata.dtype)
     whole = aligned(box, traits.write_grid, traits, metadata.bounds)
     if whole != box:
         destination.check_may_merge(Selection.of_box(box), whole)

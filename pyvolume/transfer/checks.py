@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyvolume.errors import SelectionError, VoxelsMismatchError
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.model.units import readable
 from pyvolume.stores.base import StoreTraits
+
+MOST_IN_MEMORY = 1 << 47
+"""Processors cannot address more bytes in one process."""
+
+MOST_MOVED = 1 << 52
+"""Bytes in the pieces of one call: 64 million pieces."""
 
 BoxLike: TypeAlias = "Box | tuple[Sequence[SupportsIndex], Sequence[SupportsIndex]]"
 """A box, or its two corners."""
@@ -106,10 +116,10 @@ def _check_limits(box: Box, metadata: VoxelsMetadata, traits: StoreTraits, *, gr
                 f"box: {box.start[axis]}:{box.stop[axis]} is outside the voxels {lowest}:{highest} that the store can "
                 f"have on axis {axis} ({metadata.dims[axis]!r})"
             )
-    if growing and traits.longest is not None:
+    if growing and traits.longest is not None and not metadata.bounds.contains(box):
         bounds = metadata.bounds.union(box).aligned_to(traits.write_grid)
         for axis, length in enumerate(bounds.shape):
-            if length > traits.longest and not metadata.bounds.contains(box):
+            if length > traits.longest:
                 raise SelectionError(
                     f"box: {box.start[axis]}:{box.stop[axis]} and the bounds {metadata.bounds.start[axis]}:"
                     f"{metadata.bounds.stop[axis]} are {length} voxels along axis {axis} ({metadata.dims[axis]!r}); "
@@ -133,6 +143,38 @@ def checked_shape(shape: Sequence[SupportsIndex], metadata: VoxelsMetadata) -> t
             f"shape: expected a positive integer for each of the axes {''.join(metadata.dims)!r} and found {shape!r}"
         )
     return checked
+
+
+def check_size(action: str, voxels: int, dtype: np.dtype[Any]) -> None:
+    """Refuse more voxels than one call can move: the list of its pieces alone would fill the memory.
+
+    Raises
+    ------
+    SelectionError
+    """
+    nbytes = voxels * dtype.itemsize
+    if nbytes > MOST_MOVED:
+        raise SelectionError(
+            f"{action}: expected at most {readable(MOST_MOVED)} at once and found {readable(nbytes)}; use smaller boxes"
+        )
+
+
+def new_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array to read into, in Fortran order.
+
+    Raises
+    ------
+    SelectionError
+        If there is no memory for it.
+    """
+    nbytes = math.prod(shape) * dtype.itemsize
+    with contextlib.suppress(MemoryError):
+        if nbytes <= MOST_IN_MEMORY:
+            return np.empty(shape, dtype, order="F")
+    raise SelectionError(
+        f"read voxels: an array of {readable(nbytes)} does not fit into memory; read smaller boxes, as with read_many, "
+        "or copy the voxels into a file"
+    )
 
 
 def check_out(out: object, box: Box, dtype: np.dtype[Any]) -> None:

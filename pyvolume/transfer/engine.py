@@ -28,7 +28,7 @@ from pyvolume.stores.arrays import ArrayStore, Sliceable
 from pyvolume.stores.base import VoxelStore, unmasked
 from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting, broadcast, castable, check_casting
-from pyvolume.transfer.checks import check_inside
+from pyvolume.transfer.checks import check_inside, check_size, new_array
 from pyvolume.transfer.grid import aligned, cut, parts_of, unit_grid
 from pyvolume.transfer.known import Known
 from pyvolume.transfer.locking import NamedLock, check_lock, holding, lockable, names_of, split, warn_of_merging
@@ -148,7 +148,7 @@ class Transfer:
     def read(self, selection: Selection) -> Any:
         """Return the selected voxels, as a scalar where the key leaves no axis."""
         check_inside(selection.box, self.metadata, self.store.traits, growing=False)
-        result = np.empty(selection.shape, self.metadata.dtype, order="F")
+        result = new_array(selection.shape, self.metadata.dtype)
         simple, view = selection.simplified()
         self._read(simple, view(result), self.operation())
         return result[()] if selection.is_scalar else result
@@ -157,7 +157,7 @@ class Transfer:
         """Return the voxels of a box, in `out` if it is given."""
         check_inside(box, self.metadata, self.store.traits, growing=False)
         if out is None:
-            out = np.empty(box.shape, self.metadata.dtype, order="F")
+            out = new_array(box.shape, self.metadata.dtype)
         self._read(Selection.of_box(box), out, operation)
         return out
 
@@ -246,6 +246,7 @@ class Transfer:
                 f"write voxels: the key selects no voxel (shape {selection.shape}), but values of shape {array.shape} "
                 "are given"
             )
+        check_size("write voxels", selection.size, self.metadata.dtype)
         simple, view = selection.simplified()
         array = view(broadcast(array, selection.shape))
         self._write(simple, lambda part: array[part.place], operation)
@@ -254,6 +255,7 @@ class Transfer:
         """Store the values that `given` returns for each piece; the bounds then hold the pieces that were stored."""
         traits, box = self.store.traits, selection.box
         check_inside(box, self.metadata, traits, growing=True)
+        check_size("write voxels", selection.size, self.metadata.dtype)
         if not selection.size:
             return
 

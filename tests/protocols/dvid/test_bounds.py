@@ -203,3 +203,17 @@ def test_no_process_takes_back_what_another_has_grown(dvid: DvidBackend, volume:
     with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as pool:
         list(pool.map(grow, [dvid.connection.url] * 4, [str(volume.uuid)] * 4, range(4)))
     assert again(volume).bounds == Box((0, -24 * 32, 0, 0), (1, 33 * 32, 70, 33))
+
+
+@pytest.mark.parametrize("stop", [(1, 2**30, 2**30, 2**30), (1, 2**31 - 64, 2**20, 2**20)], ids=str)
+def test_a_box_of_absurd_size_is_refused_before_asking(
+    volume: pyvolume.dvid.VoxelsAccessor, stop: tuple[int, ...]
+) -> None:
+    with pyvolume.trace() as trace:
+        with pytest.raises(SelectionError, match="memory"):
+            volume.get_ndarray((0, 0, 0, 0), stop)
+        with pytest.raises(SelectionError, match="smaller"):
+            volume.absolute[tuple(slice(0, end) for end in stop)] = 0
+        with pytest.raises(SelectionError, match="smaller"):
+            pyvolume.copy(volume, volume, Box((0, 0, 0, 0), stop))
+    assert trace.requests == 0

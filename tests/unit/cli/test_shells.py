@@ -8,9 +8,15 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import relay
+from command import Run
+from numpy.typing import NDArray
 
 import pyvolume
 from mockserver import Fault, MockServer
@@ -161,3 +167,41 @@ class TestCompletion:
             ["bash", "--norc", "-c", shell], env=environment, capture_output=True, text=True, check=False
         )
         assert (done.stdout, done.stderr) == (f"{reply}\n", "")
+
+
+class TestIPv6:
+    @pytest.fixture
+    def host(self, server: MockServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+        reason = relay.why_missing()
+        if reason:
+            pytest.skip(reason)
+        monkeypatch.delenv("PYVOLUME_URL")
+        with relay.relayed(int(server.url.rpartition(":")[2])) as host:
+            yield host
+
+    @pytest.mark.parametrize("scheme", ["", "http://", "dvid://", "dvid://http://"])
+    def test_commands_reach_the_server(self, run: Run, host: str, scheme: str, voxels: NDArray[Any]) -> None:
+        server = f"{scheme}{host}"
+        assert run("ls", server, "--json").code == 0
+        assert run("info", f"{server}/:master", "--json").document["state"] == "open"
+        assert run("get", f"{server}/:master/gray[0, 1:9, :, 3]", "cut.npy").code == 0
+        np.testing.assert_array_equal(np.load("cut.npy"), voxels[0, 1:9, :, 3], strict=True)
+        assert run("put", "cut.npy", f"{server}/:master/other[0, 1:9, :, 3]").code == 0
+        assert run("diff", f"{server}/:master/gray[0, 1:9, :, 3]", f"{server}/:master/other").code == 0
+        assert run("cp", f"{server}/:master/gray", f"{server}/:master/other").code == 0
+        assert run("create", f"{server}/:master", "new", "--dtype", "uint8").code == 0
+        assert run("keys", "create", f"{server}/:master", "notes").code == 0
+        assert run("keys", "ls", f"{server}/:master/notes").code == 0
+        assert run("commit", f"{server}/:master").code == 0
+        assert run("new", f"{server}/:master").code == 0
+        assert run("tree", server).code == 0
+        assert run("log", f"{server}/:master").code == 0
+
+    def test_the_environment_names_the_server(self, run: Run, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PYVOLUME_URL", host)
+        assert run("info", ":master/gray", "--json").document["dtype"] == "uint16"
+        assert run("create", host, "--repo", "fly").code == 0
+
+    def test_a_name_that_is_not_there_is_not_found(self, run: Run, host: str) -> None:
+        done = run("info", f"{host}/:master/grey")
+        assert (done.code, "'gray'" in done.err) == (4, True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import signal
 import sys
-from typing import NoReturn
 
+from pyvolume.cli.signals import end_by_exceptions, end_undisturbed
 from pyvolume.model.extras import missing
 
 FAILED = 6
@@ -15,6 +14,7 @@ FAILED = 6
 
 def main() -> None:
     """Run the command, or say which extra it needs."""
+    end_by_exceptions()
     try:
         from pyvolume.cli.group import pyvolume
     except ImportError as error:
@@ -22,13 +22,13 @@ def main() -> None:
             raise
         sys.stderr.write(f"{missing(error.name, extra='cli', action='The command')}\n")
         sys.exit(FAILED)
-    signal.signal(signal.SIGTERM, _end)
+    except KeyboardInterrupt:
+        sys.stderr.write("pyvolume: interrupted\n")
+        sys.exit(130)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may have characters that a code page lacks
             stream.reconfigure(errors="backslashreplace")
-    pyvolume(prog_name="pyvolume")
-
-
-def _end(number: int, _frame: object) -> NoReturn:
-    """End by an exception, so that no half of a file stays behind."""
-    sys.exit(128 + number)
+    try:
+        pyvolume(prog_name="pyvolume")
+    finally:
+        end_undisturbed()

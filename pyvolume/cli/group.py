@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -14,6 +15,7 @@ from click.shell_completion import add_completion_class
 
 from pyvolume.cli.exit_codes import exit_code, sentence
 from pyvolume.cli.output import ended_quietly
+from pyvolume.cli.signals import Ended
 from pyvolume.cli.suggesting import Suggesting
 from pyvolume.stores import registry
 
@@ -79,6 +81,10 @@ class Commands(Suggesting):
         except (click.Abort, KeyboardInterrupt):
             click.echo("pyvolume: interrupted", err=True)
             sys.exit(130)
+        except Ended as ended:
+            with contextlib.suppress(OSError):  # the terminal may be closed
+                click.echo(f"pyvolume: ended by {ended.name}", err=True)
+            raise
         except Exception as error:
             if shows_traceback:
                 traceback.print_exception(error)

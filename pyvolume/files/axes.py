@@ -42,7 +42,7 @@ def viewed(array: NDArray[Any], held: str, axes: str, what: str) -> NDArray[Any]
         If an axis of several voxels would be lost.
     """
     _check_lost(array.shape, held, axes, what)
-    kept = array[tuple(slice(None) if axis in axes else 0 for axis in held)]
+    kept = array[(*(slice(None) if axis in axes else 0 for axis in held), ...)]  # a view, also of one voxel
     order = [axis for axis in held if axis in axes]
     missing = [axis for axis in axes if axis not in held]
     whole = kept[(..., *(np.newaxis,) * len(missing))]
@@ -61,6 +61,13 @@ def arranged(array: Any, held: str, axes: str, what: str) -> Any:
     return array if held == axes else Arranged(array, [held.index(axis) for axis in axes])
 
 
+def forwards(array: Any, backwards: Sequence[bool]) -> Any:
+    """Give an array of a file with some axes in the other direction; the voxels stay in the file."""
+    if isinstance(array, np.ndarray):
+        return array[tuple(slice(None, None, -1 if turned else 1) for turned in backwards)]
+    return Arranged(array, range(len(backwards)), backwards) if any(backwards) else array
+
+
 def _check_lost(shape: Sequence[int], held: str, axes: str, what: str) -> None:
     lost = {axis: length for axis, length in zip(held, shape, strict=True) if axis not in axes and length != 1}
     if lost:
@@ -68,7 +75,7 @@ def _check_lost(shape: Sequence[int], held: str, axes: str, what: str) -> None:
 
 
 class Arranged:
-    """An array of a file with its axes in another order; one slice for each of them selects voxels.
+    """An array of a file with its axes in another order or direction; one slice for each of them selects voxels.
 
     Parameters
     ----------
@@ -76,17 +83,20 @@ class Arranged:
         Sliced as a numpy array. What else is asked of this object, the array answers.
     order : sequence of int
         Which axis of the array each axis is; those that are left out have length 1.
+    backwards : sequence of bool, optional
+        Which axes are turned around.
     """
 
-    def __init__(self, array: Any, order: Sequence[int]) -> None:
+    def __init__(self, array: Any, order: Sequence[int], backwards: Sequence[bool] = ()) -> None:
         self._array = array
         self._dropped = [at for at in range(len(array.shape)) if at not in order]
         self._order = list(order)
+        self._backwards = list(backwards) or [False] * len(order)
         self.shape = tuple(array.shape[at] for at in order)
         self.ndim = len(self.shape)
         self.dtype = array.dtype
         for name in ("chunks", "shards"):
-            lengths = getattr(array, name, None)
+            lengths = None if any(self._backwards) else getattr(array, name, None)
             setattr(self, name, lengths and tuple(lengths[at] for at in order))
 
     def __getattr__(self, name: str) -> Any:
@@ -99,15 +109,19 @@ class Arranged:
 
     def __getitem__(self, key: tuple[slice, ...] | EllipsisType) -> NDArray[Any]:
         voxels = np.asarray(self._array[self._key(key)]).transpose([*self._order, *self._dropped])
-        return voxels.reshape(voxels.shape[: self.ndim])
+        return self._turned(voxels.reshape(voxels.shape[: self.ndim]))
 
     def __setitem__(self, key: tuple[slice, ...] | EllipsisType, voxels: NDArray[Any]) -> None:
-        given = voxels[(..., *(np.newaxis,) * len(self._dropped))]
+        given = self._turned(voxels)[(..., *(np.newaxis,) * len(self._dropped))]
         self._array[self._key(key)] = given.transpose(np.argsort([*self._order, *self._dropped]))
+
+    def _turned(self, voxels: NDArray[Any]) -> NDArray[Any]:
+        return voxels[tuple(slice(None, None, -1 if turned else 1) for turned in self._backwards)]
 
     def _key(self, key: tuple[slice, ...] | EllipsisType) -> tuple[slice, ...]:
         whole = [slice(None)] * len(self._array.shape)
         if key is not Ellipsis:
-            for at, each in zip(self._order, key, strict=True):
-                whole[at] = each
+            for at, each, length, turned in zip(self._order, key, self.shape, self._backwards, strict=True):
+                first, last, _ = each.indices(length)
+                whole[at] = slice(length - last, length - first) if turned else slice(first, last)
         return tuple(whole)

@@ -138,7 +138,11 @@ class Description:
     def to_document(self) -> dict[str, Any]:
         """Return what goes into the file: text, and lists of numbers or text; nothing that is not known."""
         values = dataclasses.asdict(self)
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if value or name == "axes"
+        }
 
     def to_json(self) -> str:
         """Return `to_document` as text on one line."""
@@ -164,6 +168,20 @@ class Description:
         if len(set(symbols.values())) == 1:
             return sizes, symbols["x"]
         return {axis: size * MILLIMETERS[symbols[axis]] for axis, size in sizes.items()}, "mm"
+
+    def backwards(self) -> tuple[bool, ...]:
+        """Return for each axis of the array whether its voxels go down in the volume."""
+        steps = dict(zip(self.volume_axes, self.step, strict=False))
+        return tuple(steps.get(axis, 1) < 0 for axis in self.axes)
+
+    def forwards(self, shape: Sequence[int]) -> Self:
+        """Describe the array after its backward axes are turned around."""
+        if not any(self.backwards()):
+            return self
+        lengths = dict(zip(self.axes, shape, strict=True))
+        places = zip(self.volume_axes, self.offset, self.step, strict=True)
+        offset = tuple(first + (lengths.get(axis, 1) - 1) * min(apart, 0) for axis, first, apart in places)
+        return dataclasses.replace(self, offset=offset, step=tuple(map(abs, self.step)))
 
     def key(self, dims: str, shape: Iterable[int]) -> tuple[int | slice, ...]:
         """Return where an array of this shape belongs in a volume, as literal coordinates.

@@ -14,6 +14,7 @@ import numpy as np
 
 from pyvolume.errors import MetadataError, PyVolumeError, UnsupportedError
 from pyvolume.files.atomic import appearing
+from pyvolume.files.axes import forwards
 from pyvolume.files.description import Description
 from pyvolume.model.extras import missing
 
@@ -123,7 +124,7 @@ def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[Stored]:
         if np.dtype(array.dtype).kind not in "biuf":
             raise UnsupportedError(f"read {path}: expected numbers and found {array.dtype}")
         if array.shape:
-            yield Stored(array, description)
+            yield Stored(forwards(array, description.backwards()), description.forwards(array.shape))
         elif mode == "r":
             yield _with_an_axis(array, description)
         else:
@@ -145,6 +146,11 @@ def suffix_of(path: Path) -> str | None:
 def _ending(path: Path) -> str | None:
     name = path.name.lower()
     return max((each for each in FORMATS if name.endswith(each)), key=len, default=None)
+
+
+def keeps_place(path: Path) -> bool:
+    """Whether files of a format can say where their voxels belong."""
+    return suffix_of(path) != ".npy"
 
 
 def _module_of(path: Path) -> Any:

@@ -45,11 +45,16 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
 
 def _header(shape: tuple[int, ...], dtype: np.dtype[Any], description: Description, what: str) -> Any:
     header: Any = _Image.header_class()
+    limit = np.iinfo(header["dim"].dtype).max  # nibabel writes more in one case, in a way of its own
+    if max(shape) > limit:
+        raise UnsupportedError(
+            f"{what}: expected up to {limit} voxels on an axis, which NIfTI can hold, and found {shape}"
+        )
+    header.set_data_shape(shape)
     try:
-        header.set_data_shape(shape)
         header.set_data_dtype(dtype)
     except HeaderDataError as error:
-        raise UnsupportedError(f"{what}: NIfTI has up to 32767 voxels on an axis, and some dtypes: {error}") from None
+        raise UnsupportedError(f"{what}: NIfTI has no voxels of {dtype}: {error}") from None
     header.set_xyzt_units(UNITS.get(_sizes(description)[1]))
     header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", description.to_json().encode()))
     return header

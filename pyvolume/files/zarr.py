@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,26 +21,41 @@ from pyvolume.files.names import axes_of, said_by_attributes
 CHUNK = 64
 """Voxels along each edge of a chunk, at most."""
 
+WRITERS = 4
+"""How many writes run at once."""
+
 
 @contextlib.contextmanager
 def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> Iterator[Any]:
     """Give an array in a new folder."""
-    array = zarr.create_array(
-        store=str(path),
-        shape=shape,
-        dtype=dtype,
-        chunks=tuple(min(n, CHUNK) for n in shape),
-        dimension_names=list(description.axes),
-        attributes=description.to_document(),
-    )
-    with ThreadPoolExecutor() as writers:
-        yield _Target(array, writers)
+    with _started_threads() as writers:
+        options: dict[str, Any] = {
+            "shape": shape,
+            "dtype": dtype,
+            "chunks": tuple(min(n, CHUNK) for n in shape),
+            "dimension_names": list(description.axes),
+            "attributes": description.to_document(),
+        }
+        yield _Target(writers.submit(zarr.create_array, str(path), **options).result(), writers)
+
+
+@contextlib.contextmanager
+def _started_threads() -> Iterator[ThreadPoolExecutor]:
+    """Give threads that run already: if a signal comes while one starts, the executor does not wait for its work."""
+    with ThreadPoolExecutor(WRITERS) as writers:
+        together = threading.Barrier(WRITERS)
+        try:
+            wait([writers.submit(together.wait) for _ in range(WRITERS)])
+        finally:
+            together.abort()
+        yield writers
 
 
 class _Target:
-    """Writes an array in threads that no signal interrupts: zarr would go on in the background, in a folder that goes.
+    """Writes an array in threads that no signal interrupts.
 
-    When the executor has shut down, nothing is written any more.
+    After an interrupt zarr would go on in the background and make a folder again that was removed. So the block ends
+    when the last write has ended, and the executor begins no other.
     """
 
     def __init__(self, array: Any, writers: ThreadPoolExecutor) -> None:

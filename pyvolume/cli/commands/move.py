@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -40,10 +41,8 @@ def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
         stored = Selection.of_box(volume.bounds)
         selection = stored if url.key is None else Selection.for_reading(url.key, volume.shape)
         description = describe(volume, selection)
-        if not selection.box.size or not selection.shape:
-            raise SelectionError(
-                f"get: expected voxels for a file, and {url.key} of {volume.shape} selects none or one"
-            )
+        if not selection.box.size:
+            raise SelectionError(f"get: expected voxels for a file, and {url.key} of {volume.shape} selects none")
         with (
             formats.create(file, selection.shape, volume.dtype, description, force=force) as target,
             Bar(f"get {file.name}", quiet=True) as progress,
@@ -81,12 +80,11 @@ def put(file: Path, url: Target, casting: Casting, as_json: bool) -> None:
     """
     with url.volume("r+", casting=casting) as volume, formats.read(file) as stored:
         _warn_of_sizes(file, stored.description, volume)
-        growable = volume.store.traits.growable
         if url.key is not None:
+            growable = volume.store.traits.growable
             selection = Selection.for_writing(url.key, volume.shape, growable, volume.dims)
         else:
-            key = stored.description.key("".join(volume.dims), stored.array.shape)
-            selection = Selection.of_coordinates(key, volume.bounds)
+            selection = _place(file, stored, volume)
         with Bar(f"put {file.name}", quiet=True) as progress:
             transfer = transfer_of(volume, "put")
             transfer.write_from(selection, stored.array, transfer.operation(progress))
@@ -94,14 +92,29 @@ def put(file: Path, url: Target, casting: Casting, as_json: bool) -> None:
     show(found, f"{file}: {tuple(stored.array.shape)} to {selection.box}", as_json=as_json)
 
 
+def _place(file: Path, stored: formats.Stored, volume: pyvolume.Volume) -> Selection:
+    """Select the voxels of a volume that a file says it has; without a place they begin at 0."""
+    key = stored.description.key("".join(volume.dims), stored.array.shape)
+    if not formats.keeps_place(file):
+        slices = ", ".join(str(each) if isinstance(each, int) else f"{each.start}:{each.stop}" for each in key)
+        raise SelectionError(
+            f"put {file}: the file does not say where its voxels belong; give slices, as in URL[{slices}]"
+        )
+    return Selection.of_coordinates(key, volume.bounds)
+
+
 def _warn_of_sizes(file: Path, description: Description, volume: pyvolume.Volume) -> None:
     """Say that a file has voxels of another size: nothing changes that of the volume, but it may be the wrong one."""
     found, expected = ((each.resolution, each.units) for each in (description, volume))
     if not agree(*found, *expected):
-        told = " and the volume has ".join(
-            f"{' × '.join(f'{n:g}' for n in sizes)} {units[0]}" for sizes, units in (found, expected)
-        )
+        told = " and the volume has ".join(_told(sizes, units) for sizes, units in (found, expected))
         click.echo(f"pyvolume: warning: the voxels of {file} have a size of {told}", err=True)
+
+
+def _told(sizes: Sequence[float], units: Sequence[str]) -> str:
+    if len(set(units)) == 1:
+        return f"{' × '.join(f'{n:g}' for n in sizes)} {units[0]}"
+    return " × ".join(f"{n:g} {unit}".strip() for n, unit in zip(sizes, units, strict=True))
 
 
 @click.command(short_help="Copy voxels between two volumes.")

@@ -54,7 +54,7 @@ def copy(
     progress: Progress = None,
     resume: str | os.PathLike[str] | None = None,
     verify: bool = False,
-) -> None:
+) -> int:
     """Copy voxels between two volumes, or between an array and a volume.
 
     The voxels come from the literal coordinates that they go to. They move in pieces of 16 to 64 MiB that share no
@@ -78,8 +78,13 @@ def copy(
         that was finished does nothing. If `src` is an array in memory, everything is copied again: another process
         cannot know that it is the same array.
     verify : bool
-        Read back each piece and compare its CRC-32. Pieces that the journal has are compared too, and copied again
-        where they differ.
+        Read each piece once more from both, and compare its CRC-32. Pieces that the journal has are compared too, and
+        copied again where they differ.
+
+    Returns
+    -------
+    int
+        Bytes that were written into `dst`; 0 if the journal had all pieces, so that nothing was left to do.
 
     Raises
     ------
@@ -93,7 +98,7 @@ def copy(
     MetadataError
         If the journal is that of another copy.
     AnswerError
-        If a piece is not read back as it was written.
+        If a piece that was copied differs from the source.
     StoreError
         If a store could not serve a piece; `remaining` holds the boxes that were not copied.
 
@@ -107,6 +112,7 @@ def copy(
     >>> import numpy as np, pyvolume
     >>> volume = pyvolume.from_array(np.zeros((1, 8, 8, 8), "uint8"))
     >>> pyvolume.copy(np.full((1, 4, 4, 4), 7), volume)
+    64
     >>> int(volume[...].sum()) == 7 * 4**3
     True
     """
@@ -116,7 +122,7 @@ def copy(
     box = _checked_box(source.metadata.bounds if box is None else box, source, destination)
     _check(source, destination, box, verify)
     if not box.size:
-        return
+        return 0
     traits = destination.store.traits
     grid = grid_of(traits.chunks, source.store.traits.chunks) or traits.write_grid
     pieces = _pieces(
@@ -132,7 +138,7 @@ def copy(
     with contextlib.ExitStack() as stack:
         journal = stack.enter_context(Journal(resume, copied, pieces)) if resume is not None else None
         reporter = stack.enter_context(Reporter(progress, "copy", box.size * destination.metadata.dtype.itemsize))
-        _Copy(source, destination, journal, reporter, verify).run(pieces, count)
+        return _Copy(source, destination, journal, reporter, verify).run(pieces, count)
 
 
 def _checked_box(box: BoxLike, source: Transfer, destination: Transfer) -> Box:
@@ -212,11 +218,12 @@ class _Copy:
         self._journal = journal
         self._reporter = reporter
         self._verify = verify
+        self._copied: list[Box] = []
         # nobody knows whether an array in memory is the one of the process before
         self._finished = dict(journal.finished) if journal is not None and source.store.traits.lasting else {}
 
-    def run(self, pieces: tuple[Box, ...], concurrency: int) -> None:
-        """Copy what is not finished."""
+    def run(self, pieces: tuple[Box, ...], concurrency: int) -> int:
+        """Copy what is not finished, and return how many bytes were written."""
         finished = {} if self._verify or not self._destination.store.traits.lasting else self._finished
         if finished:
             self._report(sum(box.size for box in finished))
@@ -227,6 +234,9 @@ class _Copy:
         except BaseException:
             self._calls[0].cancel()
             raise
+        if not self._copied:
+            _log.info("copy %s to %s: nothing was left to do", self._source.name, self._destination.name)
+        return sum(box.size for box in self._copied) * self._destination.metadata.dtype.itemsize
 
     def _move(self, step: Step) -> None:
         for call in self._calls:
@@ -234,15 +244,19 @@ class _Copy:
             call.touch()
         if not self._is_there(step.box):
             self._copy(step.box)
+            self._copied.append(step.box)
         self._report(step.box.size)
 
     def _is_there(self, box: Box) -> bool:
         expected = self._finished.get(box)
         if expected is None:
             return False
+        known = "the journal"
+        if self._verify:
+            expected, known = self._given(box), self._source.name
         same = self._stored(box) == expected
         if not same:
-            _log.warning("copy %s again: %s has other voxels than the journal", box, self._destination.name)
+            _log.warning("copy %s again: %s has other voxels than %s", box, self._destination.name, known)
         return same
 
     def _copy(self, box: Box) -> None:
@@ -253,15 +267,19 @@ class _Copy:
             return
         written = _checksum(voxels, self._destination.metadata.dtype)
         del voxels
-        if self._verify and (found := self._stored(box)) != written:
+        if self._verify and (found := self._stored(box)) != (written := self._given(box)):
             raise AnswerError(
-                f"verify copy of {box}: expected voxels of the checksum {written} in {self._destination.name} "
-                f"and found {found}"
+                f"verify copy of {box}: expected voxels of the checksum {written}, as in {self._source.name}, "
+                f"and found {found} in {self._destination.name}"
             )
         if self._journal is not None:
             if isinstance(self._destination.store, ArrayStore):
                 self._destination.store.flush()
             self._journal.add(box, written)
+
+    def _given(self, box: Box) -> str:
+        """Read the source once more: what arrived the first time may have been wrong."""
+        return _checksum(self._source.take(box, self._calls[0]), self._destination.metadata.dtype)
 
     def _stored(self, box: Box) -> str:
         return _checksum(self._destination.take(box, self._calls[1]), self._destination.metadata.dtype)

@@ -121,10 +121,14 @@ def test_a_copy_continues_with_what_remains(
     same(server.voxels("copy"), array)
 
 
-def test_a_finished_copy_does_nothing(server: MockServer, volumes: Copying, journal: Path) -> None:
-    pyvolume.copy(*volumes, resume=journal)
+def test_a_finished_copy_does_nothing(
+    server: MockServer, volumes: Copying, journal: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert pyvolume.copy(*volumes, resume=journal) == PIECES * BLOCK_BYTES
     before = len(server.requests)
-    pyvolume.copy(*volumes, resume=journal)
+    with caplog.at_level("INFO", "pyvolume"):
+        assert pyvolume.copy(*volumes, resume=journal) == 0
+    assert "nothing" in caplog.text
     assert len(server.requests) == before
     assert len(finished(journal)) == PIECES
 
@@ -243,10 +247,45 @@ def test_a_piece_that_changed_is_copied_again_if_verified(
     volumes[1][0, 40, 40, 40] ^= 1
     before = len(server.requests)
     seen: list[pyvolume.TransferStatus] = []
-    pyvolume.copy(*volumes, resume=journal, verify=True, progress=seen.append)
+    assert pyvolume.copy(*volumes, resume=journal, verify=True, progress=seen.append) == BLOCK_BYTES
     assert posted(server, before) == ["32_32_32/32_32_32"]
     assert seen[-1].bytes_done == array.nbytes
     same(server.voxels("copy"), array)
+
+
+def test_a_source_that_changed_is_copied_again_if_verified(
+    server: MockServer, volumes: Copying, array: NDArray[Any], journal: Path
+) -> None:
+    pyvolume.copy(*volumes, resume=journal)
+    volumes[0][0, 40, 40, 40] = array[0, 40, 40, 40] ^ 1
+    before = len(server.requests)
+    assert pyvolume.copy(*volumes, resume=journal, verify=True) == BLOCK_BYTES
+    assert posted(server, before) == ["32_32_32/32_32_32"]
+    same(volumes[1][...], volumes[0][...])
+    assert pyvolume.copy(*volumes, resume=journal, verify=True) == 0
+
+
+class Misread:
+    """An array-like that gives a wrong voxel the first time that it is read."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+        self.shape, self.dtype = array.shape, array.dtype
+        self.reads = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        self.reads += 1
+        voxels = self.array[key].copy()
+        voxels[0, 0, 0, 0] ^= self.reads == 1
+        return voxels
+
+
+def test_what_was_misread_from_the_source_is_found(array: NDArray[Any]) -> None:
+    out = np.zeros(SHAPE, "uint16")
+    pyvolume.copy(Misread(array), out)
+    assert (out != array).sum() == 1
+    with pytest.raises(AnswerError, match="verify"):
+        pyvolume.copy(Misread(array), out, verify=True)
 
 
 class Spoiling:

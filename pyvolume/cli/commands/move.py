@@ -126,7 +126,7 @@ def _told(sizes: Sequence[float], units: Sequence[str]) -> str:
     metavar="FILE",
     help="A journal: a copy that was killed continues with it.",
 )
-@click.option("--verify", is_flag=True, help="Read back each piece and compare.")
+@click.option("--verify", is_flag=True, help="Read each piece again from both and compare.")
 @as_json
 def cp(src: Target, dst: Target, resume: Path | None, verify: bool, as_json: bool) -> None:
     """Copy SRC[slices] to the same coordinates of DST; without slices all that is stored.
@@ -140,6 +140,8 @@ def cp(src: Target, dst: Target, resume: Path | None, verify: bool, as_json: boo
     with src.volume() as source, dst.volume("r+") as destination:
         box = source.bounds if src.key is None else Selection.for_reading(src.key, source.shape).as_box()
         with Bar(f"copy {source.name}", quiet=True) as progress:
-            pyvolume.copy(source, destination, box, progress=progress, resume=resume, verify=verify)
-        found = {"source": source.store.address, "destination": destination.store.address, "box": corners(box)}
-    show(found, f"copied {box} to {found['destination']}", as_json=as_json)
+            nbytes = pyvolume.copy(source, destination, box, progress=progress, resume=resume, verify=verify)
+        addresses = {"source": source.store.address, "destination": destination.store.address}
+    done = "copied" if nbytes or resume is None else "nothing was left to do, copied before:"
+    found = {**addresses, "box": corners(box), "bytes": nbytes}
+    show(found, f"{done} {box} to {addresses['destination']}", as_json=as_json)

@@ -328,8 +328,14 @@ class TestCp:
     def test_a_copy_continues(self, run: Run, server: MockServer, voxels: NDArray[Any]) -> None:
         server.faults.add(Fault("error", method="POST", status=403))
         assert run("cp", GRAY, ":master/other", "--resume", "journal").code == 5
-        assert run("cp", GRAY, ":master/other", "--resume", "journal").code == 0
+        done = run("cp", GRAY, ":master/other", "--resume", "journal")
+        assert (done.code, "nothing" in done.out) == (0, False)
         same(server.voxels("other"), voxels)
+
+    def test_a_finished_copy_says_that_nothing_was_left(self, run: Run) -> None:
+        run("cp", GRAY, ":master/other", "--resume", "journal")
+        assert "nothing" in run("cp", GRAY, ":master/other", "--resume", "journal").out
+        assert '"bytes": 0' in run("cp", GRAY, ":master/other", "--resume", "journal", "--json").out
 
     def test_a_step_is_refused(self, run: Run) -> None:
         assert run("cp", f"{GRAY}[:, ::2]", ":master/other").code == 2

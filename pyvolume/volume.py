@@ -18,6 +18,7 @@ from pyvolume.calls.retry import RetryPolicy
 from pyvolume.display import planes, table
 from pyvolume.errors import SelectionError, UnsupportedError
 from pyvolume.indexing.absolute import AbsoluteVoxels
+from pyvolume.indexing.channel import Channel
 from pyvolume.indexing.elementwise import is_array_like, reduced, refusal
 from pyvolume.indexing.selection import Selection
 from pyvolume.model import arguments
@@ -246,6 +247,29 @@ class Volume:
     def absolute(self) -> AbsoluteVoxels:
         """The voxels by absolute coordinates: ``vol.absolute[:, -10:20, 30]``, see `AbsoluteVoxels`."""
         return AbsoluteVoxels(self._read, self._write, self.bounds)
+
+    def channel(self, number: SupportsIndex) -> Channel:
+        """Return one channel of the volume as an array-like without the channel axis.
+
+        Parameters
+        ----------
+        number : int
+            Which channel; a negative number counts from the last one.
+
+        Returns
+        -------
+        Channel
+            Read and written as the volume is; nothing is asked of the store.
+
+        Raises
+        ------
+        SelectionError
+            If there is no such channel.
+        """
+        count, given = self.shape[0], arguments.integer(number, f"open a channel of {self.name}", "the number")
+        if not -count <= given < count:
+            raise SelectionError(f"open channel {given} of {self.name}: it has the channels 0 to {count - 1}")
+        return Channel(self, given % count, self._read, self._write)
 
     def describe(self) -> dict[str, Any]:
         """Return the facts about the volume as values of JSON; no request.

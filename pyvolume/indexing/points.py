@@ -67,6 +67,10 @@ class Listed:
         """The axes of the volume that the arrays cover."""
         return self.coordinates
 
+    def behind(self, axes: int) -> Listed:
+        """Return the same points of a volume with more axes in front."""
+        return dataclasses.replace(self, coordinates={axis + axes: each for axis, each in self.coordinates.items()})
+
     def along(self, axis: int) -> NDArray[np.intp]:
         """Return the coordinates of the points on an axis of the volume, in any order."""
         return self.coordinates[axis][1]
@@ -168,6 +172,10 @@ class Masked:
     def left(self) -> NDArray[np.bool_]:
         """What is left of the mask."""
         return self.mask[self.part.slices_from((0,) * self.part.ndim)]
+
+    def behind(self, axes: int) -> Masked:
+        """Return the same points of a volume with more axes in front."""
+        return dataclasses.replace(self, axis=self.axis + axes)
 
     def along(self, axis: int) -> NDArray[np.intp]:
         """Return the coordinates of the points on an axis of the volume, in order."""

@@ -123,6 +123,14 @@ class Selection:
             return Selection.of_box(self.box), self.in_box
         return self, lambda voxels: voxels
 
+    def in_channel(self, number: int) -> tuple[Selection, int]:
+        """Return the same voxels of a volume with a channel in front, and which axis of its result is the channel."""
+        box = Box((number, *self.box.start), (number + 1, *self.box.stop))
+        points = None if self.points is None else self.points.behind(1)
+        whole = Selection(box, (range(number, number + 1), *self.where), points)
+        # index arrays that are parted put their axes in front of the channel
+        return whole, 0 if points is None or whole._points_axis else len(points.shape)
+
     def shaped_as(self, shape: Sequence[int]) -> Selection:
         """Select the same voxels in a result of this shape, which differs by axes of length 1; points stay as they are.
 

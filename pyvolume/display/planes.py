@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import UnsupportedError
+from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.extras import require
 
@@ -160,8 +161,7 @@ def thumbnail_of(volume: Drawable, size: int = 256) -> Image:
         If the store could not serve a plane.
     """
     image = require("PIL.Image", extra="images", action="a thumbnail")
-    if size < 1:
-        raise ValueError(f"thumbnail: expected a size of at least 1 pixel, not {size}")
+    arguments.integer(size, "thumbnail", "a size in pixels", least=1)
     if not volume.bounds.size or len(volume.dims) < 3:
         raise UnsupportedError(f"thumbnail: expected planes of voxels and found the bounds {volume.bounds}")
     x, y, *z = volume.dims[1:4]

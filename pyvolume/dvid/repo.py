@@ -21,6 +21,7 @@ from pyvolume.dvid.versions.lookup import find, read_info, within
 from pyvolume.dvid.voxels import creation, requiring
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 from pyvolume.errors import LockedError, NotFoundError
+from pyvolume.model import arguments
 from pyvolume.transport.connection import Connection
 
 __all__ = ["Repo"]
@@ -242,7 +243,7 @@ class Repo:
             As for `create_volume`.
         """
         info = self.info()
-        exists = name in info.instances
+        exists = arguments.text(name, "require a volume", "a name") in info.instances
         uuid = self._end(info.graph) if exists else self._new_instance(name, info).uuid
         return requiring.require(
             Instance(self.connection, uuid, name),

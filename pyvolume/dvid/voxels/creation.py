@@ -130,7 +130,10 @@ def voxels_of(name: str, data: ArrayLike, shape: Sequence[int] | None, dtype: DT
     VoxelsMismatchError
         If it does not fit the dtype.
     """
-    array = np.asarray(data)
+    try:
+        array = np.asarray(data)
+    except ValueError:
+        raise MetadataError(f"create {name}: expected data of one shape and found rows of several lengths") from None
     array = array if array.ndim != 3 else array[np.newaxis]
     if array.ndim != 4 or (shape is not None and tuple(shape) != array.shape[1:]):
         wanted = "(x, y, z) or (c, x, y, z)" if shape is None else f"{tuple(shape)}, with or without a channel axis,"

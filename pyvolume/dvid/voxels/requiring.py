@@ -10,6 +10,7 @@ from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.voxels import creation
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 from pyvolume.errors import ExistsError
+from pyvolume.model import arguments
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.units import name_of
 
@@ -58,9 +59,10 @@ def require(
 def _check(volume: VoxelsAccessor, wanted: VoxelsMetadata, block_shape: Sequence[int] | None, given: set[str]) -> None:
     """Refuse a volume that is other than wanted, as far as that was given."""
     action = f"require {volume.name}"
+    blocks = tuple(arguments.each_of(block_shape or (), action, "block_shape"))
     pairs = {
         "dtype": (_voxel_of(volume.metadata), _voxel_of(wanted)),
-        "block_shape": (tuple(volume.block_shape), tuple(block_shape or ())),
+        "block_shape": (tuple(volume.block_shape), blocks),
         "resolution": (volume.resolution, wanted.resolution),
         "units": (tuple(map(name_of, volume.units)), tuple(map(name_of, wanted.units))),
         "shape": (volume.bounds, wanted.bounds),

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyvolume.display.neuroglancer import is_link, url_of
 from pyvolume.errors import AddressError, MetadataError
+from pyvolume.model.arguments import brief
 from pyvolume.model.axes import DEFAULT_DIMS
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores import registry
@@ -143,7 +144,7 @@ def from_array(
     if blocks.shape != (voxels.ndim - 1,) or blocks.dtype.kind not in "iu" or blocks.min() < 1:
         raise MetadataError(
             f"from_array: block_shape must be {voxels.ndim - 1} positive integers, one per axis behind the channel, "
-            f"not {block_shape!r}"
+            f"not {brief(block_shape)}"
         )
     return Volume(MemoryStore(voxels, metadata, block_shape=tuple(blocks.tolist()), growable=growable), metadata)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import SelectionError
+from pyvolume.model.arguments import brief
 
 Where: TypeAlias = "range | int | NDArray[np.intp]"
 """Which coordinates of an axis one part of a key selects."""
@@ -76,7 +77,7 @@ def _slice_part(value: object) -> int:
     try:
         return operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise SelectionError(f"key: slices hold integers, not {value!r}") from None
+        raise SelectionError(f"key: slices hold integers, not {brief(value)}") from None
 
 
 def _index_array(item: object) -> NDArray[Any] | int:
@@ -84,7 +85,7 @@ def _index_array(item: object) -> NDArray[Any] | int:
     try:
         array = np.asarray(item)
     except ValueError:
-        raise SelectionError(f"key: a ragged list is no index: {item!r}") from None
+        raise SelectionError(f"key: a ragged list is no index: {brief(item)}") from None
     if not array.size and not isinstance(item, np.ndarray):
         array = array.astype(np.intp)  # numpy makes floats of an empty list
     if array.dtype == object and array.size and all(isinstance(each, int) for each in array.flat):
@@ -93,7 +94,8 @@ def _index_array(item: object) -> NDArray[Any] | int:
         if array.ndim:
             raise SelectionError(f"key: index arrays hold integers or booleans, not {array.dtype}")
         raise SelectionError(
-            f"key: an index must be an integer, a slice, '...', None, or an array of integers or booleans, not {item!r}"
+            "key: an index must be an integer, a slice, '...', None, or an array of integers or booleans, "
+            f"not {brief(item)}"
         )
     if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.intp).max:
         raise SelectionError(f"key: index {array.max()} is out of bounds")

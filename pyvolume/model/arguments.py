@@ -2,9 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import operator
+import reprlib
 from collections.abc import Iterator
 from typing import Any, NoReturn
+
+LONGEST = 80
+"""A message shows at most this many characters of a value."""
+
+FEW = 6
+"""An array of so many entries is shown, a larger one is described."""
+
+
+def brief(value: object) -> str:
+    """Describe a value on one line for a message: as Python writes it, shortened; a large array by dtype and shape.
+
+    Examples
+    --------
+    >>> brief("gray"), brief([1] * 1000)
+    ("'gray'", '[1, 1, 1, 1, 1, 1, ...]')
+    >>> import numpy as np
+    >>> brief(np.zeros((1, 256, 256, 64), "uint8"))
+    'ndarray uint8 of shape (1, 256, 256, 64)'
+    """
+    text = " ".join(_Short().repr(value).split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxlong = self.maxother = LONGEST
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
+        if isinstance(shape, tuple) and dtype is not None and math.prod(shape) > FEW:
+            return f"{type(x).__name__} {dtype} of shape {shape}"
+        return super().repr_instance(x, level)
 
 
 def text(value: object, action: str, name: str) -> str:
@@ -20,7 +55,7 @@ def text(value: object, action: str, name: str) -> str:
     if not isinstance(value, str):
         _refuse(action, f"{name} as text", value)
     if not value.isascii() and value.encode(errors="replace").decode() != value:
-        raise ValueError(f"{action}: expected {name} of whole characters and found {value!r}")
+        raise ValueError(f"{action}: expected {name} of whole characters and found {brief(value)}")
     return value
 
 
@@ -39,7 +74,7 @@ def integer(value: object, action: str, name: str, least: int | None = None) -> 
     except TypeError:
         _refuse(action, f"{name} as a whole number", value)
     if least is not None and number < least:
-        raise ValueError(f"{action}: expected {name} of at least {least} and found {value!r}")
+        raise ValueError(f"{action}: expected {name} of at least {least} and found {brief(value)}")
     return number
 
 
@@ -67,7 +102,7 @@ def one_of(value: object, options: tuple[str, ...], action: str, name: str) -> N
     ValueError
     """
     if not isinstance(value, str) or value not in options:
-        raise ValueError(f"{action}: {name} is {' or '.join(map(repr, options))}, not {value!r}")
+        raise ValueError(f"{action}: {name} is {' or '.join(map(repr, options))}, not {brief(value)}")
 
 
 def each_of(values: Any, action: str, name: str) -> Iterator[Any]:
@@ -98,4 +133,4 @@ def instance_of(value: object, kind: type, action: str) -> None:
 
 
 def _refuse(action: str, expected: str, found: object) -> NoReturn:
-    raise TypeError(f"{action}: expected {expected} and found {found!r:.200}") from None
+    raise TypeError(f"{action}: expected {expected} and found {brief(found)}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyvolume.errors import MetadataError
+from pyvolume.model.arguments import brief
 
 AXES = {
     "c": "channel",
@@ -62,7 +63,7 @@ def checked_dims(dims: Sequence[str], ndim: int) -> tuple[str, ...]:
     if not is_right:
         raise MetadataError(
             f"metadata: dims must be {ndim} different letters, channel first "
-            f"(as in {''.join(DEFAULT_DIMS[:ndim])!r}), not {dims!r}"
+            f"(as in {''.join(DEFAULT_DIMS[:ndim])!r}), not {brief(dims)}"
         )
     return letters
 

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from typing import Self, SupportsIndex
 
 from pyvolume.errors import SelectionError
+from pyvolume.model.arguments import brief
 
 
 def _integers(values: Iterable[SupportsIndex], name: str) -> tuple[int, ...]:
     try:
         return tuple(map(operator.index, values))
     except TypeError:
-        raise SelectionError(f"box: {name} must be one integer per axis, not {values!r}") from None
+        raise SelectionError(f"box: {name} must be one integer per axis, not {brief(values)}") from None
 
 
 def _no_box(found: object) -> TypeError:
-    return TypeError(f"box: expected a Box and found {found!r}")
+    return TypeError(f"box: expected a Box and found {brief(found)}")
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -52,7 +53,9 @@ class Box:
     def __init__(self, start: Iterable[SupportsIndex], stop: Iterable[SupportsIndex]) -> None:
         first, last = _integers(start, "start"), _integers(stop, "stop")
         if len(first) != len(last):
-            raise SelectionError(f"box: start has {len(first)} axes and stop has {len(last)}: {first}, {last}")
+            raise SelectionError(
+                f"box: start has {len(first)} axes and stop has {len(last)}: {brief(first)}, {brief(last)}"
+            )
         for axis, (low, high) in enumerate(zip(first, last, strict=True)):
             if high < low:
                 raise SelectionError(f"box: stop is before start on axis {axis}: {low}:{high}")

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 
 from pyvolume.errors import MetadataError
 from pyvolume.model import arguments
+from pyvolume.model.arguments import brief
 from pyvolume.model.axes import AxisLabels, checked_dims, default_dims, default_labels
 from pyvolume.model.box import Box
 
@@ -24,7 +25,7 @@ def _one_per_axis(values: object, count: int, kind: type, name: str) -> tuple[An
     try:
         converted = tuple(kind(value) for value in listed)
     except (TypeError, ValueError):
-        raise MetadataError(f"metadata: {name} must be {kind.__name__}, not {values!r}") from None
+        raise MetadataError(f"metadata: {name} must be {kind.__name__}, not {brief(values)}") from None
     if len(converted) != count:
         raise MetadataError(
             f"metadata: {name} must be one value or one for each of the {count} axes behind the channel, "
@@ -131,7 +132,7 @@ class VoxelsMetadata:
         try:
             shape = tuple(map(operator.index, shape))
         except TypeError:
-            raise MetadataError(f"metadata: a shape is one integer per axis, not {shape!r}") from None
+            raise MetadataError(f"metadata: a shape is one integer per axis, not {brief(shape)}") from None
         dims = default_dims(len(shape)) if dims is None else checked_dims(dims, len(shape))
         if len(shape) < 2:
             raise MetadataError(f"metadata: a volume has an axis behind the channel, not only {dims}")
@@ -156,7 +157,7 @@ def _dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         return np.dtype(dtype)
     except (TypeError, ValueError):
-        raise MetadataError(f"metadata: expected a dtype and found {dtype!r}") from None
+        raise MetadataError(f"metadata: expected a dtype and found {brief(dtype)}") from None
 
 
 def _all_labels(given: Mapping[str, Sequence[str]], dims: tuple[str, ...], shape: tuple[int, ...]) -> AxisLabels:
@@ -174,5 +175,5 @@ def _labels_of_axis(labels: Sequence[str], dim: str, count: int) -> tuple[str, .
     is_list = not isinstance(labels, str) and isinstance(labels, Iterable)
     listed = tuple(labels) if is_list else ()
     if not is_list or len(listed) != count or not all(isinstance(label, str) for label in listed):
-        raise MetadataError(f"metadata: labels of the axis {dim!r} must be {count} texts, not {labels!r}")
+        raise MetadataError(f"metadata: labels of the axis {dim!r} must be {count} texts, not {brief(labels)}")
     return tuple(map(str, listed))

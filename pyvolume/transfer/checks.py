@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import SelectionError, VoxelsMismatchError
+from pyvolume.model.arguments import brief
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.units import readable
@@ -53,10 +54,15 @@ def as_box(box: BoxLike) -> Box:
     """
     if isinstance(box, Box):
         return box
+    corners: Any = box
     try:
-        start, stop = box
+        start, stop = corners
+        if getattr(corners, "ndim", 2) != 2 or not isinstance(start, Iterable) or isinstance(start, str):
+            raise TypeError
     except (TypeError, ValueError):
-        raise SelectionError(f"box: expected a Box, or a pair of corners, and found {box!r}") from None
+        hint = "; the box comes first, then the array" if getattr(corners, "ndim", 2) > 2 else ""
+        message = f"box: expected a Box, or a pair of corners (start, stop), and found {brief(box)}{hint}"
+        raise SelectionError(message) from None
     return Box(start, stop)
 
 
@@ -84,7 +90,7 @@ def as_piece(piece: object) -> tuple[Box, Any]:
     TypeError, SelectionError
     """
     if not isinstance(piece, tuple | list) or len(piece) != 2:
-        raise TypeError(f"write_many: expected a pair of a box and an array and found {piece!r:.200}")
+        raise TypeError(f"write_many: expected a pair of a box and an array and found {brief(piece)}")
     box, array = piece
     return as_box(box), array
 

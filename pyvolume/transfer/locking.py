@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TypeAlias
 
 from pyvolume.calls.call import Call
+from pyvolume.model.arguments import brief
 from pyvolume.model.box import Box
 from pyvolume.stores.base import StoreTraits
 from pyvolume.transfer.grid import cut, unit_grid
@@ -32,7 +33,7 @@ LOCKS_AT_ONCE = 48
 def check_lock(lock: object) -> None:
     """Refuse what is not called with a name, such as one lock for everything."""
     if lock is not None and not callable(lock):
-        raise TypeError(f"volume: lock is a function that returns the lock of a name, not {lock!r}")
+        raise TypeError(f"volume: lock is a function that returns the lock of a name, not {brief(lock)}")
 
 
 def lockable(step: Step, *, lock_aligned: bool) -> bool:

@@ -18,6 +18,7 @@ from pyvolume.calls.retry import RetryPolicy
 from pyvolume.calls.slots import Slots
 from pyvolume.errors import AnswerError, BusyError, ForbiddenError, StoreError
 from pyvolume.model import arguments
+from pyvolume.model.arguments import brief
 from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
 from pyvolume.transport.answer import Answer, translated
 from pyvolume.transport.auth import Additions, Auth
@@ -310,4 +311,4 @@ def _two_timeouts(timeout: object) -> tuple[float, float]:
             return connect, silence
         case int() | float() as both if both > 0:
             return both, both
-    raise ValueError(f"connection: timeout is seconds to connect and of silence, above 0, not {timeout!r}")
+    raise ValueError(f"connection: timeout is seconds to connect and of silence, above 0, not {brief(timeout)}")

@@ -246,7 +246,7 @@ class Volume:
     @property
     def absolute(self) -> AbsoluteVoxels:
         """The voxels by absolute coordinates: ``vol.absolute[:, -10:20, 30]``, see `AbsoluteVoxels`."""
-        return AbsoluteVoxels(self._read, self._write, self.bounds)
+        return AbsoluteVoxels(self._transfer.read, self._write, self.bounds)
 
     def channel(self, number: SupportsIndex) -> Channel:
         """Return one channel of the volume as an array-like without the channel axis.
@@ -451,7 +451,7 @@ class Volume:
         StoreError
             If the store could not serve them.
         """
-        return self._read(Selection.for_reading(key, self.shape))
+        return self._transfer.read(Selection.for_reading(key, self.shape))
 
     def __setitem__(self, key: object, values: object) -> None:
         """Write voxels: ``vol[:, 10:110] = a``; `values` are broadcast as numpy does.
@@ -662,9 +662,6 @@ class Volume:
             )
         voxels = np.asarray(self[...])
         return voxels if dtype is None else voxels.astype(dtype, copy=False)
-
-    def _read(self, selection: Selection) -> Any:
-        return self._transfer.read(selection)
 
     def _write(self, selection: Selection, values: object) -> None:
         self._transfer.write(selection, values, self._transfer.operation())

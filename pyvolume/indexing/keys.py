@@ -26,20 +26,14 @@ def spread(key: object, ndim: int) -> list[Any]:
     dots = [i for i, item in enumerate(items) if item is Ellipsis]
     if len(dots) > 1:
         raise SelectionError("key: an index can only have one ellipsis ('...')")
-    missing = ndim - sum(map(axes_of, items))
+    covered = [0 if item is None or item is Ellipsis else item.ndim if is_mask(item) else 1 for item in items]
+    missing = ndim - sum(covered)
     if missing < 0:
         raise SelectionError(f"key: too many indices: the volume has {ndim} axes, the key names {ndim - missing}")
     at = dots[0] if dots else len(items)
     # an Ellipsis of no axes still parts the index arrays beside it
     filling: list[Any] = [slice(None)] * missing or [Ellipsis] * len(dots)
     return items[:at] + filling + items[at + len(dots) :]
-
-
-def axes_of(item: Any) -> int:
-    """Return how many axes of the volume one part of a key covers."""
-    if item is None or item is Ellipsis:
-        return 0
-    return item.ndim if is_mask(item) else 1
 
 
 def is_mask(item: object) -> bool:
@@ -64,7 +58,8 @@ def _sorted_out(item: object) -> object:
     if item is None or item is Ellipsis:
         return item
     if isinstance(item, slice):
-        return slice(*(None if part is None else _slice_part(part) for part in (item.start, item.stop, item.step)))
+        parts = item.start, item.stop, item.step
+        return slice(*(part if part is None or type(part) is int else _slice_part(part) for part in parts))
     if isinstance(item, (bool, np.bool_)):
         return np.asarray(item)
     try:
@@ -104,16 +99,12 @@ def _index_array(item: object) -> NDArray[Any] | int:
     return array.astype(np.intp) if array.ndim else int(array)
 
 
-def _checked_range(item: slice, axis: int, size: int) -> range:
-    if item.step == 0:
-        raise SelectionError(f"key: a slice step cannot be 0 (axis {axis})")
-    return range(*item.indices(size))
-
-
 def clipped(item: Any, axis: int, size: int) -> Where:
     """Find the coordinates of one part of a key on an axis of this size, by numpy's rules."""
     if isinstance(item, slice):
-        return _checked_range(item, axis, size)
+        if item.step == 0:
+            raise SelectionError(f"key: a slice step cannot be 0 (axis {axis})")
+        return range(*item.indices(size))
     if isinstance(item, int):
         _check_inside(item, axis, size)
         return int(item) % size

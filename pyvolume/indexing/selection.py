@@ -282,18 +282,19 @@ def _select(
             where.append(item)
             continue
         axis = len(start)
-        if is_mask(item):
-            check_mask(item, axis, shape[axis : axis + item.ndim], takes_masks=takes_masks)
-            place = item
-        else:
-            place = locate(item, axis)
-        if isinstance(place, np.ndarray):
-            arrays.append((axis, place))
-            covered = place.ndim if is_mask(place) else 1
+        if isinstance(item, np.ndarray):
+            covered = 1
+            if is_mask(item):
+                covered = item.ndim
+                check_mask(item, axis, shape[axis : axis + covered], takes_masks=takes_masks)
+                arrays.append((axis, item))
+            else:
+                arrays.append((axis, cast("NDArray[np.intp]", locate(item, axis))))
             where += [Scattered.AXIS] * covered or [Scattered.BOOLEAN]
             start += [0] * covered
             stop += [0] * covered
         else:
+            place = cast("range | int", locate(item, axis))
             where.append(place)
             low, high = _faces(place)
             start.append(low)

@@ -89,12 +89,13 @@ class Box:
     @property
     def size(self) -> int:
         """Number of voxels, channels counted one by one."""
-        return math.prod(self.shape)
+        return math.prod(map(operator.sub, self.stop, self.start))
 
     def contains(self, other: Box) -> bool:
         """Whether every voxel of `other` lies in this box; an empty box lies in every box."""
         try:
-            return other.size == 0 or self.intersection(other) == other
+            surrounds = all(map(operator.le, self.start, other.start)) and all(map(operator.ge, self.stop, other.stop))
+            return surrounds or other.size == 0
         except AttributeError:
             raise _no_box(other) from None
 

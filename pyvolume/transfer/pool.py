@@ -107,7 +107,12 @@ def run_all(steps: Sequence[Step], move: Callable[[Step], object], call: Call, c
         The first one that a step raises. No further steps begin then; `remaining` holds the boxes that did not arrive.
     """
     if min(concurrency, len(steps)) <= 1:
-        _run_here(steps, move)
+        for done, step in enumerate(steps):
+            try:
+                move(step)
+            except BaseException as error:
+                _tell_remaining(error, steps[done:])
+                raise
         return
     jobs = [_Job(step, lambda step, _: move(step), lambda: call) for step in steps]
     error = _run_together(jobs, call, min(concurrency, len(steps)))
@@ -142,15 +147,6 @@ def _run_together(jobs: Sequence[_Job[Step, object]], call: Call, concurrency: i
         pool.linger(LINGER / concurrency)
         raise
     return errors[0] if errors else None
-
-
-def _run_here(steps: Sequence[Step], move: Callable[[Step], object]) -> None:
-    for done, step in enumerate(steps):
-        try:
-            move(step)
-        except BaseException as error:
-            _tell_remaining(error, steps[done:])
-            raise
 
 
 def _tell_remaining(error: BaseException, steps: Sequence[Step]) -> None:

@@ -13,6 +13,7 @@ import requests
 import urllib3
 
 from pyvolume.errors import AnswerError, TransportError
+from pyvolume.transport.coding import WINDOWS, Inflater
 
 PIECE = 1 << 18
 """Bytes for each read where the body cannot be received in place (256 KiB stays inside the allocator)."""
@@ -89,9 +90,11 @@ class Answer:
         self._action = action
         self._report = report
         self._received = 0
-        is_plain = self.headers.get("Content-Encoding", "identity") in {"", "identity"}
+        self._coding = self.headers.get("Content-Encoding", "").strip().lower()
+        is_plain = self._coding in {"", "identity"}
         length = self.headers.get("Content-Length", "")
         self._announced = int(length) if is_plain and length.isdigit() else None
+        self._inflater = Inflater(self._raw, self._coding, PIECE) if self._coding in WINDOWS else None
         # urllib3's own `readinto` copies, http.client's behind it does not. The private name may go one day: then,
         # and where a proxy has compressed the body, it is read piece by piece.
         behind = getattr(self._raw, "_fp", None)
@@ -102,6 +105,11 @@ class Answer:
         self._raw.close()
         self._raw.release_conn()
 
+    @property
+    def media_type(self) -> str:
+        """The type of the body, in lower case and without parameters; empty if there is none."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
     def expect(self, nbytes: int | None, content_type: str) -> None:
         """Check the head against what was agreed, before anything is received; None for a length that is not known.
 
@@ -111,7 +119,7 @@ class Answer:
             For another type or length than agreed.
         """
         found_type = self.headers.get("Content-Type", "")
-        if found_type.split(";")[0].strip() != content_type:
+        if self.media_type != content_type:
             with translated(self._action):
                 first = self._receive_some(200)
             raise AnswerError(
@@ -149,7 +157,7 @@ class Answer:
     def _receive(self, view: memoryview) -> int:
         if self._direct is not None:
             return self._direct.readinto(view)
-        data = self._raw.read(min(len(view), PIECE), decode_content=True)
+        data = self._receive_decoded(min(len(view), PIECE))
         view[: len(data)] = data
         return len(data)
 
@@ -186,8 +194,17 @@ class Answer:
 
     def _receive_some(self, limit: int) -> bytes:
         if self._direct is None:
-            return bytes(self._raw.read(limit, decode_content=True))
+            return self._receive_decoded(limit)
         return b"" if self._direct.isclosed() else self._direct.read(limit)
+
+    def _receive_decoded(self, limit: int) -> bytes:
+        if self._inflater is not None:
+            return self._inflater.read(limit)
+        if self._coding not in {"", "identity"}:
+            raise AnswerError(
+                f"{self._action}: expected no compression or {', '.join(WINDOWS)} and found {self._coding}"
+            )
+        return bytes(self._raw.read(limit, decode_content=False))
 
     def read(self, limit: int = 1 << 30) -> bytes:
         """Receive the whole body, at most `limit` bytes of it, and give the connection back.
@@ -205,6 +222,8 @@ class Answer:
             if left:
                 if self._announced is not None and self._announced > self._received:
                     raise self._ended_early(self._announced - self._received)
+                if self._inflater is not None and self._inflater.is_empty:
+                    raise http.client.HTTPException(f"{self._coding} data without a byte")
                 self._raw.release_conn()
         return b"".join(pieces)
 

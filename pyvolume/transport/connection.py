@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -253,7 +254,8 @@ class Connection:
             if request.method == "HEAD":  # the text that it may announce does not come
                 answer.finish()
             else:
-                text = answer.read(ERROR_TEXT_LIMIT)
+                with contextlib.suppress(AnswerError):  # of a page that cannot be decoded the status remains
+                    text = answer.read(ERROR_TEXT_LIMIT)
         finally:
             answer.close()
         raise self._meaning_of(request, answer, text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import requests
 
 import pyvolume
 from mockserver import Fault, MockServer
@@ -106,3 +107,15 @@ def test_what_is_no_picture_is_an_error(server: MockServer, connection: pyvolume
     server.faults.add(Fault("html", times=None, method="GET", path=".*/raw/.*"))
     with pytest.raises(AnswerError, match="expected a whole image/png and found text/html"):
         volume.image_file("xz", y=3)
+
+
+@pytest.mark.parametrize("found", ["Image/PNG", "image/png; charset=binary", "IMAGE/PNG;q=1"])
+def test_the_type_of_a_picture_has_no_case(server: MockServer, found: str) -> None:
+    def change(response: requests.Response, **_: object) -> None:
+        if response.headers.get("Content-Type") == "image/png":
+            response.headers["Content-Type"] = found
+
+    with requests.Session() as session, pyvolume.Connection(server.url, session=session) as connection:
+        session.hooks["response"].append(change)
+        volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
+        assert volume.image_file("xz", y=3).startswith(b"\x89PNG")

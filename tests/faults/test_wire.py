@@ -6,6 +6,8 @@ import gzip
 import io
 import threading
 import traceback
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -53,7 +55,19 @@ GOOD = {
     "in one chunk": chunked(BODY, OCTETS, size=10**6),
     "compressed by a proxy": answer(gzip.compress(BODY), OCTETS, "Content-Encoding: gzip"),
     "compressed and chunked": chunked(gzip.compress(BODY), OCTETS, "Content-Encoding: gzip"),
+    "compressed, in capitals": answer(gzip.compress(BODY), OCTETS, "Content-Encoding: GZIP"),
+    "compressed in parts": answer(
+        gzip.compress(BODY[:99]) + gzip.compress(BODY[99:]), OCTETS, "Content-Encoding: gzip"
+    ),
+    "deflated": chunked(zlib.compress(BODY), OCTETS, "Content-Encoding: deflate"),
+    "deflated without a head": answer(zlib.compress(BODY)[2:-4], OCTETS, "Content-Encoding: deflate"),
+    "not compressed at all": answer(BODY, OCTETS, "Content-Encoding: Identity"),
+    "type in capitals": answer(BODY, "Content-Type: Application/Octet-Stream; Charset=UTF-8"),
 }
+
+COMPRESSED = {"gzip": gzip.compress(BODY), "deflate": zlib.compress(BODY)}
+CUTS = [1, 5, 12, 100, len(COMPRESSED["gzip"]) // 2, -30, -9, -8, -4, -1]
+"""Where compressed bodies are cut: in the head, in the data, and in the checksum behind them."""
 
 
 @pytest.mark.parametrize("framing", GOOD)
@@ -96,6 +110,11 @@ BAD: dict[str, tuple[bytes, type[StoreError]]] = {
     "broken off": (answer(BODY[:-100], OCTETS, length=len(BODY)), TransportError),
     "broken off, chunked": (chunked(BODY, OCTETS)[:-500], TransportError),
     "broken compression": (answer(b"\x1f\x8b" + BODY[:100], OCTETS, "Content-Encoding: gzip"), TransportError),
+    "another compression": (answer(BODY, OCTETS, "Content-Encoding: br"), AnswerError),
+    "compressed twice": (
+        answer(gzip.compress(gzip.compress(BODY)), OCTETS, "Content-Encoding: gzip, gzip"),
+        AnswerError,
+    ),
     "no http": (b"hello\r\n\r\n", TransportError),
 }
 
@@ -120,6 +139,49 @@ def test_a_bad_answer_for_ever_is_an_error_of_its_kind(fault: str) -> None:
     ):
         read(connection)
     assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("receive", ["read", "read_into"])
+@pytest.mark.parametrize("framing", [answer, chunked])
+@pytest.mark.parametrize("coding", COMPRESSED)
+@pytest.mark.parametrize("cut", [0, *CUTS])
+def test_what_is_cut_inside_its_compression_is_read_again(
+    cut: int, coding: str, framing: Callable[..., bytes], receive: str
+) -> None:
+    whole = COMPRESSED[coding]
+    bad, good = (framing(body, OCTETS, f"Content-Encoding: {coding}") for body in (whole[:cut], whole))
+
+    def received(each: Answer) -> bytes:
+        if receive == "read":
+            return each.read()
+        out = bytearray(len(BODY))
+        each.read_into(memoryview(out))
+        each.finish()
+        return bytes(out)
+
+    with ScriptedServer([bad, good, *[bad] * 2000]) as server:
+        request = Request("read", "GET", "/key")
+        with pyvolume.Connection(server.url, retry=QUICK) as connection:
+            assert connection.exchange(request, received, Call(QUICK)) == BODY
+            assert len(server.heads) == 2
+            with pytest.raises(StoreError):
+                connection.exchange(request, received, Call(pyvolume.RetryPolicy(patience=0)))
+
+
+def test_the_status_remains_of_an_error_page_that_cannot_be_decoded() -> None:
+    page = answer(b"\x00", "Content-Encoding: br", status="403 Forbidden")
+    with (
+        ScriptedServer([page]) as server,
+        pyvolume.Connection(server.url) as connection,
+        pytest.raises(ForbiddenError),
+    ):
+        read(connection)
+
+
+def test_a_head_of_compressed_data_needs_no_data() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n"
+    with ScriptedServer([head]) as server, pyvolume.Connection(server.url) as connection:
+        connection.exchange(Request("look", "HEAD", "/key"), Answer.finish, Call(QUICK))
 
 
 def test_an_answer_error_carries_the_numbers() -> None:

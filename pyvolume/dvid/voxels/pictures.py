@@ -209,7 +209,7 @@ def _whole_file(action: str, answer: Answer, format: Format) -> bytes:  # noqa: 
     """Receive a file, and check that it is complete."""
     found, data = answer.headers.get("Content-Type", "no type"), answer.read()
     head, tail = ENDS[format]
-    if found != f"image/{format}" or not data.startswith(head) or not data.endswith(tail):
+    if answer.media_type != f"image/{format}" or not data.startswith(head) or not data.endswith(tail):
         raise AnswerError(
             f"{action}: expected a whole image/{format} and found {found} of {len(data)} bytes, "
             f"beginning {data[:40]!r}, ending {data[-200:]!r}",

@@ -269,7 +269,7 @@ class Volume:
         count, given = self.shape[0], arguments.integer(number, f"open a channel of {self.name}", "the number")
         if not -count <= given < count:
             raise SelectionError(f"open channel {given} of {self.name}: it has the channels 0 to {count - 1}")
-        return Channel(self, given % count, self._read, self._write)
+        return Channel(self, given % count, self._transfer.read, self._write)
 
     def describe(self) -> dict[str, Any]:
         """Return the facts about the volume as values of JSON; no request.

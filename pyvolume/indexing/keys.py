@@ -22,7 +22,7 @@ def spread(key: object, ndim: int) -> list[Any]:
     Lists and other array-likes are arrays then: of integers for one axis, or of booleans for as many as they have; a
     single boolean is an array without axes.
     """
-    items = [_sorted_out(item) for item in (key if isinstance(key, tuple) else (key,))]
+    items: list[Any] = [_sorted_out(item) for item in (key if isinstance(key, tuple) else (key,))]
     dots = [i for i, item in enumerate(items) if item is Ellipsis]
     if len(dots) > 1:
         raise SelectionError("key: an index can only have one ellipsis ('...')")

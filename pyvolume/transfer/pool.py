@@ -110,8 +110,8 @@ def run_all(steps: Sequence[Step], move: Callable[[Step], object], call: Call, c
         for done, step in enumerate(steps):
             try:
                 move(step)
-            except BaseException as error:
-                _tell_remaining(error, steps[done:])
+            except BaseException as stopped:
+                _tell_remaining(stopped, steps[done:])
                 raise
         return
     jobs = [_Job(step, lambda step, _: move(step), lambda: call) for step in steps]

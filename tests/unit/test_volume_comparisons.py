@@ -35,7 +35,7 @@ def test_numbers_and_arrays_are_not_compared(volume: pyvolume.Volume, compare: C
             compare(other, volume)
 
 
-@pytest.mark.parametrize("other", [None, "x", b"x", object(), {}, Ellipsis], ids=str)
+@pytest.mark.parametrize("other", [None, "x", b"x", object(), {}, Ellipsis], ids=lambda other: type(other).__name__)
 def test_any_other_object_is_unequal(volume: pyvolume.Volume, other: object) -> None:
     assert (volume == other) is False
     assert (volume != other) is True

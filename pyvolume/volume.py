@@ -40,6 +40,8 @@ from pyvolume.transfer.pool import run_ahead
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from pyvolume.display.viewer.server import Viewer
+
 T = TypeVar("T")
 
 LARGE_ARRAY_BYTES = 1 << 30
@@ -303,6 +305,45 @@ class Volume:
     def thumbnail(self, size: int = 256) -> Image:
         """Draw the three middle planes, see `pyvolume.display.planes.thumbnail_of`; needs the extra ``images``."""
         return planes.thumbnail_of(self, size)
+
+    def view(self, *, browser: bool | None = None, port: int = 0) -> Viewer:
+        """Show three planes of the volume in the browser; a notebook shows them in its output.
+
+        The page comes from this process, until it ends or until `close` of the returned object. It is for this machine
+        only, and its address holds a secret.
+
+        Parameters
+        ----------
+        browser : bool, optional
+            Whether a browser opens; by default outside of notebooks only.
+        port : int
+            Of the page; 0 takes a free one.
+
+        Returns
+        -------
+        Viewer
+            ``url`` is the address of the page; ``close()`` ends it, as does the end of a ``with`` block.
+
+        Raises
+        ------
+        UnsupportedError
+            If the axes are not c, x, y, z.
+        SelectionError
+            If the volume is empty.
+
+        Examples
+        --------
+        >>> import numpy as np, pyvolume
+        >>> with pyvolume.from_array(np.zeros((1, 8, 8, 8))).view(browser=False) as page:
+        ...     page.url
+        'http://127.0.0.1:...'
+        """
+        from pyvolume.display.viewer import server  # late: only this needs an HTTP server
+
+        viewer = server.Viewer(self, port=port)
+        if browser or (browser is None and not server.is_notebook()):
+            viewer.open_browser()
+        return viewer
 
     def __eq__(self, other: object) -> bool:
         """Whether two volumes are the same: of one address and level, with the same options.

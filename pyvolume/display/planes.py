@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 GAP = 2
 """Pixels between planes."""
 
+ALL = slice(None)
+
 
 class Drawable(Protocol):
     """What planes are cut of: a `Volume`."""
@@ -50,10 +52,14 @@ class Plane:
         Axes: channel, right, down.
     step : int
         The distance between two voxels.
+    right, down : tuple of int
+        Start and stop of the part of the volume that they stand for, in absolute coordinates.
     """
 
     voxels: NDArray[Any]
     step: int
+    right: tuple[int, int]
+    down: tuple[int, int]
 
     @property
     def pixels(self) -> bytes:
@@ -63,9 +69,9 @@ class Plane:
 
 
 def cut(
-    volume: Drawable, right: str, down: str, at: Mapping[str, int] | None = None, steps: Sequence[int] = (1, 1)
+    volume: Drawable, right: str, down: str, at: Mapping[str, int] | None = None, ranges: Sequence[slice] = (ALL, ALL)
 ) -> NDArray[Any]:
-    """Read a plane of the stored box with one request.
+    """Read a plane of the stored box, or a part of it, with one request.
 
     Parameters
     ----------
@@ -75,8 +81,8 @@ def cut(
         The axes of the plane.
     at : mapping, optional
         Coordinates on the other axes; the middle where none is given.
-    steps : sequence of int
-        Every n-th voxel to the right and downwards.
+    ranges : sequence of slice
+        Absolute coordinates to the right and downwards, with a step of at least 1.
 
     Returns
     -------
@@ -94,13 +100,13 @@ def cut(
         for axis, low, high in zip(volume.dims, bounds.start, bounds.stop, strict=True)
     ]
     key[0] = slice(None)
-    for axis, step in zip((right, down), steps, strict=True):
-        key[volume.dims.index(axis)] = slice(None, None, step)
+    for axis, taken in zip((right, down), ranges, strict=True):
+        key[volume.dims.index(axis)] = taken
     voxels = np.asarray(volume.absolute[tuple(key)])
     return voxels if volume.dims.index(right) < volume.dims.index(down) else voxels.swapaxes(1, 2)
 
 
-def read_plane(volume: Drawable, across: str, at: int, most: int) -> Plane:
+def read_plane(volume: Drawable, across: str, at: int, most: int, part: Mapping[str, tuple[int, int]]) -> Plane:
     """Read a plane that is no larger than a page can show.
 
     Parameters
@@ -113,6 +119,8 @@ def read_plane(volume: Drawable, across: str, at: int, most: int) -> Plane:
         The coordinate on it.
     most : int
         The highest number of voxels along a side.
+    part : mapping
+        Start and stop along each axis of the plane, in absolute coordinates; all of an axis that is not named.
 
     Raises
     ------
@@ -120,9 +128,17 @@ def read_plane(volume: Drawable, across: str, at: int, most: int) -> Plane:
         As a read of the volume.
     """
     right, down = (axis for axis in volume.dims[1:] if axis != across)
-    longest = max(n for axis, n in zip(volume.dims[1:], volume.bounds.shape[1:], strict=True) if axis != across)
-    step = max(1, -(-longest // most))
-    return Plane(cut(volume, right, down, {across: at}, (step, step)), step)
+    bounds = volume.bounds
+    whole = dict(zip(volume.dims, zip(bounds.start, bounds.stop, strict=True), strict=True))
+    shown = [_within(part.get(axis, whole[axis]), whole[axis]) for axis in (right, down)]
+    step = max(1, *(-(-(stop - start) // most) for start, stop in shown))
+    return Plane(cut(volume, right, down, {across: at}, [slice(*each, step) for each in shown]), step, *shown)
+
+
+def _within(wanted: tuple[int, int], whole: tuple[int, int]) -> tuple[int, int]:
+    """Return the part of a range that there is; at least one voxel."""
+    start = min(max(wanted[0], whole[0]), whole[1] - 1)
+    return start, max(min(wanted[1], whole[1]), start + 1)
 
 
 def shades(planes: Sequence[NDArray[Any]]) -> list[NDArray[np.uint8]]:
@@ -171,7 +187,7 @@ def thumbnail_of(volume: Drawable, size: int = 256) -> Image:
     scale = size / max(lengths[axis] for axis in (x, y, *z))
     pixels = {axis: max(1, round(lengths[axis] * scale)) for axis in (x, y, *z)}
     steps = {axis: max(1, counts[axis] // size) for axis in pixels}
-    drawn = shades([cut(volume, *pair, steps=[steps[axis] for axis in pair]) for pair in pairs])
+    drawn = shades([cut(volume, *pair, ranges=[slice(None, None, steps[axis]) for axis in pair]) for pair in pairs])
     beside = sum(GAP + pixels[axis] for axis in z)
     sheet: Image = image.new("RGB", (pixels[x] + beside, pixels[y] + beside))
     corners = ((0, 0), (pixels[x] + GAP, 0), (0, pixels[y] + GAP))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import webbrowser
 
 import click
 from rich.text import Text
@@ -13,7 +12,6 @@ from pyvolume.cli.output import as_json, show
 from pyvolume.cli.target import Target, target
 from pyvolume.display.neuroglancer import NeuroglancerVolume, link_of
 from pyvolume.display.viewer.server import Viewer
-from pyvolume.errors import SelectionError
 
 
 @click.command(short_help="Look at a volume in the browser.")
@@ -24,10 +22,10 @@ from pyvolume.errors import SelectionError
 def view(url: Target, port: int, no_browser: bool, as_json: bool) -> None:
     """Show three planes of a volume in the browser, until Ctrl-C.
 
-    There is a slider per axis, contrast, the list of versions, and the voxel under the pointer.
+    There is a slider per axis, zoom and pan, contrast, the list of versions, and the voxel under the pointer.
 
-    The page comes from this process and is for this machine only. A link for Neuroglancer is printed as well; that
-    page asks the volume's server itself, which must allow it (CORS).
+    The page comes from this process and is for you only: its address holds a secret. A link for Neuroglancer is
+    printed as well; that page asks the volume's server itself, which must allow it (CORS).
 
     \b
     Example:
@@ -36,8 +34,6 @@ def view(url: Target, port: int, no_browser: bool, as_json: bool) -> None:
     url.refuse_slices()
     stopped = threading.Event()
     with url.volume() as volume:
-        if not volume.bounds.size:
-            raise SelectionError(f"view: expected voxels, and {volume.store.address} is empty")
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
         with Viewer(volume, port=port) as viewer:
@@ -45,5 +41,5 @@ def view(url: Target, port: int, no_browser: bool, as_json: bool) -> None:
             text = f"{viewer.url}\nNeuroglancer: {link}" if link else viewer.url
             show({"url": viewer.url, "neuroglancer": link}, Text(text), as_json=as_json)
             if not no_browser:
-                webbrowser.open(viewer.url)
+                viewer.open_browser()
             stopped.wait()

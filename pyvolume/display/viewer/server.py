@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import html
 import json
+import secrets
 import sys
 import threading
+import webbrowser
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,15 +17,21 @@ from typing import Any, Protocol, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pyvolume.display.planes import Drawable, read_plane
-from pyvolume.errors import PyVolumeError, SelectionError
+from pyvolume.errors import PyVolumeError, SelectionError, UnsupportedError
 from pyvolume.stores.base import VoxelStore
 from pyvolume.stores.catalogue import Versioned
 
+HTML, CSS, SCRIPT = "text/html; charset=utf-8", "text/css; charset=utf-8", "text/javascript; charset=utf-8"
 FILES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/view.css": ("view.css", "text/css; charset=utf-8"),
-    "/view.js": ("view.js", "text/javascript; charset=utf-8"),
+    "": ("index.html", HTML),
+    "view.css": ("view.css", CSS),
+    **{name: (name, SCRIPT) for name in ("view.js", "frame.js", "paint.js")},
 }
+
+NOTEBOOKS = "http://localhost:* http://127.0.0.1:*"
+"""Pages that may show this one in a frame."""
+
+AXES = ("x", "y", "z")
 
 LARGEST = 2048
 """Voxels along a side of a plane at most, whatever the page asks for."""
@@ -41,8 +50,9 @@ class Viewable(Drawable, Protocol):
 class Viewer:
     """A page that shows a volume, served from this process until it is closed.
 
-    It listens on 127.0.0.1 only, and answers a browser only that has asked for this address or for localhost: a page
-    of somebody else, whose name was made to point here, learns nothing. There is nothing to write with.
+    It listens on 127.0.0.1 only. The address holds a secret, and nobody learns anything without it: neither other users
+    of this machine, nor a page of somebody else whose name was made to point here. There is nothing to write with.
+    A notebook shows the page itself.
 
     Parameters
     ----------
@@ -50,14 +60,27 @@ class Viewer:
         A volume with the axes c, x, y, z. It stays open. If it is `Versioned`, the page has a list of the versions.
     port : int
         0 takes a free one.
+
+    Raises
+    ------
+    UnsupportedError
+        If the volume has other axes.
+    SelectionError
+        If it is empty.
     """
 
     def __init__(self, volume: Viewable, *, port: int = 0) -> None:
+        if tuple(volume.dims[1:]) != AXES:
+            raise UnsupportedError(f"view: expected the axes c, x, y, z and found {', '.join(volume.dims)}")
+        if not volume.bounds.size:
+            raise SelectionError(f"view: expected voxels, and {volume.store.address} is empty")
         self._first = volume
         self._shown = volume.version_name if isinstance(volume, Versioned) else ""
         self._volumes = {self._shown: volume}
         self._versions = dict(volume.version_labels()) if isinstance(volume, Versioned) else {}
         self._lock = threading.Lock()
+        self._secret = secrets.token_urlsafe(24)
+        self._tickets: set[str] = set()
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.viewer = self
         serve = functools.partial(self._server.serve_forever, poll_interval=0.05)
@@ -66,8 +89,38 @@ class Viewer:
 
     @property
     def url(self) -> str:
-        """Where the page is."""
-        return f"http://127.0.0.1:{self._server.server_port}/"
+        """Where the page is; whoever has this address sees the volume."""
+        return f"http://127.0.0.1:{self._server.server_port}/{self._secret}/"
+
+    def open_browser(self) -> None:
+        """Open the page in the browser.
+
+        Other users may see the command line of the browser; the address on it works once.
+        """
+        ticket = secrets.token_urlsafe(24)
+        with self._lock:
+            self._tickets.add(ticket)
+        webbrowser.open(f"http://127.0.0.1:{self._server.server_port}/once/{ticket}")
+
+    def page_of(self, ticket: str) -> str | None:
+        """Return the path of the page for the address of `open_browser`, the first time."""
+        with self._lock:
+            if ticket not in self._tickets:
+                return None
+            self._tickets.remove(ticket)
+        return f"/{self._secret}/"
+
+    def is_allowed(self, secret: str) -> bool:
+        """Return whether a request holds the secret of the address."""
+        return secrets.compare_digest(secret.encode(), self._secret.encode())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._first.store.address} at {self.url}>"
+
+    def _repr_html_(self) -> str:
+        url = html.escape(self.url)
+        frame = f'<iframe src="{url}" width="100%" height="640" style="border: 0"></iframe>'
+        return f'<p><a href="{url}" target="_blank" rel="noopener">{url}</a></p>{frame}'
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +129,7 @@ class Viewer:
         self.close()
 
     def close(self) -> None:
-        """Stop serving."""
+        """Stop serving; a second call does nothing."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -134,40 +187,56 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Host") not in {f"127.0.0.1:{port}", f"localhost:{port}"}:
             self._send(HTTPStatus.FORBIDDEN, "text/plain", b"asked under another name than this server's own")
             return
+        url = urlsplit(self.path)
+        first, _, name = url.path.removeprefix("/").partition("/")
         try:
-            self._answer()
+            if first == "once":
+                self._redirect(self.server.viewer.page_of(name))
+            elif self.server.viewer.is_allowed(first):
+                self._answer(name, {name: values[-1] for name, values in parse_qs(url.query).items()})
+            else:
+                self._send(HTTPStatus.FORBIDDEN, "text/plain", b"the address lacks the secret that was printed with it")
         except (SelectionError, KeyError, ValueError) as error:
             self._send(HTTPStatus.BAD_REQUEST, "text/plain; charset=utf-8", str(error).encode())
         except PyVolumeError as error:
             self._send(HTTPStatus.BAD_GATEWAY, "text/plain; charset=utf-8", str(error).encode())
 
-    def _answer(self) -> None:
-        url = urlsplit(self.path)
-        if url.path in FILES:
-            name, content_type = FILES[url.path]
-            page = resources.files("pyvolume.display.viewer") / "page" / name
-            self._send(HTTPStatus.OK, content_type, page.read_bytes())
-            return
-        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
+    def _redirect(self, path: str | None) -> None:
+        if path is None:
+            self._send(HTTPStatus.FORBIDDEN, "text/plain", b"this address has been used; take the one that was printed")
+        else:
+            self._send(HTTPStatus.SEE_OTHER, "text/plain", b"", {"Location": path})
+
+    def _answer(self, name: str, query: Mapping[str, str]) -> None:
         version = query.get("version", "")
-        if url.path == "/volume":
+        if name in FILES:
+            file, content_type = FILES[name]
+            page = resources.files("pyvolume.display.viewer") / "page" / file
+            self._send(HTTPStatus.OK, content_type, page.read_bytes())
+        elif name == "volume":
             self._send_json(self.server.viewer.document(version))
-        elif url.path == "/plane":
+        elif name == "plane":
             self._send_plane(self.server.viewer.volume(version), query)
-        elif url.path == "/voxel":
-            at = tuple(int(query[axis]) for axis in "xyz")
+        elif name == "voxel":
+            at = tuple(int(query[axis]) for axis in AXES)
             values = self.server.viewer.volume(version).absolute[(slice(None), *at)]
             self._send_json([str(value) for value in values])  # JavaScript's numbers have 53 bits
         else:
             self._send(HTTPStatus.NOT_FOUND, "text/plain", b"no such page")
 
     def _send_plane(self, volume: Viewable, query: Mapping[str, str]) -> None:
-        if query["axis"] not in {"x", "y", "z"}:
+        if query["axis"] not in AXES:
             raise SelectionError(f"view: expected the axis x, y or z and found {query['axis']!r}")
         most = min(max(int(query.get("most", LARGEST)), 1), LARGEST)
-        plane = read_plane(volume, query["axis"], int(query["at"]), most)
+        part = {axis: _range(query[axis]) for axis in AXES if axis in query}
+        plane = read_plane(volume, query["axis"], int(query["at"]), most, part)
         _, width, height = plane.voxels.shape
-        headers = {"X-Width": width, "X-Height": height, "X-Step": plane.step}
+        headers = {
+            "X-Width": width,
+            "X-Height": height,
+            "X-Step": plane.step,
+            "X-Start": f"{plane.right[0]},{plane.down[0]}",
+        }
         self._send(HTTPStatus.OK, "application/octet-stream", plane.pixels, headers)
 
     def _send_json(self, document: object) -> None:
@@ -178,7 +247,8 @@ class _Handler(BaseHTTPRequestHandler):
         fixed = {
             "Content-Type": content_type,
             "Content-Length": len(body),
-            "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+            "Content-Security-Policy": f"default-src 'self'; img-src 'self' data:; frame-ancestors {NOTEBOOKS}",
+            "Referrer-Policy": "no-referrer",
             "Cross-Origin-Resource-Policy": "same-origin",
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-store",
@@ -190,3 +260,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
         """Keep quiet: the terminal belongs to the user."""
+
+
+def is_notebook() -> bool:
+    """Return whether this process serves a notebook, which shows a `Viewer` by itself."""
+    library = sys.modules.get("IPython")
+    return library is not None and hasattr(library.get_ipython(), "kernel")
+
+
+def _range(text: str) -> tuple[int, int]:
+    """Read ``start:stop``."""
+    start, stop = map(int, text.split(":"))
+    return start, stop

@@ -64,4 +64,7 @@ def test_a_plane_is_cut_in_the_order_of_its_axes() -> None:
     voxels = ramp((1, 5, 6, 7))
     volume = pyvolume.from_array(voxels)
     assert (cut(volume, "x", "z", {"y": 2}) == voxels[:, :, 2, :]).all()
-    assert (cut(volume, "z", "y", steps=(2, 3)) == voxels[:, 2, ::3, ::2].swapaxes(1, 2)).all()
+    assert (
+        cut(volume, "z", "y", ranges=(slice(None, None, 2), slice(None, None, 3)))
+        == voxels[:, 2, ::3, ::2].swapaxes(1, 2)
+    ).all()

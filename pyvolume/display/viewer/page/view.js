@@ -1,21 +1,24 @@
-"use strict";
 // Three planes of one volume. Each canvas has the name of the axis that stands on its plane.
 
-const AXES = ["x", "y", "z"];
-const RIGHT = {x: "z", y: "x", z: "x"};
-const DOWN = {x: "y", y: "z", z: "y"};
-const LINES = {x: "#e5534b", y: "#57ab5a", z: "#539bf5"};
+import {AXES, DOWN, Frame, RIGHT} from "./frame.js";
+import {LINES, automatic, isOutside, picture, short, show, survey} from "./paint.js";
+
 const ARRAYS = {uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, uint64: BigUint64Array,
                 int8: Int8Array, int16: Int16Array, int32: Int32Array, int64: BigInt64Array,
                 float32: Float32Array, float64: Float64Array};
+const MOST = 1024; // voxels along a side of a plane
+const MARGIN = 0.25; // of the shown part, on each side
+const STEP = 1.25;
 const byId = (id) => document.getElementById(id);
 
 let volume;
+let frame;
+let contrast = null;
+let pointer = null;
+let settled;
 const at = {};
 const planes = {};
 const waiting = {};
-let contrast = null;
-let pointer = null;
 
 async function ask(path, query) {
   const answer = await fetch(path + "?" + new URLSearchParams(query));
@@ -29,28 +32,28 @@ async function open(version) {
   volume = await (await ask("volume", {version})).json();
   const url = volume.address;
   byId("name").textContent = document.title = decodeURIComponent(url.slice(url.lastIndexOf("/") + 1));
+  const before = frame;
+  frame = new Frame(volume, at);
+  AXES.forEach((axis) => {
+    const inside = at[axis] >= frame.start(axis) && at[axis] < frame.stop(axis);
+    at[axis] = inside ? at[axis] : Math.floor((frame.start(axis) + frame.stop(axis)) / 2);
+  });
+  if (before) {
+    Object.assign(frame, {zoom: before.zoom, low: before.low});
+    frame.clamp();
+  }
   byId("facts").textContent = [
     url,
-    `${size().join(" × ")} voxels of ${volume.dtype}` + (volume.channels > 1 ? ` × ${volume.channels}` : ""),
+    `${AXES.map((axis) => frame.size(axis)).join(" × ")} voxels of ${volume.dtype}`
+      + (volume.channels > 1 ? ` × ${volume.channels}` : ""),
     `${volume.resolution.join(" × ")} ${volume.units[0]}`,
   ].join("\n");
-  AXES.forEach((axis, i) => {
-    const middle = Math.floor((volume.start[i] + volume.stop[i]) / 2);
-    const inside = at[axis] >= volume.start[i] && at[axis] < volume.stop[i];
-    at[axis] = inside ? at[axis] : middle;
-  });
   fillVersions();
   makeSliders();
   await Promise.all(AXES.map(load));
-  if (!contrast) automatic();
   draw();
   await showValue({...at});
 }
-
-function size() { return volume.stop.map((stop, i) => stop - volume.start[i]); }
-function start(axis) { return volume.start[AXES.indexOf(axis)]; }
-function stop(axis) { return volume.stop[AXES.indexOf(axis)]; }
-function resolution(axis) { return volume.resolution[AXES.indexOf(axis)]; }
 
 function fillVersions() {
   const select = byId("version");
@@ -67,7 +70,8 @@ function makeSliders() {
     name.textContent = axis;
     name.style.color = LINES[axis];
     const slider = document.createElement("input");
-    Object.assign(slider, {type: "range", id: "at-" + axis, min: start(axis), max: stop(axis) - 1, value: at[axis]});
+    const [min, max] = [frame.start(axis), frame.stop(axis) - 1];
+    Object.assign(slider, {type: "range", id: "at-" + axis, min, max, value: at[axis]});
     slider.setAttribute("aria-label", axis);
     slider.addEventListener("input", () => move({[axis]: Number(slider.value)}));
     row.append(name, slider, document.createElement("output"));
@@ -75,16 +79,35 @@ function makeSliders() {
   }));
 }
 
+// The part to ask for: the whole plane if it is small or wholly shown, else what is shown and a margin.
+function part(axis) {
+  const sides = AXES.filter((along) => along !== axis);
+  if (frame.zoom === 1 || sides.every((along) => frame.size(along) <= MOST)) return {};
+  return Object.fromEntries(sides.map((along) => {
+    const [low, high] = frame.part(along), margin = Math.ceil((high - low) * MARGIN);
+    return [along, `${Math.max(low - margin, frame.start(along))}:${Math.min(high + margin, frame.stop(along))}`];
+  }));
+}
+
+function isTooCoarse(axis) {
+  const shown = AXES.filter((along) => along !== axis).map((along) => frame.part(along)[1] - frame.part(along)[0]);
+  return planes[axis].step > Math.ceil(Math.max(...shown) * (1 + 2 * MARGIN) / MOST);
+}
+
 // The newest wish wins: a plane is asked for when the one before it has come.
 async function load(axis) {
   if (waiting[axis]) { waiting[axis] = "again"; return; }
   waiting[axis] = "once";
   try {
-    const wish = {version: volume.version, axis, at: at[axis], most: 1024};
+    const wish = {version: volume.version, axis, at: at[axis], most: MOST, ...part(axis)};
     const answer = await ask("plane", wish);
     const header = (name) => Number(answer.headers.get(name));
     const voxels = new ARRAYS[volume.dtype](await answer.arrayBuffer());
-    planes[axis] = {voxels, width: header("X-Width"), height: header("X-Height"), step: header("X-Step"), ...wish};
+    const from = answer.headers.get("X-Start").split(",").map(Number);
+    planes[axis] = {voxels, width: header("X-Width"), height: header("X-Height"), step: header("X-Step"), from,
+                    at: wish.at, ...survey(voxels)};
+    if (!contrast) adjust();
+    paint(axis);
     tell();
   } catch (error) {
     tell(error);
@@ -101,31 +124,38 @@ async function move(wish) {
   draw();
 }
 
-function* samples() {
-  for (const axis of AXES) {
-    const plane = planes[axis];
-    if (!plane) continue;
-    const every = Math.max(1, Math.floor(plane.voxels.length / 20000));
-    for (let i = 0; i < plane.voxels.length; i += every) {
-      const value = Number(plane.voxels[i]);
-      if (Number.isFinite(value)) yield value;
-    }
-  }
+function moveAlong(axis, by) {
+  const next = Math.min(Math.max(at[axis] + by, frame.start(axis)), frame.stop(axis) - 1);
+  if (next !== at[axis]) move({[axis]: next});
 }
 
-// From the darkest to nearly the brightest voxel of the planes; one bright spot does not darken the rest.
-function automatic() {
-  const values = Float64Array.from(samples()).sort();
-  if (!values.length) return;
-  const last = values.length - 1;
-  const low = volume.channels > 1 ? 0 : values[0];
-  const high = volume.channels > 1 ? 255 : values[Math.floor(last * 0.995)];
-  contrast = {low, high: high > low ? high : Math.max(values[last], low + 1)};
-  const step = volume.dtype.startsWith("float") ? (values[last] - values[0]) / 1000 || 0.001 : 1;
+// Show another part; what is missing or too coarse is asked for when the user has stopped.
+function look(change) {
+  change();
+  draw();
+  clearTimeout(settled);
+  settled = setTimeout(async () => {
+    await Promise.all(AXES.filter((axis) => planes[axis] && (isTooCoarse(axis) || isOutside(planes[axis], axis, frame)))
+      .map(load));
+    draw();
+  }, 150);
+}
+
+// Automatic contrast; without a finite voxel there is none yet, and the next plane is tried.
+function adjust() {
+  const found = automatic(Object.values(planes), volume);
+  if (!found) return;
+  contrast = {low: found.low, high: found.high};
+  const step = volume.dtype.startsWith("float") ? (found.most - found.least) / 1000 || 0.001 : 1;
   for (const id of ["low", "high"]) {
-    Object.assign(byId(id), {min: values[0], max: Math.max(values[last], contrast.high), step});
+    Object.assign(byId(id), {min: found.least, max: found.most, step, disabled: false});
     byId(id).value = contrast[id];
   }
+  AXES.forEach(paint);
+}
+
+function paint(axis) {
+  if (planes[axis]) planes[axis].drawn = picture(axis, planes[axis], volume.channels, contrast);
 }
 
 function draw() {
@@ -133,79 +163,37 @@ function draw() {
   AXES.forEach((axis) => {
     byId("at-" + axis).value = at[axis];
     byId("at-" + axis).nextElementSibling.textContent = at[axis];
-    drawPlane(axis, scale);
+    const canvas = byId(axis), plane = planes[axis];
+    show(canvas, axis, plane, frame, scale);
+    const name = `${RIGHT[axis]}${DOWN[axis]} at ${axis} = ${at[axis]}`;
+    canvas.parentElement.querySelector("figcaption").textContent = name;
+    canvas.setAttribute("aria-label", `plane ${name}`);
+    canvas.parentElement.querySelector(".notice").textContent = plane && !plane.finite ? nothing(plane) : "";
   });
-  if (!contrast) return;
-  for (const id of ["low", "high"]) byId(id + "Value").textContent = short(contrast[id]);
+  byId("zoom").textContent = `${short(Number(frame.zoom.toPrecision(3)))} ×`;
+  document.body.classList.toggle("zoomed", frame.zoom > 1);
+  byId("legend").hidden = !AXES.some((axis) => planes[axis]?.nan);
+  for (const id of ["low", "high"]) byId(id + "Value").textContent = contrast ? short(contrast[id]) : "–";
 }
 
-function short(value) {
-  const fits = value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e7);
-  return fits ? String(Number(value.toPrecision(7))).slice(0, 9) : value.toExponential(2);
-}
+function nothing(plane) { return plane.nan ? "only NaN in this plane" : "no finite voxel in this plane"; }
 
 function displayScale() {
-  const [x, y, z] = size().map((n, i) => n * volume.resolution[i]);
-  const width = Math.max(200, window.innerWidth - 350), height = Math.max(200, window.innerHeight - 80);
+  const [x, y, z] = AXES.map((axis) => frame.size(axis) * frame.resolution(axis));
+  const narrow = window.matchMedia("(max-width: 720px)").matches;
+  const width = Math.max(160, window.innerWidth - (narrow ? 30 : 350));
+  const height = Math.max(160, (window.innerHeight - 80) * (narrow ? 0.8 : 1));
   return Math.min(width / (x + z), height / (y + z));
 }
 
-function drawPlane(axis, scale) {
-  const plane = planes[axis], canvas = byId(axis);
-  const [right, down] = [RIGHT[axis], DOWN[axis]];
-  if (!plane || !contrast) return;
-  const turned = axis === "x"; // comes with y to the right and z downwards
-  const width = turned ? plane.height : plane.width, height = turned ? plane.width : plane.height;
-  const image = new ImageData(width, height);
-  const factor = 255 / (contrast.high - contrast.low);
-  const shade = (value) => (Number(value) - contrast.low) * factor; // the array clamps
-  const n = volume.channels;
-  for (let row = 0; row < height; row++) {
-    for (let column = 0; column < width; column++) {
-      const from = (turned ? column * plane.width + row : row * width + column) * n;
-      const to = (row * width + column) * 4;
-      for (let k = 0; k < 3; k++) image.data[to + k] = shade(plane.voxels[from + (n > 2 ? k : 0)]);
-      image.data[to + 3] = 255;
-    }
-  }
-  canvas.width = width;
-  canvas.height = height;
-  const shownWidth = (stop(right) - start(right)) * resolution(right) * scale;
-  const shownHeight = (stop(down) - start(down)) * resolution(down) * scale;
-  canvas.style.width = `${Math.max(1, shownWidth)}px`;
-  canvas.style.height = `${Math.max(1, shownHeight)}px`;
-  canvas.getContext("2d").putImageData(image, 0, 0);
-  crosshair(canvas, axis);
-  canvas.nextElementSibling.textContent = `${right}${down} at ${axis} = ${at[axis]}`;
-}
-
-function crosshair(canvas, axis) {
-  const figure = canvas.parentElement;
-  figure.querySelectorAll(".line").forEach((line) => line.remove());
-  for (const [along, side, length] of [[RIGHT[axis], "left", "width"], [DOWN[axis], "top", "height"]]) {
-    const line = document.createElement("div");
-    line.className = "line";
-    const share = (at[along] + 0.5 - start(along)) / (stop(along) - start(along));
-    Object.assign(line.style, {position: "absolute", pointerEvents: "none", background: LINES[along], opacity: 0.55});
-    line.style[side] = `${100 * share}%`;
-    line.style[length] = "1px";
-    line.style[side === "left" ? "top" : "left"] = "0";
-    line.style[length === "width" ? "height" : "width"] = "100%";
-    figure.append(line);
-  }
+function shares(event) {
+  const box = event.currentTarget.getBoundingClientRect();
+  return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
 }
 
 function under(event, axis) {
-  const box = event.target.getBoundingClientRect();
-  const pick = (along, share) => {
-    const there = start(along) + Math.floor(share * (stop(along) - start(along)));
-    return Math.min(Math.max(there, start(along)), stop(along) - 1);
-  };
-  return {
-    ...at,
-    [RIGHT[axis]]: pick(RIGHT[axis], (event.clientX - box.left) / box.width),
-    [DOWN[axis]]: pick(DOWN[axis], (event.clientY - box.top) / box.height),
-  };
+  const [right, down] = shares(event);
+  return {[RIGHT[axis]]: frame.voxel(RIGHT[axis], right), [DOWN[axis]]: frame.voxel(DOWN[axis], down)};
 }
 
 async function showValue(place) {
@@ -221,32 +209,88 @@ async function showValue(place) {
   }
 }
 
+function zoomAt(axis, event, factor) {
+  const [right, down] = shares(event);
+  look(() => frame.zoomBy(factor, {[RIGHT[axis]]: right, [DOWN[axis]]: down}));
+}
+
+function reset() { look(() => frame.reset()); }
+
 for (const axis of AXES) {
   const canvas = byId(axis);
-  let due;
+  let due, held = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || !frame) return;
+    canvas.setPointerCapture(event.pointerId);
+    held = {x: event.clientX, y: event.clientY, moved: false};
+  });
   canvas.addEventListener("pointermove", (event) => {
-    const place = under(event, axis);
+    if (!frame) return;
+    if (held) {
+      const [dx, dy] = [event.clientX - held.x, event.clientY - held.y];
+      if (!held.moved && Math.hypot(dx, dy) < 4) return;
+      held = {x: event.clientX, y: event.clientY, moved: true};
+      look(() => frame.pan({[RIGHT[axis]]: -dx / canvas.clientWidth, [DOWN[axis]]: -dy / canvas.clientHeight}));
+      return;
+    }
+    const place = {...at, ...under(event, axis)};
     clearTimeout(due);
     due = setTimeout(() => showValue(place), 40);
-    if (event.buttons === 1) move(only(place, axis));
   });
-  canvas.addEventListener("pointerdown", (event) => move(only(under(event, axis), axis)));
+  canvas.addEventListener("pointerup", (event) => {
+    if (held && !held.moved) {
+      const place = under(event, axis);
+      move(place);
+      showValue({...at, ...place});
+    }
+    held = null;
+  });
+  canvas.addEventListener("pointercancel", () => { held = null; });
+  canvas.addEventListener("dblclick", () => { if (frame) reset(); });
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
-    const next = at[axis] + Math.sign(event.deltaY);
-    if (next >= start(axis) && next < stop(axis)) move({[axis]: next});
+    if (!frame) return;
+    const turned = event.deltaY || event.deltaX; // Shift makes it deltaX
+    if (event.shiftKey) moveAlong(axis, Math.sign(turned));
+    else zoomAt(axis, event, Math.exp(-turned * [0.002, 0.05, 1][event.deltaMode]));
   }, {passive: false});
 }
 
-function only(place, axis) { return {[RIGHT[axis]]: place[RIGHT[axis]], [DOWN[axis]]: place[DOWN[axis]]}; }
+// Keys act on the plane that has the focus, else on xy.
+window.addEventListener("keydown", (event) => {
+  if (!frame || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select")) return;
+  const axis = AXES.includes(event.target.id) ? event.target.id : "z";
+  const [right, down] = [RIGHT[axis], DOWN[axis]];
+  const acts = {
+    "+": () => look(() => frame.zoomBy(STEP)),
+    "=": () => look(() => frame.zoomBy(STEP)),
+    "-": () => look(() => frame.zoomBy(1 / STEP)),
+    "0": reset,
+    "Home": reset,
+    "ArrowLeft": () => look(() => frame.pan({[right]: -0.1})),
+    "ArrowRight": () => look(() => frame.pan({[right]: 0.1})),
+    "ArrowUp": () => look(() => frame.pan({[down]: -0.1})),
+    "ArrowDown": () => look(() => frame.pan({[down]: 0.1})),
+    "PageUp": () => moveAlong(axis, -1),
+    "PageDown": () => moveAlong(axis, 1),
+  };
+  if (!acts[event.key]) return;
+  event.preventDefault();
+  acts[event.key]();
+});
 
 for (const id of ["low", "high"]) {
   byId(id).addEventListener("input", () => {
     contrast[id] = Number(byId(id).value);
+    AXES.forEach(paint);
     draw();
   });
 }
-byId("auto").addEventListener("click", () => { automatic(); draw(); });
+byId("auto").addEventListener("click", () => { adjust(); draw(); });
+byId("in").addEventListener("click", () => look(() => frame.zoomBy(STEP)));
+byId("out").addEventListener("click", () => look(() => frame.zoomBy(1 / STEP)));
+byId("whole").addEventListener("click", reset);
 byId("version").addEventListener("change", () => open(byId("version").value).catch(tell));
-window.addEventListener("resize", draw);
-open(new URLSearchParams(location.search).get("version") || "").then(() => { document.body.dataset.ready = "yes"; }, tell);
+window.addEventListener("resize", () => { if (frame) draw(); });
+const first = new URLSearchParams(location.search).get("version") || "";
+open(first).then(() => { document.body.dataset.ready = "yes"; }, tell);

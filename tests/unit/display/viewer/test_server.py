@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 import pyvolume
 from mockserver import Fault, MockServer
 from pyvolume.display.viewer.server import Viewer
+from pyvolume.errors import SelectionError, UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,12 @@ class Answer:
 
 
 def ask(viewer: Viewer, path: str, method: str = "GET", host: str | None = None) -> Answer:
-    port = int(viewer.url.split(":")[2].strip("/"))
+    """Ask for a path behind the secret of the viewer."""
+    return ask_at(viewer, urlsplit(viewer.url).path.rstrip("/") + path, method, host)
+
+
+def ask_at(viewer: Viewer, path: str, method: str = "GET", host: str | None = None) -> Answer:
+    port = urlsplit(viewer.url).port
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request(method, path, headers={"Host": host or f"127.0.0.1:{port}"})
@@ -67,6 +74,43 @@ def test_a_large_plane_is_thinned_out(viewer: Viewer, voxels: NDArray[Any]) -> N
     np.testing.assert_array_equal(pixels(answer, "uint16")[..., 0], voxels[0, ::3, ::3, 0].T)
 
 
+@pytest.mark.parametrize(
+    ("part", "key", "start"),
+    [
+        ("x=2:5&y=1:3", np.s_[0, 2:5, 1:3, 3], "2,1"),
+        ("x=2:5", np.s_[0, 2:5, :, 3], "2,0"),
+        ("x=-9:3&y=4:99", np.s_[0, :3, 4:, 3], "0,4"),
+        ("x=99:120&y=3:2", np.s_[0, 6:, 3:4, 3], "6,3"),
+        ("x=1:6&y=1:6&most=3", np.s_[0, 1:6:2, 1:6:2, 3], "1,1"),
+    ],
+)
+def test_a_part_of_a_plane(viewer: Viewer, voxels: NDArray[Any], part: str, key: Any, start: str) -> None:
+    answer = ask(viewer, f"/plane?axis=z&at=3&{part}")
+    assert answer.headers["X-Start"] == start
+    np.testing.assert_array_equal(pixels(answer, "uint16")[..., 0], voxels[key].T)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/volume", "/plane?axis=z&at=0", "/x/volume", "//volume", "/once/", "/once/x", "/%00/"]
+)
+def test_nobody_sees_the_page_without_its_secret(viewer: Viewer, path: str) -> None:
+    answer = ask_at(viewer, path)
+    assert answer.status == 403
+    assert b"uint16" not in answer.body
+
+
+def test_a_part_of_the_secret_does_not_help(viewer: Viewer) -> None:
+    secret = urlsplit(viewer.url).path.strip("/")
+    assert ask_at(viewer, f"/{secret}/volume").status == 200
+    for wrong in (secret[:-1], secret + "x", secret.swapcase(), ""):
+        assert ask_at(viewer, f"/{wrong}/volume").status == 403
+
+
+def test_two_viewers_have_two_secrets(viewer: Viewer, voxels: NDArray[Any]) -> None:
+    with Viewer(pyvolume.from_array(voxels)) as other:
+        assert ask_at(other, urlsplit(viewer.url).path + "volume").status == 403
+
+
 def test_colours_stand_together() -> None:
     voxels = ramp((4, 7, 6, 5))
     with Viewer(pyvolume.from_array(voxels)) as viewer:
@@ -85,7 +129,7 @@ def test_the_page_learns_what_the_volume_is(viewer: Viewer) -> None:
     assert (found["dtype"], found["start"], found["stop"]) == ("uint16", [0, 0, 0], [7, 6, 5])
 
 
-@pytest.mark.parametrize("path", ["/", "/view.js", "/view.css"])
+@pytest.mark.parametrize("path", ["/", "/view.js", "/frame.js", "/paint.js", "/view.css"])
 def test_the_page_needs_nothing_from_outside(viewer: Viewer, path: str) -> None:
     answer = ask(viewer, path)
     assert answer.status == 200
@@ -108,7 +152,16 @@ def test_nothing_is_written(viewer: Viewer, method: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/plane", "/plane?axis=c&at=0", "/plane?axis=z&at=x", "/plane?axis=z&at=99", "/voxel?x=1", "/volume?version=ab"],
+    [
+        "/plane",
+        "/plane?axis=c&at=0",
+        "/plane?axis=z&at=x",
+        "/plane?axis=z&at=99",
+        "/plane?axis=z&at=0&x=3",
+        "/plane?axis=z&at=0&x=0:b",
+        "/voxel?x=1",
+        "/volume?version=ab",
+    ],
 )
 def test_a_bad_question_is_refused(viewer: Viewer, path: str) -> None:
     assert ask(viewer, path).status == 400
@@ -141,3 +194,10 @@ def test_a_failure_of_the_server_is_told(voxels: NDArray[Any]) -> None:
         answer = ask(viewer, "/plane?axis=z&at=0")
     assert answer.status == 502
     assert b"403" in answer.body
+
+
+def test_other_axes_and_empty_volumes_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match="axes"):
+        Viewer(pyvolume.from_array(ramp((1, 7, 6))))
+    with pytest.raises(SelectionError, match="empty"):
+        Viewer(pyvolume.from_array(np.zeros((1, 0, 6, 5))))

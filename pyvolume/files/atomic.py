@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -61,6 +62,24 @@ def appearing(path: Path, *, force: bool = False) -> Iterator[Path]:
         stack.enter_context(_held(folder, wait=True))
         yield folder / path.name
         (folder / path.name).replace(path)
+
+
+def reserve(path: Path) -> None:
+    """Take the whole space of a file that is mapped into memory: if the disk is full later, the process is killed.
+
+    Raises
+    ------
+    OSError
+        If there is not enough space.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            if error.errno not in {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}:  # the file system cannot
+                raise
 
 
 def _remove_if_left(folder: Path) -> None:

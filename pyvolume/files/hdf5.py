@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import math
+import shutil
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +18,7 @@ from pyvolume.errors import MetadataError, UnsupportedError
 from pyvolume.files.axes import arranged
 from pyvolume.files.description import Description
 from pyvolume.files.names import NAMES, axes_of, said_by_attributes
+from pyvolume.model.units import readable
 
 VOXELS = "voxels"
 
@@ -28,6 +32,7 @@ CHUNK = 64
 @contextlib.contextmanager
 def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> Iterator[Any]:
     """Give a dataset in a new file."""
+    _check_space(path, math.prod(shape) * dtype.itemsize)
     with h5py.File(path, "w") as file:
         # an array without axes or without voxels has no chunks
         chunks = tuple(min(n, CHUNK) for n in shape) if shape and all(shape) else None
@@ -50,6 +55,15 @@ def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Desc
         ours = Description.of_attributes(attributes, str(path), held)
         description = ours or Description.of_foreign(held, dataset.shape)
         yield arranged(dataset, held, description.axes, what), description
+
+
+def _check_space(path: Path, nbytes: int) -> None:
+    """Refuse what does not go onto the disk: HDF5 can crash when a write fails for that."""
+    free = shutil.disk_usage(path.parent).free
+    if free < nbytes:
+        raise OSError(
+            errno.ENOSPC, f"write {path.name}: expected space for {readable(nbytes)}, {readable(free)} are free"
+        )
 
 
 def _dataset(file: h5py.File, path: Path) -> h5py.Dataset:

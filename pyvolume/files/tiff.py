@@ -13,6 +13,7 @@ import tifffile
 
 from pyvolume.errors import UnsupportedError
 from pyvolume.files import calibration
+from pyvolume.files.atomic import reserve
 from pyvolume.files.axes import laid_out, viewed
 from pyvolume.files.complete import one_image
 from pyvolume.files.description import Description
@@ -36,6 +37,7 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
     axes = description.axes
     stored = laid_out(axes, shape, PLANES, f"write {path.name}")
     mapped = tifffile.memmap(path, **_options(path, stored, dtype, description))
+    reserve(path)
     yield viewed(mapped.reshape(stored), PLANES, axes, f"write {path.name}")
     mapped.flush()
 

@@ -69,9 +69,11 @@ def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
 )
 @as_json
 def put(file: Path, url: Target, casting: Casting, as_json: bool) -> None:
-    """Write FILE to URL[slices]. Without slices the voxels go where the file says they come from, or else to 0.
+    """Write FILE to URL[slices]. Without slices the voxels go where the file says they come from.
 
-    A warning says if the voxels have another size in the file than in the volume; the volume keeps its own.
+    A file of another program begins at 0; a .npy file needs slices. What the file says of its axes and values is what
+    is stored, or it is refused. A warning says if the voxels have another size in the file than in the volume; the
+    volume keeps its own.
 
     \b
     Examples:

@@ -6,6 +6,7 @@
     ├── AddressError (ValueError)                a url or an address that names no volume
     ├── SelectionError (IndexError)              the key does not address voxels of this volume
     ├── VoxelsMismatchError (ValueError)         the array does not fit the region or the dtype
+    ├── ClosedError (ValueError)                 the volume or the connection is closed
     ├── MetadataError (ValueError)               a document breaks its schema or contradicts itself
     ├── UnsupportedError (NotImplementedError)   this store cannot do that; also a write to mode="r"
     │   └── AlignmentError (ValueError)          whole blocks only; names the nearest aligned box
@@ -78,6 +79,10 @@ class SelectionError(PyVolumeError, IndexError):
 
 class VoxelsMismatchError(PyVolumeError, ValueError):
     """The array does not fit the region or the dtype."""
+
+
+class ClosedError(PyVolumeError, ValueError):
+    """The volume or the connection is closed."""
 
 
 class MetadataError(PyVolumeError, ValueError):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
 
 import numpy as np
 
-from pyvolume.errors import AddressError, MetadataError
+from pyvolume.errors import AddressError, MetadataError, UnsupportedError
 from pyvolume.files import formats
 from pyvolume.files.description import Description
 from pyvolume.model.box import Box
@@ -54,20 +56,9 @@ class _FileDriver(Driver):
             If the file is broken.
         """
         path = Path(unquote(url.removeprefix("file://")) if url.startswith("file://") else url)
-        if not path.exists():
-            raise AddressError(f"open: there is no file {path}")
         with contextlib.ExitStack() as stack:
-            stored = stack.enter_context(formats.read(path, mode))
-            metadata = _metadata_of(stored.description, stored.array, path)
-            keeping = contextlib.ExitStack()
-            store = ArrayStore(
-                stored.array,
-                metadata,
-                axes=stored.description.axes,
-                address=address_of(stored.array) or f"file://{path.resolve()}",
-                writable=mode == "r+",
-                close=keeping.close,
-            )
+            store, metadata = _opened(path, mode)
+            stack.callback(store.close)
             volume = Volume(
                 store,
                 metadata,
@@ -77,8 +68,50 @@ class _FileDriver(Driver):
                 lock=lock,
                 lock_aligned=lock_aligned,
             )
-            keeping.push(stack.pop_all())
+            stack.pop_all()
         return volume
+
+
+def _opened(path: Path, mode: Literal["r", "r+"]) -> tuple[ArrayStore, VoxelsMetadata]:
+    """Open a file; closing the store closes it."""
+    if not path.exists():
+        raise AddressError(f"open: there is no file {path}")
+    path = path.absolute()  # files can be read when the process has gone to another folder
+    with contextlib.ExitStack() as stack:
+        stored = stack.enter_context(formats.read(path, mode))
+        metadata = _metadata_of(stored.description, stored.array, path)
+        keeping = contextlib.ExitStack()
+        store = ArrayStore(
+            stored.array,
+            metadata,
+            axes=stored.description.axes,
+            address=address_of(stored.array) or f"file://{path.resolve()}",
+            writable=mode == "r+",
+            close=keeping.close,
+            reopening=functools.partial(_reopening, path, mode),
+        )
+        keeping.push(stack.pop_all())
+    return store, metadata
+
+
+def _reopening(path: Path, mode: Literal["r", "r+"]) -> tuple[Callable[..., ArrayStore], tuple[Path, str]]:
+    """Return what is pickled in place of an open file.
+
+    Raises
+    ------
+    UnsupportedError
+        If only one process at a time can have the file open for writing.
+    """
+    if mode == "r+" and formats.suffix_of(path) in {".h5", ".hdf5"}:
+        raise UnsupportedError(
+            f"pickle or copy the volume {path}: expected mode='r', because one process at a time writes to an HDF5 "
+            "file; open it where it is written"
+        )
+    return _reopened, (path, mode)
+
+
+def _reopened(path: Path, mode: Literal["r", "r+"]) -> ArrayStore:
+    return _opened(path, mode)[0]
 
 
 def _metadata_of(description: Description, array: Any, path: Path) -> VoxelsMetadata:

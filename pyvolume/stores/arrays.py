@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, SupportsIndex, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
-from pyvolume.errors import VoxelsMismatchError
+from pyvolume.errors import ClosedError, VoxelsMismatchError
 from pyvolume.model.axes import default_dims, default_labels
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -51,7 +51,9 @@ class ArrayStore:
     writable : bool, optional
         Whether voxels can be written; by default what the array says.
     close : callable, optional
-        Called by `close`.
+        Called by `close`. The store then refuses to be used.
+    reopening : callable, optional
+        Returns what is pickled in place of the array: a function, and arguments with which it opens the store again.
     """
 
     def __init__(
@@ -63,10 +65,13 @@ class ArrayStore:
         address: str = "",
         writable: bool | None = None,
         close: Callable[[], object] | None = None,
+        reopening: Callable[[], tuple[Callable[..., ArrayStore], tuple[object, ...]]] | None = None,
     ) -> None:
         self._array = array
         self._metadata = metadata_of(array) if metadata is None else metadata
         self._close = close
+        self._reopening = reopening
+        self._is_closed = False
         self._chunks = _chunks_of(array)
         dims = self._metadata.dims
         held = tuple(axes) or dims
@@ -83,12 +88,16 @@ class ArrayStore:
             lasting=bool(place),
         )
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        return super().__reduce_ex__(protocol) if self._reopening is None else self._reopening()
+
     def read_metadata(self, call: Call) -> VoxelsMetadata:
         return self._metadata
 
     def take(self, box: Box) -> NDArray[Any]:
         """Return the voxels of a box, as a view where the array is in memory."""
-        voxels = np.asarray(self._array[self._key(box)])
+        with self._using("read voxels"):
+            voxels = np.asarray(self._array[self._key(box)])
         expected = tuple(box.shape[at] for at in self._order)
         if voxels.shape != expected:
             raise VoxelsMismatchError(
@@ -102,8 +111,26 @@ class ArrayStore:
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
         present = voxels.transpose((*self._order, *self._missing)).reshape([box.shape[at] for at in self._order])
         key = self._key(box)
-        with self._holding_chunks(key, call):
+        with self._holding_chunks(key, call), self._using("write voxels"):
             self._array[key] = present.astype(self._metadata.dtype, copy=False)
+
+    @contextlib.contextmanager
+    def _using(self, action: str) -> Iterator[None]:
+        """Use the array, which another thread may close in the meantime.
+
+        Raises
+        ------
+        ClosedError
+        """
+        closed = ClosedError(f"{action} of {self.address}: the volume is closed")
+        if self._is_closed:
+            raise closed
+        try:
+            yield
+        except Exception:
+            if self._is_closed:
+                raise closed from None
+            raise
 
     def _holding_chunks(self, key: tuple[slice, ...], call: Call) -> AbstractContextManager[None]:
         """Hold the chunks of a write: zarr reads, completes and writes those that it fills in part."""
@@ -121,14 +148,16 @@ class ArrayStore:
 
     def flush(self) -> None:
         """Let what was written survive the end of the process."""
-        owner = getattr(self._array, "file", self._array)  # the flush of an HDF5 dataset leaves its file unreadable
-        flush = getattr(owner, "flush", None)
-        if flush is not None:
-            flush()
+        with self._using("flush voxels"):
+            owner = getattr(self._array, "file", self._array)  # the flush of an HDF5 dataset leaves its file unreadable
+            flush = getattr(owner, "flush", None)
+            if flush is not None:
+                flush()
 
     def close(self) -> None:
         """Close the file, if it was opened for this store."""
         if self._close is not None:
+            self._is_closed = True
             self._close()
 
     def _key(self, box: Box) -> tuple[slice, ...]:
@@ -161,7 +190,8 @@ def address_of(array: Any) -> str:
         return _address_of_map(array)
     path = getattr(array, "store_path", None)  # zarr
     if path is not None:
-        return "" if str(path).startswith("memory:") else str(path)
+        scheme, _, place = str(path).partition("://")
+        return {"memory": "", "file": f"file://{Path(place).resolve()}"}.get(scheme, str(path))
     file = getattr(getattr(array, "file", None), "filename", None)  # h5py
     return f"file://{Path(file).resolve()}#{array.name}" if isinstance(file, str) else ""
 

@@ -17,7 +17,7 @@ import requests
 from pyvolume.calls.call import Call, Exchange
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.calls.slots import Slots
-from pyvolume.errors import AnswerError, BusyError, ForbiddenError, StoreError
+from pyvolume.errors import AnswerError, BusyError, ClosedError, ForbiddenError, StoreError
 from pyvolume.model import arguments
 from pyvolume.model.arguments import brief
 from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
@@ -278,7 +278,7 @@ class Connection:
         """Return the sender of this process."""
         with self._lock:
             if self._closed:
-                raise ValueError(f"the connection to {self.url} is closed")
+                raise ClosedError(f"connect: the connection to {self.url} is closed")
             if self._sender is None or self._process != os.getpid():
                 self._process = os.getpid()
                 self._sender = self._new_sender()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import pathlib
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import h5py
@@ -12,7 +15,7 @@ from numpy.typing import NDArray
 
 import pyvolume
 from pyvolume import Box
-from pyvolume.errors import AddressError, MetadataError, SelectionError, UnsupportedError
+from pyvolume.errors import AddressError, ClosedError, MetadataError, SelectionError, UnsupportedError
 from pyvolume.files import formats
 from pyvolume.files.description import Description
 from pyvolume.stores.arrays import ArrayStore
@@ -176,6 +179,84 @@ def test_metadata_that_does_not_fit_the_array_is_refused(items: dict[str, Any], 
         file.create_dataset("voxels", data=ARRAY).attrs.update({"axes": "cxyz", "volume_axes": "cxyz", **items})
     with pytest.raises(MetadataError):
         pyvolume.open(str(path))
+
+
+@pytest.mark.parametrize("suffix", [*IN_PLACE, *OTHERS])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda volume: volume.absolute[...],
+        lambda volume: volume.read(volume.bounds),
+        np.asarray,
+        lambda volume: volume.store.flush(),
+        lambda volume: pyvolume.compare(volume, ARRAY),
+    ],
+)
+def test_a_closed_volume_refuses_to_be_used(
+    suffix: str, use: Callable[[pyvolume.Volume], object], tmp_path: pathlib.Path
+) -> None:
+    volume = pyvolume.open(written(tmp_path, suffix, description=Description("cxyz", "cxyz")))
+    volume.close()
+    volume.close()
+    assert volume.shape == SHAPE
+    with pytest.raises(ClosedError, match="closed"):
+        use(volume)
+
+
+@pytest.mark.parametrize("suffix", IN_PLACE)
+def test_a_closed_volume_is_not_written(suffix: str, tmp_path: pathlib.Path) -> None:
+    volume = pyvolume.open(written(tmp_path, suffix, description=Description("cxyz", "cxyz")), "r+")
+    volume.close()
+    with pytest.raises(ClosedError):
+        volume[...] = 1
+
+
+@pytest.mark.parametrize("suffix", [*IN_PLACE, *OTHERS])
+@pytest.mark.parametrize("copied", [lambda volume: pickle.loads(pickle.dumps(volume)), copy.deepcopy])
+def test_a_pickled_volume_opens_its_file_again(
+    suffix: str,
+    copied: Callable[[pyvolume.Volume], pyvolume.Volume],
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pyvolume.open(pathlib.Path(written(tmp_path, suffix)).name, casting="unsafe") as volume:
+        monkeypatch.chdir("/")
+        other = copied(volume)
+    with other:
+        same(other.read(volume.bounds), ARRAY)
+        assert (other.metadata, other.mode, other.store.address) == (volume.metadata, "r", volume.store.address)
+    with pytest.raises(ClosedError):
+        other.read(volume.bounds)
+
+
+def test_the_options_of_a_volume_are_pickled(tmp_path: pathlib.Path) -> None:
+    path = written(tmp_path, ".npy", description=Description("cxyz", "cxyz"))
+    with pyvolume.open(path, "r+", casting="unsafe") as volume, pickle.loads(pickle.dumps(volume)) as other:
+        other[0, 0, 0, 0] = 1.75
+        assert volume[0, 0, 0, 0] == 1
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".zarr"])
+def test_a_file_that_several_may_write_is_pickled_for_writing(suffix: str, tmp_path: pathlib.Path) -> None:
+    path = written(tmp_path, suffix, description=Description("cxyz", "cxyz"))
+    with pyvolume.open(path, "r+") as volume, pickle.loads(pickle.dumps(volume)) as other:
+        other[0, 2] = 9
+        assert (volume[0, 2] == 9).all()
+
+
+def test_a_file_with_one_writer_is_not_pickled_for_writing(tmp_path: pathlib.Path) -> None:
+    with pyvolume.open(written(tmp_path, ".h5"), "r+") as volume, pytest.raises(UnsupportedError, match="pickle"):
+        pickle.dumps(volume)
+
+
+def test_a_pickled_volume_whose_file_is_gone_is_refused(tmp_path: pathlib.Path) -> None:
+    path = written(tmp_path, ".h5")
+    with pyvolume.open(path) as volume:
+        data = pickle.dumps(volume)
+    pathlib.Path(path).unlink()
+    with pytest.raises(AddressError, match="file"):
+        pickle.loads(data)
 
 
 @pytest.mark.parametrize("suffix", IN_PLACE)

@@ -119,6 +119,15 @@ def test_zarr_arrays_are_named_by_their_place(tmp_path: pathlib.Path) -> None:
     assert stores[0].traits.chunks == (1, 5, 3, 7)
 
 
+def test_every_path_to_a_zarr_array_is_one_address(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zarr.create_array(store=str(tmp_path / "a.zarr"), shape=SHAPE, dtype="uint8")
+    (tmp_path / "link.zarr").symlink_to("a.zarr")
+    monkeypatch.chdir(tmp_path)
+    paths = ["a.zarr", "./link.zarr", str(tmp_path / "a.zarr")]
+    addresses = {ArrayStore(zarr.open_array(path, mode="r")).address for path in paths}
+    assert addresses == {f"file://{tmp_path.resolve() / 'a.zarr'}"}
+
+
 def test_parts_of_a_memory_map_have_addresses_of_their_own(tmp_path: pathlib.Path) -> None:
     mapped = np.memmap(tmp_path / "voxels", "uint8", "w+", offset=24, shape=SHAPE)
     again = np.memmap(tmp_path / "voxels", "uint8", "r", offset=24, shape=SHAPE)

@@ -21,7 +21,15 @@ from requests.adapters import HTTPAdapter
 
 from pyvolume import Connection, RetryPolicy
 from pyvolume.calls.call import Call
-from pyvolume.errors import AddressError, AnswerError, ForbiddenError, RefusedError, StoreError, TransportError
+from pyvolume.errors import (
+    AddressError,
+    AnswerError,
+    ClosedError,
+    ForbiddenError,
+    RefusedError,
+    StoreError,
+    TransportError,
+)
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.auth import Additions, BearerToken
 from pyvolume.transport.request import Request, Upload
@@ -523,7 +531,7 @@ class TestClosing:
     def test_a_closed_connection_refuses_to_be_used(self, web: Web, connect: Callable[..., Connection]) -> None:
         with connect() as connection:
             get(connection)
-        with pytest.raises(ValueError, match=f"the connection to {web.url} is closed"):
+        with pytest.raises(ClosedError, match=f"the connection to {web.url} is closed"):
             get(connection)
 
     def test_closing_twice_does_no_harm(self, connect: Callable[..., Connection]) -> None:

@@ -10,14 +10,24 @@ import click
 import pyvolume
 from pyvolume.calls.progress import Bar
 from pyvolume.cli.output import as_json, corners, show
+from pyvolume.cli.streams import STREAM, read_file, written_file
 from pyvolume.cli.target import Target, target
 from pyvolume.errors import SelectionError
 from pyvolume.files import formats
 from pyvolume.files.description import Description, describe
+from pyvolume.files.placed import placed
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.units import agree
 from pyvolume.transfer.casting import Casting
 from pyvolume.volume import transfer_of
+
+resume = click.option(
+    "--resume",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="JOURNAL",
+    help="A file: a copy that was killed continues with it.",
+)
+verify = click.option("--verify", is_flag=True, help="Read each piece again from both and compare.")
 
 
 @click.command(short_help="Read voxels into a file.")
@@ -30,21 +40,23 @@ def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
 
     The suffix of FILE says which format: .npy .npz .h5 .tif .ome.tif .nii.gz .zarr, or .png .jpg for one plane. Where
     the voxels come from goes into the file (but for .npy, which has no place for it), and `put` brings them back
-    there. The file appears when it is complete.
+    there. The file appears when it is complete. A FILE called - is the standard output, as .npy.
 
     \b
     Examples:
       pyvolume get "dvid://http://localhost:8000/:master/gray[:, 10:110, 20:120]" cut.h5
       pyvolume get "dvid://http://localhost:8000/:master/gray[0, :, :, 64]" plane.png
     """
-    with url.volume() as volume:
+    if file == STREAM and as_json:
+        raise click.UsageError("-: expected voxels on the standard output, or --json", click.get_current_context())
+    with written_file(file) as path, url.volume() as volume:
         stored = Selection.of_box(volume.bounds)
         selection = stored if url.key is None else Selection.for_reading(url.key, volume.shape)
         description = describe(volume, selection)
         if not selection.box.size:
             raise SelectionError(f"get: expected voxels for a file, and {url.key} of {volume.shape} selects none")
         with (
-            formats.create(file, selection.shape, volume.dtype, description, force=force) as target,
+            formats.create(path, selection.shape, volume.dtype, description, force=force) as target,
             Bar(f"get {file.name}", quiet=True) as progress,
         ):
             transfer = transfer_of(volume, "get")
@@ -54,11 +66,12 @@ def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
             "shape": list(selection.shape),
             "dtype": volume.dtype.name,
         } | description.to_document()
-    show(found, f"{file}: {selection.shape} {volume.dtype.name} of {selection.box}", as_json=as_json)
+    if file != STREAM:
+        show(found, f"{file}: {selection.shape} {volume.dtype.name} of {selection.box}", as_json=as_json)
 
 
 @click.command(short_help="Write voxels from a file.")
-@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, allow_dash=True, path_type=Path))
 @click.argument("url", type=target)
 @click.option(
     "--casting",
@@ -67,20 +80,24 @@ def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
     show_default=True,
     help="Which values may change: none, or by numpy's rules.",
 )
+@resume
+@verify
 @as_json
-def put(file: Path, url: Target, casting: Casting, as_json: bool) -> None:
+def put(file: Path, url: Target, casting: Casting, *, resume: Path | None, verify: bool, as_json: bool) -> None:
     """Write FILE to URL[slices]. Without slices the voxels go where the file says they come from.
 
     A file of another program begins at 0; a .npy file needs slices. What the file says of its axes and values is what
     is stored, or it is refused. A warning says if the voxels have another size in the file than in the volume; the
-    volume keeps its own.
+    volume keeps its own. A FILE called - is the standard input, as .npy.
 
     \b
     Examples:
       pyvolume put cut.h5 dvid://http://localhost:8000/:trial/gray
       pyvolume put scan.nii.gz "dvid://http://localhost:8000/:master/gray[:, 100:228, 50:146, 0:24]"
     """
-    with url.volume("r+", casting=casting) as volume, formats.read(file) as stored:
+    if file == STREAM and resume is not None:
+        raise click.UsageError("--resume: the standard input cannot be read again", click.get_current_context())
+    with read_file(file) as path, url.volume("r+", casting=casting) as volume, formats.read(path) as stored:
         _warn_of_sizes(file, stored.description, volume)
         if url.key is not None:
             growable = volume.store.traits.growable
@@ -88,8 +105,12 @@ def put(file: Path, url: Target, casting: Casting, as_json: bool) -> None:
         else:
             selection = _place(file, stored, volume)
         with Bar(f"put {file.name}", quiet=True) as progress:
-            transfer = transfer_of(volume, "put")
-            transfer.write_from(selection, stored.array, transfer.operation(progress))
+            if resume is None and not verify:
+                transfer = transfer_of(volume, "put")
+                transfer.write_from(selection, stored.array, transfer.operation(progress))
+            else:
+                source = placed(stored, path, selection, volume)
+                pyvolume.copy(source, volume, progress=progress, resume=resume, verify=verify)
     found = {"file": str(file), "shape": list(stored.array.shape), "box": corners(selection.box)}
     show(found, f"{file}: {tuple(stored.array.shape)} to {selection.box}", as_json=as_json)
 
@@ -97,7 +118,7 @@ def put(file: Path, url: Target, casting: Casting, as_json: bool) -> None:
 def _place(file: Path, stored: formats.Stored, volume: pyvolume.Volume) -> Selection:
     """Select the voxels of a volume that a file says it has; without a place they begin at 0."""
     key = stored.description.key("".join(volume.dims), stored.array.shape)
-    if not formats.keeps_place(file):
+    if file == STREAM or not formats.keeps_place(file):
         slices = ", ".join(str(each) if isinstance(each, int) else f"{each.start}:{each.stop}" for each in key)
         raise SelectionError(
             f"put {file}: the file does not say where its voxels belong; give slices, as in URL[{slices}]"
@@ -122,13 +143,8 @@ def _told(sizes: Sequence[float], units: Sequence[str]) -> str:
 @click.command(short_help="Copy voxels between two volumes.")
 @click.argument("src", type=target)
 @click.argument("dst", type=target)
-@click.option(
-    "--resume",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="A journal: a copy that was killed continues with it.",
-)
-@click.option("--verify", is_flag=True, help="Read each piece again from both and compare.")
+@resume
+@verify
 @as_json
 def cp(src: Target, dst: Target, resume: Path | None, verify: bool, as_json: bool) -> None:
     """Copy SRC[slices] to the same coordinates of DST; without slices all that is stored.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -55,7 +56,8 @@ class _FileDriver(Driver):
         MetadataError
             If the file is broken.
         """
-        path = Path(unquote(url.removeprefix("file://")) if url.startswith("file://") else url)
+        scheme = re.match(r"file:(//|(?=/))", url, re.IGNORECASE)
+        path = Path(unquote(url[scheme.end() :]) if scheme else url)
         with contextlib.ExitStack() as stack:
             store, metadata = _opened(path, mode)
             stack.callback(store.close)
@@ -75,7 +77,8 @@ class _FileDriver(Driver):
 def _opened(path: Path, mode: Literal["r", "r+"]) -> tuple[ArrayStore, VoxelsMetadata]:
     """Open a file; closing the store closes it."""
     if not path.exists():
-        raise AddressError(f"open: there is no file {path}")
+        hint = f"; the command 'pyvolume get URL {path}' makes one" if mode == "r+" else ""
+        raise AddressError(f"open: there is no file {path}{hint}")
     path = path.absolute()  # files can be read when the process has gone to another folder
     with contextlib.ExitStack() as stack:
         stored = stack.enter_context(formats.read(path, mode))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Literal, Protocol, cast
@@ -75,6 +76,10 @@ class Driver(Protocol):
         raise UnsupportedError(f"open {without_secrets(url)}: this protocol has volumes only, and no lists of them")
 
 
+_ONE_SLASH = re.compile(r"(?!file:)([a-z][a-z\d+.-]+):/(?!/)", re.IGNORECASE)
+"""The beginning of a url that lacks a slash; ``C:/`` is a path, and ``file:/path`` is right."""
+
+
 def names() -> list[str]:
     """Return the names of all drivers: those of pyvolume, then those of other packages."""
     others = {point.name for point in entry_points(group=GROUP)} - DRIVERS.keys()
@@ -107,10 +112,15 @@ def find(url: str) -> tuple[str, Driver]:
     AddressError
         If no driver recognises it.
     """
+    one_slash = _ONE_SLASH.match(url)
+    if one_slash:
+        wanted = f"{one_slash[1]}://{url[one_slash.end() :]}"
+        raise AddressError(f"open: expected two slashes, as in {without_secrets(wanted)!r}, and found one")
     scheme, separator, _ = url.partition("://")
     known = names()
-    if separator and scheme in known:
-        return scheme, load(scheme)
+    named = next((name for name in known if separator and name.lower() == scheme.lower()), None)
+    if named is not None:
+        return named, load(named)
     for name in known:
         driver = load(name)
         if driver.recognises(url):
@@ -165,7 +175,7 @@ def own_commands() -> dict[str, str]:
 
 def recognised(text: str) -> bool:
     """Whether a text is a url: it has a scheme, or a driver recognises it."""
-    return "://" in text or any(load(name).recognises(text) for name in names())
+    return "://" in text or _ONE_SLASH.match(text) is not None or any(load(name).recognises(text) for name in names())
 
 
 def open_url(url: str, mode: Literal["r", "r+"], options: Mapping[str, Any]) -> Any:

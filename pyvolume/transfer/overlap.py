@@ -33,13 +33,17 @@ def apart(store: Any, values: Any) -> Any:
     first, second = memory_of(store), values if is_array else memory_of(source)
     shares = first is not None and second is not None and np.may_share_memory(first, second)
     address = getattr(source, "address", None) or address_of(values)
-    if not shares and (not address or _place(str(address)) != _place(store.address)):
+    is_same = _name_of(source, str(address or "")) in {_name_of(store, store.address)} - {""}
+    if not shares and not is_same:
         return values
     return values.copy(order="K") if is_array else np.asarray(values[...])
 
 
-def _place(address: str) -> str:
-    """Return the part of an address that names what is stored, whatever is seen of it."""
+def _name_of(store: Any, address: str) -> str:
+    """Return what names the stored voxels, whatever is seen of them and however their server is written."""
+    voxels: str = getattr(getattr(store, "traits", None), "voxels", "")
+    if voxels:
+        return voxels
     path, _, _ = address.partition("?")
     file, _, part = path.partition("#")
     return file if part.startswith("offset=") else path

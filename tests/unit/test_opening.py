@@ -57,6 +57,20 @@ def test_a_url_of_something_else_is_refused_with_the_call_for_it(url: str, call:
     assert call in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("dvid:/http://localhost:8000/ab/gray", "dvid://http://localhost:8000/ab/gray"),
+        ("dvid:/localhost:8000/ab/cut.h5", "dvid://localhost:8000/ab/cut.h5"),
+        ("HTTP:/localhost:8000/ab/gray", "HTTP://localhost:8000/ab/gray"),
+    ],
+)
+def test_a_url_with_one_slash_is_refused_with_two(url: str, wanted: str) -> None:
+    with pytest.raises(AddressError, match="slash") as caught:
+        pyvolume.open(url)
+    assert repr(wanted) in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["s3://http://host/ab/gray", "n5://here/gray", "DVID2://http://h/u/n"])
 def test_an_unknown_scheme_is_refused_with_the_known_ones(url: str) -> None:
     with pytest.raises(AddressError, match="dvid"):

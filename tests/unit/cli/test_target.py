@@ -75,6 +75,11 @@ def test_an_argument_is_a_url_and_slices(text: str, url: str, key: Any) -> None:
     assert parse_target(text) == Target(url, key)
 
 
+def test_a_url_with_one_slash_is_not_the_rest_of_another() -> None:
+    with pytest.raises(AddressError, match="slash"):
+        parse_target("dvid:/localhost:8000/ab/gray", HOST)
+
+
 @pytest.mark.parametrize("default", [HOST, f"{HOST}/", f"dvid://{HOST}"])
 def test_the_environment_completes_it(default: str) -> None:
     assert parse_target(":master/gray[0]", default) == Target(f"{default.rstrip('/')}/:master/gray", (0,))

@@ -133,6 +133,19 @@ def test_what_is_no_file_of_voxels_is_refused(url: str) -> None:
         pyvolume.open(url)
 
 
+@pytest.mark.parametrize("form", ["file://{}", "file:{}", "FILE:///{}"])
+def test_the_url_of_a_file_opens_it(form: str, tmp_path: pathlib.Path) -> None:
+    with pyvolume.open(form.format(written(tmp_path, ".h5"))) as volume:
+        assert volume.bounds.shape == SHAPE
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [("r", False), ("r+", True)])
+def test_a_file_that_is_to_be_written_first_is_made_by_get(mode: Any, is_told: bool, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(AddressError, match="no file") as caught:
+        pyvolume.open(tmp_path / "new.h5", mode)
+    assert ("pyvolume get" in str(caught.value)) is is_told
+
+
 def test_a_broken_file_is_refused(tmp_path: pathlib.Path) -> None:
     (tmp_path / "cut.h5").write_bytes(b"nothing")
     with pytest.raises(MetadataError):

@@ -21,6 +21,9 @@ from pyvolume.volume import Volume
 
 AnyVolume = TypeVar("AnyVolume", bound=Volume)
 
+CUBE_AXES = 3
+"""An array of so many axes may have a channel or not."""
+
 
 @overload
 def open(  # noqa: A001 - as in pyvolume.open
@@ -113,10 +116,12 @@ def from_array(
 
     Parameters
     ----------
-    array : array-like of two to six axes, channel first
+    array : array-like of one to six axes, the channel first if there is one
         Not copied: a write to the volume changes it, until the volume has to grow.
     dims : sequence of str, optional
-        One letter per axis, channel first, as in ``"cxyz"``; the first letters of ``"cxyztu"`` by default.
+        One letter per axis, as in ``"cxyz"``; the first letters of ``"cxyztu"`` by default. Without ``"c"`` the volume
+        has a channel axis of length 1 in addition: ``"xyz"``. It must be given for three axes, because nothing
+        else says whether the first is the channel.
     block_shape : sequence of int, optional
         One entry per axis behind the channel: write whole blocks only, as a block store does.
     growable : bool
@@ -125,15 +130,21 @@ def from_array(
     Raises
     ------
     MetadataError
-        If the axes or the blocks do not fit the array.
+        If the axes or the blocks do not fit the array, or `dims` is missing.
 
     Examples
     --------
     >>> volume = from_array(np.arange(24, dtype="uint8").reshape(1, 2, 3, 4))
     >>> volume[0, :, 1, -1]
     array([ 7, 19], dtype=uint8)
+    >>> from_array(np.zeros((2, 3, 4)), dims="xyz").shape
+    (1, 2, 3, 4)
     """
     voxels = _array_of(array)
+    if dims is None and voxels.ndim == CUBE_AXES:
+        raise MetadataError("from_array: an array of 3 axes needs dims: 'xyz', without a channel, or 'cxy'")
+    if isinstance(dims, Sequence) and "c" not in dims:
+        voxels, dims = voxels[np.newaxis], ("c", *dims)
     if not 2 <= voxels.ndim <= len(DEFAULT_DIMS) or voxels.dtype.kind not in "biuf":
         raise MetadataError(
             f"from_array: expected numbers on two to {len(DEFAULT_DIMS)} axes, channel first, "

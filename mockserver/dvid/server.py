@@ -31,6 +31,9 @@ from mockserver.journal import Journal
 
 MAX_AXES = 5
 
+CUBE_AXES = 3
+"""An array of so many axes may have a channel or not."""
+
 
 class MockServer:
     """A server that speaks DVID's protocol as strictly as the real one, and injects faults.
@@ -42,6 +45,9 @@ class MockServer:
     volumes : mapping of str to array, optional
         Channel-first arrays of two to six axes. The server starts with one repository, in which each array is an
         instance of that name; its extents are the shape of the array. Without `volumes` the server starts empty.
+    dims : str, optional
+        One letter for each axis of the arrays that have so many. ``"xyz"``: they have no channel axis, one of length 1
+        is added. It must be given for arrays of three axes: ``"xyz"`` or ``"cxy"``.
     port : int
         Port to listen on; 0 takes a free one.
     folder : path, optional
@@ -78,6 +84,7 @@ class MockServer:
         self,
         volumes: Mapping[str, ArrayLike] | None = None,
         *,
+        dims: str = "",
         port: int = 0,
         folder: str | os.PathLike[str] | None = None,
         root: str | None = None,
@@ -95,7 +102,7 @@ class MockServer:
             raise ValueError(f"auth: expected 'none' or 'token', got {auth!r}")
         self._jwt_secret = jwt_secret or secrets.token_hex()
         secret = self._jwt_secret if auth == "token" else None
-        arrays = {name: _checked(name, volume) for name, volume in (volumes or {}).items()}
+        arrays = {name: _checked(name, volume, dims) for name, volume in (volumes or {}).items()}
         self._changes = Changes(Journal(folder) if folder is not None else None)
         if volumes is not None and not self._changes.repositories.by_root:
             self._adopt(arrays, root or new_uuid())
@@ -201,10 +208,14 @@ class MockServer:
             self._changes.adopt(root, name, array)
 
 
-def _checked(name: str, volume: ArrayLike) -> NDArray[Any]:
+def _checked(name: str, volume: ArrayLike, dims: str) -> NDArray[Any]:
     if "/" in name or name in RESERVED_NAMES:
         raise ValueError(f"volume {name!r}: this name cannot be used in a url")
     array = np.asarray(volume)
+    if len(dims) == array.ndim:
+        array = array if dims.startswith("c") else array[np.newaxis]
+    elif array.ndim == CUBE_AXES:
+        raise ValueError(f"volume {name!r}: an array of 3 axes needs dims='xyz', without a channel, or dims='cxy'")
     if not 1 <= array.ndim - 1 <= MAX_AXES:
         raise ValueError(f"volume {name!r}: expected a channel axis and 1 to {MAX_AXES} more, got shape {array.shape}")
     if array.dtype.kind not in "biuf":

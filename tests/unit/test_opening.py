@@ -171,20 +171,31 @@ def test_a_connection_is_closed_with_the_volume_if_it_was_made_for_it() -> None:
 
 class TestFromArray:
     def test_axes_are_called_as_far_as_there_are_any(self) -> None:
-        assert ["".join(pyvolume.from_array(np.zeros((1,) * n)).dims) for n in range(2, 7)] == [
-            "cx", "cxy", "cxyz", "cxyzt", "cxyztu"
+        assert ["".join(pyvolume.from_array(np.zeros((1,) * n)).dims) for n in (2, 4, 5, 6)] == [
+            "cx", "cxyz", "cxyzt", "cxyztu"
         ]  # fmt: skip
+
+    def test_an_array_of_three_axes_must_say_whether_it_has_a_channel(self) -> None:
+        array = np.arange(24).reshape(4, 3, 2)
+        with pytest.raises(MetadataError, match="channel"):
+            pyvolume.from_array(array)
+        volume = pyvolume.from_array(array, dims="xyz")
+        volume[0, 1] = 7
+        assert (volume.shape, "".join(volume.dims)) == ((1, 4, 3, 2), "cxyz")
+        assert (array[1] == 7).all()
+        assert pyvolume.from_array(array, dims="cxy").shape == (4, 3, 2)
+        assert pyvolume.from_array(array[0], dims="xy").shape == (1, 3, 2)
 
     def test_axes_may_be_called_otherwise(self) -> None:
         assert pyvolume.from_array(np.zeros((1, 3, 4)), "czt").dims == ("c", "z", "t")
 
     def test_lists_are_arrays_too(self) -> None:
-        volume = pyvolume.from_array([[1, 2], [3, 4]])
+        volume = pyvolume.from_array([[1, 2], [3, 4]], "cx")
         assert (volume.shape, int(volume[1, 0])) == ((2, 2), 3)
 
     @pytest.mark.parametrize("dtype", ["bool", "int8", "uint64", "float16", "float64", ">u2"])
     def test_the_dtype_is_that_of_the_array(self, dtype: str) -> None:
-        assert pyvolume.from_array(np.zeros((1, 3), dtype)).dtype == np.dtype(dtype)
+        assert pyvolume.from_array(np.zeros((1, 3), dtype), "cx").dtype == np.dtype(dtype)
 
     @pytest.mark.parametrize(
         ("array", "found"),
@@ -192,10 +203,10 @@ class TestFromArray:
             (np.zeros(3), "float64 on 1"),
             (np.float64(3), "float64 on 0"),
             (np.zeros((1,) * 7), "float64 on 7"),
-            (np.zeros((1, 3), complex), "complex128 on 2"),
-            (np.zeros((1, 3), object), "object on 2"),
-            (np.zeros((1, 3), "datetime64[s]"), r"datetime64\[s\] on 2"),
-            ([["a", "b"]], "<U1 on 2"),
+            (np.zeros((1, 1, 1, 3), complex), "complex128 on 4"),
+            (np.zeros((1, 1, 1, 3), object), "object on 4"),
+            (np.zeros((1, 1, 1, 3), "datetime64[s]"), r"datetime64\[s\] on 4"),
+            ([[[["a", "b"]]]], "<U1 on 4"),
         ],
         ids=["1-D", "0-D", "7-D", "complex", "object", "datetime", "text"],
     )
@@ -203,7 +214,7 @@ class TestFromArray:
         with pytest.raises(MetadataError, match=f"expected numbers on two to 6 axes, channel first, and found {found}"):
             pyvolume.from_array(array)
 
-    @pytest.mark.parametrize("dims", ["xyz", "cxyz", "cxx", ""])
+    @pytest.mark.parametrize("dims", ["xcy", "cxyz", "cxx", "", "xx", "xyzt"])
     def test_dims_that_do_not_fit_are_refused(self, dims: str) -> None:
         with pytest.raises(MetadataError, match="dims"):
             pyvolume.from_array(np.zeros((1, 3, 4)), dims)
@@ -211,11 +222,11 @@ class TestFromArray:
     @pytest.mark.parametrize("blocks", [(), (2,), (2, 2, 2), (2, 0), (2, -2)])
     def test_blocks_that_do_not_fit_are_refused(self, blocks: tuple[int, ...]) -> None:
         with pytest.raises(MetadataError, match="block_shape must be 2 positive integers, one per axis behind"):
-            pyvolume.from_array(np.zeros((1, 3, 4)), block_shape=blocks)
+            pyvolume.from_array(np.zeros((1, 3, 4)), "cxy", block_shape=blocks)
 
     def test_an_array_without_channels_is_refused(self) -> None:
         with pytest.raises(MetadataError, match="at least one channel, not 0"):
-            pyvolume.from_array(np.zeros((0, 3, 4)))
+            pyvolume.from_array(np.zeros((0, 3, 4, 5)))
 
 
 @pytest.mark.parametrize(
@@ -238,7 +249,7 @@ def test_a_url_with_a_secret_is_refused_and_not_repeated(url: str) -> None:
 @pytest.mark.parametrize("blocks", [(2.0, 2.5), 4, ("a", 2), (2,), (0, 2), ()])
 def test_blocks_that_are_none_are_refused(blocks: Any) -> None:
     with pytest.raises(MetadataError, match="block_shape must be 2 positive integers"):
-        pyvolume.from_array(np.zeros((1, 4, 4)), block_shape=blocks)
+        pyvolume.from_array(np.zeros((1, 4, 4)), "cxy", block_shape=blocks)
 
 
 def test_the_address_of_a_masked_volume_opens_it_with_the_mask() -> None:

@@ -376,13 +376,13 @@ class TestLifetime:
 
 def test_a_ragged_list_does_not_fit() -> None:
     with pytest.raises(VoxelsMismatchError, match="expected an array"):
-        pyvolume.from_array(np.zeros((1, 2, 3))).post_ndarray((0, 0, 0), (1, 2, 3), [[1, 2], [3, 4, 5]])  # type: ignore[arg-type]
+        pyvolume.from_array(np.zeros((1, 2, 3)), "cxy").post_ndarray((0, 0, 0), (1, 2, 3), [[1, 2], [3, 4, 5]])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("out", [[1], np.broadcast_to(np.zeros(3), (1, 2, 3))], ids=["a list", "read-only"])
 def test_out_that_cannot_be_filled_is_refused_at_once(out: Any) -> None:
     with pytest.raises(VoxelsMismatchError, match="out must be"):
-        pyvolume.from_array(np.zeros((1, 2, 3))).get_ndarray((0, 0, 0), (1, 2, 3), out)
+        pyvolume.from_array(np.zeros((1, 2, 3)), "cxy").get_ndarray((0, 0, 0), (1, 2, 3), out)
 
 
 @pytest.mark.parametrize("side", [10**5, 10**30])

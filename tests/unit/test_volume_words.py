@@ -45,7 +45,8 @@ def test_an_array_of_mostly_nothing_is_refused(far: pyvolume.Volume) -> None:
     ],
 )
 def test_chunks_are_the_blocks_as_far_as_the_volume_goes(shape: Any, blocks: Any, chunks: Any) -> None:
-    assert pyvolume.from_array(np.zeros(shape, "uint8"), block_shape=blocks).chunks == chunks
+    dims = "cxyz"[: len(shape)]
+    assert pyvolume.from_array(np.zeros(shape, "uint8"), dims, block_shape=blocks).chunks == chunks
 
 
 def test_the_facts_are_json() -> None:

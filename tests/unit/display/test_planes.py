@@ -47,7 +47,7 @@ class TestThumbnail:
         assert pyvolume.from_array(np.full((1, 4, 4, 4), value, "float32")).thumbnail(4).size == (10, 10)
 
     def test_two_axes_are_one_plane(self) -> None:
-        assert pyvolume.from_array(ramp((1, 30, 20))).thumbnail(30).size == (30, 20)
+        assert pyvolume.from_array(ramp((1, 30, 20)), "cxy").thumbnail(30).size == (30, 20)
 
     @pytest.mark.parametrize("shape", [(1, 0, 4, 4), (1, 4)])
     def test_what_has_no_plane_is_refused(self, shape: tuple[int, ...]) -> None:

@@ -184,23 +184,23 @@ def enter(locks: BoxLocks) -> None:
 class TestSharing:
     def test_two_volumes_on_one_array_share_their_locks(self) -> None:
         array = np.zeros((1, 64, 64), np.uint8)
-        first, second = (pyvolume.from_array(array) for _ in range(2))
+        first, second = (pyvolume.from_array(array, "cxy") for _ in range(2))
         assert first.store.address == second.store.address
         assert transfer_of(first, "lock").locks is transfer_of(second, "lock").locks
 
     def test_volumes_that_may_grow_apart_do_not(self) -> None:
         array = np.zeros((1, 64, 64), np.uint8)
-        first, second = (pyvolume.from_array(array, growable=True) for _ in range(2))
+        first, second = (pyvolume.from_array(array, "cxy", growable=True) for _ in range(2))
         assert first.store.address != second.store.address
 
     def test_other_locks_can_be_given(self) -> None:
-        volume = pyvolume.from_array(np.zeros((1, 64, 64), np.uint8))
+        volume = pyvolume.from_array(np.zeros((1, 64, 64), np.uint8), "cxy")
         locks = BoxLocks()
         assert transfer_of(Volume(volume.store, volume.metadata, locks=locks), "lock").locks is locks
 
     def test_a_write_waits_no_longer_than_its_deadline(self) -> None:
         array = np.zeros((1, 64, 64), np.uint8)
-        volume = pyvolume.from_array(array)
+        volume = pyvolume.from_array(array, "cxy")
         hasty = Volume(volume.store, volume.metadata, retry=RetryPolicy(deadline=0.01))
         with process_locks().holding(volume.store.address, HELD, new_call()), pytest.raises(TransportError):
             hasty[...] = 1

@@ -18,7 +18,8 @@ from pyvolume.stores.base import VoxelStore
 
 
 def store_of(array: NDArray[Any], *, growable: bool = False, block_shape: tuple[int, ...] | None = None) -> VoxelStore:
-    return pyvolume.from_array(array, growable=growable, block_shape=block_shape).store
+    dims = "cxyzt"[: array.ndim]
+    return pyvolume.from_array(array, dims, growable=growable, block_shape=block_shape).store
 
 
 def call() -> Call:

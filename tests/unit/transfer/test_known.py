@@ -145,13 +145,13 @@ def test_a_failed_copy_leaves_the_bounds_of_what_was_stored() -> None:
 
 
 def test_a_write_inside_leaves_the_bounds() -> None:
-    volume = pyvolume.from_array(np.zeros((1, 10, 10), "uint8"), block_shape=(4, 4), growable=True)
+    volume = pyvolume.from_array(np.zeros((1, 10, 10), "uint8"), "cxy", block_shape=(4, 4), growable=True)
     volume[...] = 1
     assert volume.shape == (1, 10, 10)
 
 
 def test_bounds_end_where_the_write_ends() -> None:
-    volume = pyvolume.from_array(np.zeros((1, 10, 10), "uint8"), block_shape=(4, 4), growable=True)
+    volume = pyvolume.from_array(np.zeros((1, 10, 10), "uint8"), "cxy", block_shape=(4, 4), growable=True)
     volume[:, 9:13] = 1
     volume.absolute[:, -1, 11] = 1
     assert volume.bounds == Box((0, -1, 0), (1, 13, 12))

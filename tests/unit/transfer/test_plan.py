@@ -229,7 +229,7 @@ def test_the_bytes_of_a_plan_are_those_of_its_requests(case: Case, write: bool) 
 @both
 @pytest.mark.parametrize("key", [np.s_[:, 3:3], np.s_[:, []], np.s_[..., ::-1, 9:]], ids=str)
 def test_nothing_is_planned_where_nothing_is_selected(key: Any, write: bool) -> None:
-    plan = pyvolume.from_array(np.zeros((1, 8, 8), "uint16")).plan(key, write=write)
+    plan = pyvolume.from_array(np.zeros((1, 8, 8), "uint16"), "cxy").plan(key, write=write)
     assert (len(plan), list(plan), plan.nbytes, plan.bytes_wanted, plan.peak_bytes) == (0, [], 0, 0, 0)
 
 

@@ -198,6 +198,6 @@ def test_a_failure_of_the_server_is_told(voxels: NDArray[Any]) -> None:
 
 def test_other_axes_and_empty_volumes_are_refused() -> None:
     with pytest.raises(UnsupportedError, match="axes"):
-        Viewer(pyvolume.from_array(ramp((1, 7, 6))))
+        Viewer(pyvolume.from_array(ramp((1, 7, 6)), "cxy"))
     with pytest.raises(SelectionError, match="empty"):
         Viewer(pyvolume.from_array(np.zeros((1, 0, 6, 5))))

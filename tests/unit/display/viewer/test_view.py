@@ -86,4 +86,4 @@ def test_a_notebook_shows_the_page_itself(
 
 def test_a_page_for_other_axes_is_refused() -> None:
     with pytest.raises(pyvolume.errors.UnsupportedError):
-        pyvolume.from_array(np.zeros((1, 4, 5))).view(browser=False)
+        pyvolume.from_array(np.zeros((1, 4, 5)), "cxy").view(browser=False)

@@ -47,10 +47,11 @@ def test_through_another_handle(dvid: DvidBackend, shift: tuple[int, int, int]) 
     np.testing.assert_array_equal(volume.absolute[...], expected, strict=True)
 
 
-def test_through_another_name_of_the_server(dvid: DvidBackend) -> None:
+@pytest.mark.parametrize("shift", SHIFTS, ids=str)
+def test_through_another_name_of_the_server(dvid: DvidBackend, shift: tuple[int, int, int]) -> None:
     array = ramp(SHAPE)
     volume = in_pieces(dvid.new(array), 8192, 4)
-    box, expected = moved(array, (5, 0, 0))
+    box, expected = moved(array, shift)
     host, _, port = dvid.connection.url.removeprefix("http://").rpartition(":")
     other = {"localhost": "127.0.0.1", "127.0.0.1": "localhost"}[host]
     with pyvolume.open(f"dvid://{other}:{port}/{volume.uuid}/{volume.name}") as handle:

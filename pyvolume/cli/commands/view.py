@@ -17,10 +17,10 @@ from pyvolume.display.viewer.server import Viewer
 @click.command(short_help="Look at a volume in the browser.")
 @click.argument("url", type=target)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the page; a free one if not given.")
-@click.option("--no-browser", is_flag=True, help="Only print where the page is.")
+@click.option("--no-browser", is_flag=True, help="Only print where the page is; until Ctrl-C.")
 @as_json
 def view(url: Target, port: int, no_browser: bool, as_json: bool) -> None:
-    """Show three planes of a volume in the browser, until Ctrl-C.
+    """Show three planes of a volume in the browser, until its page is closed, or Ctrl-C.
 
     There is a slider per axis, zoom and pan, contrast, the list of versions, and the voxel under the pointer.
 
@@ -36,7 +36,7 @@ def view(url: Target, port: int, no_browser: bool, as_json: bool) -> None:
     with url.volume() as volume:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
-        with Viewer(volume, port=port) as viewer:
+        with Viewer(volume, port=port, left=None if no_browser else stopped.set) as viewer:
             link = link_of(volume, volume.name) if isinstance(volume, NeuroglancerVolume) else None
             text = f"{viewer.url}\nNeuroglancer: {link}" if link else viewer.url
             show({"url": viewer.url, "neuroglancer": link}, Text(text), as_json=as_json)

@@ -9,7 +9,7 @@ import secrets
 import sys
 import threading
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -17,6 +17,7 @@ from typing import Any, Protocol, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pyvolume.display.planes import Drawable, read_plane
+from pyvolume.display.viewer.pages import OpenPages, accepted
 from pyvolume.errors import PyVolumeError, SelectionError, UnsupportedError
 from pyvolume.stores.base import VoxelStore
 from pyvolume.stores.catalogue import Versioned
@@ -60,6 +61,10 @@ class Viewer:
         A volume with the axes c, x, y, z. It stays open. If it is `Versioned`, the page has a list of the versions.
     port : int
         0 takes a free one.
+    left : callable, optional
+        ``left()`` is called, in another thread, when the page was open and has been closed in all browsers.
+    grace : float
+        Seconds that a closed page has to come back in, as it does when it is loaded again.
 
     Raises
     ------
@@ -69,7 +74,9 @@ class Viewer:
         If it is empty.
     """
 
-    def __init__(self, volume: Viewable, *, port: int = 0) -> None:
+    def __init__(
+        self, volume: Viewable, *, port: int = 0, left: Callable[[], None] | None = None, grace: float = 5
+    ) -> None:
         if tuple(volume.dims[1:]) != AXES:
             raise UnsupportedError(f"view: expected the axes c, x, y, z and found {', '.join(volume.dims)}")
         if not volume.bounds.size:
@@ -81,6 +88,7 @@ class Viewer:
         self._lock = threading.Lock()
         self._secret = secrets.token_urlsafe(24)
         self._tickets: set[str] = set()
+        self.pages = OpenPages(left, grace) if left is not None else None
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.viewer = self
         serve = functools.partial(self._server.serve_forever, poll_interval=0.05)
@@ -131,6 +139,8 @@ class Viewer:
     def close(self) -> None:
         """Stop serving; a second call does nothing."""
         self._server.shutdown()
+        if self.pages is not None:
+            self.pages.end()
         self._thread.join()
         self._server.server_close()
 
@@ -163,6 +173,7 @@ class Viewer:
             "stop": volume.bounds.stop[1:],
             "resolution": volume.resolution,
             "units": volume.units,
+            "watched": self.pages is not None,
         }
 
 
@@ -221,8 +232,21 @@ class _Handler(BaseHTTPRequestHandler):
             at = tuple(int(query[axis]) for axis in AXES)
             values = self.server.viewer.volume(version).absolute[(slice(None), *at)]
             self._send_json([str(value) for value in values])  # JavaScript's numbers have 53 bits
+        elif name == "open" and self.server.viewer.pages is not None:
+            self._watch(self.server.viewer.pages)
         else:
             self._send(HTTPStatus.NOT_FOUND, "text/plain", b"no such page")
+
+    def _watch(self, pages: OpenPages) -> None:
+        """Keep the connection until the page is closed."""
+        headers = accepted(self.headers)
+        self.close_connection = True
+        self.send_response(HTTPStatus.SWITCHING_PROTOCOLS)
+        for header in headers.items():
+            self.send_header(*header)
+        self.end_headers()
+        self.connection.settimeout(None)
+        pages.watch(self.connection)
 
     def _send_plane(self, volume: Viewable, query: Mapping[str, str]) -> None:
         if query["axis"] not in AXES:

@@ -50,9 +50,14 @@ async function open(version) {
   ].join("\n");
   fillVersions();
   makeSliders();
-  await Promise.all(AXES.map(load));
-  draw();
+  await loadAll(AXES);
   await showValue({...at});
+}
+
+// The server of the command ends with its last page; it learns of this one by a connection that lasts as long.
+function stayOpen() {
+  const socket = new WebSocket(new URL("open", location.href.replace(/^http/, "ws")));
+  socket.addEventListener("close", () => tell("the viewer has ended"));
 }
 
 function fillVersions() {
@@ -106,7 +111,6 @@ async function load(axis) {
     const from = answer.headers.get("X-Start").split(",").map(Number);
     planes[axis] = {voxels, width: header("X-Width"), height: header("X-Height"), step: header("X-Step"), from,
                     at: wish.at, ...survey(voxels)};
-    if (!contrast) adjust();
     paint(axis);
     tell();
   } catch (error) {
@@ -117,11 +121,16 @@ async function load(axis) {
   if (again) await load(axis);
 }
 
+async function loadAll(axes) {
+  await Promise.all(axes.map(load));
+  if (!contrast) adjust();
+  draw();
+}
+
 async function move(wish) {
   Object.assign(at, wish);
   draw();
-  await Promise.all(Object.keys(wish).map(load));
-  draw();
+  await loadAll(Object.keys(wish));
 }
 
 function moveAlong(axis, by) {
@@ -134,10 +143,8 @@ function look(change) {
   change();
   draw();
   clearTimeout(settled);
-  settled = setTimeout(async () => {
-    await Promise.all(AXES.filter((axis) => planes[axis] && (isTooCoarse(axis) || isOutside(planes[axis], axis, frame)))
-      .map(load));
-    draw();
+  settled = setTimeout(() => {
+    loadAll(AXES.filter((axis) => planes[axis] && (isTooCoarse(axis) || isOutside(planes[axis], axis, frame))));
   }, 150);
 }
 
@@ -293,4 +300,7 @@ byId("whole").addEventListener("click", reset);
 byId("version").addEventListener("change", () => open(byId("version").value).catch(tell));
 window.addEventListener("resize", () => { if (frame) draw(); });
 const first = new URLSearchParams(location.search).get("version") || "";
-open(first).then(() => { document.body.dataset.ready = "yes"; }, tell);
+open(first).then(() => {
+  if (volume.watched) stayOpen();
+  document.body.dataset.ready = "yes";
+}, tell);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,21 @@ def test_planes_of_nan_say_so_and_the_contrast_comes_with_a_finite_one(tmp_path:
         page.key("PageDown")
         page.wait_for(f"{CAPTIONS}[0] === 'xy at z = 7' && {NOTICES}[0] !== ''")
         assert page.value(NOTICES)[1:] == ["only NaN in this plane"] * 2
+
+
+def test_a_closed_page_is_noticed_and_one_that_is_loaded_again_is_none(tmp_path: Path, voxels: NDArray[Any]) -> None:
+    left = threading.Event()
+    with Viewer(pyvolume.from_array(voxels), left=left.set, grace=2) as viewer, browse(viewer.url, tmp_path) as page:
+        page.value("delete document.body.dataset.ready")
+        page.send("Page.reload")
+        page.wait_for("document.body && document.body.dataset.ready")
+        assert not left.wait(4)
+        page.send("Page.navigate", url="about:blank")
+        assert left.wait(30)
+
+
+def test_a_page_says_that_its_viewer_has_ended(tmp_path: Path, voxels: NDArray[Any]) -> None:
+    viewer = Viewer(pyvolume.from_array(voxels), left=lambda: None)
+    with browse(viewer.url, tmp_path) as page:
+        viewer.close()
+        page.wait_for("document.getElementById('status').textContent.includes('ended')")

@@ -87,3 +87,36 @@ def test_a_notebook_shows_the_page_itself(
 def test_a_page_for_other_axes_is_refused() -> None:
     with pytest.raises(pyvolume.errors.UnsupportedError):
         pyvolume.from_array(np.zeros((1, 4, 5)), "cxy").view(browser=False)
+
+
+BROWSER = """#!{python}
+import socket, sys, urllib.request
+from urllib.parse import urlsplit
+
+with urllib.request.urlopen(sys.argv[1]) as page:
+    url = urlsplit(page.url)
+connection = socket.create_connection((url.hostname, url.port))
+connection.sendall(
+    f"GET {{url.path}}open HTTP/1.1\\r\\nHost: {{url.netloc}}\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\n\\r\\n".encode()
+)
+assert connection.recv(4096).startswith(b"HTTP/1.1 101 ")
+"""
+
+
+def test_the_command_ends_when_its_page_is_closed(tmp_path: Path) -> None:
+    pytest.importorskip("click", reason="the command needs the extra 'cli'")
+    np.save(tmp_path / "cut.npy", np.zeros((1, 4, 5, 6), "uint8"))
+    browser = tmp_path / "browser"
+    browser.write_text(BROWSER.format(python=sys.executable), "utf-8")
+    browser.chmod(0o700)
+    done = subprocess.run(
+        [sys.executable, "-m", "pyvolume.cli", "view", str(tmp_path / "cut.npy")],
+        env=os.environ | {"BROWSER": f"{browser} %s"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("http://127.0.0.1:")

@@ -86,12 +86,24 @@ def _labels(dataset: h5py.Dataset) -> list[str]:
 
 
 def _check_sources(dataset: h5py.Dataset, path: Path) -> None:
-    """Refuse a dataset whose voxels are in files that are missing: HDF5 would give its fill value."""
-    sources = {source.file_name for source in dataset.virtual_sources()} if dataset.is_virtual else set()
-    sources |= {name for name, _, _ in dataset.external or ()}
-    missing = [name for name in sources - {"."} if not (path.parent / name).exists()]
+    """Refuse a dataset whose voxels are in other files that lack some: HDF5 would give its fill value."""
+    if dataset.external:
+        raise UnsupportedError(f"read {path}: expected voxels in the file and found them in {dataset.external[0][0]!r}")
+    sources = dataset.virtual_sources() if dataset.is_virtual else ()
+    missing = sorted({each.file_name for each in sources if not _holds(dataset.file, path, each)})
     if missing:
-        raise MetadataError(f"read {path}: expected voxels in {sorted(missing)}, which are missing beside it")
+        raise MetadataError(f"read {path}: expected voxels in {missing}, which are missing")
+
+
+def _holds(file: h5py.File, path: Path, source: Any) -> bool:
+    """Whether the file that a virtual dataset names has the dataset, found as HDF5 finds it."""
+    if source.file_name == ".":
+        return source.dset_name in file
+    for place in (path.parent / source.file_name, Path(source.file_name)):
+        if place.is_file():
+            with h5py.File(place) as other:
+                return source.dset_name in other
+    return False
 
 
 def _plain(value: Any) -> Any:

@@ -96,14 +96,28 @@ def hdf5(array: NDArray[Any] = VOXELS, *, labels: Sequence[str] = (), scales: st
     return make
 
 
-def virtual(path: Path) -> None:
-    """Write a virtual dataset, one of whose two sources is missing."""
-    layout = h5py.VirtualLayout((2, *VOXELS.shape), VOXELS.dtype)
-    for at, name in enumerate(("here.h5", "gone.h5")):
-        layout[at] = h5py.VirtualSource(name, "data", VOXELS.shape)
-    hdf5()(path.with_name("here.h5"))
+def virtual(*sources: str, **datasets: str) -> Make:
+    """Write a virtual dataset of several files, and those files that are given, each with a dataset of a name."""
+
+    def make(path: Path) -> None:
+        layout = h5py.VirtualLayout((len(sources), *VOXELS.shape), VOXELS.dtype)
+        for at, name in enumerate(sources):
+            layout[at] = h5py.VirtualSource(f"{name}.h5", "data", VOXELS.shape)
+        for name, dataset in datasets.items():
+            with h5py.File(path.with_name(f"{name}.h5"), "w") as file:
+                file[dataset] = VOXELS
+        with h5py.File(path, "w") as file:
+            file.create_virtual_dataset("data", layout, fillvalue=7)
+
+    return make
+
+
+def external(path: Path) -> None:
+    """Write a dataset whose voxels are in another file, which is too short."""
+    path.with_name("raw").write_bytes(bytes(9))
     with h5py.File(path, "w") as file:
-        file.create_virtual_dataset("data", layout, fillvalue=7)
+        place = [(str(path.with_name("raw")), 0, h5py.h5f.UNLIMITED)]
+        file.create_dataset("data", VOXELS.shape, VOXELS.dtype, external=place)
 
 
 def zarr_array(array: NDArray[Any] = VOXELS, names: Sequence[str | None] | None = None, **attributes: Any) -> Make:
@@ -266,7 +280,10 @@ CASES: dict[str, tuple[str, Make, Expected]] = {
     "hdf5: two sayings": ("a.h5", hdf5(labels="zyx", axes="xyz"), MetadataError),
     "hdf5: times": ("a.h5", hdf5(labels="tyx"), Read(VOXELS.transpose(2, 1, 0), "xyt")),
     "hdf5: text": ("a.h5", hdf5(np.array([b"a"])), UnsupportedError),
-    "hdf5: a source is missing": ("a.h5", virtual, MetadataError),
+    "hdf5: a virtual dataset": ("a.h5", virtual("p", "q", p="data", q="data"), Read(np.stack([VOXELS] * 2), "cxyz")),
+    "hdf5: a source is missing": ("a.h5", virtual("p", "q", p="data"), MetadataError),
+    "hdf5: a source lacks the dataset": ("a.h5", virtual("p", "q", p="data", q="other"), MetadataError),
+    "hdf5: voxels in another file": ("a.h5", external, UnsupportedError),
     "hdf5: cut short": ("a.h5", cut(hdf5(), 0.7), MetadataError),
     # zarr: names of both versions, OME
     "zarr: no names": ("a.zarr", zarr_array(), Read(VOXELS)),
@@ -449,3 +466,16 @@ def test_opening_a_file_agrees(name: str, make: Make, expected: Expected, tmp_pa
     else:
         with pytest.raises(expected), pyvolume.open(path) as volume:
             volume[...]
+
+
+@pytest.mark.parametrize(("name", "make"), [("a.h5", hdf5(ZYX, labels="zyx")), ("a.zarr", zarr_array(ZYX, "zyx"))])
+def test_axes_of_another_order_are_changed_in_place(name: str, make: Make, tmp_path: Path) -> None:
+    make(tmp_path / name)
+    with pyvolume.open(tmp_path / name, "r+") as volume:
+        volume[0, 1:3, ::2, 4] = 9
+    expected = VOXELS.copy()
+    expected[1:3, ::2, 4] = 9
+    opened: Any = h5py.File(tmp_path / name)["data"] if name == "a.h5" else zarr.open(str(tmp_path / name))
+    np.testing.assert_array_equal(opened[...], expected.T)
+    if name == "a.h5":
+        opened.file.close()

@@ -96,8 +96,14 @@ class Arranged:
         self.ndim = len(self.shape)
         self.dtype = array.dtype
         for name in ("chunks", "shards"):
-            lengths = None if any(self._backwards) else getattr(array, name, None)
-            setattr(self, name, lengths and tuple(lengths[at] for at in order))
+            setattr(self, name, self._whole(getattr(array, name, None)))
+
+    def _whole(self, chunks: Sequence[int] | None) -> tuple[int, ...] | None:
+        """Return the chunks under these axes. On an axis that is turned around they begin anywhere: one has to do."""
+        if not chunks:
+            return None
+        turned = zip(self._order, self._backwards, strict=True)
+        return tuple(self._array.shape[at] if is_turned else chunks[at] for at, is_turned in turned)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -16,6 +16,7 @@ import tifffile
 import zarr
 from numpy.typing import NDArray
 
+import pyvolume
 from pyvolume.errors import MetadataError, UnsupportedError
 from pyvolume.files import formats
 from pyvolume.files.description import Description
@@ -155,3 +156,14 @@ def test_hdf5_asks_for_space_first(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(OSError, match="space"):
         written(tmp_path / "a.h5")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".h5", ".zarr"])
+def test_a_reversed_axis_is_changed_in_place(tmp_path: Path, suffix: str) -> None:
+    path = written(tmp_path / f"a{suffix}", offset=(0, 4, 0, 0), step=(1, -1, 1, 1))
+    with pyvolume.open(path, "r+") as volume:
+        volume[0, 0, 2] = 9
+    with pyvolume.open(path) as volume:
+        expected = VOXELS.copy() if suffix == ".npy" else VOXELS[:, ::-1].copy()
+        expected[0, 0, 2] = 9
+        np.testing.assert_array_equal(volume[...], expected)

@@ -126,7 +126,12 @@ class StoreError(PyVolumeError):
 
 
 class TransportError(StoreError, ConnectionError):
-    """No usable answer arrived: refused, reset, silent, cut off."""
+    """No usable answer arrived: refused, reset, silent, cut off.
+
+    `unreached` says that no connection came about, so that nothing was sent.
+    """
+
+    unreached: bool = False
 
 
 class AnswerError(StoreError):

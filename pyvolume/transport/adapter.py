@@ -15,8 +15,16 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from pyvolume.transport.request import Body
+
 POOL_SIZE = 16
 """Connections kept open to one server; at least as many as threads that use it."""
+
+UNSENT = 1 << 19
+"""Bytes that the system takes before it has sent them, at most."""
+
+UNSENT_OPTION: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+"""The option of a socket that limits them; not every system has it."""
 
 MAX_INTERIM = 100
 """Interim answers (status 1xx) that may come before one final answer."""
@@ -57,9 +65,10 @@ class Habits:
 class PatientAdapter(HTTPAdapter):
     """An adapter with three habits of its own.
 
-    Its new connections send under the limit for silence, not under that for connecting: urllib3 leaves the connect
+    Its connections send under the limit for silence, not under that for connecting: urllib3 leaves the connect
     timeout on the socket until the request is sent, and Python's `sendall` takes a timeout as the time for all of
-    it. Without this an upload that takes longer would fail on a good network.
+    it. Without this an upload that takes longer would fail on a good network. What the system holds back for a slow
+    line is limited too, because the wait for the answer begins when it has all of the body.
 
     A secret is put into the request line only when that is sent: urllib3 logs urls, and requests puts them into its
     errors. Until then a random placeholder takes its place; nobody else can know it and write it into a url.
@@ -146,11 +155,32 @@ class PatientHTTPConnection(HTTPConnection):
     def __init__(self, *args: Any, habits: Habits, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._habits = habits
+        self._body: Body | None = None
 
     def connect(self) -> None:
         """Connect, and send under the limit for silence."""
         super().connect()
         self.sock.settimeout(self._habits.silence)
+        if UNSENT_OPTION is not None:
+            with contextlib.suppress(OSError):
+                self.sock.setsockopt(socket.IPPROTO_TCP, UNSENT_OPTION, UNSENT)
+
+    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Send a request; of a `Body` each part of a chunk counts as a sign of life."""
+        self._body = body if isinstance(body, Body) else None
+        super().request(method, url, body, *args, **kwargs)
+
+    def send(self, data: Any) -> None:
+        """Send the head, or a chunk of a body."""
+        if self._body is None or not isinstance(data, memoryview):
+            super().send(data)
+            return
+        self.sock.settimeout(self._body.silence)
+        left = data.cast("B")
+        while left:
+            count = self.sock.send(left)
+            left = left[count:]
+            self._body.sent(count)
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         """Send the request line, with the secrets in it."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-
-import requests
-import urllib3
 
 from pyvolume.errors import AnswerError, TransportError
 from pyvolume.transport.coding import WINDOWS, Inflater
+from pyvolume.transport.failures import translated
 
 PIECE = 1 << 18
 """Bytes for each read where the body cannot be received in place (256 KiB stays inside the allocator)."""
@@ -23,45 +20,6 @@ WINDOW = 1 << 20
 
 QUICK = 0.1
 """Seconds: a window that is full by then is doubled, because each return to Python may wait for the interpreter."""
-
-
-@contextlib.contextmanager
-def translated(action: str, url: str = "the server") -> Iterator[None]:
-    """Turn what goes wrong in requests, urllib3 and http.client into a TransportError.
-
-    Its cause is the innermost error: those of the libraries around it hold urls.
-    """
-    try:
-        yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-        cause = list(_chain(error))[-1]
-        found = str(cause) or type(cause).__name__
-        if _is_unreachable(error):
-            raise TransportError(f"{action}: cannot connect to {url}, is the server running? ({found})") from cause
-        raise TransportError(f"{action}: no usable answer arrived: {found}", retryable=True) from cause
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Walk from an error to what caused it, through the ways in which requests and urllib3 wrap."""
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        inner = [current.__cause__, getattr(current, "reason", None), *current.args, current.__context__]
-        current = next((each for each in inner if isinstance(each, BaseException)), None)
-
-
-def _is_unreachable(error: BaseException) -> bool:
-    """Whether no connection came about: nothing listens, no such host, a TLS handshake that fails."""
-    hopeless = (
-        urllib3.exceptions.NewConnectionError,
-        urllib3.exceptions.SSLError,
-        urllib3.exceptions.LocationValueError,
-        requests.exceptions.SSLError,
-        requests.exceptions.InvalidURL,
-    )
-    return any(isinstance(each, hopeless) for each in _chain(error))
 
 
 class Received(NamedTuple):

@@ -17,12 +17,13 @@ import requests
 from pyvolume.calls.call import Call, Exchange
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.calls.slots import Slots
-from pyvolume.errors import AnswerError, BusyError, ClosedError, ForbiddenError, StoreError
+from pyvolume.errors import AnswerError, BusyError, ClosedError, ForbiddenError, StoreError, TransportError
 from pyvolume.model import arguments
 from pyvolume.model.arguments import brief
 from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
-from pyvolume.transport.answer import Answer, translated
+from pyvolume.transport.answer import Answer
 from pyvolume.transport.auth import Additions, Auth
+from pyvolume.transport.failures import translated
 from pyvolume.transport.request import Body, Request
 from pyvolume.transport.senders import GivenSender, Outgoing, OwnSender, Sender
 from pyvolume.transport.urls import normalised_url, origin
@@ -116,6 +117,7 @@ class Connection:
         self._sender: Sender | None = None
         self._process = os.getpid()
         self._closed = False
+        self._has_answered = False
 
     @property
     def timeout(self) -> tuple[float, float]:
@@ -238,14 +240,15 @@ class Connection:
     def _once(self, request: Request, receive: Callable[[Answer], T], call: Call, exchange: Exchange) -> T:
         left, (connect, silence), auth = call.remaining(), self._settings.timeout, self._settings.auth
         timeout = (min(connect, left), min(silence, left))
-        body = None if request.upload is None else Body(request.upload, exchange.sent)
+        body = None if request.upload is None else Body(request.upload, exchange.sent, timeout[1])
         _log.debug("%s %s%s", request.method, self.url, request.path)
-        with translated(request.action, self.url):
+        with translated(request.action, self.url, answered=self._has_answered):
             sender = self._open_sender()
             added = NOTHING if auth is None else auth.apply(request)
             target = _target(request, added, sender)
             outgoing = Outgoing(request.method, target, body, {**request.headers, **added.headers})
             received = sender.send(outgoing, timeout)
+        self._has_answered = True
         answer = Answer(received, request.action, exchange.received)
         try:
             if answer.status in request.accepts:
@@ -300,7 +303,8 @@ def _target(request: Request, added: Additions, sender: Sender) -> str:
 
 def _not_to_be_repeated(error: StoreError) -> StoreError:
     """Let only a 503 and a refused port be tried again: after them, nothing has happened on the server."""
-    if not error.retryable or (isinstance(error, BusyError) and error.status == 503):
+    is_unreached = isinstance(error, TransportError) and error.unreached
+    if not error.retryable or is_unreached or (isinstance(error, BusyError) and error.status == 503):
         return error
     if isinstance(error, BusyError) and error.status == 429:
         return error.with_facts(retryable=False)

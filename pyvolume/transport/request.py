@@ -120,10 +120,13 @@ class Body:
     upload : Upload
         The source of the bytes.
     report : callable
-        Called with the number of bytes whenever a chunk has been sent.
+        Called with the number of bytes whenever some have been sent.
+    silence : float
+        Seconds without a byte after which the attempt has failed.
     """
 
-    def __init__(self, upload: Upload, report: Callable[[int], None]) -> None:
+    def __init__(self, upload: Upload, report: Callable[[int], None], silence: float) -> None:
+        self.silence = silence
         self._chunks: Iterator[memoryview] = iter(upload.chunks())
         self._nbytes = upload.nbytes
         self._report = report
@@ -134,7 +137,13 @@ class Body:
 
     def read(self, _size: int = -1) -> memoryview | bytes:
         """Return the next chunk, empty at the end."""
-        self._report(self._pending)
+        if self._pending:  # a connection of another library does not say what it has sent
+            self._report(self._pending)
         chunk = next(self._chunks, None)
         self._pending = 0 if chunk is None else chunk.nbytes
         return b"" if chunk is None else chunk
+
+    def sent(self, count: int) -> None:
+        """Note that bytes of the present chunk have been sent."""
+        self._pending -= count
+        self._report(count)

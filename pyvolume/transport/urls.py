@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 
 from pyvolume.errors import AddressError
 from pyvolume.model import arguments
+
+HIDDEN = "…"
+"""Stands for what can be secret."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 """The port of a url that names none, by scheme."""
@@ -46,7 +50,7 @@ def normalised_url(address: str) -> str:
     if not parts.hostname or any(c.isspace() for c in url):
         raise AddressError(f"address: expected 'host:port' or a url and found {shown!r}")
     if parts.query or parts.fragment:
-        raise AddressError(f"address: expected no query and no fragment behind {shown!r}")
+        raise AddressError(f"address: expected no query and no fragment in {shown!r}")
     if any(part in {".", ".."} for part in urllib.parse.unquote(parts.path).split("/")):
         raise AddressError(f"address: expected a path without '.' and '..' in {shown!r}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
@@ -66,11 +70,21 @@ def origin(url: str) -> tuple[str, str, int]:
 
 
 def without_secrets(address: str) -> str:
-    """Return an address for a message: without a user, a password and a query.
+    """Return an address for a message: every part of it shows, but for what can be secret.
 
     Examples
     --------
-    >>> without_secrets("http://me:secret@host/path?token=secret")
-    'host/path'
+    >>> without_secrets("http://me:secret@host/path?token=secret&x#secret")
+    'http://…@host/path?token=…&…#…'
     """
-    return address.partition("?")[0].partition("#")[0].rpartition("@")[2]
+    rest, hash_sign, fragment = address.partition("#")
+    base, question_mark, query = rest.partition("?")
+    scheme, at, place = base.rpartition("@")
+    shown = re.match(r"(?:[a-z][\w+.-]*://)*", scheme, re.ASCII | re.IGNORECASE)
+    words = [f"{name}{equals}{HIDDEN}" if equals else HIDDEN for name, equals, _ in map(_parted, query.split("&"))]
+    before = f"{shown[0] if shown else ''}{HIDDEN}@" if at else ""
+    return f"{before}{place}{question_mark}{'&'.join(words) if query else ''}{hash_sign}{HIDDEN if fragment else ''}"
+
+
+def _parted(word: str) -> tuple[str, str, str]:
+    return word.partition("=")

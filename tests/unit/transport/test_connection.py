@@ -33,7 +33,7 @@ from pyvolume.errors import (
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.auth import Additions, BearerToken
 from pyvolume.transport.request import Request, Upload
-from pyvolume.transport.urls import normalised_url
+from pyvolume.transport.urls import normalised_url, without_secrets
 
 ONCE = RetryPolicy(patience=0)
 SECRETS = ("t0ken-of-mine", "adm1n-token")
@@ -591,6 +591,26 @@ class TestPickling:
         connection.close()
         with pickle.loads(pickle.dumps(connection)) as other:
             assert get(other) == b"voxels"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://me:secret@host/path", "http://…@host/path"),
+        ("dvid://https://me:secret@host/path", "dvid://https://…@host/path"),
+        ("me:sec/secret@host", "…@host"),
+        ("htp://host/path", "htp://host/path"),
+        ("host/a?roi=nose&token=secret", "host/a?roi=…&token=…"),
+        ("host/a?secret", "host/a?…"),
+        ("host/a?", "host/a?"),
+        ("host/a#secret", "host/a#…"),
+        ("host/a?b=secret#secret", "host/a?b=…#…"),
+        ("host/" + "long/" * 100 + "end", "host/" + "long/" * 100 + "end"),
+        ("", ""),
+    ],
+)
+def test_a_message_shows_every_part_of_a_url_but_no_secret(address: str, shown: str) -> None:
+    assert without_secrets(address) == shown
 
 
 @pytest.mark.parametrize("address", ["host:8000?admintoken=secret", "me:sec/secret@host", "http://me:secret@host:x"])

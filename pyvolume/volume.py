@@ -115,7 +115,7 @@ class Volume:
     @property
     def name(self) -> str:
         """The name of the volume: the last part of its address."""
-        path = self.store.address.partition("?")[0].rstrip("/")
+        path = self.store.address.partition("?")[0].partition("#offset=")[0].rstrip("/")
         return unquote(path.rpartition("/")[2])
 
     @property

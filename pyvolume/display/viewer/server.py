@@ -45,6 +45,9 @@ class Viewable(Drawable, Protocol):
     def store(self) -> VoxelStore: ...
 
     @property
+    def name(self) -> str: ...
+
+    @property
     def units(self) -> tuple[str, ...]: ...
 
 
@@ -164,6 +167,7 @@ class Viewer:
         """Return what the page has to know of a version."""
         volume = self.volume(version)
         return {
+            "name": volume.name,
             "address": volume.store.address,
             "version": version or self._shown,
             "versions": self._versions,

@@ -30,8 +30,7 @@ function tell(error) { byId("status").textContent = error ? String(error.message
 
 async function open(version) {
   volume = await (await ask("volume", {version})).json();
-  const url = volume.address;
-  byId("name").textContent = document.title = decodeURIComponent(url.slice(url.lastIndexOf("/") + 1));
+  byId("name").textContent = document.title = volume.name;
   const before = frame;
   frame = new Frame(volume, at);
   AXES.forEach((axis) => {
@@ -43,7 +42,7 @@ async function open(version) {
     frame.clamp();
   }
   byId("facts").textContent = [
-    url,
+    volume.address,
     `${AXES.map((axis) => frame.size(axis)).join(" × ")} voxels of ${volume.dtype}`
       + (volume.channels > 1 ? ` × ${volume.channels}` : ""),
     `${volume.resolution.join(" × ")} ${volume.units[0]}`,

@@ -170,3 +170,10 @@ def test_a_page_says_that_its_viewer_has_ended(tmp_path: Path, voxels: NDArray[A
     with browse(viewer.url, tmp_path) as page:
         viewer.close()
         page.wait_for("document.getElementById('status').textContent.includes('ended')")
+
+
+def test_any_name_of_a_file_is_shown(tmp_path: Path, voxels: NDArray[Any]) -> None:
+    path = tmp_path / "50% <b>.npy"
+    np.save(path, voxels)
+    with pyvolume.open(str(path)) as volume, Viewer(volume) as viewer, browse(viewer.url, tmp_path / "profile") as page:
+        assert (page.text("#name"), page.value("document.title")) == ("50% <b>.npy",) * 2

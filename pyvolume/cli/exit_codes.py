@@ -44,4 +44,4 @@ def sentence(error: Exception) -> str:
 
 def _ways_out() -> list[tuple[type[Exception], str]]:
     """Return what helps in a shell against a class of errors, as the drivers say."""
-    return [item for name in registry.names() for item in registry.load(name).ways_out.items()]
+    return [item for _, driver in registry.importable() for item in driver.ways_out.items()]

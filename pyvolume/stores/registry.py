@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Literal, Protocol, cast
 
 from pyvolume.errors import AddressError, UnsupportedError
@@ -94,14 +95,66 @@ def load(name: str) -> Driver:
     AddressError
         If there is none.
     ImportError
-        If a library that it needs is missing.
+        If it cannot be imported; the message names the package and the cause.
     """
     if name in DRIVERS:
         module, _, attribute = DRIVERS[name].partition(":")
         return cast("Driver", getattr(importlib.import_module(module), attribute))
     for point in entry_points(group=GROUP, name=name):
-        return cast("Driver", point.load())
+        return _imported(point)
     raise AddressError(f"open: expected one of the schemes {', '.join(names())} and found {name!r}")
+
+
+def _imported(point: EntryPoint) -> Driver:
+    """Import a driver of another package, which may fail with any error."""
+    what = f"open: the driver {point.name!r} of the package {point.dist.name if point.dist else point.module}"
+    try:
+        driver = point.load()
+        words = sorted(word for word in {*vars(Driver), *Driver.__annotations__} if not word.startswith("_"))
+        missing = [word for word in words if not hasattr(driver, word)]
+    except Exception as error:
+        raise ImportError(f"{what} fails: {str(error) or type(error).__name__}") from error
+    if missing:
+        raise ImportError(f"{what} is no Driver: it has no {', no '.join(missing)}")
+    return cast("Driver", driver)
+
+
+def importable() -> Iterator[tuple[str, Driver]]:
+    """Give the drivers that can be imported, with their names. One that cannot is named in the log, once."""
+    for name in names():
+        try:
+            driver = load(name)
+        except ImportError as error:
+            _warn_once(str(error))
+        else:
+            yield name, driver
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    _log.warning("%s", message)
+
+
+def _recognising(text: str) -> tuple[str, Driver] | None:
+    """Return the first driver that recognises a url. One that fails to say it does not disturb the others."""
+    for name, driver in importable():
+        try:
+            if driver.recognises(text):
+                return name, driver
+        except Exception as error:  # the code of another package
+            _warn_once(f"open: the driver {name!r} cannot say whether it recognises a url: {error!r}")
+    return None
+
+
+def _broken() -> list[str]:
+    """Return what is wrong with the drivers that cannot be imported."""
+    found = []
+    for name in names():
+        try:
+            load(name)
+        except ImportError as error:
+            found.append(str(error).removeprefix("open: "))
+    return found
 
 
 def find(url: str) -> tuple[str, Driver]:
@@ -111,23 +164,24 @@ def find(url: str) -> tuple[str, Driver]:
     ------
     AddressError
         If no driver recognises it.
+    ImportError
+        If the driver of its scheme cannot be imported.
     """
     one_slash = _ONE_SLASH.match(url)
     if one_slash:
         wanted = f"{one_slash[1]}://{url[one_slash.end() :]}"
         raise AddressError(f"open: expected two slashes, as in {without_secrets(wanted)!r}, and found one")
     scheme, separator, _ = url.partition("://")
-    known = names()
-    named = next((name for name in known if separator and name.lower() == scheme.lower()), None)
+    named = next((name for name in names() if separator and name.lower() == scheme.lower()), None)
     if named is not None:
         return named, load(named)
-    for name in known:
-        driver = load(name)
-        if driver.recognises(url):
-            return name, driver
+    recognising = _recognising(url)
+    if recognising is not None:
+        return recognising
     if separator:
         load(scheme)
-    raise AddressError(f"open: expected {known_forms()}, and found {without_secrets(url)!r}")
+    message = f"open: expected {known_forms()}, and found {without_secrets(url)!r}"
+    raise AddressError("; ".join([message, *_broken()]))
 
 
 def check_options(name: str, driver: Driver, options: Iterable[str]) -> None:
@@ -159,23 +213,20 @@ def accepted(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[s
 
 def known_forms() -> str:
     """Return the forms of all urls, for messages."""
-    return "; ".join(load(name).forms for name in names())
+    return "; ".join(driver.forms for _, driver in importable())
 
 
 def own_commands() -> dict[str, str]:
     """Return the modules of the commands that drivers add, by the name of the command; the first driver counts."""
     found: dict[str, str] = {}
-    for name in names():
-        try:
-            found = {**load(name).commands, **found}
-        except ImportError as error:  # the other commands do not need this driver
-            _log.warning("the driver %s cannot be imported: %s", name, error)
+    for _, driver in importable():
+        found = {**driver.commands, **found}
     return found
 
 
 def recognised(text: str) -> bool:
     """Whether a text is a url: it has a scheme, or a driver recognises it."""
-    return "://" in text or _ONE_SLASH.match(text) is not None or any(load(name).recognises(text) for name in names())
+    return "://" in text or _ONE_SLASH.match(text) is not None or _recognising(text) is not None
 
 
 def open_url(url: str, mode: Literal["r", "r+"], options: Mapping[str, Any]) -> Any:

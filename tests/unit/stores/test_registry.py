@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,17 +85,75 @@ def test_a_driver_without_lists_says_so() -> None:
         driver.catalogue("seven://2")
 
 
-def test_a_driver_that_lacks_a_library_does_not_disturb_the_others(
+class NoDriver:
+    forms = "no://N"
+
+
+class Confused(SevenDriver):
+    @staticmethod
+    def recognises(url: str) -> bool:
+        raise ZeroDivisionError(url)
+
+
+def failing(error: Exception) -> Callable[[EntryPoint], Any]:
+    """Load no driver of another package."""
+
+    def load(point: EntryPoint) -> Any:
+        raise error
+
+    return load
+
+
+BROKEN = [
+    failing(ImportError("install the library")),
+    failing(ZeroDivisionError()),
+    failing(AttributeError("no DRIVER")),
+    lambda point: NoDriver(),
+    lambda point: None,
+]
+
+
+@pytest.fixture(params=BROKEN)
+def broken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, other_package: None) -> None:
+    monkeypatch.setattr(EntryPoint, "load", request.param)
+    registry._warn_once.cache_clear()
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_driver_that_fails_does_not_disturb_the_others(tmp_path: Path) -> None:
+    np.save(tmp_path / "cut.npy", np.ones((1, 2, 3), "uint8"))
+    with pyvolume.open(tmp_path / "cut.npy") as volume:
+        assert volume[...].sum() == 6
+    assert "tag" in registry.own_commands()
+    assert registry.recognised("localhost:8000/ab/gray")
+    assert not registry.recognised("3.seven")
+    assert "dvid://" in registry.known_forms()
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_driver_that_fails_does_not_disturb_the_message_of_an_error() -> None:
+    exit_codes = pytest.importorskip("pyvolume.cli.exit_codes", reason="click comes with the extra 'cli'")
+    assert exit_codes.sentence(ValueError("bad value")) == "bad value"
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_driver_that_fails_is_named_where_it_is_missed(caplog: pytest.LogCaptureFixture) -> None:
+    for url, error in [("seven://2", ImportError), ("3.seven", AddressError)]:
+        with pytest.raises(error, match="'seven' of the package"):
+            pyvolume.open(url)
+    told = [each.levelname for each in caplog.records if "'seven'" in each.message]
+    assert told == ["WARNING"]
+
+
+def test_a_driver_that_cannot_say_what_it_recognises_does_not_disturb_the_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(point: EntryPoint) -> None:
-        raise ImportError("install the library")
-
-    monkeypatch.setattr(EntryPoint, "load", fail)
-    assert "tag" in registry.own_commands()
-    assert "seven" in caplog.text
-    with pytest.raises(ImportError, match="library"):
-        pyvolume.open("seven://2")
+    registry._warn_once.cache_clear()
+    values = {"greedy": Confused(), "seven": DRIVER}
+    monkeypatch.setattr(EntryPoint, "load", lambda point: values[point.name])
+    assert pyvolume.open("3.seven").shape == (1, 3)
+    assert registry.recognised("3.seven")
+    assert len([each for each in caplog.records if "'greedy'" in each.message and each.levelname == "WARNING"]) == 1
 
 
 @pytest.mark.parametrize("name", registry.DRIVERS)

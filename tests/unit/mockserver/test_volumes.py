@@ -31,14 +31,14 @@ def test_reads_an_array_of_any_number_of_axes(shape: tuple[int, ...]) -> None:
     array = ramp(shape)
     axes, size = "_".join(map(str, range(len(shape) - 1))), "_".join(map(str, shape[1:]))
     zeros = "_".join("0" for _ in shape[1:])
-    with MockServer({"v": array}) as server, talking_to(server) as client:
+    with MockServer({"v": array}, dims="cxy") as server, talking_to(server) as client:
         reply = client.at("GET", f"v/raw/{axes}/{size}/{zeros}")
     assert reply.body == wire(array)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_extents_are_the_shape(shape: tuple[int, ...]) -> None:
-    with MockServer({"v": ramp(shape)}) as server, talking_to(server) as client:
+    with MockServer({"v": ramp(shape)}, dims="cxy") as server, talking_to(server) as client:
         document = client.document("v/metadata")
     assert tuple(axis["Size"] for axis in document["Axes"]) == shape[1:]
 
@@ -46,7 +46,7 @@ def test_extents_are_the_shape(shape: tuple[int, ...]) -> None:
 def test_a_plane_takes_any_box_and_grows() -> None:
     array = ramp((2, 300, 280), "float32")
     box = ramp((2, 20, 30), "float32")
-    with MockServer({"v": array}) as server, talking_to(server) as client:
+    with MockServer({"v": array}, dims="cxy") as server, talking_to(server) as client:
         client.at("POST", "v/raw/0_1/20_30/250_251", wire(box))
         expected = np.pad(array, ((0, 0), (0, 0), (0, 1)))
         expected[:, 250:270, 251:281] = box

@@ -15,11 +15,14 @@ from pyvolume.transport.failures import translated
 PIECE = 1 << 18
 """Bytes for each read where the body cannot be received in place (256 KiB stays inside the allocator)."""
 
-WINDOW = 1 << 20
-"""Bytes of the first read in place: few enough to see progress on a slow line."""
+WINDOW = 1 << 17
+"""Bytes of the first read in place: few enough to see progress on a slow line, well within the patience."""
 
 QUICK = 0.1
 """Seconds: a window that is full by then is doubled, because each return to Python may wait for the interpreter."""
+
+SLOW = 1.0
+"""Seconds: after a window that took longer, they begin small again."""
 
 
 class Received(NamedTuple):
@@ -104,8 +107,11 @@ class Answer:
             began = time.monotonic()
             with translated(self._action):
                 count = self._receive(view[got : got + window])
-            if time.monotonic() - began < QUICK:
+            took = time.monotonic() - began
+            if took < QUICK:
                 window *= 2
+            elif took > SLOW:
+                window = WINDOW
             if not count:
                 raise self._ended_early(want - got)
             got += count

@@ -79,7 +79,7 @@ class Connection:
         Check certificates; a path names the authorities to trust.
     session : requests.Session, optional
         Yours: its authentication, headers, proxies, certificates and hooks apply. It is neither changed nor
-        closed nor pickled. requests then counts the sending of each 4 MiB as connecting, and logs secrets in urls.
+        closed nor pickled. requests then counts the sending of each 64 KiB as connecting, and logs secrets in urls.
     concurrency : int
         How many requests are under way at once, of all threads together.
 

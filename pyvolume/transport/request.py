@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -113,7 +114,7 @@ class Body:
     """An upload on its way, as the file-like object that requests sends.
 
     `read` gives one chunk after the other whatever size is asked for, because the sizes that urllib3 asks for
-    (16 KiB) cost most of the speed.
+    (16 KiB) cost most of the speed. A chunk of more than `most` bytes is given in parts.
 
     Parameters
     ----------
@@ -127,6 +128,8 @@ class Body:
 
     def __init__(self, upload: Upload, report: Callable[[int], None], silence: float) -> None:
         self.silence = silence
+        self.most = sys.maxsize
+        self._left = memoryview(b"")
         self._chunks: Iterator[memoryview] = iter(upload.chunks())
         self._nbytes = upload.nbytes
         self._report = report
@@ -136,12 +139,14 @@ class Body:
         return self._nbytes
 
     def read(self, _size: int = -1) -> memoryview | bytes:
-        """Return the next chunk, empty at the end."""
-        if self._pending:  # a connection of another library does not say what it has sent
-            self._report(self._pending)
-        chunk = next(self._chunks, None)
-        self._pending = 0 if chunk is None else chunk.nbytes
-        return b"" if chunk is None else chunk
+        """Return the next chunk or part of one, empty at the end."""
+        # a connection of another library does not say what it has sent; and a cancelled call ends before the next chunk
+        self._report(self._pending)
+        if not self._left:
+            self._left = next(self._chunks, self._left)
+        part, self._left = self._left[: self.most], self._left[self.most :]
+        self._pending = len(part)
+        return part
 
     def sent(self, count: int) -> None:
         """Note that bytes of the present chunk have been sent."""

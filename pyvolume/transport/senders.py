@@ -19,6 +19,10 @@ from pyvolume.transport.request import Body
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"pyvolume requests/{requests.__version__}"}
 
 
+SENT_AT_ONCE = 1 << 16
+"""Bytes that requests sends at once: it takes the limit for connecting as the time for all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One attempt at a request, as it is sent.
@@ -152,6 +156,8 @@ class GivenSender:
     def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
         request = requests.Request(outgoing.method, self._url + outgoing.target, headers=HEADERS)
         prepared = self._session.prepare_request(request)
+        if outgoing.body is not None:
+            outgoing.body.most = SENT_AT_ONCE
         prepared.body = outgoing.body  # type: ignore[assignment]
         prepared.headers.update(outgoing.headers)
         response = self._session.send(prepared, stream=True, allow_redirects=False, timeout=timeout, **self._settings)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,11 +15,11 @@ import requests
 from scripted import ScriptedServer, answer
 
 from pyvolume import Connection, RetryPolicy
-from pyvolume.calls.call import Call
+from pyvolume.calls.call import Call, Exchange
 from pyvolume.calls.retry import RetryWait
 from pyvolume.errors import StoreError, TransportError
 from pyvolume.transport.adapter import UNSENT_OPTION, Habits, PatientHTTPConnection
-from pyvolume.transport.answer import Answer
+from pyvolume.transport.answer import WINDOW, Answer, Received
 from pyvolume.transport.request import Body, Request, Upload
 
 READ = Request("read", "GET", "/")
@@ -182,7 +184,7 @@ def test_a_slow_line_is_not_silent_while_bytes_leave(most: int) -> None:
     upload = Body(Upload(len(body), lambda: views), moved.append, 30)
     connection.request("POST", "/", upload, {"Content-Length": str(len(body))})
     assert line.received == body
-    assert line.timeouts == [30] * len(moved)
+    assert line.timeouts == [30] * len([count for count in moved if count])
     assert sum(moved) == len(body)
     assert max(moved) <= most
 
@@ -205,11 +207,23 @@ def test_the_system_holds_back_little_for_a_slow_line() -> None:
     assert found == [1 << 19]
 
 
+def test_a_cancelled_call_sends_nothing_of_a_body() -> None:
+    line: Any = SlowSocket(10)
+    call = Call(RetryPolicy())
+    call.cancel()
+    connection = PatientHTTPConnection("host", habits=Habits(120))
+    connection.sock = line
+    with pytest.raises(StoreError, match="cancelled"):
+        connection.request("POST", "/", Body(Upload.of(b"x"), Exchange(call).sent, 30), {"Content-Length": "1"})
+    assert line.received == b""
+
+
 def test_cancelling_ends_an_upload_between_two_parts() -> None:
     call = Call(RetryPolicy())
 
     def report(count: int) -> None:
-        call.cancel()
+        if count:
+            call.cancel()
         call.remaining()
 
     line: Any = SlowSocket(10)
@@ -218,3 +232,50 @@ def test_cancelling_ends_an_upload_between_two_parts() -> None:
     with pytest.raises(StoreError, match="cancelled"):
         connection.request("POST", "/", Body(Upload.of(bytes(1000)), report, 30), {"Content-Length": "1000"})
     assert len(line.received) == 10
+
+
+class Trickle(http.client.HTTPResponse):
+    """An answer whose windows take as long as a test says, by the clock of the module."""
+
+    def __init__(self, seconds: Iterable[float], clock: list[float]) -> None:
+        self.asked: list[int] = []
+        self._seconds = iter(seconds)
+        self._clock = clock
+
+    def readinto(self, view: Any) -> int:
+        self.asked.append(len(view))
+        self._clock[0] += next(self._seconds, 0)
+        return len(view)
+
+
+def test_windows_grow_on_a_fast_line_and_begin_small_again_on_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, moved = [0.0], list[int]()
+    monkeypatch.setattr("pyvolume.transport.answer.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    response = Trickle([0, 0, 0, 0.5, 2, 20, 0], clock)
+    received = Answer(Received(200, {}, SimpleNamespace(_fp=response)), "read", moved.append)
+    received.read_into(memoryview(bytearray(40 * WINDOW)))
+    assert [n // WINDOW for n in response.asked] == [1, 2, 4, 8, 8, 1, 1, 2, 4, 8, 1]
+    assert moved == response.asked
+
+
+def test_a_given_session_sends_little_at_once() -> None:
+    """requests takes the limit for connecting as the time for each part."""
+    body = bytes(range(256)) * 1024
+    sizes: list[int] = []
+
+    class Listing(requests.adapters.HTTPAdapter):
+        def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+            while part := request.body.read():  # type: ignore[union-attr]
+                sizes.append(len(part))
+            raise requests.ConnectionError("enough")
+
+    moved: list[int] = []
+    with requests.Session() as session, Connection("http://host", session=session) as connection:
+        session.mount("http://", Listing())
+        with pytest.raises(TransportError):
+            connection.exchange(
+                Request("write", "POST", "/", upload=Upload(len(body), lambda: [memoryview(body), memoryview(body)])),
+                lambda received: moved.append(received.status),
+                Call(RetryPolicy(patience=0)),
+            )
+    assert sizes == [1 << 16] * 8

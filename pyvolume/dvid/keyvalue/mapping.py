@@ -303,7 +303,7 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
         return keys
 
     def _action(self, verb: str, key: str) -> str:
-        return f"{verb} {key!r:.80} of {self.name}"
+        return f"{verb} {messages.shown(key)} of {self.name}"
 
     def _request(self, action: str, method: str, key: str, **facts: Any) -> Request:
         messages.check_key(action, key)

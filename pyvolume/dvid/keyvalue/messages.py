@@ -9,9 +9,13 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 from pyvolume.errors import MetadataError
+from pyvolume.model.arguments import brief
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
 """Also an array in C order, and every other object with a buffer."""
+
+AROUND = 100
+"""Characters of a long key that a message shows beside a place in it."""
 
 MOST_KEY_BYTES = 60_000
 """The server stores keys up to 65000 bytes, with something of its own in them."""
@@ -100,10 +104,21 @@ def check_key(action: str, key: str) -> None:
     if not isinstance(key, str):
         raise TypeError(f"{action}: a key is text, not {key!r}")
     if not can_be(key):
+        at = next((i for i, letter in enumerate(key) if letter in "/\0" or "\ud800" <= letter <= "\udfff"), None)
+        where = "" if at is None else f" with {key[at]!r} behind {key[max(0, at - AROUND) : at]!r}"
         raise MetadataError(
             f"{action}: expected a key of 1 to {MOST_KEY_BYTES} bytes without slash and NUL, not '.' or '..', "
-            f"and found {key!r:.80}"
+            f"and found {shown(key)}{where}"
         )
+
+
+def shown(key: object) -> str:
+    """Return a key for a message; of a long one both ends."""
+    if not isinstance(key, str):
+        return brief(key)
+    if len(key) <= 4 * AROUND:
+        return repr(key)
+    return f"{key[:AROUND]!r} … {key[-AROUND:]!r} of {len(key)} characters"
 
 
 def as_bytes(action: str, value: Bytes) -> memoryview:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyvolume.dvid.keyvalue import messages
+from pyvolume.errors import MetadataError
 
 SHORT = b"\x0a\x08\x0a\x01a\x12\x03one"
 
@@ -35,3 +36,25 @@ def test_an_empty_value_may_be_left_out() -> None:
 def test_what_is_no_list_of_pairs(message: bytes) -> None:
     with pytest.raises(ValueError, match="at byte"):
         list(messages.decode_pairs(message))
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("a" * 500 + "/b", "'/' behind 'aaa"),
+        ("a" * 500 + "\0", r"'\\x00' behind"),
+        ("a/b", "'a/b'"),
+        ("é" * 40_000, "of 40000 characters"),
+    ],
+)
+def test_a_message_shows_what_is_wrong_in_a_key(key: str, words: str) -> None:
+    with pytest.raises(MetadataError, match=words):
+        messages.check_key("write", key)
+
+
+def test_a_message_shows_both_ends_of_a_long_key() -> None:
+    assert messages.shown("a" * 300) == repr("a" * 300)
+    found = messages.shown("begin" + "a" * 1000 + "end")
+    assert "begin" in found
+    assert "end" in found
+    assert len(found) < 300

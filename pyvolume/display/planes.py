@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +25,13 @@ GAP = 2
 
 ALL = slice(None)
 
+FEW_VOXELS = 32
+"""Along a side of a plane that is affordable whatever it costs."""
+
+MOST_BYTES = 64 << 20
+MOST_REQUESTS = 1024
+"""What a plane of a page may cost; a strided read fetches whole rows of blocks."""
+
 
 class Drawable(Protocol):
     """What planes are cut of: a `Volume`."""
@@ -40,6 +50,19 @@ class Drawable(Protocol):
 
     @property
     def absolute(self) -> Any: ...
+
+
+class Planned(Drawable, Protocol):
+    """What planes are read of step by step: a `Volume`."""
+
+    def plan(self, key: object, *, write: bool = False) -> Iterable[Request]: ...
+
+
+class Request(Protocol):
+    """A request that a read would send."""
+
+    @property
+    def nbytes(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +129,8 @@ def cut(
     return voxels if volume.dims.index(right) < volume.dims.index(down) else voxels.swapaxes(1, 2)
 
 
-def read_plane(volume: Drawable, across: str, at: int, most: int, part: Mapping[str, tuple[int, int]]) -> Plane:
-    """Read a plane that is no larger than a page can show.
+def read_plane(volume: Planned, across: str, at: int, most: int, part: Mapping[str, tuple[int, int]]) -> Plane:
+    """Read a plane that is no larger than a page can show, with fewer voxels if these would take long.
 
     Parameters
     ----------
@@ -130,9 +153,40 @@ def read_plane(volume: Drawable, across: str, at: int, most: int, part: Mapping[
     right, down = (axis for axis in volume.dims[1:] if axis != across)
     bounds = volume.bounds
     whole = dict(zip(volume.dims, zip(bounds.start, bounds.stop, strict=True), strict=True))
-    shown = [_within(part.get(axis, whole[axis]), whole[axis]) for axis in (right, down)]
-    step = max(1, *(-(-(stop - start) // most) for start, stop in shown))
-    return Plane(cut(volume, right, down, {across: at}, [slice(*each, step) for each in shown]), step, *shown)
+    shown = {axis: _within(part.get(axis, whole[axis]), whole[axis]) for axis in (right, down)}
+    step = _affordable_step(volume, {across: (at, at + 1)} | shown, most)
+    ranges = [slice(*shown[axis], step) for axis in (right, down)]
+    return Plane(cut(volume, right, down, {across: at}, ranges), step, shown[right], shown[down])
+
+
+def _affordable_step(volume: Planned, box: Mapping[str, tuple[int, int]], most: int) -> int:
+    """Return the smallest step for `most` voxels along a side, or a larger one if that costs too much.
+
+    It is looked for from large steps downwards: their plans are short.
+    """
+    sides = [stop - start for start, stop in box.values()]
+    step = max(1, -(-max(sides) // most))
+    if math.prod(sides) * volume.dtype.itemsize <= MOST_BYTES:
+        return step
+    steps = [step]
+    while max(sides) > steps[-1] * FEW_VOXELS:
+        steps.append(steps[-1] * 2)
+    cheap = itertools.takewhile(functools.partial(_is_cheap, volume, box), reversed(steps))
+    return min(cheap, default=steps[-1])
+
+
+def _is_cheap(volume: Planned, box: Mapping[str, tuple[int, int]], step: int) -> bool:
+    """Return whether every `step`-th voxel of a plane comes soon; outside of the bounds the read itself will say so."""
+    first = dict(zip(volume.dims, volume.bounds.start, strict=True))
+    ranges = [(box[axis][0] - first[axis], box[axis][1] - first[axis]) for axis in volume.dims[1:]]
+    if any(start < 0 or stop > n for (start, stop), n in zip(ranges, volume.bounds.shape[1:], strict=True)):
+        return True
+    nbytes = 0
+    for count, request in enumerate(volume.plan((slice(None), *(slice(*each, step) for each in ranges)))):
+        nbytes += request.nbytes
+        if count >= MOST_REQUESTS or nbytes > MOST_BYTES:
+            return False
+    return True
 
 
 def _within(wanted: tuple[int, int], whole: tuple[int, int]) -> tuple[int, int]:

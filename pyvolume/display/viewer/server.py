@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Any, Protocol, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pyvolume.display.planes import Drawable, read_plane
+from pyvolume.display.planes import Planned, read_plane
 from pyvolume.display.viewer.pages import OpenPages, accepted
 from pyvolume.errors import PyVolumeError, SelectionError, UnsupportedError
 from pyvolume.stores.base import VoxelStore
@@ -38,7 +38,7 @@ LARGEST = 2048
 """Voxels along a side of a plane at most, whatever the page asks for."""
 
 
-class Viewable(Drawable, Protocol):
+class Viewable(Planned, Protocol):
     """What the page shows: a `Volume`."""
 
     @property

@@ -10,7 +10,7 @@ from conformance_stores import ramp
 
 import pyvolume
 from mockserver import MockServer
-from pyvolume.display.planes import cut
+from pyvolume.display.planes import cut, read_plane
 from pyvolume.errors import UnsupportedError
 
 
@@ -68,3 +68,17 @@ def test_a_plane_is_cut_in_the_order_of_its_axes() -> None:
         cut(volume, "z", "y", ranges=(slice(None, None, 2), slice(None, None, 3)))
         == voxels[:, 2, ::3, ::2].swapaxes(1, 2)
     ).all()
+
+
+@pytest.mark.parametrize("side", [30016, 2**31 - 128])
+def test_a_plane_of_a_very_large_volume_comes_soon(side: int) -> None:
+    with MockServer() as server, pyvolume.dvid.Server(server.url) as client:
+        repo = client.create_repo("large")
+        volume = repo.create_volume("large", (side,) * 3, "uint8", block_shape=(64,) * 3)
+        before = len(server.requests)
+        whole = read_plane(volume, "z", 5, 1024, {})
+        spent = len(server.requests) - before
+        part = read_plane(volume, "z", 5, 1024, {"x": (500, 1000), "y": (0, 700)})
+    assert spent <= 1100
+    assert whole.step > -(-side // 1024)
+    assert (part.step, part.voxels.shape) == (1, (1, 500, 700))

@@ -93,7 +93,11 @@ function part(axis) {
   }));
 }
 
+function wishFor(axis) { return {version: volume.version, axis, at: at[axis], most: MOST, ...part(axis)}; }
+
+// A plane of a very large volume comes with fewer voxels than were asked for; the same question gives no more.
 function isTooCoarse(axis) {
+  if (planes[axis].wish === JSON.stringify(wishFor(axis))) return false;
   const shown = AXES.filter((along) => along !== axis).map((along) => frame.part(along)[1] - frame.part(along)[0]);
   return planes[axis].step > Math.ceil(Math.max(...shown) * (1 + 2 * MARGIN) / MOST);
 }
@@ -103,13 +107,13 @@ async function load(axis) {
   if (waiting[axis]) { waiting[axis] = "again"; return; }
   waiting[axis] = "once";
   try {
-    const wish = {version: volume.version, axis, at: at[axis], most: MOST, ...part(axis)};
+    const wish = wishFor(axis);
     const answer = await ask("plane", wish);
     const header = (name) => Number(answer.headers.get(name));
     const voxels = new ARRAYS[volume.dtype](await answer.arrayBuffer());
     const from = answer.headers.get("X-Start").split(",").map(Number);
     planes[axis] = {voxels, width: header("X-Width"), height: header("X-Height"), step: header("X-Step"), from,
-                    at: wish.at, ...survey(voxels)};
+                    wish: JSON.stringify(wish), ...survey(voxels)};
     paint(axis);
     tell();
   } catch (error) {
@@ -171,7 +175,8 @@ function draw() {
     byId("at-" + axis).nextElementSibling.textContent = at[axis];
     const canvas = byId(axis), plane = planes[axis];
     show(canvas, axis, plane, frame, scale);
-    const name = `${RIGHT[axis]}${DOWN[axis]} at ${axis} = ${at[axis]}`;
+    const thinned = plane && plane.step > 1 ? `, 1 voxel of ${plane.step}` : "";
+    const name = `${RIGHT[axis]}${DOWN[axis]} at ${axis} = ${at[axis]}${thinned}`;
     canvas.parentElement.querySelector("figcaption").textContent = name;
     canvas.setAttribute("aria-label", `plane ${name}`);
     canvas.parentElement.querySelector(".notice").textContent = plane && !plane.finite ? nothing(plane) : "";

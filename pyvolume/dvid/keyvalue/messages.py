@@ -104,11 +104,13 @@ def check_key(action: str, key: str) -> None:
     if not isinstance(key, str):
         raise TypeError(f"{action}: a key is text, not {key!r}")
     if not can_be(key):
-        at = next((i for i, letter in enumerate(key) if letter in "/\0" or "\ud800" <= letter <= "\udfff"), None)
-        where = "" if at is None else f" with {key[at]!r} behind {key[max(0, at - AROUND) : at]!r}"
+        found = shown(key)
+        bad = [i for i, letter in enumerate(key) if letter in "/\0" or "\ud800" <= letter <= "\udfff"]
+        if bad and len(key) > 4 * AROUND:
+            found += f" with {key[bad[0]]!r} behind {key[max(0, bad[0] - AROUND) : bad[0]]!r}"
         raise MetadataError(
             f"{action}: expected a key of 1 to {MOST_KEY_BYTES} bytes without slash and NUL, not '.' or '..', "
-            f"and found {shown(key)}{where}"
+            f"and found {found}"
         )
 
 

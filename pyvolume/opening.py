@@ -143,7 +143,7 @@ def from_array(
     voxels = _array_of(array)
     if dims is None and voxels.ndim == CUBE_AXES:
         raise MetadataError("from_array: an array of 3 axes needs dims: 'xyz', without a channel, or 'cxy'")
-    if isinstance(dims, Sequence) and "c" not in dims:
+    if isinstance(dims, (str, tuple, list)) and "c" not in dims:
         voxels, dims = voxels[np.newaxis], ("c", *dims)
     if not 2 <= voxels.ndim <= len(DEFAULT_DIMS) or voxels.dtype.kind not in "biuf":
         raise MetadataError(

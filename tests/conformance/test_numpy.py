@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from conformance_stores import Backend, ramp
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from keys import keys, not_growing
+from keys import is_decided, keys, not_growing
 from numpy.typing import NDArray
 
 import pyvolume
@@ -55,6 +55,7 @@ def test_writes_drawn_keys_as_numpy_does(backend: Backend) -> None:
         shape = expected[key].shape
         smaller = tuple(data.draw(st.sampled_from([n, 1])) for n in shape[data.draw(st.integers(0, len(shape))) :])
         values = ramp(smaller, seed=1)
+        assume(is_decided(key, SHAPE, values))
         expected[key] = values
         volume.post_ndarray((0,) * 4, SHAPE, array)
         try:
@@ -161,6 +162,15 @@ def test_an_explicit_stop_beyond_the_end_lets_the_volume_grow(
     expected[literal] = 77
     volume[key] = 77
     same(volume[...], expected)
+
+
+def test_of_values_for_one_voxel_the_last_is_written(backend: Backend) -> None:
+    array = ramp(SHAPE)
+    volume = backend.new(array)
+    key = np.s_[0, [3, 30, 3, 30, 3], 5, [2, 40, 2, 40, 2]]
+    volume[key] = np.arange(5)
+    array[key] = np.arange(5)
+    same(volume[...], array)
 
 
 def test_the_channel_axis_does_not_grow(backend: Backend) -> None:

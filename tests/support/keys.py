@@ -68,6 +68,18 @@ def not_growing(key: Any, shape: tuple[int, ...]) -> Any:
     return tuple(changed) if isinstance(key, tuple) else changed[0]
 
 
+def is_decided(key: Any, shape: tuple[int, ...], values: Any) -> bool:
+    """Whether one value is given for each voxel.
+
+    Where index arrays of several axes name a voxel twice, numpy's order depends on how the arrays lie in memory.
+    """
+    places = np.arange(math.prod(shape)).reshape(shape)[key]
+    order = np.argsort(places, axis=None, kind="stable")
+    place, value = places.ravel()[order], np.broadcast_to(values, places.shape).ravel()[order]
+    again = place[1:] == place[:-1]
+    return bool(np.all(value[1:][again] == value[:-1][again]))
+
+
 @st.composite
 def _keys(draw: st.DrawFn, shape: tuple[int, ...], arrays: bool) -> Any:
     named = draw(st.integers(0, len(shape)))

@@ -438,7 +438,7 @@ class Volume:
         selection = (
             Selection.for_writing(key, self.shape, growable, self.dims)
             if write
-            else Selection.for_reading(key, self.shape)
+            else Selection.for_reading(key, self.shape, self.dims)
         )
         return self._transfer.plan(selection.simplified()[0], write=write)
 
@@ -492,7 +492,7 @@ class Volume:
         StoreError
             If the store could not serve them.
         """
-        return self._transfer.read(Selection.for_reading(key, self.shape))
+        return self._transfer.read(Selection.for_reading(key, self.shape, self.dims))
 
     def __setitem__(self, key: object, values: object) -> None:
         """Write voxels: ``vol[:, 10:110] = a``; `values` are broadcast as numpy does.

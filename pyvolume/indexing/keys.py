@@ -99,25 +99,32 @@ def _index_array(item: object) -> NDArray[Any] | int:
     return array.astype(np.intp) if array.ndim else int(array)
 
 
-def clipped(item: Any, axis: int, size: int) -> Where:
+def clipped(item: Any, axis: int, size: int, dim: str = "") -> Where:
     """Find the coordinates of one part of a key on an axis of this size, by numpy's rules."""
     if isinstance(item, slice):
         if item.step == 0:
             raise SelectionError(f"key: a slice step cannot be 0 (axis {axis})")
         return range(*item.indices(size))
     if isinstance(item, int):
-        _check_inside(item, axis, size)
+        _check_inside(item, axis, size, dim)
         return int(item) % size
     if item.size:
-        _check_inside(int(item.min()), axis, size)
-        _check_inside(int(item.max()), axis, size)
+        _check_inside(int(item.min()), axis, size, dim)
+        _check_inside(int(item.max()), axis, size, dim)
     wrapped: NDArray[np.intp] = np.where(item < 0, item + size, item)
     return wrapped
 
 
-def _check_inside(index: int, axis: int, size: int) -> None:
+def _check_inside(index: int, axis: int, size: int, dim: str) -> None:
     if not -size <= index < size:
-        raise SelectionError(f"key: index {index} is out of bounds for axis {axis} with size {size}")
+        raise SelectionError(
+            f"key: index {index} is out of bounds for axis {axis} with size {size}{channel_hint([dim])}"
+        )
+
+
+def channel_hint(dims: Sequence[str]) -> str:
+    """Return what helps a user who has forgotten the channel axis: nothing where it is not the first."""
+    return "; the first axis is the channel" if tuple(dims[:1]) == ("c",) else ""
 
 
 def fixed(item: Any, axis: int, size: int, dim: str) -> Where:
@@ -127,11 +134,11 @@ def fixed(item: Any, axis: int, size: int, dim: str) -> Where:
     """
     highest = _highest(item)
     if highest is not None and highest >= size:
-        hint = "; the first axis is the channel" if dim == "c" else ""
         raise SelectionError(
-            f"key: index {highest} is out of bounds for axis {axis} ({dim!r}) with size {size}, which cannot grow{hint}"
+            f"key: index {highest} is out of bounds for axis {axis} ({dim!r}) with size {size}, which cannot grow"
+            + channel_hint([dim])
         )
-    return clipped(item, axis, size)
+    return clipped(item, axis, size, dim)
 
 
 def _highest(item: Any) -> int | None:

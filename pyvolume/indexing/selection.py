@@ -225,15 +225,15 @@ class Selection:
         return first - sum(item is Ellipsis for item in self.where[:first]) if all(advanced[first : last + 1]) else 0
 
     @classmethod
-    def for_reading(cls, key: object, shape: Sequence[int]) -> Selection:
-        """Understand a key as numpy would for an array of this shape.
+    def for_reading(cls, key: object, shape: Sequence[int], dims: Sequence[str] | None = None) -> Selection:
+        """Understand a key as numpy would for an array of this shape; `dims` make the errors clearer.
 
         Raises
         ------
         SelectionError
             Where numpy raises.
         """
-        return _select(key, shape, lambda item, axis: clipped(item, axis, shape[axis]))
+        return _select(key, shape, lambda item, axis: clipped(item, axis, shape[axis], dims[axis] if dims else ""))
 
     @classmethod
     def for_writing(

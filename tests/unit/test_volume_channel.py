@@ -55,6 +55,23 @@ def test_it_says_of_itself_what_the_volume_says_behind_the_channel(number: int) 
     assert repr(volume) in repr(channel)
 
 
+@pytest.mark.parametrize("key", [5, np.s_[5, 6, 7], np.s_[[0, 5]], np.s_[-4]], ids=repr)
+def test_a_forgotten_channel_is_named(key: Any) -> None:
+    with pytest.raises(SelectionError, match="channel"):
+        volume_of()[key]
+    with pytest.raises(SelectionError, match="channel"):
+        volume_of().plan(key)
+
+
+@pytest.mark.parametrize(
+    ("source", "key"), [(volume_of(), np.s_[0, 9]), (volume_of().channel(0), np.s_[9])], ids=["volume", "channel"]
+)
+def test_another_axis_is_not_called_the_channel(source: Any, key: Any) -> None:
+    with pytest.raises(SelectionError) as caught:
+        source[key]
+    assert "channel" not in str(caught.value)
+
+
 @pytest.mark.parametrize("number", [3, -4])
 def test_a_channel_that_is_not_there_is_refused(number: int) -> None:
     with pytest.raises(SelectionError, match="0 to 2"):

@@ -31,7 +31,7 @@ def diff(a: Target, b: Target, blocks: bool, as_json: bool) -> None:
     """
     b.refuse_slices()
     with a.volume() as left, b.volume() as right:
-        box = None if a.key is None else Selection.for_reading(a.key, left.shape).as_box()
+        box = None if a.key is None else Selection.for_reading(a.key, left.shape, left.dims).as_box()
         with Bar(f"diff {left.name}", quiet=True) as progress:
             found = compare(left, right, box, progress=progress)
     listed = [corners(each) | {"voxels": int(count)} for each, count in zip(found, found.counts, strict=True)]

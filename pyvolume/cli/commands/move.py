@@ -16,6 +16,7 @@ from pyvolume.errors import SelectionError
 from pyvolume.files import formats
 from pyvolume.files.description import Description, describe
 from pyvolume.files.placed import placed
+from pyvolume.indexing.keys import channel_hint
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.units import agree
 from pyvolume.transfer.casting import Casting
@@ -51,10 +52,11 @@ def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
         raise click.UsageError("-: expected voxels on the standard output, or --json", click.get_current_context())
     with written_file(file) as path, url.volume() as volume:
         stored = Selection.of_box(volume.bounds)
-        selection = stored if url.key is None else Selection.for_reading(url.key, volume.shape)
+        selection = stored if url.key is None else Selection.for_reading(url.key, volume.shape, volume.dims)
         description = describe(volume, selection)
         if not selection.box.size:
-            raise SelectionError(f"get: expected voxels for a file, and {url.key} of {volume.shape} selects none")
+            hint = "" if url.key is None else channel_hint(volume.dims)
+            raise SelectionError(f"get: expected voxels for a file, and none of {volume.shape} are selected{hint}")
         with (
             formats.create(path, selection.shape, volume.dtype, description, force=force) as target,
             Bar(f"get {file.name}", quiet=True) as progress,
@@ -156,7 +158,7 @@ def cp(src: Target, dst: Target, resume: Path | None, verify: bool, as_json: boo
     """
     dst.refuse_slices()
     with src.volume() as source, dst.volume("r+") as destination:
-        box = source.bounds if src.key is None else Selection.for_reading(src.key, source.shape).as_box()
+        box = source.bounds if src.key is None else Selection.for_reading(src.key, source.shape, source.dims).as_box()
         with Bar(f"copy {source.name}", quiet=True) as progress:
             nbytes = pyvolume.copy(source, destination, box, progress=progress, resume=resume, verify=verify)
         addresses = {"source": source.store.address, "destination": destination.store.address}

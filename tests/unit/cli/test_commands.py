@@ -235,6 +235,13 @@ class TestGet:
     def test_no_voxel_is_no_file(self, run: Run) -> None:
         assert run("get", f"{GRAY}[0, 1, 2, 3:3]", "voxel.npy").code == 2
 
+    @pytest.mark.parametrize("slices", ["[10:20, 10:20, 10:20]", "[5, 6, 7]"])
+    def test_a_forgotten_channel_is_named(self, run: Run, slices: str) -> None:
+        done = run("get", GRAY + slices, "cut.npy")
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "channel" in done.err
+        assert list(Path().iterdir()) == []
+
 
 class TestPut:
     @pytest.mark.parametrize("suffix", ["npz", "h5", "tif", "ome.tif", "nii.gz", "zarr"])

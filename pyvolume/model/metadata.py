@@ -16,6 +16,10 @@ from pyvolume.model import arguments
 from pyvolume.model.arguments import brief
 from pyvolume.model.axes import AxisLabels, checked_dims, default_dims, default_labels
 from pyvolume.model.box import Box
+from pyvolume.model.nearest import hint
+
+DTYPES = [*(f"{sign}int{bits}" for bits in (8, 16, 32, 64) for sign in ("u", "")), "float32", "float64"]
+"""Suggested for a name that is none."""
 
 
 def _one_per_axis(values: object, count: int, kind: type, name: str) -> tuple[Any, ...]:
@@ -157,7 +161,8 @@ def _dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         return np.dtype(dtype)
     except (TypeError, ValueError):
-        raise MetadataError(f"metadata: expected a dtype and found {brief(dtype)}") from None
+        near = f"; {hint(dtype, DTYPES)}" if isinstance(dtype, str) else ""
+        raise MetadataError(f"metadata: expected a dtype and found {brief(dtype)}{near}") from None
 
 
 def _all_labels(given: Mapping[str, Sequence[str]], dims: tuple[str, ...], shape: tuple[int, ...]) -> AxisLabels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-LISTED = 10
+LISTED = 12
 """A message lists at most this many names."""
 
 

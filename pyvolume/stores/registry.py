@@ -195,7 +195,7 @@ def check_options(name: str, driver: Driver, options: Iterable[str]) -> None:
     known = option_names(driver)
     for option in options:
         if option not in known:
-            raise TypeError(f"open: {name} has no option {option!r}; {hint(option, known)}")
+            raise TypeError(f"open: {name} has no option {option!r}; {hint(option, ['mode', *known])}")
 
 
 def option_names(driver: Driver) -> list[str]:

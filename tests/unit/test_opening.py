@@ -93,7 +93,8 @@ def test_a_bad_server_is_refused_as_an_address_is(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "nearest"), [("thorttle", "throttle"), ("time_out", "timeout"), ("parital_blocks", "partial_blocks")]
+    ("option", "nearest"),
+    [("thorttle", "throttle"), ("time_out", "timeout"), ("parital_blocks", "partial_blocks"), ("moode", "mode")],
 )
 def test_a_misspelt_option_is_a_type_error_that_suggests_the_nearest(option: str, nearest: str) -> None:
     options: dict[str, Any] = {option: None}

@@ -97,6 +97,12 @@ def test_parts_that_contradict_each_other_are_refused(shape: Any, given: Any, wo
         VoxelsMetadata.of(shape, "uint8", **given)
 
 
+@pytest.mark.parametrize(("name", "meant"), [("uint46", "uint64"), ("unit8", "uint8"), ("flaot32", "float32")])
+def test_a_misspelt_dtype_is_answered_with_the_nearest(name: str, meant: str) -> None:
+    with pytest.raises(MetadataError, match=f"'{meant}'"):
+        VoxelsMetadata.of((1, 3, 4), name)
+
+
 @pytest.mark.parametrize("resolution", [0, -1, float("inf"), float("nan")])
 def test_an_impossible_resolution_is_refused(resolution: float) -> None:
     with pytest.raises(MetadataError, match="finite"):

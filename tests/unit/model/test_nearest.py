@@ -21,8 +21,8 @@ def test_all_names_are_listed_if_none_is_similar() -> None:
 
 
 def test_a_long_list_is_cut() -> None:
-    names = [f"{i:x}{i:x}{i:x}" for i in range(12)]
-    assert hint("voxels", names) == f"there are {', '.join(names[:LISTED])} and {12 - LISTED} more"
+    names = [f"{i:x}{i:x}{i:x}" for i in range(LISTED + 2)]
+    assert hint("voxels", names) == f"there are {', '.join(names[:LISTED])} and 2 more"
 
 
 def test_nothing_is_said_to_be_nothing() -> None:

@@ -12,9 +12,10 @@ from pyvolume.cli.dvid.place import Place, place
 from pyvolume.cli.output import as_json, show
 from pyvolume.dvid.address import Address
 from pyvolume.dvid.documents import creation_document
+from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.dvid.voxels.creation import create_new
-from pyvolume.errors import UnsupportedError
+from pyvolume.errors import ExistsError, MetadataError, UnsupportedError
 from pyvolume.files import formats
 from pyvolume.model.metadata import VoxelsMetadata
 
@@ -27,6 +28,14 @@ def whole_numbers(text: str) -> tuple[int, ...]:
 def real_numbers(text: str) -> tuple[float, ...]:
     """Read numbers with commas between them: one for all axes, or one per axis."""
     return tuple(float(each) for each in _per_axis(text))
+
+
+def dtype_name(text: str) -> str:
+    """Read the name of a dtype."""
+    try:
+        return VoxelsMetadata.of((1, 1, 1, 1), text).dtype.name
+    except MetadataError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _per_axis(text: str) -> tuple[str, ...]:
@@ -54,7 +63,12 @@ def _per_axis(text: str) -> tuple[str, ...]:
     metavar="X,Y,Z",
     help="Voxels of each axis; with a --dtype only, the volume grows from nothing.",
 )
-@click.option("--dtype", metavar="NAME", help="Such as uint8, uint16, uint32, uint64, float32; uint8 if not given.")
+@click.option(
+    "--dtype",
+    type=dtype_name,
+    metavar="NAME",
+    help="Such as uint8, uint16, uint32, uint64, float32; uint8 if not given.",
+)
 @click.option("--channels", type=int, metavar="N", help="4 of uint8 make a colour volume; 1 if not given.")
 @click.option(
     "--resolution", type=real_numbers, metavar="X,Y,Z", help="Size of a voxel; one number for all axes, or three."
@@ -94,15 +108,7 @@ def create(url: Place, name: str | None, repo: str | None, as_json: bool, **opti
     if metadata is not None and name is not None:
         creation_document(metadata, name, **wishes)  # refuses before there is a repository, which stays for ever
     with url.connected() as connection:
-        if repo is not None:
-            uuid = (
-                pyvolume.dvid
-                .Server(connection)
-                .create_repo(repo, options["description"], duplicate_alias=options["duplicate_alias"])
-                .root_uuid
-            )
-        else:
-            uuid = resolve(connection, url.address.version)
+        uuid = resolve(connection, url.address.version) if repo is None else _new_repo(connection, repo, options)
         if metadata is not None and name is not None:
             create_new(connection, uuid, name, metadata, **wishes)
     show_made(Address(url.address.server, uuid, name or ""), as_json=as_json)
@@ -112,6 +118,15 @@ def show_made(made: Address, *, as_json: bool) -> None:
     """Print where something new is."""
     document = {"url": str(made), "version": made.version, "name": made.name or None}
     show(document, str(made), as_json=as_json)
+
+
+def _new_repo(connection: pyvolume.Connection, alias: str, options: dict[str, Any]) -> Uuid:
+    server = pyvolume.dvid.Server(connection)
+    try:
+        return server.create_repo(alias, options["description"], duplicate_alias=options["duplicate_alias"]).root_uuid
+    except ExistsError as error:
+        way_out = f" (in a shell: {alias}:master in place of --repo, or --duplicate-alias)"
+        raise ExistsError(f"{error}{way_out}", **vars(error)) from error
 
 
 def _metadata(options: dict[str, Any]) -> VoxelsMetadata:

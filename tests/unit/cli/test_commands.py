@@ -141,9 +141,17 @@ class TestCreate:
         assert "fly" not in pyvolume.dvid.Server(server.url).repos
         assert list(pyvolume.dvid.Server(server.url).repos[server.uuid]) == ["gray", "other"]
 
+    def test_a_misspelt_dtype_is_wrong_usage(self, run: Run, server: MockServer) -> None:
+        done = run("create", server.url, "--repo", "fly", "new", "--dtype", "uint46")
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "'uint64'" in done.err
+        assert "fly" not in pyvolume.dvid.Server(server.url).repos
+
     def test_a_second_repository_of_an_alias_is_made_on_request(self, run: Run, server: MockServer) -> None:
         assert run("create", server.url, "--repo", "fly").code == 0
-        assert run("create", server.url, "--repo", "fly").code == 5
+        refused = run("create", server.url, "--repo", "fly")
+        assert (refused.code, refused.err.count("\n")) == (5, 1)
+        assert "--duplicate-alias" in refused.err
         assert run("create", server.url, "--repo", "fly", "--duplicate-alias").code == 0
 
     def test_a_repository_and_a_volume_in_it(self, run: Run, server: MockServer) -> None:

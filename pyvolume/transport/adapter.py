@@ -20,8 +20,11 @@ from pyvolume.transport.request import Body
 POOL_SIZE = 16
 """Connections kept open to one server; at least as many as threads that use it."""
 
-UNSENT = 1 << 19
-"""Bytes that the system takes before it has sent them, at most."""
+SLOWEST = 1 << 16
+"""Bytes a second: a line that sends as fast is never silent. The system takes no more than that during a silence."""
+
+MOST_UNSENT = 1 << 22
+"""Bytes that the system takes before it has sent them, at most; fewer cost speed on a fast line."""
 
 UNSENT_OPTION: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 """The option of a socket that limits them; not every system has it."""
@@ -163,7 +166,8 @@ class PatientHTTPConnection(HTTPConnection):
         self.sock.settimeout(self._habits.silence)
         if UNSENT_OPTION is not None:
             with contextlib.suppress(OSError):
-                self.sock.setsockopt(socket.IPPROTO_TCP, UNSENT_OPTION, UNSENT)
+                unsent = min(MOST_UNSENT, max(1, int(SLOWEST * self._habits.silence)))
+                self.sock.setsockopt(socket.IPPROTO_TCP, UNSENT_OPTION, unsent)
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
         """Send a request; of a `Body` each part of a chunk counts as a sign of life."""

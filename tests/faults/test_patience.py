@@ -190,21 +190,24 @@ def test_a_slow_line_is_not_silent_while_bytes_leave(most: int) -> None:
 
 
 @pytest.mark.skipif(UNSENT_OPTION is None, reason="this system has no such option")
-def test_the_system_holds_back_little_for_a_slow_line() -> None:
+@pytest.mark.parametrize(("silence", "unsent"), [(120, 1 << 22), (3, 3 << 16), (1e-6, 1)])
+def test_the_system_holds_back_what_leaves_during_a_silence(silence: float, unsent: int) -> None:
     """The wait for the answer begins when the system has all of the body, however slowly it sends."""
     with ScriptedServer([GOOD]) as server, Connection(server.url) as connection:
         found: list[int] = []
         connect = PatientHTTPConnection.connect
 
         def connected(self: PatientHTTPConnection) -> None:
+            self._habits = Habits(silence)
             connect(self)
+            self.sock.settimeout(120)
             assert UNSENT_OPTION is not None
             found.append(self.sock.getsockopt(socket.IPPROTO_TCP, UNSENT_OPTION))
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(PatientHTTPConnection, "connect", connected)
             ask(connection)
-    assert found == [1 << 19]
+    assert found == [unsent]
 
 
 def test_a_cancelled_call_sends_nothing_of_a_body() -> None:

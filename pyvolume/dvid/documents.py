@@ -267,9 +267,10 @@ def creation_document(
     if DECLARED in marks:
         raise MetadataError(f"create volume: the tag {DECLARED!r} is reserved for the shape")
     check_coordinates(f"create {name}", bounds)
-    if bounds.size:
+    if any(bounds.shape[1:]):
         check_bounds(f"create {name}", bounds, blocks)
         marks[DECLARED] = declared_text(bounds)
+    if bounds.size:
         extents = extents_document(bounds)
         document |= {corner: ",".join(map(str, point)) for corner, point in extents.items()}
     given = {

@@ -66,13 +66,16 @@ def declared_text(box: Box) -> str:
 
 
 def declared_box(tags: Mapping[str, str], channels: int, ndim: int) -> Box | None:
-    """Read the bounds that were declared at the creation, from the tags of an instance."""
+    """Read the bounds that were declared at the creation, from the tags of an instance.
+
+    An axis can have the length 0, which the extents of the server cannot say.
+    """
     point = "_".join(["(-?[0-9]+)"] * ndim)
     match = re.fullmatch(f"{point}:{point}", tags.get(DECLARED, ""))
     if match is None:
         return None
     start, stop = tuple(map(int, match.groups()[:ndim])), tuple(map(int, match.groups()[ndim:]))
-    if any(low >= high for low, high in zip(start, stop, strict=True)):
+    if start == stop or any(low > high for low, high in zip(start, stop, strict=True)):
         return None
     return Box((0, *start), (channels, *stop))
 

@@ -81,5 +81,7 @@ class Known:
     def _extend(self, boxes: list[Box]) -> None:
         bounds = self.metadata.bounds
         for box in boxes:
-            bounds = bounds.union(box)
+            # bounds with a length have a place, also if another axis has none
+            has_place = any(bounds.shape[1:])
+            bounds = Box(map(min, bounds.start, box.start), map(max, bounds.stop, box.stop)) if has_place else box
         self.metadata = dataclasses.replace(self.metadata, bounds=bounds)

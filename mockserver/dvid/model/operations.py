@@ -17,6 +17,9 @@ from mockserver.dvid.wire import gojson
 from mockserver.dvid.wire.bodies import Config
 from mockserver.http.messages import Refused
 
+SHAPE_TAG = "pyvolume-bounds"
+"""The tag in which pyvolume keeps the shape of an instance: its first corner and the one behind the last."""
+
 
 def _create_repository(all_: Repositories, *, root: str, alias: str, description: str, now: str) -> None:
     if all_.knows(root):
@@ -40,7 +43,11 @@ def _create_instance(all_: Repositories, *, uuid: str, config: Config, data_uuid
 def _adopt(all_: Repositories, *, uuid: str, name: str, dtype: str, shape: Sequence[int], data_uuid: str) -> None:
     repository, _ = all_.of(uuid)
     channels, *axes = shape
-    repository.instances[name] = of_array(name, type_of(np.dtype(dtype), channels), len(axes), Origin(uuid, data_uuid))
+    volume = of_array(name, type_of(np.dtype(dtype), channels), len(axes), Origin(uuid, data_uuid))
+    if any(axes):
+        # as a client does that keeps the shape: the server forgets it, and has no extents for an axis of length 0
+        volume.base.tags = {SHAPE_TAG: ":".join("_".join(map(str, corner)) for corner in ([0] * len(axes), axes))}
+    repository.instances[name] = volume
 
 
 def _describe(all_: Repositories, *, uuid: str, alias: str | None, description: str | None, now: str) -> None:

@@ -6,12 +6,14 @@ import contextlib
 import dataclasses
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conformance_stores import DvidBackend, ramp
 
 import pyvolume
+from mockserver import MockServer
 from pyvolume import Box
 from pyvolume.dvid import Repo
 from pyvolume.dvid.extents import LONGEST, declared_box, declared_text, limits_of, shown
@@ -87,6 +89,20 @@ class TestDeclaredShape:
         with pytest.raises(MetadataError, match="reserved"):
             repo.create_volume("other", SHAPE, "uint8", tags={"pyvolume-bounds": "0_0_0:9_9_9"})
 
+    @pytest.mark.parametrize("shape", [(4, 0, 5), (0, 7, 0), (4, 6, 0)])
+    def test_an_axis_of_length_zero_is_that_of_numpy(self, repo: Repo, shape: tuple[int, int, int]) -> None:
+        volume, array = repo.create_volume("thin", shape, "uint8"), np.zeros((1, *shape), "uint8")
+        for handle in (volume, again(volume)):
+            for key in np.s_[..., :, 1:3, -1:], np.s_[0], np.s_[:, None, ::-1]:
+                np.testing.assert_array_equal(handle[key], array[key], strict=True)
+            assert np.asarray(handle).shape == array.shape
+        if shape[0]:
+            with pytest.raises(SelectionError):
+                volume[0, 0, 0, 0]
+        volume[:, 0:3, 0:5, 0:2] = 7
+        assert volume.shape == (1, *map(max, shape, (3, 5, 2)))
+        assert volume[...].sum() == again(volume)[...].sum() == 7 * 30
+
     def test_no_force_makes_it_smaller(self, volume: pyvolume.dvid.VoxelsAccessor) -> None:
         with pytest.raises(SelectionError, match="stays"):
             volume.set_extents((0, 0, 0, 0), (1, 99, 70, 33), force=True)
@@ -113,13 +129,15 @@ def test_what_the_server_has_beyond_the_declared_blocks_is_shown(
     assert found == Box((0, expected[0]), (1, expected[1]))
 
 
-@pytest.mark.parametrize("text", ["", "1", "0_0:1_1", "0_0_0:0_1_1", "a_0_0:1_1_1", "0_0_0:1_1_1 ", "0_0_0_0:1_1_1_1"])
+@pytest.mark.parametrize(
+    "text", ["", "1", "0_0:1_1", "0_0_0:0_0_0", "0_1_0:1_0_1", "a_0_0:1_1_1", "0_0_0:1_1_1 ", "0_0_0_0:1_1_1_1"]
+)
 def test_a_tag_of_somebody_else_declares_nothing(text: str) -> None:
     assert declared_box({"pyvolume-bounds": text}, 1, 3) is None
 
 
 def test_a_declared_box_comes_back() -> None:
-    box = Box((0, -5, 0, 7), (4, 5, 100, 8))
+    box = Box((0, -5, 0, 7), (4, 5, 0, 8))
     assert declared_box({"pyvolume-bounds": declared_text(box)}, 4, 3) == box
 
 
@@ -217,3 +235,16 @@ def test_a_box_of_absurd_size_is_refused_before_asking(
         with pytest.raises(SelectionError, match="smaller"):
             pyvolume.copy(volume, volume, Box((0, 0, 0, 0), stop))
     assert trace.requests == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 0, 5), (2, 0, 3), (1, 100, 70, 33)])
+def test_an_array_of_the_mock_keeps_its_shape(shape: tuple[int, ...], tmp_path: Path) -> None:
+    with MockServer({"gray": np.zeros(shape, "uint8")}, dims="cxy", folder=tmp_path / "kept") as server:
+        url = f"dvid://{server.url}/:master/gray"
+        with pyvolume.open(url, mode="r+") as volume:
+            assert (volume.shape, volume[...].shape) == (shape, shape)
+            if volume.size:
+                volume[...] = 3
+            assert volume.shape == shape
+    with MockServer(folder=tmp_path / "kept") as server, pyvolume.open(f"dvid://{server.url}/:master/gray") as volume:
+        assert volume.shape == shape

@@ -32,7 +32,7 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
         options: dict[str, Any] = {
             "shape": shape,
             "dtype": dtype,
-            "chunks": tuple(min(n, CHUNK) for n in shape),
+            "chunks": tuple(max(1, min(n, CHUNK)) for n in shape),
             "dimension_names": list(description.axes),
             "attributes": description.to_document(),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -36,6 +37,13 @@ def present(volume: pyvolume.dvid.VoxelsAccessor) -> Box:
     return volume.version.volume(volume.name).bounds
 
 
+def wait_for_running_writes(volume: pyvolume.dvid.VoxelsAccessor) -> None:
+    """Wait for the writes that had begun when `write_many` raised the error of another one."""
+    end = time.monotonic() + 10
+    while volume.bounds != present(volume) and time.monotonic() < end:
+        time.sleep(0.02)
+
+
 WRITES: dict[str, Callable[[pyvolume.Volume], Any]] = {
     "an assignment": lambda volume: volume.__setitem__(np.s_[:, :BLOCK, :BLOCK, :LENGTH], ARRAY),
     "write": lambda volume: volume.write(Box((0, 0, 0, 0), ARRAY.shape), ARRAY),
@@ -54,6 +62,7 @@ def test_a_write_that_is_refused_on_its_way(
     server.faults.add(Fault("error", None, "POST", path, status=400, text="no room (/api)."))
     with pytest.raises(StoreError, match="no room"):
         write(volume)
+    wait_for_running_writes(volume)
     assert volume.bounds == present(volume)
     server.faults.clear()
     write(volume)

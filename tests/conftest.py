@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -13,6 +14,11 @@ from conformance_stores import Backend, DvidBackend, InPieces, MemoryBackend
 # a busy machine makes any example slow; times are measured in benchmarks/
 hypothesis.settings.register_profile("pyvolume", deadline=None)
 hypothesis.settings.load_profile("pyvolume")
+
+# who was started by nohup or in the background ignores them, and so do the processes that tests start
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

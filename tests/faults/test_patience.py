@@ -241,6 +241,7 @@ class Trickle(http.client.HTTPResponse):
     """An answer whose windows take as long as a test says, by the clock of the module."""
 
     def __init__(self, seconds: Iterable[float], clock: list[float]) -> None:
+        self.fp: Any = None
         self.asked: list[int] = []
         self._seconds = iter(seconds)
         self._clock = clock

@@ -14,9 +14,9 @@ from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
 from pyvolume.model import arguments
-from pyvolume.model.box import Box
+from pyvolume.model.box import Box, BoxLike
 from pyvolume.stores.arrays import Sliceable
-from pyvolume.transfer.checks import BoxLike, check_inside, check_size, checked_box
+from pyvolume.transfer.checks import check_inside, check_size, checked_box
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.grid import cut, grid_of
 from pyvolume.transfer.pool import run_ahead

@@ -16,10 +16,10 @@ from pyvolume.codecs import raw
 from pyvolume.errors import AnswerError, UnsupportedError, VoxelsMismatchError
 from pyvolume.indexing.selection import Selection
 from pyvolume.model import arguments
-from pyvolume.model.box import Box
+from pyvolume.model.box import Box, BoxLike
 from pyvolume.stores.arrays import ArrayStore, Sliceable
 from pyvolume.transfer.casting import castable
-from pyvolume.transfer.checks import BoxLike, check_inside, check_size, checked_box
+from pyvolume.transfer.checks import check_inside, check_size, checked_box
 from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.grid import aligned, cut, grid_of
 from pyvolume.transfer.journal import Journal

@@ -22,15 +22,15 @@ from pyvolume.indexing.channel import Channel
 from pyvolume.indexing.elementwise import is_array_like, reduced, refusal
 from pyvolume.indexing.selection import Selection
 from pyvolume.model import arguments
-from pyvolume.model.box import Box
+from pyvolume.model.box import Box, BoxLike, as_box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Level, Scales
 from pyvolume.model.units import readable
-from pyvolume.stores.arrays import ArrayStore, Sliceable, metadata_of
+from pyvolume.stores.arrays import ArrayStore, Sliceable, metadata_of, stored_at
 from pyvolume.stores.base import Scaled, VoxelStore
 from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting
-from pyvolume.transfer.checks import BoxLike, as_box, as_piece, check_out, checked_box, checked_shape, joined
+from pyvolume.transfer.checks import as_piece, check_out, checked_box, checked_shape, joined
 from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.known import Known
 from pyvolume.transfer.locking import NamedLock
@@ -115,7 +115,7 @@ class Volume:
     @property
     def name(self) -> str:
         """The name of the volume: the last part of its address."""
-        path = self.store.address.partition("?")[0].partition("#offset=")[0].rstrip("/")
+        path = stored_at(self.store.address).rstrip("/")
         return unquote(path.rpartition("/")[2])
 
     @property

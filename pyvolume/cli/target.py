@@ -16,6 +16,7 @@ import pyvolume
 from pyvolume.cli.slices import Item, parse_slices
 from pyvolume.display.neuroglancer import is_link, url_of
 from pyvolume.errors import AddressError, PyVolumeError
+from pyvolume.indexing.selection import Selection
 from pyvolume.stores import registry
 from pyvolume.stores.catalogue import Catalogue
 from pyvolume.transfer.casting import Casting
@@ -53,6 +54,18 @@ class Target:
         """Open what holds volumes, with the options of the environment."""
         open_catalogue = registry.find(self.url)[1].catalogue
         return open_catalogue(self.url, **self._accepted(open_catalogue))
+
+    def selection_in(self, volume: pyvolume.Volume) -> Selection:
+        """Return what the slices select of the volume; without slices all that is stored.
+
+        Raises
+        ------
+        SelectionError
+            If the volume has no such voxels.
+        """
+        if self.key is None:
+            return Selection.of_box(volume.bounds)
+        return Selection.for_reading(self.key, volume.shape, volume.dims)
 
     def refuse_slices(self) -> None:
         """Refuse slices where no voxels are meant.

@@ -149,8 +149,9 @@ def voxels_metadata(document: dict[str, Any], name: str, declared: Box | None = 
     dims = ("c", *(axis["Label"].lower() for axis in axes))
     if not are_dims(dims, len(axes) + 1):
         raise MetadataError(f"open {name}: the axes {dims} are not one letter each", path="$.Axes")
+    extents = _extents(document)
     return VoxelsMetadata(
-        bounds=shown(_extents(document), declared, block_shape(document, name)) if declared else _extents(document),
+        bounds=extents if declared is None else shown(extents, declared, block_shape(document, name)),
         dtype=_dtype(kinds.pop(), name),
         dims=dims,
         resolution=tuple(float(axis["Resolution"]) for axis in axes),

@@ -22,7 +22,7 @@ class DvidDriver(Driver):
     """Opens volumes of DVID, see `Driver`."""
 
     forms = address.FORMS
-    environment: ClassVar[Mapping[str, str]] = dict(VARIABLES.items())
+    environment: ClassVar[Mapping[str, str]] = VARIABLES
     commands: ClassVar[Mapping[str, str]] = {
         "branch": "pyvolume.cli.dvid.versions",
         "commit": "pyvolume.cli.dvid.versions",

@@ -80,13 +80,13 @@ def declared_box(tags: Mapping[str, str], channels: int, ndim: int) -> Box | Non
     return Box((0, *start), (channels, *stop))
 
 
-def shown(extents: Box, declared: Box | None, blocks: Sequence[int]) -> Box:
-    """Return the bounds of a volume: the declared ones, and what the server has beyond their blocks.
+def shown(extents: Box, declared: Box, blocks: Sequence[int]) -> Box:
+    """Return the bounds of a volume with declared bounds: these, and what the server has beyond their blocks.
 
     The server knows whole blocks only, and forgets what was declared with the first write.
     """
-    if declared is None or not extents.size:
-        return declared or extents
+    if not extents.size:
+        return declared
     whole = declared.aligned_to((1, *blocks))
     start = tuple(a if a < outer else b for a, b, outer in zip(extents.start, declared.start, whole.start, strict=True))
     stop = tuple(a if a > outer else b for a, b, outer in zip(extents.stop, declared.stop, whole.stop, strict=True))

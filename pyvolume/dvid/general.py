@@ -90,9 +90,8 @@ def create_repo(
         try:
             body = post_document(connection, action, "/api/repos", document, privileged=True)
         except ForbiddenError as error:
-            if (
-                "admin" in error.reason
-            ):  # the server says the same of a missing token, a wrong one, and if it is read-only
+            # the server says the same of a missing token, of a wrong one, and if it is read-only
+            if "admin" in error.reason:
                 advice = token_advice("admin_token", sent=sends(connection.auth, "admin_token"))
                 error.args = (f"{action}: {advice}; or it is read-only ({error.reason})",)
             raise

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, SupportsIndex
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -12,7 +12,7 @@ from pyvolume.errors import SelectionError
 from pyvolume.indexing.absolute import AbsoluteVoxels
 from pyvolume.indexing.elementwise import is_array_like, reduced, refusal
 from pyvolume.indexing.selection import Selection
-from pyvolume.model.box import Box
+from pyvolume.model.box import Box, BoxLike, as_box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import VoxelStore
 
@@ -137,20 +137,18 @@ class Channel:
         growable = self._volume.store.traits.growable[1:]
         self._write(Selection.for_writing(key, self.shape, growable, self.dims), values)
 
-    def read(
-        self, box: Box | tuple[Sequence[SupportsIndex], Sequence[SupportsIndex]], out: NDArray[Any] | None = None
-    ) -> NDArray[Any]:
+    def read(self, box: BoxLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Read a box without the channel axis, given by absolute voxel coordinates, see `Volume.read`."""
         voxels: NDArray[Any] = self._volume.read(self._whole(box), None if out is None else out[np.newaxis])[0]
         return voxels if out is None else out
 
-    def write(self, box: Box | tuple[Sequence[SupportsIndex], Sequence[SupportsIndex]], array: NDArray[Any]) -> None:
+    def write(self, box: BoxLike, array: NDArray[Any]) -> None:
         """Write a box without the channel axis, given by absolute voxel coordinates, see `Volume.write`."""
         self._volume.write(self._whole(box), np.asarray(array)[np.newaxis])
 
-    def _whole(self, box: Box | tuple[Sequence[SupportsIndex], Sequence[SupportsIndex]]) -> Box:
+    def _whole(self, box: BoxLike) -> Box:
         """Return a box of the volume."""
-        given = box if isinstance(box, Box) else Box(*box)
+        given = as_box(box)
         if given.ndim != self.ndim:
             raise SelectionError(f"box: expected one number for each of the axes {self.dims} and found {given.ndim}")
         return Box((self.number, *given.start), (self.number + 1, *given.stop))

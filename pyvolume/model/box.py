@@ -7,7 +7,7 @@ import math
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self, SupportsIndex
+from typing import Any, Self, SupportsIndex, TypeAlias
 
 from pyvolume.errors import SelectionError
 from pyvolume.model.arguments import brief
@@ -152,3 +152,28 @@ class Box:
     def slices_from(self, origin: Sequence[int]) -> tuple[slice, ...]:
         """Return the slices of this box in an array whose first voxel is at `origin`."""
         return tuple(slice(a - o, b - o) for a, b, o in zip(self.start, self.stop, origin, strict=True))
+
+
+BoxLike: TypeAlias = "Box | tuple[Sequence[SupportsIndex], Sequence[SupportsIndex]]"
+"""A box, or its two corners."""
+
+
+def as_box(box: BoxLike) -> Box:
+    """Return a box that is given as one or by its corners.
+
+    Raises
+    ------
+    SelectionError
+    """
+    if isinstance(box, Box):
+        return box
+    corners: Any = box
+    try:
+        start, stop = corners
+        if getattr(corners, "ndim", 2) != 2 or not isinstance(start, Iterable) or isinstance(start, str):
+            raise TypeError
+    except (TypeError, ValueError):
+        hint = "; the box comes first, then the array" if getattr(corners, "ndim", 2) > 2 else ""
+        message = f"box: expected a Box, or a pair of corners (start, stop), and found {brief(box)}{hint}"
+        raise SelectionError(message) from None
+    return Box(start, stop)

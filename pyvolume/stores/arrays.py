@@ -196,6 +196,11 @@ def address_of(array: Any) -> str:
     return f"file://{Path(file).resolve()}#{array.name}" if isinstance(file, str) else ""
 
 
+def stored_at(address: str) -> str:
+    """Return an address without its view, and without the place of a memmap in its file."""
+    return address.partition("?")[0].partition("#offset=")[0]
+
+
 def _address_of_map(array: np.memmap[Any, Any]) -> str:
     if array.mode == "c" or not isinstance(array.filename, str | os.PathLike):  # copy on write: the file stays
         return ""

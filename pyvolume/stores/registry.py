@@ -119,15 +119,22 @@ def _imported(point: EntryPoint) -> Driver:
     return cast("Driver", driver)
 
 
-def importable() -> Iterator[tuple[str, Driver]]:
-    """Give the drivers that can be imported, with their names. One that cannot is named in the log, once."""
+def _loaded() -> Iterator[tuple[str, Driver | ImportError]]:
+    """Give the name of each driver, with the driver or with what is wrong with it."""
     for name in names():
         try:
-            driver = load(name)
+            yield name, load(name)
         except ImportError as error:
-            _warn_once(str(error))
+            yield name, error
+
+
+def importable() -> Iterator[tuple[str, Driver]]:
+    """Give the drivers that can be imported, with their names. One that cannot is named in the log, once."""
+    for name, found in _loaded():
+        if isinstance(found, ImportError):
+            _warn_once(str(found))
         else:
-            yield name, driver
+            yield name, found
 
 
 @functools.cache
@@ -148,13 +155,7 @@ def _recognising(text: str) -> tuple[str, Driver] | None:
 
 def _broken() -> list[str]:
     """Return what is wrong with the drivers that cannot be imported."""
-    found = []
-    for name in names():
-        try:
-            load(name)
-        except ImportError as error:
-            found.append(str(error).removeprefix("open: "))
-    return found
+    return [str(found).removeprefix("open: ") for _, found in _loaded() if isinstance(found, ImportError)]
 
 
 def find(url: str) -> tuple[str, Driver]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
-from collections.abc import Iterable, Sequence
-from typing import Any, SupportsIndex, TypeAlias
+from collections.abc import Sequence
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import SelectionError, VoxelsMismatchError
 from pyvolume.model.arguments import brief
-from pyvolume.model.box import Box
+from pyvolume.model.box import Box, BoxLike, as_box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.units import readable
 from pyvolume.stores.base import StoreTraits
@@ -23,9 +23,6 @@ MOST_IN_MEMORY = 1 << 47
 
 MOST_MOVED = 1 << 52
 """Bytes in the pieces of one call: 64 million pieces."""
-
-BoxLike: TypeAlias = "Box | tuple[Sequence[SupportsIndex], Sequence[SupportsIndex]]"
-"""A box, or its two corners."""
 
 
 def joined(start: Box | Sequence[SupportsIndex], stop: Sequence[SupportsIndex] | None) -> BoxLike:
@@ -43,27 +40,6 @@ def joined(start: Box | Sequence[SupportsIndex], stop: Sequence[SupportsIndex] |
     if stop is None:
         raise TypeError("box: expected a Box, or the corners start and stop, and found no stop")
     return start, stop
-
-
-def as_box(box: BoxLike) -> Box:
-    """Return a box that is given as one or by its corners.
-
-    Raises
-    ------
-    SelectionError
-    """
-    if isinstance(box, Box):
-        return box
-    corners: Any = box
-    try:
-        start, stop = corners
-        if getattr(corners, "ndim", 2) != 2 or not isinstance(start, Iterable) or isinstance(start, str):
-            raise TypeError
-    except (TypeError, ValueError):
-        hint = "; the box comes first, then the array" if getattr(corners, "ndim", 2) > 2 else ""
-        message = f"box: expected a Box, or a pair of corners (start, stop), and found {brief(box)}{hint}"
-        raise SelectionError(message) from None
-    return Box(start, stop)
 
 
 def checked_box(box: BoxLike, metadata: VoxelsMetadata) -> Box:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyvolume.stores.arrays import ArrayStore, address_of
+from pyvolume.stores.arrays import ArrayStore, address_of, stored_at
 from pyvolume.stores.memory import MemoryStore
 
 
@@ -42,8 +42,4 @@ def apart(store: Any, values: Any) -> Any:
 def _name_of(store: Any, address: str) -> str:
     """Return what names the stored voxels, whatever is seen of them and however their server is written."""
     voxels: str = getattr(getattr(store, "traits", None), "voxels", "")
-    if voxels:
-        return voxels
-    path, _, _ = address.partition("?")
-    file, _, part = path.partition("#")
-    return file if part.startswith("offset=") else path
+    return voxels or stored_at(address)

@@ -11,7 +11,6 @@ from pyvolume.cli.exit_codes import DIFFERENT
 from pyvolume.cli.output import as_json, corners, show
 from pyvolume.cli.target import Target, target
 from pyvolume.comparing import Difference, compare
-from pyvolume.indexing.selection import Selection
 
 
 @click.command(short_help="Say where two volumes differ.")
@@ -31,7 +30,7 @@ def diff(a: Target, b: Target, blocks: bool, as_json: bool) -> None:
     """
     b.refuse_slices()
     with a.volume() as left, b.volume() as right:
-        box = None if a.key is None else Selection.for_reading(a.key, left.shape, left.dims).as_box()
+        box = None if a.key is None else a.selection_in(left).as_box()
         with Bar(f"diff {left.name}", quiet=True) as progress:
             found = compare(left, right, box, progress=progress)
     listed = [corners(each) | {"voxels": int(count)} for each, count in zip(found, found.counts, strict=True)]

@@ -51,8 +51,7 @@ def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
     if file == STREAM and as_json:
         raise click.UsageError("-: expected voxels on the standard output, or --json", click.get_current_context())
     with written_file(file) as path, url.volume() as volume:
-        stored = Selection.of_box(volume.bounds)
-        selection = stored if url.key is None else Selection.for_reading(url.key, volume.shape, volume.dims)
+        selection = url.selection_in(volume)
         description = describe(volume, selection)
         if not selection.box.size:
             hint = "" if url.key is None else channel_hint(volume.dims)
@@ -158,7 +157,7 @@ def cp(src: Target, dst: Target, resume: Path | None, verify: bool, as_json: boo
     """
     dst.refuse_slices()
     with src.volume() as source, dst.volume("r+") as destination:
-        box = source.bounds if src.key is None else Selection.for_reading(src.key, source.shape, source.dims).as_box()
+        box = src.selection_in(source).as_box()
         with Bar(f"copy {source.name}", quiet=True) as progress:
             nbytes = pyvolume.copy(source, destination, box, progress=progress, resume=resume, verify=verify)
         addresses = {"source": source.store.address, "destination": destination.store.address}

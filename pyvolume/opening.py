@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any, Literal, TypeVar, cast, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from pyvolume.display.neuroglancer import is_link, url_of
 from pyvolume.errors import AddressError, MetadataError
-from pyvolume.model.arguments import brief
+from pyvolume.model.arguments import array_of, brief
 from pyvolume.model.axes import DEFAULT_DIMS
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores import registry
@@ -140,7 +140,7 @@ def from_array(
     >>> from_array(np.zeros((2, 3, 4)), dims="xyz").shape
     (1, 2, 3, 4)
     """
-    voxels = _array_of(array)
+    voxels = array_of(array)
     if dims is None and voxels.ndim == CUBE_AXES:
         raise MetadataError("from_array: an array of 3 axes needs dims: 'xyz', without a channel, or 'cxy'")
     if isinstance(dims, (str, tuple, list)) and "c" not in dims:
@@ -151,18 +151,10 @@ def from_array(
             f"and found {voxels.dtype} on {voxels.ndim}"
         )
     metadata = VoxelsMetadata.of(voxels.shape, voxels.dtype, dims=dims)
-    blocks = np.ones(voxels.ndim - 1, int) if block_shape is None else _array_of(block_shape)
+    blocks = np.ones(voxels.ndim - 1, int) if block_shape is None else array_of(block_shape)
     if blocks.shape != (voxels.ndim - 1,) or blocks.dtype.kind not in "iu" or blocks.min() < 1:
         raise MetadataError(
             f"from_array: block_shape must be {voxels.ndim - 1} positive integers, one per axis behind the channel, "
             f"not {brief(block_shape)}"
         )
     return Volume(MemoryStore(voxels, metadata, block_shape=tuple(blocks.tolist()), growable=growable), metadata)
-
-
-def _array_of(values: ArrayLike) -> NDArray[Any]:
-    """Return an array; rows of different lengths are objects, which are refused later."""
-    try:
-        return np.asarray(values)
-    except ValueError:
-        return np.asarray(None)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from numpy.typing import ArrayLike, DTypeLike
 
 from pyvolume.dvid.address import check_name
-from pyvolume.dvid.documents import TYPENAMES
 from pyvolume.dvid.instances import Instance, taken
 from pyvolume.dvid.keyvalue import mapping
 from pyvolume.dvid.keyvalue.mapping import KeyValue
@@ -132,7 +131,7 @@ class Repo:
         return name in list(self)
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, kind in self.info().instances.items() if kind in TYPENAMES.values())
+        return iter(self.info().volumes)
 
     def create_volume(
         self,

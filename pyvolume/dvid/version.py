@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 from numpy.typing import DTypeLike
 
-from pyvolume.dvid.documents import TYPENAMES
 from pyvolume.dvid.instances import Instance, as_missing_key
 from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.roi.region import Roi
@@ -354,8 +353,7 @@ class Version:
 
     def volumes(self) -> list[str]:
         """Return the names of the instances with voxels; every version of a repository sees all of them."""
-        instances = read_info(self.connection, self.uuid, "list volumes").instances
-        return [name for name, typename in instances.items() if typename in TYPENAMES.values()]
+        return read_info(self.connection, self.uuid, "list volumes").volumes
 
     def roi(self, name: str) -> Roi:
         """Return a region in this version.

@@ -8,6 +8,9 @@ import reprlib
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 LONGEST = 80
 """A message shows at most this many characters of a value."""
 
@@ -119,6 +122,14 @@ def each_of(values: Any, action: str, name: str) -> Iterator[Any]:
         return iter(values)
     except TypeError:
         _refuse(action, f"{name}, one after the other", values)
+
+
+def array_of(values: ArrayLike) -> NDArray[Any]:
+    """Return an array; rows of different lengths become one without axes and without numbers, for a check to refuse."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        return np.empty((), object)
 
 
 def instance_of(value: object, kind: type, action: str) -> None:

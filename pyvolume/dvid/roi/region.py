@@ -225,7 +225,7 @@ class Roi(InstanceHandle):
             As for `set_spans`.
         """
         arguments.one_of(partial, ("raise", "include", "exclude"), self._action, "partial")
-        array = spans.array_of(mask)
+        array = arguments.array_of(mask)
         array = array[0] if array.ndim == 4 and array.shape[0] == 1 else array
         offset = spans.whole_numbers(self._action, [[*arguments.each_of(start, self._action, "a start")]], "x, y, z")
         if len(offset) != 1:

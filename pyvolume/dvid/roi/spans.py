@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyvolume.errors import MetadataError
+from pyvolume.model.arguments import array_of
 from pyvolume.model.box import Box
 
 Numbers = NDArray[np.int64]
@@ -23,14 +24,6 @@ Partial = Literal["raise", "include", "exclude"]
 #     number = high * ROW + low + HALF        |  high: 32 bits  |  low + HALF: 32 bits, never below 0  |
 #     (z, y) = (1, -1), (1, 0), (2, -5)  ->   1.5 ROW - 1,  1.5 ROW,  2.5 ROW - 5: the same order
 HALF, ROW = 1 << 31, 1 << 32
-
-
-def array_of(values: ArrayLike) -> NDArray[Any]:
-    """Return an array, or one without numbers for rows of different lengths."""
-    try:
-        return np.asarray(values)
-    except ValueError:
-        return np.empty((), object)
 
 
 def whole_numbers(action: str, values: ArrayLike, columns: str) -> Numbers:

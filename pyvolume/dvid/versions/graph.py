@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pyvolume.dvid.documents import moment
+from pyvolume.dvid.documents import TYPENAMES, moment
 from pyvolume.errors import NotFoundError
 
 __all__ = ["Graph", "Node", "RepoInfo", "Uuid"]
@@ -150,6 +150,11 @@ class RepoInfo:
     log: tuple[str, ...]
     instances: Mapping[str, str]
     graph: Graph
+
+    @property
+    def volumes(self) -> list[str]:
+        """The names of the instances with voxels, sorted."""
+        return [name for name, typename in self.instances.items() if typename in TYPENAMES.values()]
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> RepoInfo:

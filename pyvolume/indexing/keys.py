@@ -16,6 +16,9 @@ Where: TypeAlias = "range | int | NDArray[np.intp]"
 """Which coordinates of an axis one part of a key selects."""
 
 
+_PLAIN = {int, type(None)}
+
+
 def spread(key: object, ndim: int) -> list[Any]:
     """Return the parts of a key, with an Ellipsis and missing axes replaced by full slices.
 
@@ -59,7 +62,7 @@ def _sorted_out(item: object) -> object:
         return item
     if isinstance(item, slice):
         parts = item.start, item.stop, item.step
-        return slice(*(part if part is None or type(part) is int else _slice_part(part) for part in parts))
+        return item if _PLAIN.issuperset(map(type, parts)) else slice(*map(_slice_part, parts))
     if isinstance(item, (bool, np.bool_)):
         return np.asarray(item)
     try:
@@ -68,9 +71,9 @@ def _sorted_out(item: object) -> object:
         return _index_array(item)
 
 
-def _slice_part(value: object) -> int:
+def _slice_part(value: object) -> int | None:
     try:
-        return operator.index(value)  # type: ignore[arg-type]
+        return None if value is None else operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         raise SelectionError(f"key: slices hold integers, not {brief(value)}") from None
 

@@ -103,7 +103,7 @@ class Selection:
         steps = {item.step for item in self.where if isinstance(item, range) and len(item) > 1}
         return "box" if steps <= {1} else "flipped" if steps <= {1, -1} else "strided"
 
-    @property
+    @cached_property
     def is_whole(self) -> bool:
         """Whether every voxel of the box is selected exactly once."""
         return self.form in {"box", "flipped"}

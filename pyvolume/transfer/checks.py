@@ -78,16 +78,17 @@ def check_inside(box: Box, metadata: VoxelsMetadata, traits: StoreTraits, *, gro
     ------
     SelectionError
     """
+    if not box.size:
+        return
     free = traits.growable if growing or traits.fill is not None else (False,) * box.ndim
     for axis, can_grow in enumerate(free):
         low, high = metadata.bounds.start[axis], metadata.bounds.stop[axis]
-        if not can_grow and box.size and not low <= box.start[axis] <= box.stop[axis] <= high:
+        if not can_grow and not low <= box.start[axis] <= box.stop[axis] <= high:
             raise SelectionError(
                 f"box: {box.start[axis]}:{box.stop[axis]} is outside the bounds {low}:{high} "
                 f"of axis {axis} ({metadata.dims[axis]!r})"
             )
-    if box.size:
-        _check_limits(box, metadata, traits, growing=growing)
+    _check_limits(box, metadata, traits, growing=growing)
 
 
 def _check_limits(box: Box, metadata: VoxelsMetadata, traits: StoreTraits, *, growing: bool) -> None:

@@ -147,8 +147,9 @@ class Transfer:
 
     def read(self, selection: Selection) -> Any:
         """Return the selected voxels, as a scalar where the key leaves no axis."""
-        check_inside(selection.box, self.metadata, self.store.traits, growing=False)
-        result = new_array(selection.shape, self.metadata.dtype)
+        metadata = self.metadata
+        check_inside(selection.box, metadata, self.store.traits, growing=False)
+        result = new_array(selection.shape, metadata.dtype)
         simple, view = selection.simplified()
         self._read(simple, view(result), self.operation())
         return result[()] if selection.is_scalar else result
@@ -181,7 +182,8 @@ class Transfer:
 
     def _read(self, selection: Selection, out: Any, operation: Operation) -> None:
         """Put the selected voxels into an array; into an array-like one piece at a time."""
-        in_memory = isinstance(out, np.ndarray) and out.dtype == self.metadata.dtype  # ImageJ is big-endian
+        dtype = self.metadata.dtype
+        in_memory = isinstance(out, np.ndarray) and out.dtype == dtype  # ImageJ is big-endian
         lock = contextlib.nullcontext() if in_memory else threading.Lock()  # pieces may share a chunk of a file
 
         def move(step: Step) -> int:
@@ -191,7 +193,7 @@ class Transfer:
             if part.is_whole and in_memory:
                 self.store.read_box(step.box, out[part.place], operation.call)
                 return step.box.size
-            around = np.empty(step.box.shape, self.metadata.dtype, order="F")
+            around = np.empty(step.box.shape, dtype, order="F")
             self.store.read_box(step.box, around, operation.call)
             kept = around[part.local]
             with lock:
@@ -311,15 +313,15 @@ class Transfer:
 
     def _run(self, plan: Plan, move: Callable[[Step], int], operation: Operation) -> None:
         call = operation.call
-        title = "write" if plan.writes else "read"
-        with Reporter(operation.progress, title, plan.bytes_wanted) as reporter:
+        title, bytes_wanted = "write" if plan.writes else "read", plan.bytes_wanted
+        with Reporter(operation.progress, title, bytes_wanted) as reporter:
 
             def reported(step: Step) -> None:
                 nbytes = move(step) * plan.itemsize
                 reporter.moved(nbytes, call.counted.retries)
 
             run_all(plan.steps, reported, call, plan.concurrency)
-        call.count(bytes_used=plan.bytes_wanted)
+        call.count(bytes_used=bytes_wanted)
         _log.debug("%s %s: %s", title, self.store.address, call.counted)
 
     def _merge(self, box: Box, local: tuple[Any, ...], given: NDArray[Any], operation: Operation, written: Box) -> None:

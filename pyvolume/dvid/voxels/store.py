@@ -20,13 +20,11 @@ from pyvolume.dvid.documents import (
 from pyvolume.dvid.extents import LONGEST, check_coordinates, limits_of
 from pyvolume.dvid.instances import Instance, read_info
 from pyvolume.dvid.refusals import refusal
-from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import StoreTraits
 from pyvolume.transport.answer import Answer
-from pyvolume.transport.connection import Connection
 from pyvolume.transport.request import Request, Upload
 
 MAX_REQUEST_BYTES = 256 << 20
@@ -68,6 +66,12 @@ class DvidStore:
 
     Attributes
     ----------
+    connection : Connection
+        The connection to the server.
+    uuid : str
+        The full uuid of the version.
+    name : str
+        The name of the instance.
     words : dict
         The query of each read and write of voxels.
     """
@@ -83,6 +87,9 @@ class DvidStore:
         unmasked: DvidStore | None = None,
     ) -> None:
         self.instance = instance
+        self.connection = instance.connection
+        self.uuid = instance.uuid
+        self.name = instance.name
         self.description = description
         arguments.instance_of(query, Mapping, f"open {instance.name}: query_args")
         self.query = dict(query)
@@ -113,21 +120,6 @@ class DvidStore:
         """Name the voxels, however the url of the server is written; all versions share those of an unversioned one."""
         instance, version = self.description.data_uuid, self.uuid if self.description.versioned else ""
         return f"{instance or self.connection.url + self.name} {version}"
-
-    @property
-    def connection(self) -> Connection:
-        """The connection to the server."""
-        return self.instance.connection
-
-    @property
-    def uuid(self) -> Uuid:
-        """The full uuid of the version."""
-        return self.instance.uuid
-
-    @property
-    def name(self) -> str:
-        """The name of the instance."""
-        return self.instance.name
 
     @property
     def typename(self) -> str:

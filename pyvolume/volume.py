@@ -672,7 +672,8 @@ class Volume:
         Raises
         ------
         SelectionError, VoxelsMismatchError, UnsupportedError, StoreError
-            As `write`; boxes that have not begun by then are not written.
+            As `write`. No further box begins after an error. One that was under way may be stored, as a whole or in
+            part.
         """
 
         def write(piece: tuple[Box, NDArray[Any]], call: Call) -> None:

@@ -27,11 +27,18 @@ LINGER = 0.5
 class _Job(Generic[Task, Result]):
     """A task that waits for a thread, is running, or is done."""
 
-    def __init__(self, task: Task, work: Callable[[Task, Call], Result], begin: Callable[[], Call]) -> None:
+    def __init__(
+        self,
+        task: Task,
+        work: Callable[[Task, Call], Result],
+        begin: Callable[[], Call],
+        on_error: Callable[[], None] = lambda: None,
+    ) -> None:
         self.task = task
         self.future: Future[Result] = Future()
         self._work = work
         self._begin = begin
+        self._on_error = on_error
         self._context = contextvars.copy_context()
         self._call: Call | None = None
 
@@ -42,6 +49,7 @@ class _Job(Generic[Task, Result]):
             try:
                 self.future.set_result(self._context.run(self._work, self.task, call))
             except BaseException as error:
+                self._on_error()
                 self.future.set_exception(error)
 
     def drop(self) -> None:
@@ -56,6 +64,7 @@ class _Pool(Generic[Task, Result]):
         self._queue: SimpleQueue[_Job[Task, Result] | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name="pyvolume", daemon=True) for _ in range(concurrency)]
         self._started = 0
+        self.is_stopped = False
 
     def put(self, job: _Job[Task, Result]) -> None:
         self._queue.put(job)
@@ -82,9 +91,16 @@ class _Pool(Generic[Task, Result]):
         """Return the threads that run; one whose start was interrupted may never do so."""
         return [thread for thread in self._threads if thread.is_alive()]
 
+    def stop(self) -> None:
+        """Begin no further job."""
+        self.is_stopped = True
+
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
-            job.run()
+            if self.is_stopped:
+                job.future.cancel()
+            else:
+                job.run()
 
 
 def run_all(steps: Sequence[Step], move: Callable[[Step], object], call: Call, concurrency: int) -> None:
@@ -180,17 +196,19 @@ def run_ahead(
     Raises
     ------
     Exception
-        What `work` raises, when its task would be given. Tasks that have not begun are dropped then, and running ones
-        are cancelled. The same happens when the iterator is closed.
+        What `work` raises, when its task would be given. From the error on no further task is taken or begun. Running
+        ones are cancelled at the end, also when the iterator is closed.
     """
     waiting: deque[_Job[Task, Result]] = deque()
     pool: _Pool[Task, Result] = _Pool(concurrency)
     try:
         for task in tasks:
-            waiting.append(_Job(task, work, begin))
+            waiting.append(_Job(task, work, begin, pool.stop))
             pool.put(waiting[-1])
             if len(waiting) >= AHEAD * concurrency:
                 yield _taken(waiting, ordered)
+            if pool.is_stopped:
+                break
         while waiting:
             yield _taken(waiting, ordered)
     finally:

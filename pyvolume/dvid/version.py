@@ -219,7 +219,7 @@ class Version:
         action = f"merge {own[:8]}"
         listed = [others] if isinstance(others, Version | str) else arguments.each_of(others, action, "versions")
         uuids = [
-            other.uuid if isinstance(other, Version) else resolve(self.connection, within(own, other))
+            other.uuid if isinstance(other, Version) else resolve(self.connection, within(own, other), near=own)
             for other in listed
         ]
         return find_version(self.connection, changes.merge(self.connection, [own, *uuids], note))

@@ -60,9 +60,9 @@ def checked_info(document: Mapping[str, Any], action: str) -> RepoInfo:
     return RepoInfo.of(document)
 
 
-def resolve(connection: Connection, ref: str, call: Call | None = None) -> Uuid:
+def resolve(connection: Connection, ref: str, call: Call | None = None, *, near: str | None = None) -> Uuid:
     """Return the full uuid of a version, see `find`; no request if `ref` is a `Uuid` already."""
-    return ref if isinstance(ref, Uuid) else find(connection, ref, call)[1].uuid
+    return ref if isinstance(ref, Uuid) else find(connection, ref, call, near=near)[1].uuid
 
 
 def find(
@@ -81,7 +81,7 @@ def find(
     call : Call, optional
         The operation that the requests belong to.
     near : str, optional
-        The uuid of a root: the error for a name that is unknown suggests names in this repository only.
+        The uuid of a version: the error for a name that is unknown suggests names in its repository only.
 
     Raises
     ------
@@ -114,7 +114,8 @@ def _info_of(connection: Connection, prefix: str, action: str, call: Call | None
         repos = read_repos(connection, action, call=call)
         named = {uuid: each for uuid, each in repos.items() if each["Alias"] == prefix}
         if not named:
-            raise _with_hint(error, prefix, {near: repos[near]} if near in repos else repos) from None
+            own = {root: each for root, each in repos.items() if near in each["DAG"]["Nodes"]}
+            raise _with_hint(error, prefix, own or repos) from None
         return _only(named, action)
 
 

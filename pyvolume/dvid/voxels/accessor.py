@@ -206,7 +206,7 @@ class VoxelsAccessor(Volume):
         owns_connection: bool = False,
     ) -> VoxelsAccessor:
         """Open the same instance with the same options; blocks are completed from `unmasked`."""
-        instance = Instance(self.store.connection, resolve(self.store.connection, uuid), self.name)
+        instance = Instance(self.store.connection, resolve(self.store.connection, uuid, near=self.uuid), self.name)
         store = DvidStore(
             instance,
             read_description(instance),

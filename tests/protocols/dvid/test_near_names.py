@@ -95,6 +95,15 @@ class TestBranches:
         assert "did you mean the branch ':master'?" in sentence(lambda: repo.version("master"))
         assert "did you mean the branch ':trial'?" in sentence(lambda: repo.version("Trial"))
 
+    def test_from_a_volume_or_a_version_it_is_one_of_its_repository(self, server: pyvolume.dvid.Server) -> None:
+        own, other = (server.create_repo(f"of-its-own-{next(_numbers):03}") for _ in range(2))
+        for repo, branch in ((own, "retouched"), (other, "retouch")):
+            repo.create_volume("gray", None, "uint8")
+            repo.root.commit()
+            repo.root.branch(branch)
+        for call in (lambda: own.root.volume("gray").at("retouch"), lambda: own.root.merge("retouch")):
+            assert "did you mean the branch ':retouched'?" in sentence(call)
+
     def test_one_repository_needs_no_name(self) -> None:
         with MockServer({"gray": np.zeros((1, 8, 8, 8), "uint8")}) as mock:
             found = sentence(lambda: pyvolume.open(f"dvid://{mock.url}/master/gray"))

@@ -236,22 +236,35 @@ class Transfer:
         """Write values, which are broadcast, where the selection says."""
         self.check_writable("write voxels")
         array = apart(self.store, castable(values, self.metadata.dtype, self.casting))
-        axes = zip(self.metadata.bounds.shape, self.store.traits.growable, strict=True)
-        is_to_grow = any(can_grow and not length for length, can_grow in axes)
-        if is_to_grow and 0 not in array.shape and not selection.size:
-            raise VoxelsMismatchError(
-                f"write voxels: the volume is still empty (shape {self.metadata.shape}), so this key selects nothing; "
-                "give explicit stops, or use post_ndarray"
-            )
-        if array.size > 1 and not selection.size:
-            raise SelectionError(
-                f"write voxels: the key selects no voxel (shape {selection.shape}), but values of shape {array.shape} "
-                "are given"
-            )
+        if array.size and not selection.size:
+            self._check_dropped(array, selection)
         check_size("write voxels", selection.size, self.metadata.dtype)
         simple, view = selection.simplified()
         array = view(broadcast(array, selection.shape))
         self._write(simple, lambda part: array[part.place], operation)
+
+    def _check_dropped(self, array: NDArray[Any], selection: Selection) -> None:
+        """Refuse values that a user would lose because the key selects no voxel; a single one fills nothing.
+
+        Raises
+        ------
+        VoxelsMismatchError
+            If the volume has no length yet along any axis that can grow: even an array of one voxel is meant to be
+            stored then.
+        SelectionError
+            For several values.
+        """
+        has_begun = any(self.metadata.bounds.shape[1:]) or not any(self.store.traits.growable)
+        if array.ndim and not has_begun:
+            raise VoxelsMismatchError(
+                f"write voxels: the volume is still empty (shape {self.metadata.shape}), so this key selects nothing; "
+                "give explicit stops, or use post_ndarray"
+            )
+        if array.size > 1:
+            raise SelectionError(
+                f"write voxels: the key selects no voxel (shape {selection.shape}), but values of shape {array.shape} "
+                "are given"
+            )
 
     def _write(self, selection: Selection, given: Callable[[Part], NDArray[Any]], operation: Operation) -> None:
         """Store the values that `given` returns for each piece; the bounds then hold the pieces that were stored."""

@@ -268,9 +268,16 @@ class TestWriting:
         volume.post_ndarray((0, 50, 0, 0), (2, 50, 8, 7), np.zeros((2, 0, 8, 7), "uint16"))
         assert volume.bounds == Box((0, 0, 0, 0), SHAPE)
 
-    def test_everything_of_an_empty_volume_is_an_error_that_names_the_way(self) -> None:
+    @pytest.mark.parametrize("shape", [(4, 5, 6, 7), (4, 1, 1, 1), (1,)])
+    def test_everything_of_an_empty_volume_is_an_error_that_names_the_way(self, shape: tuple[int, ...]) -> None:
         with pytest.raises(VoxelsMismatchError, match=r"still empty .*give explicit stops, or use post_ndarray"):
-            empty()[...] = np.ones((4, 5, 6, 7), "uint8")
+            empty()[...] = np.ones(shape, "uint8")
+
+    @pytest.mark.parametrize("values", [5, np.uint8(5), np.array(5), [], np.ones((4, 0, 1, 1), "uint8")], ids=str)
+    def test_a_number_or_nothing_fills_no_voxel_of_an_empty_volume_as_in_numpy(self, values: Any) -> None:
+        volume, array = empty(), np.zeros((4, 0, 0, 0), "uint8")
+        volume[...] = array[...] = values
+        np.testing.assert_array_equal(volume[...], array, strict=True)
 
     def test_an_empty_volume_grows_by_explicit_stops(self) -> None:
         volume, values = empty(), ramp((4, 5, 6, 7), "uint8")

@@ -99,6 +99,11 @@ class TestDeclaredShape:
         if shape[0]:
             with pytest.raises(SelectionError):
                 volume[0, 0, 0, 0]
+        for values in 5, np.full((1, 1, 1, 1), 5), array:
+            volume[...] = array[...] = values
+        with pytest.raises(SelectionError, match="selects no voxel"):
+            volume[...] = np.full((1, *map(max, shape, (1, 1, 1))), 5)
+        assert volume.bounds == again(volume).bounds == Box((0, 0, 0, 0), array.shape)
         volume[:, 0:3, 0:5, 0:2] = 7
         assert volume.shape == (1, *map(max, shape, (3, 5, 2)))
         assert volume[...].sum() == again(volume)[...].sum() == 7 * 30

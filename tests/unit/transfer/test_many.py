@@ -259,8 +259,8 @@ class TestWriteMany:
         with pytest.raises(StoreError, match="the line broke"):
             store.volume().write_many(pieces)
         wait_for_readers()
-        assert len(pieces.taken) <= 5 + AHEAD * 2
-        assert len(store.writes) <= 6  # the one beside it was under way
+        assert len(pieces.taken) <= 5 + 2 * AHEAD * 2
+        assert len(store.writes) <= len(pieces.taken)
 
     @pytest.mark.parametrize(
         "values", [np.zeros((2, 1, 13), "uint16"), np.full((2, 1, 14), -1), np.zeros((2, 1, 14))], ids=str

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.codecs import raw
-from pyvolume.errors import AnswerError, UnsupportedError, VoxelsMismatchError
+from pyvolume.errors import AnswerError, MetadataError, UnsupportedError, VoxelsMismatchError
 from pyvolume.indexing.selection import Selection
 from pyvolume.model import arguments
 from pyvolume.model.box import Box, BoxLike
 from pyvolume.stores.arrays import ArrayStore, Sliceable
+from pyvolume.stores.base import identity_of
 from pyvolume.transfer.casting import castable
 from pyvolume.transfer.checks import check_inside, check_size, checked_box
 from pyvolume.transfer.engine import Operation, Transfer
@@ -76,10 +77,11 @@ def copy(
     resume : path, optional
         A journal. A copy that was killed continues where it stopped if it is begun again with the same journal; one
         that was finished does nothing. If `src` is an array in memory, everything is copied again: another process
-        cannot know that it is the same array.
+        cannot know that it is the same array. If the file of `dst` is not as the journal left it, its finished pieces
+        are compared with the journal.
     verify : bool
         Read each piece once more from both, and compare its CRC-32. Pieces that the journal has are compared too, and
-        copied again where they differ.
+        copied again where they differ, also if an end of the copy was made anew.
 
     Returns
     -------
@@ -96,7 +98,9 @@ def copy(
         If `dst` cannot be written, or is another view of the array of `src`; if blocks may not be merged, or `verify`
         cannot work: reads of `dst` are not faithful.
     MetadataError
-        If the journal is that of another copy.
+        If the journal is that of another copy, or one of its ends is not the one that the journal describes.
+    BusyError
+        If another copy uses the journal.
     AnswerError
         If a piece that was copied differs from the source.
     StoreError
@@ -104,8 +108,8 @@ def copy(
 
     Notes
     -----
-    Nobody looks whether the source changes between a copy and its continuation, nor whether two processes use one
-    journal at once; the second would copy the same voxels once more.
+    Voxels of a source that change without a new version, or in the chunks of a zarr array, are not noticed between a
+    copy and its continuation; with `verify` they are.
 
     Examples
     --------
@@ -136,9 +140,29 @@ def copy(
     }
     count = concurrency or traits.preferred_concurrency or source.store.traits.concurrency
     with contextlib.ExitStack() as stack:
-        journal = stack.enter_context(Journal(resume, copied, pieces)) if resume is not None else None
+        journal = (
+            stack.enter_context(_journal(resume, copied, pieces, source, destination)) if resume is not None else None
+        )
         reporter = stack.enter_context(Reporter(progress, "copy", box.size * destination.metadata.dtype.itemsize))
         return _Copy(source, destination, journal, reporter, verify).run(pieces, count)
+
+
+def _journal(
+    path: str | os.PathLike[str],
+    copied: dict[str, str],
+    pieces: tuple[Box, ...],
+    source: Transfer,
+    destination: Transfer,
+) -> Journal:
+    if not destination.store.traits.crash_safe:
+        _log.warning(
+            "copy to %s: HDF5 can leave the file unreadable if the process is killed during a write, and then the "
+            "journal does not help (.zarr and .npy stay readable)",
+            destination.name,
+        )
+    return Journal(
+        path, copied, pieces, source=identity_of(source.store), destination=lambda: identity_of(destination.store)
+    )
 
 
 def _checked_box(box: BoxLike, source: Transfer, destination: Transfer) -> Box:
@@ -221,11 +245,19 @@ class _Copy:
         self._copied: list[Box] = []
         # nobody knows whether an array in memory is the one of the process before
         self._finished = dict(journal.finished) if journal is not None and source.store.traits.lasting else {}
+        if (
+            verify
+            and self._finished
+            and journal is not None
+            and not (journal.knows_source and journal.knows_destination)
+        ):
+            journal.renew()
 
     def run(self, pieces: tuple[Box, ...], concurrency: int) -> int:
         """Copy what is not finished, and return how many bytes were written."""
         finished = {} if self._verify or not self._destination.store.traits.lasting else self._finished
-        if finished:
+        if self._journal is not None and finished:
+            self._check_ends(self._journal, finished, concurrency)
             self._report(sum(box.size for box in finished))
         steps = [Step(box) for box in pieces if box not in finished]
         _log.info("copy %s to %s: %d of %d pieces", self._source.name, self._destination.name, len(steps), len(pieces))
@@ -238,10 +270,33 @@ class _Copy:
             _log.info("copy %s to %s: nothing was left to do", self._source.name, self._destination.name)
         return sum(box.size for box in self._copied) * self._destination.metadata.dtype.itemsize
 
-    def _move(self, step: Step) -> None:
+    def _check_ends(self, journal: Journal, finished: dict[Box, str], concurrency: int) -> None:
+        """Refuse an end that is not the one of the finished pieces."""
+        way_out = "remove the journal to copy everything, or verify the copy to copy again what differs"
+        if not journal.knows_source:
+            raise MetadataError(
+                f"resume copy: {journal.path} is the journal of another copy: {self._source.name} was made anew or "
+                f"changed since; {way_out}"
+            )
+
+        def compare(step: Step) -> None:
+            self._touch()
+            if self._stored(step.box) != finished[step.box]:
+                raise MetadataError(
+                    f"resume copy: {journal.path} is the journal of another copy: {self._destination.name} was made "
+                    f"anew or changed since, {step.box} has other voxels; {way_out}"
+                )
+
+        if not journal.knows_destination:
+            run_all([Step(box) for box in finished], compare, self._calls[1], concurrency)
+
+    def _touch(self) -> None:
         for call in self._calls:
             call.remaining()
             call.touch()
+
+    def _move(self, step: Step) -> None:
+        self._touch()
         if not self._is_there(step.box):
             self._copy(step.box)
             self._copied.append(step.box)
@@ -257,6 +312,8 @@ class _Copy:
         same = self._stored(box) == expected
         if not same:
             _log.warning("copy %s again: %s has other voxels than %s", box, self._destination.name, known)
+        elif self._journal is not None and box not in self._journal.finished:
+            self._journal.add(box, expected)
         return same
 
     def _copy(self, box: Box) -> None:

@@ -18,7 +18,7 @@ from pyvolume.files import formats
 from pyvolume.files.description import Description
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
-from pyvolume.stores.arrays import ArrayStore, address_of
+from pyvolume.stores.arrays import ArrayStore
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
@@ -88,7 +88,7 @@ def _opened(path: Path, mode: Literal["r", "r+"]) -> tuple[ArrayStore, VoxelsMet
             stored.array,
             metadata,
             axes=stored.description.axes,
-            address=address_of(stored.array) or f"file://{path.resolve()}",
+            path=path,
             writable=mode == "r+",
             close=keeping.close,
             reopening=functools.partial(_reopening, path, mode),

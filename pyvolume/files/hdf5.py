@@ -47,7 +47,7 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
 def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Description]]:
     """Give the dataset in a file: the one called ``voxels``, or the only one besides scales of axes."""
     what = f"read {path}"
-    with h5py.File(path, mode) as file:
+    with _opened(path, mode) as file:
         dataset = _dataset(file, path)
         _check_sources(dataset, path)
         attributes = {name: _plain(dataset.attrs[name]) for name in WANTED if name in dataset.attrs}
@@ -55,6 +55,18 @@ def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Desc
         ours = Description.of_attributes(attributes, str(path), held)
         description = ours or Description.of_foreign(held, dataset.shape)
         yield arranged(dataset, held, description.axes, what), description
+
+
+def _opened(path: Path, mode: Literal["r", "r+"]) -> h5py.File:
+    try:
+        return h5py.File(path, mode)
+    except OSError as error:
+        if error.errno is not None:  # the file is not broken
+            raise
+        raise MetadataError(
+            f"read {path}: expected an HDF5 file: {error}; a process that is killed while it writes can leave such a "
+            "file, .zarr and .npy stay readable"
+        ) from error
 
 
 def _check_space(path: Path, nbytes: int) -> None:

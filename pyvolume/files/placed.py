@@ -10,7 +10,7 @@ import numpy as np
 from pyvolume.errors import VoxelsMismatchError
 from pyvolume.files.formats import Stored
 from pyvolume.indexing.selection import Selection
-from pyvolume.stores.arrays import ArrayStore, address_of
+from pyvolume.stores.arrays import ArrayStore
 from pyvolume.volume import Volume
 
 
@@ -32,5 +32,4 @@ def placed(stored: Stored, path: Path, selection: Selection, volume: Volume) -> 
     metadata = dataclasses.replace(volume.metadata, bounds=box, dtype=dtype)
     pairs = zip(volume.dims, selection.by_axis, strict=True)
     held = "".join(axis for axis, each in pairs if not isinstance(each, int)) or volume.dims[-1]
-    address = address_of(array) or f"file://{path.resolve()}"
-    return Volume(ArrayStore(array, metadata, axes=held, address=address, writable=False), metadata, mode="r")
+    return Volume(ArrayStore(array, metadata, axes=held, path=path, writable=False), metadata, mode="r")

@@ -46,8 +46,8 @@ class ArrayStore:
         Of the volume; by default its axes are those of the array, channel first, and it begins at voxel 0.
     axes : str, optional
         One letter for each axis of the array, in its order. Axes of the volume that the array lacks have one voxel.
-    address : str, optional
-        Where the array is stored, if the array itself cannot tell.
+    path : path, optional
+        The file or folder that holds the array, if the array itself cannot tell.
     writable : bool, optional
         Whether voxels can be written; by default what the array says.
     close : callable, optional
@@ -62,7 +62,7 @@ class ArrayStore:
         metadata: VoxelsMetadata | None = None,
         *,
         axes: str = "",
-        address: str = "",
+        path: Path | None = None,
         writable: bool | None = None,
         close: Callable[[], object] | None = None,
         reopening: Callable[[], tuple[Callable[..., ArrayStore], tuple[object, ...]]] | None = None,
@@ -78,7 +78,8 @@ class ArrayStore:
         self._order = tuple(dims.index(axis) for axis in held)
         self._place = tuple(held.index(axis) for axis in dims if axis in held)
         self._missing = tuple(at for at, axis in enumerate(dims) if axis not in held)
-        place = address or address_of(array)
+        self._path = path_of(array) or path
+        place = address_of(array) or (f"file://{path.resolve()}" if path else "")
         self.address = place or f"memory://{id(array):x}"
         chunks = dict(zip(self._order, self._chunks or (), strict=False))
         self.traits = StoreTraits(
@@ -86,6 +87,7 @@ class ArrayStore:
             chunks=tuple(chunks.get(at, 1) for at in range(len(dims))),
             writable=_is_writable(array) if writable is None else writable,
             lasting=bool(place),
+            crash_safe=not _is_hdf5(array),
         )
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
@@ -146,6 +148,16 @@ class ArrayStore:
         """The array, if it is one of numpy."""
         return self._array if isinstance(self._array, np.ndarray) else None
 
+    def identity(self) -> str:
+        """Name the file by its number, its size and its time; a folder of zarr by those of its metadata."""
+        if self._path is None:
+            return ""
+        for each in (self._path / "zarr.json", self._path / ".zarray", self._path):
+            with contextlib.suppress(OSError):
+                found = each.stat()
+                return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+        return ""
+
     def flush(self) -> None:
         """Let what was written survive the end of the process."""
         with self._using("flush voxels"):
@@ -186,14 +198,22 @@ def metadata_of(array: Sliceable) -> VoxelsMetadata:
 
 def address_of(array: Any) -> str:
     """Return where an array is stored, the same in every process; empty for an array in memory."""
+    path = path_of(array)
+    if path is None:
+        place = str(getattr(array, "store_path", ""))  # zarr
+        return "" if place.startswith("memory://") else place
+    return f"file://{path.resolve()}{_part_of_file(array)}"
+
+
+def path_of(array: Any) -> Path | None:
+    """Return the file or folder that holds an array, if there is one."""
     if isinstance(array, np.memmap):
-        return _address_of_map(array)
-    path = getattr(array, "store_path", None)  # zarr
-    if path is not None:
-        scheme, _, place = str(path).partition("://")
-        return {"memory": "", "file": f"file://{Path(place).resolve()}"}.get(scheme, str(path))
-    file = getattr(getattr(array, "file", None), "filename", None)  # h5py
-    return f"file://{Path(file).resolve()}#{array.name}" if isinstance(file, str) else ""
+        is_stored = array.mode != "c" and isinstance(array.filename, str | os.PathLike)  # copy on write: the file stays
+        return Path(str(array.filename)) if is_stored else None
+    scheme, _, place = str(getattr(array, "store_path", "")).partition("://")  # zarr
+    if scheme:
+        return Path(place) if scheme == "file" else None
+    return Path(array.file.filename) if _is_hdf5(array) else None
 
 
 def stored_at(address: str) -> str:
@@ -201,13 +221,18 @@ def stored_at(address: str) -> str:
     return address.partition("?")[0].partition("#offset=")[0]
 
 
-def _address_of_map(array: np.memmap[Any, Any]) -> str:
-    if array.mode == "c" or not isinstance(array.filename, str | os.PathLike):  # copy on write: the file stays
-        return ""
+def _is_hdf5(array: Any) -> bool:
+    return isinstance(getattr(getattr(array, "file", None), "filename", None), str)
+
+
+def _part_of_file(array: Any) -> str:
+    """Return which part of its file an array is."""
+    if not isinstance(array, np.memmap):
+        return f"#{array.name}" if _is_hdf5(array) else ""
     source: Any = array
     start = np.frombuffer(source._mmap, np.uint8).ctypes.data  # noqa: SLF001 - has no public name
     first = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY + array.ctypes.data - start
-    return f"file://{Path(array.filename).resolve()}#offset={first},strides={array.strides}"
+    return f"#offset={first},strides={array.strides}"
 
 
 def _is_writable(array: Any) -> bool:

@@ -53,6 +53,8 @@ class StoreTraits:
         Whether the data outlives the process. An array in memory does not.
     immutable : bool
         Whether the voxels never change, as in a committed version.
+    crash_safe : bool
+        Whether finished writes stay readable if the process is killed during a later one. Those of HDF5 do not.
     voxels : str, optional
         Names the voxels for locks, the same in every process and for every store that writes them. By default the
         address without a view.
@@ -74,6 +76,7 @@ class StoreTraits:
     faithful: bool = True
     lasting: bool = True
     immutable: bool = False
+    crash_safe: bool = True
     voxels: str = ""
 
     def __post_init__(self) -> None:
@@ -158,12 +161,28 @@ class Masked(Protocol):
 
 
 @runtime_checkable
+class Identified(Protocol):
+    """A store that can tell what is stored at its address from what takes its place later."""
+
+    def identity(self) -> str:
+        """Name what is stored now, without a request; empty if nothing is known.
+
+        What is made anew under the same address has another identity. A write can change the identity.
+        """
+
+
+@runtime_checkable
 class Scaled(Protocol):
     """A store that serves one of the resolution levels of an image."""
 
     @property
     def scales(self) -> Scales[VoxelStore]:
         """All levels, and which of them this store serves."""
+
+
+def identity_of(store: VoxelStore) -> str:
+    """Name what a store has now; its address is all that is known of a store that is not `Identified`."""
+    return store.identity() if isinstance(store, Identified) else store.address
 
 
 def unmasked(store: VoxelStore) -> VoxelStore | None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pyvolume.errors import MetadataError
+from pyvolume.errors import BusyError, MetadataError
 from pyvolume.model.box import Box
 
-FORM = 1
+if sys.platform != "win32":
+    import fcntl
+
+FORM = 2
 """Goes up when the lines change their meaning."""
 
 
@@ -22,7 +27,8 @@ class Journal:
     """The finished pieces of one copy: a file of JSON lines that is only ever appended to.
 
     The first line says which copy it is of, each other line holds one finished piece. A line that was torn by the end
-    of the process, or that cannot be read, is ignored: its piece is copied again. The file is not locked.
+    of the process, or that cannot be read, is ignored: its piece is copied again. Where another header follows, the
+    copy began anew. The file is locked until it is closed.
 
     Parameters
     ----------
@@ -32,36 +38,56 @@ class Journal:
         What tells this copy from any other.
     pieces : sequence of Box
         All of them, in order.
+    source : str
+        Names what the source has now.
+    destination : callable
+        Names what the destination has now, after each piece.
 
     Attributes
     ----------
+    path : Path
+        The file.
     finished : dict of Box to str
         The finished pieces, and the checksums of their voxels.
+    knows_source, knows_destination : bool
+        Whether the source, and the destination, are known to be those of the finished pieces.
 
     Raises
     ------
     MetadataError
         If the file is the journal of another copy, or no journal at all. It is left as it is.
+    BusyError
+        If another copy uses the journal.
     """
 
-    def __init__(self, path: str | os.PathLike[str], copied: Mapping[str, str], pieces: Sequence[Box]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        copied: Mapping[str, str],
+        pieces: Sequence[Box],
+        *,
+        source: str,
+        destination: Callable[[], str],
+    ) -> None:
         try:
-            self._path = Path(path)
-            self._path.stat()
-        except FileNotFoundError:
-            pass
+            self.path = Path(path)
+            self._file = self.path.open("a+b", buffering=0)
         except (TypeError, ValueError):
             raise TypeError(f"journal: expected a path and found {path!r}") from None
         self._numbers = {box: number for number, box in enumerate(pieces)}
         self._lock = threading.Lock()
+        self._identity = destination
         self.finished: dict[Box, str] = {}
-        header = {"pyvolume copy": FORM, **copied, "plan": _hash_of(pieces)}
-        is_begun, is_torn = self._load(header)
-        self._file = self._path.open("ab", buffering=0)
-        if is_torn:
-            self._file.write(b"\n")
-        if not is_begun:
-            self._append(header)
+        self._header = {"pyvolume copy": FORM, **copied, "plan": _hash_of(pieces), "source identity": source}
+        self._found: dict[str, Any] = {"source identity": source, "destination identity": ""}
+        try:
+            self._hold()
+            self._begin()
+        except BaseException:
+            self._file.close()
+            raise
+        self.knows_source = self._found["source identity"] == source
+        self.knows_destination = self._found["destination identity"] == destination() != ""
 
     def __enter__(self) -> Self:
         return self
@@ -74,55 +100,80 @@ class Journal:
         with self._lock:
             self._file.close()
 
+    def renew(self) -> None:
+        """Forget the finished pieces."""
+        with self._lock:
+            self._append(self._header)
+            self.finished.clear()
+
     def add(self, box: Box, checksum: str) -> None:
         """Write down that a piece is finished; it is on the disk when this returns."""
         with self._lock:
             # a thread that Ctrl-C left behind may come after the end
             if not self._file.closed:
-                self._append({"piece": self._numbers[box], "box": [box.start, box.stop], "checksum": checksum})
+                piece = {"piece": self._numbers[box], "box": [box.start, box.stop], "checksum": checksum}
+                self._append({**piece, "destination identity": self._identity()})
                 self.finished[box] = checksum
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        self._file.write(_encoded(line))
+        encoded = _encoded(line)
+        if self._file.write(encoded) < len(encoded):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         os.fsync(self._file.fileno())
 
-    def _load(self, header: Mapping[str, Any]) -> tuple[bool, bool]:
-        """Read what is there; return whether it has a header, and whether its last line is torn."""
-        lines = list(_lines_of(self._path))
-        is_torn = bool(lines) and not lines[-1].endswith(b"\n")
-        readable = [document for document in map(_decoded, lines) if document is not None]
-        if readable:
-            self._check_header(readable[0], header)
-        elif not all(_encoded(header).startswith(line.rstrip(b"\n")) for line in lines):
-            raise MetadataError(f"resume copy: {self._path} is not the journal of a copy")
-        for document in readable[1:]:
-            self._note(document)
-        return bool(readable), is_torn
+    def _hold(self) -> None:
+        """Keep the file from other copies, where the system has locks."""
+        if sys.platform == "win32":
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(f"resume copy: another copy uses the journal {self.path}") from None
+        except OSError:  # some file systems have no locks
+            return
 
-    def _check_header(self, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-        if "pyvolume copy" not in found:
-            raise MetadataError(f"resume copy: {self._path} is not the journal of a copy")
-        for name, value in expected.items():
-            if found.get(name) != value:
-                raise MetadataError(
-                    f"resume copy: {self._path} is the journal of another copy: "
-                    f"expected {name} {value} and found {found.get(name)}",
-                    path=f"$.{name}",
-                )
+    def _begin(self) -> None:
+        """Read what is there, and write the header if there is none."""
+        self._file.seek(0)
+        lines = self._file.readlines()
+        readable = [document for document in map(_decoded, lines) if document is not None]
+        is_ours = "pyvolume copy" in readable[0] if readable else _may_begin(_encoded(self._header), lines)
+        if not is_ours:
+            raise MetadataError(f"resume copy: {self.path} is not the journal of a copy")
+        for document in readable:
+            self._note(document)
+        if lines and not lines[-1].endswith(b"\n"):
+            self._file.write(b"\n")
+        if not readable:
+            self._append(self._header)
 
     def _note(self, document: Mapping[str, Any]) -> None:
-        """Count a piece as finished if the line is whole and of this plan."""
+        """Follow one line: a header, or a piece of this plan."""
+        if "pyvolume copy" in document:
+            self._check_header(document)
+            self.finished.clear()
+            self._found = {"source identity": document.get("source identity"), "destination identity": ""}
+            return
         with contextlib.suppress(KeyError, TypeError, ValueError):
             start, stop = document["box"]
             box = Box(tuple(start), tuple(stop))
             if self._numbers.get(box) == document["piece"]:
                 self.finished[box] = str(document["checksum"])
+                self._found["destination identity"] = document.get("destination identity")
+
+    def _check_header(self, found: Mapping[str, Any]) -> None:
+        for name, value in self._header.items():
+            if name != "source identity" and found.get(name) != value:
+                raise MetadataError(
+                    f"resume copy: {self.path} is the journal of another copy: "
+                    f"expected {name} {value} and found {found.get(name)}",
+                    path=f"$.{name}",
+                )
 
 
-def _lines_of(path: Path) -> Iterator[bytes]:
-    if path.exists():
-        with path.open("rb") as file:
-            yield from file
+def _may_begin(header: bytes, lines: Sequence[bytes]) -> bool:
+    """Whether these are parts of a header that were torn."""
+    return all(header.startswith(line.rstrip(b"\n")) for line in lines)
 
 
 def _encoded(document: Mapping[str, Any]) -> bytes:
@@ -132,7 +183,7 @@ def _encoded(document: Mapping[str, Any]) -> bytes:
 def _decoded(line: bytes) -> dict[str, Any] | None:
     try:
         document = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 

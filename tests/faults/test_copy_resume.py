@@ -16,14 +16,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import h5py
 import numpy as np
 import pytest
-from conformance_stores import ramp
+import zarr
+from conformance_stores import DvidBackend, ramp
 from numpy.typing import NDArray
 
 import pyvolume
 from mockserver import Fault, MockServer
-from pyvolume.errors import AnswerError, ForbiddenError, MetadataError
+from pyvolume.dvid.roi.region import create_new
+from pyvolume.errors import AnswerError, BusyError, ForbiddenError, MetadataError
+from pyvolume.stores.base import identity_of
 
 SHAPE = (1, 64, 96, 64)
 BLOCK_BYTES = 2 * 32**3
@@ -232,7 +236,7 @@ def test_the_journal_of_another_plan_is_refused(volumes: Copying, journal: Path)
         pyvolume.copy(source, destination, resume=journal)
 
 
-@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n", b"{}\n", b"[1]\n", b'{"piece": 1}'])
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n", b"{}\n", b"[" * 100_000, b'{"piece": 1}'], ids=len)
 def test_a_file_that_is_no_journal_is_refused_and_left_alone(volumes: Copying, journal: Path, content: bytes) -> None:
     journal.write_bytes(content)
     with pytest.raises(MetadataError, match="not the journal of a copy"):
@@ -430,3 +434,195 @@ def test_ctrl_c_ends_a_copy_that_hangs_and_leaves_the_journal_good(
         assert running.run() == 0
     assert known.isdisjoint(posted(server, before))
     same(server.voxels("copy"), array)
+
+
+class Ends:
+    """The two ends of a copy under names that can be given to other voxels."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.journal = folder / "journal"
+        self.first, self.other = (ramp(SMALL, "uint16", seed=seed) for seed in (1, 2))
+        self.count = 0
+
+    def file(self, kind: str, name: str, array: NDArray[Any]) -> Any:
+        """Make a file anew, with mode w where the format has one, and give its array."""
+        path = self.folder / f"{name}.{kind}"
+        if kind == "npy":
+            made: Any = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
+        elif kind == "zarr":
+            made = zarr.create_array(str(path), shape=array.shape, dtype=array.dtype, chunks=CHUNKS, overwrite=True)
+        else:
+            made = h5py.File(path, "w").create_dataset("voxels", array.shape, array.dtype, chunks=CHUNKS)
+        made[...] = array
+        if kind == "h5":
+            made.file.close()
+        else:
+            getattr(made, "flush", lambda: None)()
+        self.count += 1  # some clocks of files are coarse
+        for each in (path, path / "zarr.json"):
+            if each.exists():
+                os.utime(each, ns=(each.stat().st_atime_ns, each.stat().st_mtime_ns + self.count * 10**9))
+        return path
+
+    def opened(self, place: Any, mode: Any = "r") -> pyvolume.Volume:
+        return place if isinstance(place, pyvolume.Volume) else pyvolume.open(place, mode)
+
+    def copy(self, source: Any, destination: Any, **options: Any) -> int:
+        with self.opened(source) as src, self.opened(destination, "r+") as dst:
+            return in_small_pieces(src, dst, resume=self.journal, **options)
+
+
+SMALL = (1, 32, 32, 64)
+CHUNKS = (1, 32, 32, 16)
+
+
+def in_small_pieces(src: pyvolume.Volume, dst: pyvolume.Volume, **options: Any) -> int:
+    for volume in (src, dst):
+        store: Any = volume.store
+        store.traits = dataclasses.replace(store.traits, max_write_bytes=1 << 15, max_read_bytes=1 << 15)
+    return pyvolume.copy(src, dst, concurrency=1, **options)
+
+
+@pytest.fixture
+def ends(tmp_path: Path) -> Ends:
+    return Ends(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["npy", "h5", "zarr"])
+class TestFilesOfACopy:
+    """Each end is the file that the journal describes, or the journal is refused."""
+
+    def test_a_destination_that_was_made_anew_is_refused(self, ends: Ends, kind: str) -> None:
+        source, zeros = ends.file("npy", "source", ends.first), np.zeros(SMALL, "uint16")
+        ends.copy(source, ends.file(kind, "copy", zeros))
+        before = ends.journal.read_bytes()
+        made = ends.file(kind, "copy", zeros)
+        with pytest.raises(MetadataError, match=r"copy\..* was made anew or changed since"):
+            ends.copy(source, made)
+        assert ends.journal.read_bytes() == before
+        assert ends.copy(source, made, verify=True) == ends.first.nbytes
+        with pyvolume.open(made) as volume:
+            same(volume[...], ends.first)
+        assert ends.copy(source, made) == 0
+
+    def test_another_source_under_the_same_name_is_refused(self, ends: Ends, kind: str) -> None:
+        copy = ends.file("npy", "copy", np.zeros(SMALL, "uint16"))
+        ends.copy(ends.file(kind, "source", ends.first), copy)
+        source = ends.file(kind, "source", ends.other)
+        with pytest.raises(MetadataError, match=r"source\..* was made anew or changed since"):
+            ends.copy(source, copy)
+        assert ends.copy(source, copy, verify=True) == ends.first.nbytes
+        assert ends.copy(source, copy) == 0
+        same(np.load(copy), ends.other)
+
+    def test_a_file_as_the_journal_left_it_is_continued(self, ends: Ends, kind: str) -> None:
+        source, copy = ends.file("npy", "source", ends.first), ends.file(kind, "copy", np.zeros(SMALL, "uint16"))
+
+        def stop(status: pyvolume.TransferStatus) -> None:
+            if status.bytes_done * 2 >= status.bytes_total:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            ends.copy(source, copy, progress=stop)
+        assert ends.copy(source, copy) == ends.first.nbytes // 2
+        with pyvolume.open(copy) as volume:
+            same(volume[...], ends.first)
+
+
+def test_a_check_that_was_killed_leaves_nothing_unchecked(ends: Ends) -> None:
+    source, zeros = ends.file("npy", "source", ends.first), np.zeros(SMALL, "uint16")
+    ends.copy(source, ends.file("npy", "copy", zeros))
+    made = ends.file("npy", "copy", zeros)
+
+    def stop(status: pyvolume.TransferStatus) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ends.copy(source, made, verify=True, progress=stop)
+    ends.copy(source, made)
+    same(np.load(made), ends.first)
+
+
+class TestInstancesOfACopy:
+    """Each end is the instance that the journal describes."""
+
+    ROOT = "a" * 32
+
+    def served(self, volumes: dict[str, NDArray[Any]], port: int = 0) -> MockServer:
+        return MockServer(volumes, root=self.ROOT, port=port)
+
+    def test_a_destination_that_was_made_anew_is_refused(self, ends: Ends) -> None:
+        source, volumes = ends.file("npy", "source", ends.first), {"copy": np.zeros(SMALL, "uint16")}
+        with self.served(volumes) as server:
+            url = f"dvid://{server.url}/{self.ROOT}/copy"
+            ends.copy(source, url)
+            port = int(server.url.rpartition(":")[2])
+        with self.served(volumes, port) as server:
+            with pytest.raises(MetadataError, match="copy was made anew or changed since"):
+                ends.copy(source, url)
+            assert ends.copy(source, url, verify=True) == ends.first.nbytes
+            same(server.voxels("copy"), ends.first)
+            assert ends.copy(source, url) == 0
+
+    def test_a_source_that_was_made_anew_is_refused(self, ends: Ends) -> None:
+        copy = ends.file("npy", "copy", np.zeros(SMALL, "uint16"))
+        with self.served({"source": ends.first}) as server:
+            url = f"dvid://{server.url}/{self.ROOT}/source"
+            ends.copy(url, copy)
+            port = int(server.url.rpartition(":")[2])
+        with self.served({"source": ends.other}, port):
+            with pytest.raises(MetadataError, match="source was made anew or changed since"):
+                ends.copy(url, copy)
+            ends.copy(url, copy, verify=True)
+            same(np.load(copy), ends.other)
+
+    def test_a_branch_that_moved_is_another_source(self, ends: Ends) -> None:
+        copy = ends.file("npy", "copy", np.zeros(SMALL, "uint16"))
+        with self.served({"source": ends.first}) as mock, pyvolume.dvid.Server(mock.url) as server:
+            url = f"dvid://{mock.url}/:master/source"
+            ends.copy(url, copy)
+            version = server.repos[self.ROOT].version(":master")
+            version.commit("done")
+            version.new_version()
+            with pytest.raises(MetadataError, match="the journal of another copy: expected source"):
+                ends.copy(url, copy)
+
+    def test_a_server_names_each_instance_and_version(self, dvid: DvidBackend) -> None:
+        first, second = (dvid.new(np.zeros(SMALL, "uint16")) for _ in range(2))
+        again = pyvolume.dvid.VoxelsAccessor(dvid.connection, dvid.uuid, first.name)
+        assert identity_of(first.store) == identity_of(again.store) != identity_of(second.store)
+
+
+def test_a_region_is_named_by_its_spans(server: MockServer, connection: pyvolume.Connection) -> None:
+    create_new(connection, server.uuid, "region", block_shape=(32, 32, 32))
+    region = pyvolume.dvid.Roi(connection, server.uuid, "region")
+    seen = []
+    for spans in ([[0, 0, 0, 1]], [[0, 0, 0, 1]], [[0, 0, 0, 2]]):
+        region.set_spans(spans)
+        seen.append(identity_of(region.mask_volume().store))
+    assert seen[0] == seen[1] != seen[2]
+
+
+def test_a_journal_belongs_to_one_copy_at_a_time(
+    server: MockServer, volumes: Copying, array: NDArray[Any], journal: Path
+) -> None:
+    refused: list[str] = []
+
+    def copy_again(status: pyvolume.TransferStatus) -> None:
+        with pytest.raises(BusyError, match="another copy uses the journal") as caught:
+            pyvolume.copy(*volumes, resume=journal)
+        refused.append(str(caught.value))
+
+    pyvolume.copy(*volumes, resume=journal, progress=copy_again, concurrency=1)
+    assert len(refused) == PIECES
+    assert pyvolume.copy(*volumes, resume=journal) == 0
+    same(server.voxels("copy"), array)
+
+
+@pytest.mark.parametrize(("kind", "warned"), [("h5", True), ("npy", False), ("zarr", False)])
+def test_a_copy_into_hdf5_says_that_a_kill_can_break_it(
+    ends: Ends, caplog: pytest.LogCaptureFixture, kind: str, warned: bool
+) -> None:
+    ends.copy(ends.file("npy", "source", ends.first), ends.file(kind, "copy", np.zeros(SMALL, "uint16")))
+    assert ("unreadable if the process is killed" in caplog.text) == warned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,10 @@ class MaskStore:
             growable=(False, True, True, True),
             fill=0,
         )
+
+    def identity(self) -> str:
+        """Name the spans that were read last."""
+        return hashlib.blake2b(self._spans.tobytes(), digest_size=16).hexdigest()
 
     def read_metadata(self, call: Call) -> VoxelsMetadata:
         self._spans = self._read_spans(call)

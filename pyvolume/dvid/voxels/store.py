@@ -121,6 +121,10 @@ class DvidStore:
         instance, version = self.description.data_uuid, self.uuid if self.description.versioned else ""
         return f"{instance or self.connection.url + self.name} {version}"
 
+    def identity(self) -> str:
+        """Name the instance by the uuid that it got when it was created, and the version."""
+        return self.traits.voxels
+
     @property
     def typename(self) -> str:
         """The type of the instance."""

@@ -6,6 +6,7 @@ The files are made by the libraries of the formats, never by pyvolume. `VOXELS` 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -479,3 +480,12 @@ def test_axes_of_another_order_are_changed_in_place(name: str, make: Make, tmp_p
     np.testing.assert_array_equal(opened[...], expected.T)
     if name == "a.h5":
         opened.file.close()
+
+
+def test_a_broken_hdf5_file_says_what_can_break_it(tmp_path: Path) -> None:
+    path = tmp_path / "cut.h5"
+    with h5py.File(path, "w") as file:
+        file["voxels"] = np.ones((1, 8, 8, 8), "uint8")
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(MetadataError, match=r"a process that is killed .*\.zarr and \.npy stay readable"):
+        pyvolume.open(str(path))

@@ -181,7 +181,7 @@ class Chunked:
     def __init__(self, second: Box) -> None:
         self.second = second
         self.written: list[Any] = []
-        self.store = ArrayStore(self, address="file://chunked")
+        self.store = ArrayStore(self, path=pathlib.Path("chunked"))
 
     def __getitem__(self, key: Any) -> Any:
         return np.zeros(self.shape, self.dtype)[key]

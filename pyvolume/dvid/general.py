@@ -6,10 +6,10 @@ import json
 import uuid as uuids
 from typing import Any
 
+from pyvolume.calls.lost import once
 from pyvolume.dvid.auth import sends, token_advice
 from pyvolume.dvid.client import get_document, post_document
 from pyvolume.dvid.schemas import SCHEMAS
-from pyvolume.dvid.versions import changes
 from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import read_info, read_repos
 from pyvolume.errors import AnswerError, ExistsError, ForbiddenError, NotFoundError
@@ -98,7 +98,7 @@ def create_repo(
         return _root(action, body)
 
     # only a uuid that was drawn here tells whose repository is there
-    return changes.once(create, lambda: Uuid(uuid) if root is None and _exists(connection, uuid) else None)
+    return once(create, lambda: Uuid(uuid) if root is None and _exists(connection, uuid) else None)
 
 
 def _check_alias(connection: Connection, alias: str, action: str) -> None:

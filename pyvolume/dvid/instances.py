@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pyvolume.calls.lost import once
 from pyvolume.dvid.address import check_name, segment
 from pyvolume.dvid.client import expect_nothing, get_document, post_document
 from pyvolume.dvid.documents import TYPENAMES
 from pyvolume.dvid.schemas import SCHEMAS
-from pyvolume.dvid.versions import changes, lookup
+from pyvolume.dvid.versions import lookup
 from pyvolume.dvid.versions.graph import RepoInfo, Uuid
 from pyvolume.errors import AnswerError, ExistsError, KeyNotFoundError, NotFoundError, StoreError, UnsupportedError
 from pyvolume.model.nearest import hint
@@ -104,7 +105,7 @@ def create(instance: Instance, document: Mapping[str, str], schema: str) -> None
             raise AnswerError(f"{action}: expected a result and found {body[:200]!r}", first_bytes=body[:200])
         return document["typename"]
 
-    changes.once(ask, lambda: found if (found := _typename(instance, action)) == document["typename"] else None)
+    once(ask, lambda: found if (found := _typename(instance, action)) == document["typename"] else None)
 
 
 def check_free(instance: Instance) -> None:

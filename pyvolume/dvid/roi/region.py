@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyvolume.calls.call import Call
+from pyvolume.calls.lost import once
 from pyvolume.dvid import instances
 from pyvolume.dvid.client import get_document
 from pyvolume.dvid.instances import Instance, InstanceHandle
@@ -19,7 +20,6 @@ from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.roi import spans
 from pyvolume.dvid.roi.mask import MaskStore
 from pyvolume.dvid.roi.spans import Partial
-from pyvolume.dvid.versions.changes import once
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.errors import AnswerError, MetadataError
 from pyvolume.model import arguments

@@ -8,6 +8,7 @@ import uuid as uuids
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from pyvolume.calls.lost import once
 from pyvolume.dvid.address import segment
 from pyvolume.dvid.client import post_document, post_empty
 from pyvolume.dvid.schemas import SCHEMAS
@@ -21,7 +22,6 @@ from pyvolume.errors import (
     MetadataError,
     NotFoundError,
     RefusedError,
-    StoreError,
 )
 from pyvolume.model import arguments
 from pyvolume.transport.connection import Connection
@@ -157,48 +157,6 @@ def _append(
         return True
 
     once(ask, look)
-
-
-def once(ask: Callable[[], T], look: Callable[[], T | None], doubt: str | None = None) -> T:
-    """Send a request that changes something; if no answer says whether it did, look at the server.
-
-    Parameters
-    ----------
-    ask : callable
-        Sends the request.
-    look : callable
-        Returns what `ask` would return if the change is there, else None. It is called after an error only.
-    doubt : str, optional
-        What the error says if the change was not found, see `StoreError.as_uncertain`. The change may still happen: the
-        server may be busy with the request.
-
-    Raises
-    ------
-    StoreError
-        The error of `ask`, if `look` did not find the change, or could not look. It is `uncertain` then.
-    """
-    try:
-        return ask()
-    except StoreError as error:
-        if not _may_be_done(error):
-            raise
-        lost = error
-    try:
-        found = look()
-    except LockedError:
-        raise
-    except StoreError:  # it is as unreachable as before
-        found = None
-    if found is not None:
-        return found
-    raise lost.as_uncertain() if doubt is None else lost.as_uncertain(doubt)
-
-
-def _may_be_done(error: StoreError) -> bool:
-    """Whether the server may have carried out a request; a 503, 400 or 404 means that it has not."""
-    if isinstance(error, RefusedError):
-        return error.status is not None and error.status >= 500 and error.status != 503
-    return True
 
 
 def _make_child(connection: Connection, action: str, parent: str, endpoint: str, document: dict[str, str]) -> Uuid:

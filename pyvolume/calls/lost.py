@@ -1,0 +1,52 @@
+"""Lost answers: a change whose answer did not arrive is looked up, not repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pyvolume.errors import LockedError, RefusedError, StoreError
+
+T = TypeVar("T")
+
+
+def once(ask: Callable[[], T], look: Callable[[], T | None], doubt: str | None = None) -> T:
+    """Send a request that changes something; if no answer says whether it did, look at the server.
+
+    Parameters
+    ----------
+    ask : callable
+        Sends the request.
+    look : callable
+        Returns what `ask` would return if the change is there, else None. It is called after an error only.
+    doubt : str, optional
+        What the error says if the change was not found, see `StoreError.as_uncertain`. The change may still happen: the
+        server may be busy with the request.
+
+    Raises
+    ------
+    StoreError
+        The error of `ask`, if `look` did not find the change, or could not look. It is `uncertain` then.
+    """
+    try:
+        return ask()
+    except StoreError as error:
+        if not _may_be_done(error):
+            raise
+        lost = error
+    try:
+        found = look()
+    except LockedError:
+        raise
+    except StoreError:  # it is as unreachable as before
+        found = None
+    if found is not None:
+        return found
+    raise lost.as_uncertain() if doubt is None else lost.as_uncertain(doubt)
+
+
+def _may_be_done(error: StoreError) -> bool:
+    """Whether the server may have carried out a request; a 503, 400 or 404 means that it has not."""
+    if isinstance(error, RefusedError):
+        return error.status is not None and error.status >= 500 and error.status != 503
+    return True

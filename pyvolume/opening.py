@@ -93,6 +93,7 @@ def open(  # noqa: A001
     NotFoundError, UnsupportedError, StoreError
         As for `VoxelsAccessor`.
     """
+    options = registry.with_secrets(options)
     if not isinstance(url, (str, os.PathLike)):
         raise TypeError(f"open: expected a url or a path, and found {type(url).__name__}; from_array takes an array")
     text = os.fspath(url)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from pyvolume.errors import RefusedError
+from pyvolume.model.secret import Secret
 from pyvolume.transport.auth import Additions, Auth, bearer_headers
 from pyvolume.transport.request import Request
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Identity:
     """Who asks a DVID server; an argument of `Connection`.
 
@@ -25,9 +26,9 @@ class Identity:
     token : str, optional
         Sent as ``Authorization: Bearer``.
     admin_token : str, optional
-        Sent with the creation of repositories and with server settings, and never with anything else: with it a
-        real DVID lets anyone overwrite a committed version. It shows in no log of pyvolume and its libraries, except
-        with a session of the user.
+        Sent with the creation of repositories, and never with anything else: with it a real DVID lets anyone
+        overwrite a committed version. It shows in no log of pyvolume and its libraries, except with a session of the
+        user.
     pickle_secrets : bool
         Whether the tokens travel with a pickled connection. By default pickling leaves them out; a copy within the
         process, as by `copy.deepcopy`, keeps them.
@@ -35,7 +36,7 @@ class Identity:
     Raises
     ------
     ValueError
-        If the token has characters that are not printable.
+        If a token has characters that are not printable, or the bearer token some that are not ASCII.
 
     Examples
     --------
@@ -45,14 +46,28 @@ class Identity:
     Identity(user='anna', app='pyvolume')
     """
 
-    user: str | None = None
-    app: str | None = "pyvolume"
-    token: str | None = field(default=None, repr=False)
-    admin_token: str | None = field(default=None, repr=False)
-    pickle_secrets: bool = field(default=False, repr=False, kw_only=True)
+    user: str | None
+    app: str | None
+    token: str | None = field(repr=False)
+    admin_token: str | None = field(repr=False)
+    pickle_secrets: bool = field(repr=False)
 
-    def __post_init__(self) -> None:
-        bearer_headers("" if self.token is None else self.token)
+    def __init__(
+        self,
+        user: str | None = None,
+        app: str | None = "pyvolume",
+        token: str | None = None,
+        admin_token: str | None = None,
+        *,
+        pickle_secrets: bool = False,
+    ) -> None:
+        # the parameters are replaced: they would show in the traceback of an error
+        token, admin_token = (None if each is None else Secret(each) for each in (token, admin_token))
+        bearer_headers(Secret(token or ""))
+        if not (admin_token or "").isprintable():
+            raise ValueError("connect: expected an admin token of printable characters")
+        given = {"user": user, "app": app, "token": token, "admin_token": admin_token}
+        vars(self).update(given, pickle_secrets=pickle_secrets)
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) if self.pickle_secrets else {**vars(self), "token": None, "admin_token": None}
@@ -68,7 +83,7 @@ class Identity:
         names = {"u": self.user, "app": self.app}
         return Additions(
             query={name: value for name, value in names.items() if value},
-            headers=bearer_headers(self.token) if self.token else {},
+            headers=bearer_headers(Secret(self.token)) if self.token else {},
             secrets={"admintoken": self.admin_token} if request.privileged and self.admin_token else {},
         )
 
@@ -77,21 +92,21 @@ class Identity:
         return False
 
 
-Secret = Literal["token", "admin_token"]
+Kind = Literal["token", "admin_token"]
 
 VARIABLES: Mapping[str, str] = {"token": "PYVOLUME_TOKEN", "admin_token": "DVID_ADMIN_TOKEN"}
 """The variables of the environment that the command reads; Python code passes tokens itself."""
 
 
-def token_advice(secret: Secret, *, sent: bool) -> str:
+def token_advice(kind: Kind, *, sent: bool) -> str:
     """Return what an error says about a token that the server wants: a wrong one was sent, or none."""
-    wanted = f"the server wants {'a token' if secret == 'token' else 'its admin token'}"
+    wanted = f"the server wants {'a token' if kind == 'token' else 'its admin token'}"
     if sent:
         return f"{wanted}, and does not accept the one that was sent"
-    way_out = f"Python code passes Identity({secret}=...), the variable {VARIABLES[secret]} is for the command"
+    way_out = f"Python code passes Identity({kind}=...), the variable {VARIABLES[kind]} is for the command"
     return f"{wanted}, and none was sent; {way_out}"
 
 
-def sends(auth: Auth | None, secret: Secret) -> bool:
+def sends(auth: Auth | None, kind: Kind) -> bool:
     """Whether a connection sends a token of this kind where it is wanted."""
-    return bool(getattr(auth, secret)) if isinstance(auth, Identity) else auth is not None and secret == "token"
+    return bool(getattr(auth, kind)) if isinstance(auth, Identity) else auth is not None and kind == "token"

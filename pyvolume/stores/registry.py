@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Protocol, cast
 from pyvolume.errors import AddressError, UnsupportedError
 from pyvolume.model import arguments
 from pyvolume.model.nearest import hint
+from pyvolume.model.secret import Secret
 from pyvolume.stores.catalogue import Catalogue
 from pyvolume.transport.urls import without_secrets
 
@@ -48,7 +49,7 @@ class Driver(Protocol):
     """A function of a url and a mode that returns a `Volume`.
 
     It names each option of the protocol as a keyword, so that a misspelt one is refused; `partial_blocks` and `casting`
-    are among them.
+    are among them. The name of an option that is a secret ends with ``token``.
     """
 
     def recognises(self, url: str) -> bool:
@@ -210,6 +211,14 @@ def option_names(driver: Driver) -> list[str]:
 def accepted(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Return those options that a function of a driver takes."""
     return {name: value for name, value in options.items() if name in inspect.signature(function).parameters}
+
+
+def with_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with those that are secrets as `Secret`, by their names: tracebacks show them no more."""
+    return {
+        name: Secret(value) if name.endswith("token") and isinstance(value, str) else value
+        for name, value in options.items()
+    }
 
 
 def known_forms() -> str:

@@ -6,15 +6,15 @@ import contextlib
 import functools
 import http.client
 import io
-import secrets
 import socket
-import urllib.parse
+from collections.abc import Mapping
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from pyvolume.model.secret import Secret
 from pyvolume.transport.request import Body
 
 POOL_SIZE = 16
@@ -33,36 +33,12 @@ MAX_INTERIM = 100
 """Interim answers (status 1xx) that may come before one final answer."""
 
 
-class Habits:
-    """What all connections of one adapter do.
+SECRET_QUERY = ":secret-query"
+"""Among the headers of a request: what a connection adds to the query of its request line, and sends as no header.
 
-    Parameters
-    ----------
-    silence : float
-        Seconds without a byte after which an attempt has failed.
-    """
-
-    def __init__(self, silence: float) -> None:
-        self.silence = silence
-        self._prefix = f"REDACTED-{secrets.token_hex(16)}-"
-        self._hidden: dict[str, str] = {}
-
-    def conceal(self, secret: str) -> str:
-        """Return a placeholder, which `reveal` replaces by the secret."""
-        quoted = urllib.parse.quote_plus(secret)
-        for placeholder, known in list(self._hidden.items()):
-            if known == quoted:
-                return placeholder
-        placeholder = self._prefix + secrets.token_hex(16)
-        self._hidden[placeholder] = quoted
-        return placeholder
-
-    def reveal(self, target: str) -> str:
-        """Put the secrets in the place of their placeholders."""
-        if self._prefix in target:
-            for placeholder, quoted in list(self._hidden.items()):
-                target = target.replace(placeholder, quoted)
-        return target
+The headers of one request come to its connection through urllib3 as they are; the url shows in logs and errors on the
+way. A name that begins with a colon is that of no header, so that any other connection refuses to send it.
+"""
 
 
 class PatientAdapter(HTTPAdapter):
@@ -73,8 +49,8 @@ class PatientAdapter(HTTPAdapter):
     it. Without this an upload that takes longer would fail on a good network. What the system holds back for a slow
     line is limited too, because the wait for the answer begins when it has all of the body.
 
-    A secret is put into the request line only when that is sent: urllib3 logs urls, and requests puts them into its
-    errors. Until then a random placeholder takes its place; nobody else can know it and write it into a url.
+    A connection adds the secrets of a request to its query when it makes the request line, see `SECRET_QUERY`: urllib3
+    logs urls, and puts them into its errors.
 
     Its connections skip interim answers, and are not used again if bytes are left behind the end of an answer.
 
@@ -84,18 +60,12 @@ class PatientAdapter(HTTPAdapter):
         Seconds without a byte after which an attempt has failed.
     pool_size : int
         Connections that are kept open.
-
-    Attributes
-    ----------
-    habits : Habits
-        Shared by its connections.
     """
 
     def __init__(self, silence: float, pool_size: int = POOL_SIZE) -> None:
-        self.habits = Habits(silence)
         self._pools = {
-            "http": functools.partial(PatientHTTPPool, habits=self.habits),
-            "https": functools.partial(PatientHTTPSPool, habits=self.habits),
+            "http": functools.partial(PatientHTTPPool, silence=silence),
+            "https": functools.partial(PatientHTTPSPool, silence=silence),
         }
         super().__init__(pool_connections=4, pool_maxsize=pool_size)
 
@@ -155,24 +125,31 @@ class PatientHTTPConnection(HTTPConnection):
 
     response_class = FinalResponse
 
-    def __init__(self, *args: Any, habits: Habits, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, silence: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._habits = habits
+        self._silence = silence
         self._body: Body | None = None
+        self._secret_query = ""
 
     def connect(self) -> None:
         """Connect, and send under the limit for silence."""
         super().connect()
-        self.sock.settimeout(self._habits.silence)
+        self.sock.settimeout(self._silence)
         if UNSENT_OPTION is not None:
             with contextlib.suppress(OSError):
-                unsent = min(MOST_UNSENT, max(1, int(SLOWEST * self._habits.silence)))
+                unsent = min(MOST_UNSENT, max(1, int(SLOWEST * self._silence)))
                 self.sock.setsockopt(socket.IPPROTO_TCP, UNSENT_OPTION, unsent)
 
-    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+    def request(
+        self, method: str, url: str, body: Any = None, headers: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         """Send a request; of a `Body` each part of a chunk counts as a sign of life."""
         self._body = body if isinstance(body, Body) else None
-        super().request(method, url, body, *args, **kwargs)
+        headers = dict(headers or {})
+        self._secret_query = headers.pop(SECRET_QUERY, "")
+        if self.sock is None:  # before the head is made: the traceback of a failure to connect holds nothing of it
+            self.connect()
+        super().request(method, url, body, headers, **kwargs)
 
     def send(self, data: Any) -> None:
         """Send the head, or a chunk of a body."""
@@ -187,8 +164,16 @@ class PatientHTTPConnection(HTTPConnection):
             self._body.sent(count)
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-        """Send the request line, with the secrets in it."""
-        super().putrequest(method, self._habits.reveal(url), *args, **kwargs)
+        """Make the request line, with the secrets in its query."""
+        query = Secret(f"{'&' if '?' in url else '?'}{self._secret_query}" if self._secret_query else "")
+        super().putrequest(method, Secret(url + query), *args, **kwargs)
+
+    def endheaders(self, *args: Any, **kwargs: Any) -> None:
+        """Send the head; the frames that hold it, with its secrets, are left out of the traceback of an error."""
+        try:
+            super().endheaders(*args, **kwargs)
+        except BaseException as error:
+            raise error.with_traceback(None)  # noqa: B904 - the same error
 
 
 class PatientHTTPSConnection(PatientHTTPConnection, HTTPSConnection):
@@ -196,7 +181,7 @@ class PatientHTTPSConnection(PatientHTTPConnection, HTTPSConnection):
 
 
 class PatientHTTPPool(HTTPConnectionPool):
-    """Connections to one host; `habits` comes to each of them among its keywords."""
+    """Connections to one host; `silence` comes to each of them among its keywords."""
 
     ConnectionCls = PatientHTTPConnection
 

@@ -32,6 +32,9 @@ class Received(NamedTuple):
     headers: Mapping[str, str]
     raw: Any
 
+    def __repr__(self) -> str:
+        return f"<head of an answer {self.status}>"  # its headers can hold cookies, or the url with the secrets
+
 
 class Answer:
     """One answer whose head has arrived and whose body is still on the wire.

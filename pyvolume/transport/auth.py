@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from pyvolume.errors import RefusedError
-from pyvolume.model import arguments
+from pyvolume.model.secret import Secret
 from pyvolume.transport.request import Request
 
 __all__ = ["Additions", "Auth", "BearerToken", "bearer_headers"]
@@ -22,14 +22,19 @@ class Additions:
     query : mapping
         Parameters of the query that anyone may see.
     headers : mapping
-        Headers, such as ``Authorization``. They are not logged.
+        Headers, such as ``Authorization``. They show in no log, no error and no traceback.
     secrets : mapping
-        Parameters of the query that show in no log and no error; without a session of the user only.
+        Parameters of the query that show there neither; without a session of the user only.
     """
 
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("headers", "secrets"):
+            hidden = {key: Secret(value) for key, value in getattr(self, name).items()}
+            object.__setattr__(self, name, hidden)  # it is frozen
 
 
 class Auth(Protocol):
@@ -67,7 +72,7 @@ class BearerToken:
     Parameters
     ----------
     token : str
-        Of printable characters.
+        Of printable ASCII characters.
     pickle_secrets : bool
         Whether the token travels with a pickled connection. By default pickling leaves it out; a copy within the
         process, as by `copy.deepcopy`, keeps it.
@@ -79,6 +84,7 @@ class BearerToken:
     """
 
     def __init__(self, token: str, *, pickle_secrets: bool = False) -> None:
+        token = Secret(token)
         self._headers = bearer_headers(token)
         self._pickle_secrets = pickle_secrets
 
@@ -100,7 +106,7 @@ class BearerToken:
         return False
 
 
-def bearer_headers(token: str) -> dict[str, str]:
+def bearer_headers(token: Secret) -> dict[str, str]:
     """Return the header with a token.
 
     Raises
@@ -108,7 +114,6 @@ def bearer_headers(token: str) -> dict[str, str]:
     ValueError
         If the token cannot be in a header.
     """
-    arguments.text(token, "connect", "a token")
-    if not token.isprintable():  # the HTTP library would show the token in its error
-        raise ValueError("connect: expected a token of printable characters")
-    return {"Authorization": f"Bearer {token}"}
+    if not (token.isascii() and token.isprintable()):  # the HTTP library would show the token in its error
+        raise ValueError("connect: expected a token of printable ASCII characters")
+    return {"Authorization": Secret(f"Bearer {token}")}

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -26,7 +26,7 @@ from pyvolume.transport.auth import Additions, Auth
 from pyvolume.transport.failures import translated
 from pyvolume.transport.request import Body, Request
 from pyvolume.transport.senders import GivenSender, Outgoing, OwnSender, Sender
-from pyvolume.transport.urls import normalised_url, origin
+from pyvolume.transport.urls import HIDDEN, normalised_url, origin, without_secrets
 
 _log = logging.getLogger(__name__)
 
@@ -245,8 +245,8 @@ class Connection:
         with translated(request.action, self.url, answered=self._has_answered):
             sender = self._open_sender()
             added = NOTHING if auth is None else auth.apply(request)
-            target = _target(request, added, sender)
-            outgoing = Outgoing(request.method, target, body, {**request.headers, **added.headers})
+            headers = {**request.headers, **added.headers}
+            outgoing = Outgoing(request.method, _target(request, added), body, headers, added.secrets)
             received = sender.send(outgoing, timeout)
         self._has_answered = True
         answer = Answer(received, request.action, exchange.received)
@@ -258,7 +258,7 @@ class Connection:
                 answer.finish()
             else:
                 with contextlib.suppress(AnswerError):  # of a page that cannot be decoded the status remains
-                    text = answer.read(ERROR_TEXT_LIMIT)
+                    text = _without(added.secrets, answer.read(ERROR_TEXT_LIMIT))
         finally:
             answer.close()
         raise self._meaning_of(request, answer, text)
@@ -272,7 +272,7 @@ class Connection:
         expected = " or ".join(map(str, sorted(request.accepts)))
         return AnswerError(
             f"{request.action}: expected status {expected} and found {answer.status}"
-            + (f" to {where}; is a proxy or a login page in between?" if where else ""),
+            + (f" to {without_secrets(where)}; is a proxy or a login page in between?" if where else ""),
             content_type=answer.headers.get("Content-Type", ""),
             first_bytes=text[:200],
         )
@@ -294,11 +294,17 @@ class Connection:
         return OwnSender(self.url, PatientAdapter(self.timeout[1], max(POOL_SIZE, self.concurrency)), verify)
 
 
-def _target(request: Request, added: Additions, sender: Sender) -> str:
+def _target(request: Request, added: Additions) -> str:
     query = urllib.parse.urlencode({**request.query, **added.query})
-    secrets = [f"{urllib.parse.quote_plus(name)}={sender.conceal(value)}" for name, value in added.secrets.items()]
-    whole = "&".join(filter(None, [query, *secrets]))
-    return f"{request.path}?{whole}" if whole else request.path
+    return f"{request.path}?{query}" if query else request.path
+
+
+def _without(secrets: Mapping[str, str], text: bytes) -> bytes:
+    """Return the page of an error without the secrets of the request: some servers repeat its url."""
+    for secret in secrets.items():
+        parameter = urllib.parse.urlencode([secret]).encode()
+        text = text.replace(parameter, parameter.partition(b"=")[0] + f"={HIDDEN}".encode())
+    return text
 
 
 def _not_to_be_repeated(error: StoreError) -> StoreError:

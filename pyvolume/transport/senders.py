@@ -5,14 +5,15 @@ from __future__ import annotations
 import http.client
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import requests
 import urllib3
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
-from pyvolume.transport.adapter import PatientAdapter
+from pyvolume.model.secret import Secret
+from pyvolume.transport.adapter import SECRET_QUERY, PatientAdapter
 from pyvolume.transport.answer import Received
 from pyvolume.transport.request import Body
 
@@ -37,12 +38,15 @@ class Outgoing:
         The body to send.
     added : mapping
         Headers of the request, and of whoever asks.
+    secrets : mapping
+        More parameters of the query, which go into the request line only when it is sent.
     """
 
     method: str
     target: str
     body: Body | None
     added: Mapping[str, str]
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -54,9 +58,6 @@ class Outgoing:
 
 class Sender(Protocol):
     """What sends requests to one server; safe to share between threads."""
-
-    def conceal(self, secret: str) -> str:
-        """Return what to write for a secret in a query: a placeholder, or the secret if the sender has none."""
 
     def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
         """Send a request, and receive the head of its answer."""
@@ -82,7 +83,6 @@ class OwnSender:
     """
 
     def __init__(self, url: str, adapter: PatientAdapter, verify: bool | str) -> None:
-        self._habits = adapter.habits
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
@@ -93,16 +93,16 @@ class OwnSender:
         # behind a proxy the request line holds the whole url
         self._base = adapter.request_url(template, settings["proxies"]).rstrip("/")
         self._url, self._template, self._pool, self._retries = url, template, pool, adapter.max_retries
-        self._headers = dict(template.headers)
-
-    def conceal(self, secret: str) -> str:
-        return self._habits.conceal(secret)
+        # a .netrc file can have given a password
+        self._headers = {name: Secret(value) for name, value in template.headers.items()}
 
     def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
         headers = self._headers | outgoing.headers
         if self._session.cookies:
             cookie = get_cookie_header(self._session.cookies, self._asked(outgoing))  # type: ignore[no-untyped-call]
-            headers |= {"Cookie": cookie} if cookie else {}
+            headers |= {"Cookie": Secret(cookie)} if cookie else {}
+        if outgoing.secrets:
+            headers[SECRET_QUERY] = Secret(urllib.parse.urlencode(outgoing.secrets))
         raw = self._pool.urlopen(
             outgoing.method,
             self._base + outgoing.target,
@@ -150,11 +150,9 @@ class GivenSender:
         # requests looks through every environment variable, for each request
         self._settings = _settings(session, url, verify)
 
-    def conceal(self, secret: str) -> str:
-        return urllib.parse.quote_plus(secret)
-
     def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
-        request = requests.Request(outgoing.method, self._url + outgoing.target, headers=HEADERS)
+        url, secrets = self._url + outgoing.target, dict(outgoing.secrets)
+        request = requests.Request(outgoing.method, url, headers=HEADERS, params=secrets)
         prepared = self._session.prepare_request(request)
         if outgoing.body is not None:
             outgoing.body.most = SENT_AT_ONCE
@@ -177,4 +175,5 @@ def _settings(session: requests.Session, url: str, verify: bool | str) -> dict[s
     # requests lets REQUESTS_CA_BUNDLE win over a session's authorities, but not over these
     chosen = None if verify is True else verify
     settings = session.merge_environment_settings(url, {}, None, chosen, None)
-    return {name: settings[name] for name in ("proxies", "verify", "cert")}
+    proxies = {name: Secret(proxy) for name, proxy in settings["proxies"].items()}  # a proxy's url can hold a password
+    return {"proxies": proxies, "verify": settings["verify"], "cert": settings["cert"]}

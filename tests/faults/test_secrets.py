@@ -1,0 +1,222 @@
+"""Tokens: no failure brings one into an error, a traceback, a log or a pickle, and no other server gets one."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import socket
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_plus
+
+import pytest
+import urllib3
+from scripted import ScriptedServer, answer
+
+import pyvolume
+from pyvolume.dvid import Identity, general
+from pyvolume.errors import AnswerError, StoreError, TransportError
+from pyvolume.transport.answer import Answer
+from pyvolume.transport.auth import BearerToken
+from pyvolume.transport.request import Request, Upload
+
+BEARER, ADMIN = "b3arer-of-mine", "adm1n&token"
+SECRETS = (BEARER, ADMIN, "adm1n%26token")
+IDENTITY = Identity("anna", token=BEARER, admin_token=ADMIN)
+ONCE = pyvolume.RetryPolicy(patience=0)
+OURS = str(Path(pyvolume.__file__).parent)
+HTML = "Content-Type: text/html"
+ECHO = b"no such thing: POST /api/repos?u=anna&admintoken=adm1n%26token"
+
+
+def safe(value: object) -> str:
+    try:
+        return repr(value)
+    except AttributeError as problem:  # of an object that is not made yet
+        return repr(problem)
+
+
+def told(error: BaseException, *, everywhere: bool) -> str:
+    """Return what an error and its causes say, with the variables of all frames, or of those of pyvolume's code."""
+    text, seen, left = io.StringIO(), set[int](), [error]
+    while left:
+        each = left.pop()
+        seen.add(id(each))
+        print(each, repr(each), vars(each), file=text)
+        for frame, _ in traceback.walk_tb(each.__traceback__):
+            if (everywhere and "/tests/" not in frame.f_code.co_filename) or frame.f_code.co_filename.startswith(OURS):
+                print(
+                    frame.f_code.co_qualname, {name: safe(value) for name, value in frame.f_locals.items()}, file=text
+                )
+        left += [other for other in (each.__cause__, each.__context__) if other is not None and id(other) not in seen]
+    return text.getvalue()
+
+
+def create(connection: pyvolume.Connection) -> bytes:
+    """Send one request that both tokens go with."""
+    request = Request("create", "POST", "/api/repos", upload=Upload.of(b"a body"), privileged=True)
+    return connection.exchange(request, Answer.read, connection.new_call())
+
+
+def found_in(text: str) -> list[str]:
+    return [secret for secret in SECRETS if secret in text]
+
+
+FAILURES: dict[str, bytes] = {
+    "closed": b"",
+    "no http": b"garbage\r\n\r\n",
+    "half an answer": answer(b"{", length=100),
+    "not JSON": answer(b"<html>", HTML),
+    "no root": answer(b"{}"),
+    "refused": answer(b"requires admin privileges (admintoken or DSG admin)", status="400 Bad Request"),
+    "forbidden": answer(b"no", status="403 Forbidden"),
+    "a page that repeats the url": answer(ECHO, HTML, status="500 Internal Server Error"),
+    "a redirect that repeats the url": answer(
+        ECHO, "Location: https://host/api/repos?u=anna&admintoken=adm1n%26token", status="307 Temporary Redirect"
+    ),
+    "too many interim answers": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 200,
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_no_failure_tells_a_token(failure: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    with (
+        ScriptedServer([FAILURES[failure], answer(b"", status="404 Not Found")], closing=[0]) as server,
+        pyvolume.Connection(server.url, auth=IDENTITY, retry=ONCE) as connection,
+        pytest.raises(StoreError) as caught,
+    ):
+        general.create_repo(connection, "alias", duplicate_alias=True)
+    assert found_in(unquote_plus(server.heads[0])) == [BEARER, ADMIN]
+    assert found_in(told(caught.value, everywhere=True) + caplog.text) == []
+    assert found_in(str(pickle.dumps(caught.value))) == []
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["server", "proxy"])
+def test_a_refused_port_tells_no_token(proxied: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    if proxied:
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("http_proxy", nobody.replace("//", f"//me:{BEARER}@"))
+    url = "http://far.example" if proxied else nobody
+    with (
+        pyvolume.Connection(url, auth=IDENTITY, retry=ONCE) as connection,
+        pytest.raises(TransportError) as caught,
+    ):
+        general.create_repo(connection, "alias", duplicate_alias=True)
+    assert found_in(told(caught.value, everywhere=False)) == []
+
+
+class Interrupting:
+    """A socket that is interrupted when it sends what holds some text."""
+
+    def __init__(self, connected: socket.socket, text: bytes) -> None:
+        self._connected = connected
+        self._text = text
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connected, name)
+
+    def _look_at(self, data: Any) -> Any:
+        if self._text in bytes(data):
+            raise KeyboardInterrupt
+        return data
+
+    def sendall(self, data: Any) -> None:
+        self._connected.sendall(self._look_at(data))
+
+    def send(self, data: Any) -> int:
+        return self._connected.send(self._look_at(data))
+
+
+@pytest.mark.parametrize("part", [b"POST", b"body"])
+def test_an_interrupted_upload_tells_no_token(part: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = urllib3.util.connection.create_connection
+
+    def interrupting(*args: Any, **kwargs: Any) -> Any:
+        return Interrupting(connect(*args, **kwargs), part)
+
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", interrupting)
+    with (
+        ScriptedServer([answer(b"")]) as server,
+        pyvolume.Connection(server.url, auth=IDENTITY, retry=ONCE) as connection,
+        pytest.raises(KeyboardInterrupt) as caught,
+    ):
+        create(connection)
+    assert found_in(told(caught.value, everywhere=True)) == []
+
+
+OPENS: dict[str, Callable[[str], object]] = {
+    "refused": lambda url: pyvolume.open(f"dvid://{url}/:master/gray", token=BEARER),
+    "no such option": lambda url: pyvolume.open(f"dvid://{url}/:master/gray", token=BEARER, tolken=1),
+    "no such form": lambda _: pyvolume.open("nothing", token=BEARER),
+    "two identities": lambda url: pyvolume.open(
+        f"dvid://{url}/:master/gray", token=BEARER, connection=pyvolume.Connection(url)
+    ),
+    "a line break": lambda _: Identity(token=f"{BEARER}\n"),
+    "an admin token with a line break": lambda _: Identity(admin_token=f"{ADMIN}\n"),
+    "a letter that no header holds": lambda url: pyvolume.open(f"dvid://{url}/:master/gray", token=f"{BEARER}→"),
+    "of another library": lambda _: BearerToken(f"{BEARER}\n"),
+}
+
+
+@pytest.mark.parametrize("how", OPENS)
+def test_no_call_that_takes_a_token_tells_it(how: str) -> None:
+    with (
+        ScriptedServer([answer(b"JWT required", status="400 Bad Request")]) as server,
+        pytest.raises((StoreError, ValueError, TypeError)) as caught,
+    ):
+        OPENS[how](server.url)
+    assert found_in(told(caught.value, everywhere=False)) == []
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[ScriptedServer]:
+    with ScriptedServer([answer(b"{}")]) as server:
+        yield server
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_takes_no_token_to_another_server(status: int, elsewhere: ScriptedServer) -> None:
+    reply = answer(b"", f"Location: {elsewhere.url}/api/repos", status=f"{status} Moved")
+    with (
+        ScriptedServer([reply]) as server,
+        pyvolume.Connection(server.url, auth=IDENTITY, retry=ONCE) as connection,
+        pytest.raises(AnswerError, match=f"{status} to {elsewhere.url}"),
+    ):
+        create(connection)
+    assert (elsewhere.connections, len(server.heads)) == (0, 1)
+
+
+def test_a_proxy_is_asked_with_the_whole_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer([answer(b'{"root": "ab"}')]) as proxy:
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with pyvolume.Connection("far.example:8000/dvid", auth=IDENTITY, retry=ONCE) as connection:
+            assert general.create_repo(connection, "alias", duplicate_alias=True) == "ab"
+    line = "POST http://far.example:8000/dvid/api/repos?u=anna&app=pyvolume&admintoken=adm1n%26token HTTP/1.1"
+    assert proxy.heads[0].splitlines()[0] == line
+
+
+def test_a_proxy_of_https_sees_no_token(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    with ScriptedServer([answer(b"", status="403 Forbidden")]) as proxy:
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("https_proxy", proxy.url)
+        with (
+            pyvolume.Connection("https://far.example", auth=IDENTITY, retry=ONCE) as connection,
+            pytest.raises(TransportError) as caught,
+        ):
+            general.create_repo(connection, "alias", duplicate_alias=True)
+    assert [head.split()[:2] for head in proxy.heads] == [["CONNECT", "far.example:443"]]
+    assert found_in("".join(proxy.heads) + told(caught.value, everywhere=True) + caplog.text) == []
+
+
+def test_what_holds_tokens_shows_none() -> None:
+    with ScriptedServer([]) as server, pyvolume.dvid.Server(pyvolume.Connection(server.url, auth=IDENTITY)) as dvid:
+        shown = [IDENTITY, IDENTITY.apply(Request("", "POST", "/", privileged=True)), dvid, dvid.connection, dvid.repos]
+        assert found_in(f"{shown!r} {list(map(str, shown))}") == []
+        assert found_in(str([pickle.dumps(each) for each in (IDENTITY, dvid.connection)])) == []

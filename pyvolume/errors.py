@@ -7,7 +7,7 @@
     ├── SelectionError (IndexError)              the key does not address voxels of this volume
     ├── VoxelsMismatchError (ValueError)         the array does not fit the region or the dtype
     ├── ClosedError (ValueError)                 the volume or the connection is closed
-    ├── MetadataError (ValueError)               a document breaks its schema or contradicts itself
+    ├── MetadataError (ValueError)               a document breaks its schema, contradicts itself, is too large
     ├── UnsupportedError (NotImplementedError)   this store cannot do that; also a write to mode="r"
     │   └── AlignmentError (ValueError)          whole blocks only; names the nearest aligned box
     └── StoreError                               the store could not serve a valid request
@@ -86,7 +86,7 @@ class ClosedError(PyVolumeError, ValueError):
 
 
 class MetadataError(PyVolumeError, ValueError):
-    """A document breaks its schema or contradicts itself; `path` is the JSON path."""
+    """A document breaks its schema, contradicts itself, or is too large; `path` is the JSON path."""
 
     path: str = ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from pyvolume.errors import LockedError, RefusedError, StoreError
+from pyvolume.errors import LockedError, MetadataError, RefusedError, StoreError
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ def once(ask: Callable[[], T], look: Callable[[], T | None], doubt: str | None =
         found = look()
     except LockedError:
         raise
-    except StoreError:  # it is as unreachable as before
+    except (StoreError, MetadataError):  # it is as unreachable as before, or answers with what is no document
         found = None
     if found is not None:
         return found

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from pyvolume.calls.call import Call
 from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.schemas import SCHEMAS
-from pyvolume.errors import AnswerError
+from pyvolume.errors import AnswerError, MetadataError
 from pyvolume.model import arguments
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.connection import Connection
 from pyvolume.transport.request import Request, Upload
+
+T = TypeVar("T")
 
 
 def get_document(
@@ -35,6 +38,34 @@ def get_document(
     return document
 
 
+def get_entries(
+    connection: Connection, action: str, path: str, receive: Callable[[Iterator[Any]], T], *, call: Call | None = None
+) -> T:
+    """Ask for a list in JSON, and receive its entries one after the other.
+
+    Parameters
+    ----------
+    connection : Connection
+        To the server.
+    action, path : str
+        As for `get_document`.
+    receive : callable
+        Takes the entries while they arrive. It runs inside the attempt, and again if that is repeated.
+    call : Call, optional
+        The operation that the request belongs to.
+
+    Raises
+    ------
+    StoreError
+        If the server does not give the list.
+    MetadataError
+        If an entry is too large.
+    """
+    arguments.instance_of(connection, Connection, action)
+    request = Request(action, "GET", path, refusal=refusal)
+    return connection.exchange(request, lambda answer: receive(answer.read_entries()), call or connection.new_call())
+
+
 def post_document(
     connection: Connection,
     action: str,
@@ -49,7 +80,10 @@ def post_document(
     request = Request(
         action, "POST", path, upload=upload, repeatable=repeatable, privileged=privileged, refusal=refusal
     )
-    return connection.exchange(request, Answer.read, connection.new_call())
+    try:
+        return connection.exchange(request, Answer.read, connection.new_call())
+    except MetadataError as error:  # the change is made, whatever the answer is
+        raise AnswerError(*error.args) from None
 
 
 def post_empty(connection: Connection, action: str, path: str, document: Any, *, repeatable: bool = False) -> None:

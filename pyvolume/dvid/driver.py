@@ -87,6 +87,7 @@ class DvidDriver(Driver):
         connection: Connection | None = None,
         retry: RetryPolicy | None = None,
         timeout: float | tuple[float, float] | None = None,
+        max_document: int | None = None,
         user: str | None = None,
         token: str | None = None,
         throttle: bool = False,
@@ -106,7 +107,7 @@ class DvidDriver(Driver):
         connection : Connection, optional
             A connection to the same server, with a retry policy, timeouts and an `Identity` of its own. It stays
             open when the volume is closed. Without it the volume makes one and closes it.
-        retry, timeout : optional
+        retry, timeout, max_document : optional
             Arguments of the `Connection` that is made.
         user, token : str, optional
             Of the `Identity` of that connection.
@@ -126,7 +127,7 @@ class DvidDriver(Driver):
         """
         found = address.parse(url)
         found.check_volume()
-        given = {"retry": retry, "timeout": timeout, "user": user, "token": token}
+        given = {"retry": retry, "timeout": timeout, "max_document": max_document, "user": user, "token": token}
         arguments = {name: value for name, value in given.items() if value is not None}
         current = _connect(found.server, arguments) if connection is None else connection
         _check_connection(current, found.server, arguments if connection is not None else {})

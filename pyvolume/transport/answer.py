@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pyvolume.errors import AnswerError, TransportError
 from pyvolume.transport.coding import WINDOWS, Inflater
+from pyvolume.transport.documents import JsonReader
 from pyvolume.transport.failures import translated
 
 PIECE = 1 << 18
@@ -23,6 +23,9 @@ QUICK = 0.1
 
 SLOW = 1.0
 """Seconds: after a window that took longer, they begin small again."""
+
+MAX_DOCUMENT = 64 << 20
+"""Bytes of the largest document, if the user does not say another number."""
 
 
 class Received(NamedTuple):
@@ -47,12 +50,17 @@ class Answer:
         What the user wanted, as errors say it.
     report : callable
         Called with the number of bytes whenever some have arrived.
+    max_document : int
+        Bytes of the largest body that is received as a whole without a length that was agreed.
     """
 
-    def __init__(self, received: Received, action: str, report: Callable[[int], None]) -> None:
+    def __init__(
+        self, received: Received, action: str, report: Callable[[int], None], max_document: int = MAX_DOCUMENT
+    ) -> None:
         self.status, self.headers, self._raw = received
         self._action = action
         self._report = report
+        self._json = JsonReader(action, self.headers.get("Content-Type", ""), max_document)
         self._received = 0
         self._coding = self.headers.get("Content-Encoding", "").strip().lower()
         is_plain = self._coding in {"", "identity"}
@@ -173,11 +181,29 @@ class Answer:
             )
         return bytes(self._raw.read(limit, decode_content=False))
 
-    def read(self, limit: int = 1 << 30) -> bytes:
-        """Receive the whole body, at most `limit` bytes of it, and give the connection back.
+    def read(self, limit: int | None = None) -> bytes:
+        """Receive the whole body, and give the connection back.
 
-        A longer body is cut, and its connection closed by whoever owns the answer.
+        Parameters
+        ----------
+        limit : int, optional
+            A longer body is cut, and its connection closed by whoever owns the answer. Without it a body that is longer
+            than `max_document` is an error.
+
+        Raises
+        ------
+        MetadataError
+            If the body is too long; what is beyond the limit is not received.
         """
+        if limit is not None:
+            return self._read(limit)
+        most = self.max_document
+        data = b"" if (self._announced or 0) > most else self._read(most + 1)
+        if max(self._announced or 0, len(data)) > most:
+            raise self._json.too_large("the answer")
+        return data
+
+    def _read(self, limit: int) -> bytes:
         pieces: list[bytes] = []
         left = limit
         with translated(self._action):
@@ -201,14 +227,26 @@ class Answer:
         ------
         AnswerError
             If it is not JSON.
+        MetadataError
+            If it is larger than the limit of the connection, or no document that can be used.
         """
-        data = self.read()
-        try:
-            return json.loads(data)
-        except ValueError:
-            found = self.headers.get("Content-Type", "no type")
-            raise AnswerError(
-                f"{self._action}: expected JSON and found {found}, beginning {data[:200]!r}; is a proxy in between?",
-                content_type=found,
-                first_bytes=data[:200],
-            ) from None
+        return self._json.document(self.read())
+
+    def read_entries(self) -> Iterator[Any]:
+        """Receive a list in JSON, and give its entries one after the other; the limit is for each of them.
+
+        Raises
+        ------
+        AnswerError, MetadataError
+            As for `read_json`.
+        """
+        return self._json.entries(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        """Receive the body in pieces, of any length in total."""
+        return iter(lambda: self.read(PIECE), b"")
+
+    @property
+    def max_document(self) -> int:
+        """Bytes of the largest body that is received as a whole."""
+        return self._json.limit

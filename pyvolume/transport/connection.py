@@ -21,7 +21,7 @@ from pyvolume.errors import AnswerError, BusyError, ClosedError, ForbiddenError,
 from pyvolume.model import arguments
 from pyvolume.model.arguments import brief
 from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
-from pyvolume.transport.answer import Answer
+from pyvolume.transport.answer import MAX_DOCUMENT, Answer
 from pyvolume.transport.auth import Additions, Auth
 from pyvolume.transport.failures import translated
 from pyvolume.transport.request import Body, Request
@@ -45,7 +45,7 @@ class Settings:
 
     Parameters
     ----------
-    timeout, retry, auth, verify, session, concurrency
+    timeout, retry, auth, verify, session, concurrency, max_document
         See `Connection`.
     """
 
@@ -55,11 +55,13 @@ class Settings:
     verify: bool | str
     session: requests.Session | None
     concurrency: int
+    max_document: int
 
     def __post_init__(self) -> None:
         if not isinstance(self.retry, RetryPolicy):
             raise TypeError(f"connection: retry is a RetryPolicy, not {self.retry!r}")
         arguments.integer(self.concurrency, "connection", "concurrency", least=1)
+        arguments.integer(self.max_document, "connection", "max_document", least=1)
 
 
 class Connection:
@@ -82,6 +84,10 @@ class Connection:
         closed nor pickled. requests then counts the sending of each 64 KiB as connecting, and logs secrets in urls.
     concurrency : int
         How many requests are under way at once, of all threads together.
+    max_document : int
+        Bytes of the largest document, of the largest entry of a list, and of the largest value of a key that is read as
+        a whole; 64 MiB by default. A larger one is a `MetadataError`, and the rest is not received. Python objects that
+        are made of a document can take 20 times as much.
 
     Raises
     ------
@@ -105,8 +111,9 @@ class Connection:
         verify: bool | str = True,
         session: requests.Session | None = None,
         concurrency: int = 4,
+        max_document: int = MAX_DOCUMENT,
     ) -> None:
-        settings = Settings(_two_timeouts(timeout), retry, auth, verify, session, concurrency)
+        settings = Settings(_two_timeouts(timeout), retry, auth, verify, session, concurrency, max_document)
         self._begin(normalised_url(url), settings, Slots(concurrency))
 
     def _begin(self, url: str, settings: Settings, slots: Slots) -> None:
@@ -138,6 +145,11 @@ class Connection:
     def concurrency(self) -> int:
         """How many requests are under way at once."""
         return self._settings.concurrency
+
+    @property
+    def max_document(self) -> int:
+        """Bytes of the largest document."""
+        return self._settings.max_document
 
     def at(self, url: str, *, auth: Auth | None = None, session: requests.Session | None = None) -> Connection:
         """Return a connection to another host or path, with the same settings.
@@ -249,7 +261,7 @@ class Connection:
             outgoing = Outgoing(request.method, _target(request, added), body, headers, added.secrets)
             received = sender.send(outgoing, timeout)
         self._has_answered = True
-        answer = Answer(received, request.action, exchange.received)
+        answer = Answer(received, request.action, exchange.received, self.max_document)
         try:
             if answer.status in request.accepts:
                 return receive(answer)

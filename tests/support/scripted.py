@@ -14,7 +14,8 @@ class ScriptedServer:
 
     Parameters
     ----------
-    answers : iterable of bytes
+    answers : iterable of bytes, or of iterables of bytes
+        An iterable is sent piece by piece, until the client hangs up.
     closing : iterable of int
         Which answers are followed by the end of the connection.
     slow_start : threading.Event, optional
@@ -22,12 +23,17 @@ class ScriptedServer:
     """
 
     def __init__(
-        self, answers: Iterable[bytes], closing: Iterable[int] = (), *, slow_start: threading.Event | None = None
+        self,
+        answers: Iterable[bytes | Iterable[bytes]],
+        closing: Iterable[int] = (),
+        *,
+        slow_start: threading.Event | None = None,
     ) -> None:
         self._answers = list(enumerate(answers))
         self._closing = set(closing)
         self._slow_start = slow_start
         self.connections = 0
+        self.bytes_sent = 0
         self.heads: list[str] = []
         self.bodies: list[bytes] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -73,7 +79,9 @@ class ScriptedServer:
         lengths = [line.split(b":")[1] for line in head.splitlines() if line.lower().startswith(b"content-length")]
         self.bodies.append(stream.read(int(lengths[0])) if lengths else b"")
         number, answer = self._answers.pop(0)
-        self._current.sendall(answer)
+        for piece in [answer] if isinstance(answer, bytes) else answer:
+            self._current.sendall(piece)
+            self.bytes_sent += len(piece)
         return number not in self._closing
 
 

@@ -70,7 +70,7 @@ def read_into(ask: Ask, action: str, key: str, file: BinaryIO) -> int:
         file.seek(begin)
         file.truncate()
         answer.expect(None, VALUE_TYPE)
-        return sum(file.write(piece) for piece in iter(lambda: answer.read(PIECE_BYTES), b""))
+        return sum(file.write(piece) for piece in answer.pieces())
 
     return ask(key, receive, 0)
 

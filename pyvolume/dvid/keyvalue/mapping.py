@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import io
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, BinaryIO, Self, TypeVar
 
 from pyvolume.calls.call import Call
 from pyvolume.dvid import instances
 from pyvolume.dvid.address import segment
-from pyvolume.dvid.client import get_document
+from pyvolume.dvid.client import get_entries
 from pyvolume.dvid.instances import Instance, InstanceHandle
-from pyvolume.dvid.keyvalue import files, messages
+from pyvolume.dvid.keyvalue import files, listing, messages
 from pyvolume.dvid.keyvalue.files import PIECE_BYTES, VALUE_TYPE
 from pyvolume.dvid.keyvalue.json import JsonValues
 from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.versions.lookup import resolve
-from pyvolume.errors import AnswerError, KeyNotFoundError, RefusedError
+from pyvolume.errors import AnswerError, KeyNotFoundError, MetadataError, RefusedError
 from pyvolume.model import arguments
 from pyvolume.transfer.pool import run_ahead
 from pyvolume.transport.answer import Answer
@@ -89,7 +89,7 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
         return JsonValues(self)
 
     def __getitem__(self, key: str) -> bytes:
-        """Return the value of a key."""
+        """Return the value of a key, of at most `Connection.max_document` bytes; `open` takes a value of any size."""
         return self._get(key, _value, b"")
 
     def __setitem__(self, key: str, value: messages.Bytes) -> None:
@@ -121,11 +121,11 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
         return True
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the keys, sorted, as of now; one request."""
-        return iter(self._list("keys"))
+        """Iterate over the keys, sorted, as of now; one request. Many keys wait in a temporary file."""
+        return listing.spooled_keys(self._list("keys", functools.partial(listing.spool, self._listing)))
 
     def __len__(self) -> int:
-        return len(self._list("keys"))
+        return self._list("keys", lambda keys: sum(1 for _ in keys))
 
     def clear(self) -> None:
         """Delete every key."""
@@ -144,14 +144,13 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
         start, stop : str
             Any text. If one of them is not possible as a key, all keys are listed.
         """
-        action = f"list keys of {self.name}"
         if any(not isinstance(each, str) for each in (start, stop)):
-            raise TypeError(f"{action}: expected two texts and found {start!r} and {stop!r}")
+            raise TypeError(f"{self._listing}: expected two texts and found {start!r} and {stop!r}")
         if messages.can_be(start) and messages.can_be(stop):
-            listed = self._list(f"keyrange/{segment(start)}/{segment(stop)}")
+            endpoint = f"keyrange/{segment(start)}/{segment(stop)}"
         else:
-            listed = self._list("keys")
-        return [key for key in listed if start <= key < stop]
+            endpoint = "keys"
+        return self._list(endpoint, lambda keys: [key for key in keys if start <= key < stop])
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Return the values of the given keys, with few requests; missing keys are left out.
@@ -159,7 +158,7 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
         Raises
         ------
         MetadataError
-            For a key that is not possible.
+            For a key that is not possible, and for a value of more than `Connection.max_document` bytes.
         """
         action = f"read keys of {self.name}"
         wanted = list(arguments.each_of(keys, action, "keys"))
@@ -271,11 +270,12 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
     def _get_batch(self, action: str, keys: list[str]) -> dict[str, bytes]:
         def receive(answer: Answer) -> dict[str, bytes]:
             answer.expect(None, VALUE_TYPE)
-            message = answer.read(sys.maxsize)
             try:
-                found = dict(messages.decode_pairs(message))
+                found = dict(messages.decode_pairs(action, answer.pieces(), answer.max_document))
+            except MetadataError:
+                raise
             except ValueError as error:
-                raise AnswerError(f"{action}: {error}", first_bytes=message[:200]) from None
+                raise AnswerError(f"{action}: {error}") from None
             if list(found) != keys:
                 raise AnswerError(f"{action}: expected the values of {len(keys)} keys and found {len(found)}")
             return found
@@ -294,13 +294,14 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
     def _delete(self, key: str) -> None:
         self._exchange(self._request(self._action("delete", key), "DELETE", key))
 
-    def _list(self, endpoint: str) -> list[str]:
-        action = f"list the keys of {self.name}"
-        keys = get_document(self.connection, action, f"{self._path}/{endpoint}")
-        # a schema would take longer than the request
-        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            raise AnswerError(f"{action}: expected a list of keys and found {type(keys).__name__}")
-        return keys
+    def _list(self, endpoint: str, receive: Callable[[Iterator[str]], _T]) -> _T:
+        """Ask for keys, which are received one after the other."""
+        action, path = self._listing, f"{self._path}/{endpoint}"
+        return get_entries(self.connection, action, path, lambda entries: receive(listing.checked(action, entries)))
+
+    @property
+    def _listing(self) -> str:
+        return f"list keys of {self.name}"
 
     def _action(self, verb: str, key: str) -> str:
         return f"{verb} {messages.shown(key)} of {self.name}"
@@ -319,7 +320,7 @@ def create(instance: Instance, *, versioned: bool) -> KeyValue:
 
 def _value(answer: Answer) -> bytes:
     answer.expect(None, VALUE_TYPE)
-    return answer.read(sys.maxsize)
+    return answer.read()
 
 
 def _refusal(request: Request, status: int, headers: Mapping[str, str], text: str) -> RefusedError:

@@ -34,18 +34,19 @@ def encode_keys(keys: Iterable[str]) -> bytes:
     return b"".join(_field(FIRST, key.encode()) for key in keys)
 
 
-def decode_pairs(message: bytes) -> Iterator[tuple[str, bytes]]:
-    """Read the message KeyValues; an empty value may be left out.
+def decode_pairs(action: str, pieces: Iterable[bytes], limit: int) -> Iterator[tuple[str, bytes]]:
+    """Read the message KeyValues while it arrives; an empty value may be left out.
 
     Raises
     ------
     ValueError
         If it ends early, or holds something else.
+    MetadataError
+        If a key and its value have more bytes than `limit`.
     """
-    view = memoryview(message)
-    for _, pair in _fields(view):
-        fields = dict(_fields(pair))
-        yield str(fields.get(FIRST, b""), "utf-8"), bytes(fields.get(SECOND, b""))
+    for _, pair in _fields(action, pieces, limit):
+        fields = dict(_fields(action, [pair], limit))
+        yield str(fields.get(FIRST, b""), "utf-8"), fields.get(SECOND, b"")
 
 
 def _field(tag: bytes, data: bytes) -> bytes:
@@ -61,28 +62,60 @@ def _varint(number: int) -> bytes:
     return bytes(digits)
 
 
-def _fields(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    at = 0
-    while at < len(view):
-        tag = bytes(view[at : at + 1])
-        length, at = _read_varint(view, at + 1)
-        if tag not in {FIRST, SECOND} or at + length > len(view):
-            raise ValueError(f"not a list of pairs at byte {at}")
-        yield tag, view[at : at + length]
-        at += length
+def _fields(action: str, pieces: Iterable[bytes], limit: int) -> Iterator[tuple[bytes, bytes]]:
+    message = _Message(pieces)
+    while not message.has_ended():
+        tag, length = message.take(1), message.take_length()
+        if tag not in {FIRST, SECOND}:
+            raise message.wrong("a list of pairs")
+        if length > limit:
+            raise MetadataError(
+                f"{action}: a value is larger than {limit} bytes, the max_document of the Connection; "
+                "open and read_into take values of any size"
+            )
+        yield tag, message.take(length)
 
 
-def _read_varint(view: memoryview, at: int) -> tuple[int, int]:
-    number = 0
-    for shift in range(0, 35, 7):
-        if at >= len(view):
-            break
-        digit = view[at]
-        at += 1
-        number |= (digit & 0x7F) << shift
-        if digit < 0x80:
-            return number, at
-    raise ValueError(f"not a length at byte {at}")
+class _Message:
+    """A message that arrives in pieces."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._arrived = bytearray()
+        self._at = 0
+        self._dropped = 0
+
+    def has_ended(self) -> bool:
+        return not self._holds(1)
+
+    def _holds(self, count: int) -> bool:
+        """Receive until there are so many bytes; return whether there are."""
+        while len(self._arrived) - self._at < count:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return False
+            del self._arrived[: self._at]
+            self._dropped, self._at = self._dropped + self._at, 0
+            self._arrived += piece
+        return True
+
+    def take(self, count: int) -> bytes:
+        if not self._holds(count):
+            raise self.wrong("a list of pairs")
+        self._at += count
+        return bytes(self._arrived[self._at - count : self._at])
+
+    def take_length(self) -> int:
+        number = 0
+        for shift in range(0, 35, 7):
+            (digit,) = self.take(1)
+            number |= (digit & 0x7F) << shift
+            if digit < 0x80:
+                return number
+        raise self.wrong("a length")
+
+    def wrong(self, expected: str) -> ValueError:
+        return ValueError(f"not {expected} at byte {self._dropped + self._at}")
 
 
 def can_be(key: str) -> bool:

@@ -18,6 +18,9 @@ from pyvolume.model.box import Box
 
 Numbers = NDArray[np.int64]
 
+COLUMNS = "z, y, x0, x1"
+"""The columns of a table of spans."""
+
 Partial = Literal["raise", "include", "exclude"]
 
 # Two block coordinates of 32 bits make one sortable number of 64 bits:
@@ -56,7 +59,7 @@ def normalised(action: str, values: ArrayLike) -> Numbers:
         For a span that ends before it begins, or lies beyond 32-bit coordinates. The server would store some of these,
         and empty the region for others.
     """
-    table = whole_numbers(action, values, "z, y, x0, x1")
+    table = whole_numbers(action, values, COLUMNS)
     for row in table[table[:, 3] < table[:, 2]][:1].tolist():
         raise MetadataError(f"{action}: a span (z, y, x0, x1) ends before it begins: {row}")
     for row in table[((table < -HALF) | (table >= HALF)).any(axis=1)][:1].tolist():

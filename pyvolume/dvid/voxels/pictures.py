@@ -31,6 +31,12 @@ Point = Sequence[float]
 MAX_PIXELS = 1 << 26
 """The server holds a whole picture in memory; a much larger oblique one ends the server."""
 
+MOST_PIXEL_BYTES = 16
+"""Bytes of a picture for each pixel: twice as many as the largest pixel has."""
+
+MOST_HEAD_BYTES = 1 << 16
+"""Bytes of a picture that has no pixels."""
+
 ENDS = {
     "png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
     "jpeg": (b"\xff\xd8", b"\xff\xd9"),
@@ -130,7 +136,7 @@ def draw(store: DvidStore, drawing: Drawing, format: Format, quality: int | None
     request = Request(
         drawing.action, "GET", f"{store.instance.path}/{drawing.words}/{suffix}", store.words, refusal=refusal
     )
-    return store.connection.exchange(request, lambda answer: _whole_file(drawing.action, answer, format), call)
+    return store.connection.exchange(request, lambda answer: _whole_file(drawing, answer, format), call)
 
 
 def _check(store: DvidStore, drawing: Drawing, format: str, quality: int | None) -> None:  # noqa: A002
@@ -205,13 +211,14 @@ def _stretched(size: tuple[int, int], resolution: Sequence[float]) -> tuple[int,
     return width, height
 
 
-def _whole_file(action: str, answer: Answer, format: Format) -> bytes:  # noqa: A002
+def _whole_file(drawing: Drawing, answer: Answer, format: Format) -> bytes:  # noqa: A002
     """Receive a file, and check that it is complete."""
-    found, data = answer.headers.get("Content-Type", "no type"), answer.read()
+    most = MOST_HEAD_BYTES + math.prod(drawing.size) * MOST_PIXEL_BYTES
+    found, data = answer.headers.get("Content-Type", "no type"), answer.read(most)
     head, tail = ENDS[format]
     if answer.media_type != f"image/{format}" or not data.startswith(head) or not data.endswith(tail):
         raise AnswerError(
-            f"{action}: expected a whole image/{format} and found {found} of {len(data)} bytes, "
+            f"{drawing.action}: expected a whole image/{format} and found {found} of {len(data)} bytes, "
             f"beginning {data[:40]!r}, ending {data[-200:]!r}",
             content_type=found,
             first_bytes=data[:200],

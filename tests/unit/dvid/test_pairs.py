@@ -12,10 +12,23 @@ from pyvolume.errors import MetadataError
 SHORT = b"\x0a\x08\x0a\x01a\x12\x03one"
 
 
-@given(st.lists(st.tuples(st.text(), st.binary(max_size=300))))
-def test_pairs_come_back(given: list[tuple[str, bytes]]) -> None:
+def decoded(message: bytes, size: int = 3, limit: int = 1000) -> list[tuple[str, bytes]]:
+    """Return the pairs of a message that arrives in pieces."""
+    pieces = [message[at : at + size] for at in range(0, len(message), size)]
+    return list(messages.decode_pairs("read keys", pieces, limit))
+
+
+@given(st.lists(st.tuples(st.text(), st.binary(max_size=300))), st.integers(1, 400))
+def test_pairs_come_back_from_any_pieces(given: list[tuple[str, bytes]], size: int) -> None:
     given = [(key.encode("utf-8", "replace").decode(), value) for key, value in given]
-    assert list(messages.decode_pairs(messages.encode_pairs(given))) == given
+    assert decoded(messages.encode_pairs(given), size) == given
+
+
+def test_a_pair_is_limited_before_it_arrives() -> None:
+    several = messages.encode_pairs([("a", bytes(90))] * 20)
+    assert len(decoded(several, limit=100)) == 20
+    with pytest.raises(MetadataError, match="max_document"):
+        decoded(several + b"\x0a\xff\xff\xff\xff\x0f", limit=100)
 
 
 def test_a_message_of_protobuf() -> None:
@@ -27,7 +40,7 @@ def test_lengths_of_several_bytes() -> None:
 
 
 def test_an_empty_value_may_be_left_out() -> None:
-    assert list(messages.decode_pairs(b"\x0a\x03\x0a\x01a")) == [("a", b"")]
+    assert decoded(b"\x0a\x03\x0a\x01a") == [("a", b"")]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +48,7 @@ def test_an_empty_value_may_be_left_out() -> None:
 )
 def test_what_is_no_list_of_pairs(message: bytes) -> None:
     with pytest.raises(ValueError, match="at byte"):
-        list(messages.decode_pairs(message))
+        decoded(message)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +16,10 @@ from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
 from pyvolume.model import arguments
 from pyvolume.model.box import Box, BoxLike
 from pyvolume.stores.arrays import Sliceable
-from pyvolume.transfer.checks import check_inside, check_size, checked_box
+from pyvolume.transfer.checks import check_inside, checked_box
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.grid import cut, grid_of
+from pyvolume.transfer.pieces import Cut, Pieces, Remaining, Steps
 from pyvolume.transfer.pool import run_ahead
 from pyvolume.volume import Volume, transfer_of
 
@@ -110,7 +111,7 @@ class Difference:
             If a store could not serve them.
         """
         sides = _Sides(self.a, self.b)
-        return sides.read(self, sides.concurrency)
+        return sides.read(Pieces(self), sides.concurrency)
 
 
 def compare(
@@ -224,7 +225,6 @@ class _Sides:
                 check_inside(region, side.metadata, side.store.traits, growing=False)
             except SelectionError as error:
                 raise SelectionError(f"compare: {error}; give a box that both have") from None
-        check_size("compare", region.size, a.dtype)
         kinds = {a.dtype.kind, b.dtype.kind}
         is_rounding = "f" in kinds and any(each.dtype.kind in "iu" and each.dtype.itemsize > 4 for each in (a, b))
         if is_rounding or not kinds <= set("biuf"):
@@ -233,9 +233,7 @@ class _Sides:
             )
         return region
 
-    def read(
-        self, boxes: Iterable[Box], concurrency: int
-    ) -> Generator[tuple[Box, NDArray[Any], NDArray[Any]], None, None]:
+    def read(self, boxes: Pieces, concurrency: int) -> Generator[tuple[Box, NDArray[Any], NDArray[Any]], None, None]:
         """Read boxes of both sides, at once where two requests may be under way."""
 
         def take(task: tuple[Transfer, Box, Call], _: Call) -> NDArray[Any]:
@@ -256,7 +254,7 @@ class _Sides:
             for call in self._calls:
                 call.cancel()
             if isinstance(error, StoreError):
-                error.with_facts(remaining=tuple(boxes)[done:])
+                error.with_facts(remaining=Remaining((), Steps(boxes), done))
             raise
 
 
@@ -277,11 +275,9 @@ class _Found:
         self._starts: list[NDArray[np.int64]] = [np.empty((0, box.ndim), np.int64)]
         self._counts: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
 
-    def pieces(self, most: int) -> list[Box]:
+    def pieces(self, most: int) -> Pieces:
         """Cut the box where no block is cut."""
-        whole = self._box.aligned_to(self._grid)
-        parts = (piece.intersection(self._box) for piece in cut(whole, self._grid, most))
-        return [part for part in parts if part is not None]
+        return Pieces((self._box.aligned_to(self._grid),), (Cut(self._grid, most),), self._box.intersection)
 
     def add(self, piece: Box, differ: NDArray[np.bool_]) -> None:
         """Count what differs in a piece."""

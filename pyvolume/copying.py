@@ -6,6 +6,8 @@ import contextlib
 import logging
 import os
 import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,12 +22,12 @@ from pyvolume.model.box import Box, BoxLike
 from pyvolume.stores.arrays import ArrayStore, Sliceable
 from pyvolume.stores.base import identity_of
 from pyvolume.transfer.casting import castable
-from pyvolume.transfer.checks import check_inside, check_size, checked_box
+from pyvolume.transfer.checks import check_inside, checked_box
 from pyvolume.transfer.engine import Operation, Transfer
-from pyvolume.transfer.grid import aligned, cut, grid_of
+from pyvolume.transfer.grid import aligned, grid_of
 from pyvolume.transfer.journal import Journal
 from pyvolume.transfer.overlap import memory_of
-from pyvolume.transfer.plan import Step
+from pyvolume.transfer.pieces import Cut, Pieces, Step
 from pyvolume.transfer.pool import run_all
 from pyvolume.volume import Volume, transfer_of
 
@@ -129,19 +131,21 @@ def copy(
         return 0
     traits = destination.store.traits
     grid = grid_of(traits.chunks, source.store.traits.chunks) or traits.write_grid
-    pieces = _pieces(
-        box, aligned(box, grid, traits, destination.metadata.bounds), grid, _piece_voxels(source, destination, box)
-    )
+    whole = aligned(box, grid, traits, destination.metadata.bounds)
+    most = _piece_voxels(source, destination, box)
+    # no block is cut: pieces are the parts of the box that lie in pieces of the blocks around it
+    pieces = Pieces((whole,), (Cut(grid, most),), box.intersection)
     copied = {
         "source": source.name,
         "destination": destination.name,
         "box": str(box),
         "dtype": f"{source.metadata.dtype} to {destination.metadata.dtype}",
+        "plan": f"pieces of {most} voxels in blocks of {grid} of {whole}",
     }
     count = concurrency or traits.preferred_concurrency or source.store.traits.concurrency
     with contextlib.ExitStack() as stack:
         journal = (
-            stack.enter_context(_journal(resume, copied, pieces, source, destination)) if resume is not None else None
+            stack.enter_context(_journal(resume, copied, box, source, destination)) if resume is not None else None
         )
         reporter = stack.enter_context(Reporter(progress, "copy", box.size * destination.metadata.dtype.itemsize))
         return _Copy(source, destination, journal, reporter, verify).run(pieces, count)
@@ -150,7 +154,7 @@ def copy(
 def _journal(
     path: str | os.PathLike[str],
     copied: dict[str, str],
-    pieces: tuple[Box, ...],
+    box: Box,
     source: Transfer,
     destination: Transfer,
 ) -> Journal:
@@ -161,7 +165,7 @@ def _journal(
             destination.name,
         )
     return Journal(
-        path, copied, pieces, source=identity_of(source.store), destination=lambda: identity_of(destination.store)
+        path, copied, box, source=identity_of(source.store), destination=lambda: identity_of(destination.store)
     )
 
 
@@ -181,7 +185,6 @@ def _check(source: Transfer, destination: Transfer, box: Box, verify: bool) -> N
     check_inside(box, source.metadata, source.store.traits, growing=False)
     destination.check_writable("copy into voxels")
     check_inside(box, metadata, traits, growing=True)
-    check_size("copy", box.size, metadata.dtype)
     whole = aligned(box, traits.write_grid, traits, metadata.bounds)
     if whole != box:
         destination.check_may_merge(Selection.of_box(box), whole)
@@ -224,10 +227,15 @@ def _piece_voxels(source: Transfer, destination: Transfer, box: Box) -> int:
     return max(1, piece // itemsize)
 
 
-def _pieces(box: Box, whole: Box, grid: tuple[int, ...], most: int) -> tuple[Box, ...]:
-    """Cut a box where no block is cut: into the parts of it that lie in the pieces of the blocks around it."""
-    parts = (piece.intersection(box) for piece in cut(whole, grid, most))
-    return tuple(part for part in parts if part is not None)
+@dataclass(frozen=True)
+class _Unfinished:
+    """The steps of a copy that are left to do."""
+
+    pieces: Pieces
+    finished: Mapping[Box, str]
+
+    def __iter__(self) -> Iterator[Step]:
+        return (Step(box) for box in self.pieces if box not in self.finished)
 
 
 class _Copy:
@@ -253,16 +261,15 @@ class _Copy:
         ):
             journal.renew()
 
-    def run(self, pieces: tuple[Box, ...], concurrency: int) -> int:
+    def run(self, pieces: Pieces, concurrency: int) -> int:
         """Copy what is not finished, and return how many bytes were written."""
         finished = {} if self._verify or not self._destination.store.traits.lasting else self._finished
         if self._journal is not None and finished:
             self._check_ends(self._journal, finished, concurrency)
             self._report(sum(box.size for box in finished))
-        steps = [Step(box) for box in pieces if box not in finished]
-        _log.info("copy %s to %s: %d of %d pieces", self._source.name, self._destination.name, len(steps), len(pieces))
+        _log.info("copy %s to %s: %d pieces are there", self._source.name, self._destination.name, len(finished))
         try:
-            run_all(steps, self._move, self._calls[1], concurrency)
+            run_all(_Unfinished(pieces, finished), self._move, self._calls[1], concurrency)
         except BaseException:
             self._calls[0].cancel()
             raise

@@ -32,6 +32,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pyvolume.model.box import Box
 
 
@@ -110,7 +112,7 @@ class StoreError(PyVolumeError):
 
     retryable: bool = False
     uncertain: bool = False
-    remaining: tuple[Box, ...] = ()
+    remaining: Collection[Box] = ()
 
     def as_uncertain(self, doubt: str = "the request may have been carried out") -> Self:
         """Say that a change may have been carried out, so that it is not repeated, and return the error itself.

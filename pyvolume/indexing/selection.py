@@ -212,6 +212,10 @@ class Selection:
             place[self._points_axis : self._points_axis] = found[1]
         return Part(tuple(local), tuple(place), is_whole=False)
 
+    def touching(self, piece: Box) -> Box | None:
+        """Return a piece that has a selected voxel."""
+        return None if self.within(piece) is None else piece
+
     @cached_property
     def _has_all_axes(self) -> bool:
         """Whether the result is the box itself, without an axis less or more."""

@@ -139,9 +139,13 @@ class Box:
     def split(self, axis: int, step: int, origin: int = 0) -> Iterator[Box]:
         """Cut along one axis where the distance to `origin` is a multiple of `step`."""
         low, high = self.start[axis], self.stop[axis]
-        cuts = [low, *range(low + step - (low - origin) % step, high, step), high]
-        for a, b in itertools.pairwise(cuts):
+        for a, b in itertools.pairwise(itertools.chain((low,), self.faces(axis, step, origin), (high,))):
             yield self.replaced(axis, a, b)
+
+    def faces(self, axis: int, step: int, origin: int = 0) -> range:
+        """Return where `split` cuts."""
+        low = self.start[axis]
+        return range(low + step - (low - origin) % step, self.stop[axis], step)
 
     def replaced(self, axis: int, low: int, high: int) -> Box:
         """Return this box with other bounds on one axis."""

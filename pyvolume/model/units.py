@@ -79,8 +79,8 @@ def readable(nbytes: float) -> str:
     '3 MiB'
     """
     value, unit = float(nbytes), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if value < 1024 or unit == "PiB":
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"):
+        if value < 1024 or unit == "YiB":
             break
         value /= 1024
     return f"{value:.4g} {unit}"

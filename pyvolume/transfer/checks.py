@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
+import sys
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
@@ -20,9 +21,6 @@ from pyvolume.stores.base import StoreTraits
 
 MOST_IN_MEMORY = 1 << 47
 """Processors cannot address more bytes in one process."""
-
-MOST_MOVED = 1 << 52
-"""Bytes in the pieces of one call: 64 million pieces."""
 
 
 def joined(start: Box | Sequence[SupportsIndex], stop: Sequence[SupportsIndex] | None) -> BoxLike:
@@ -99,8 +97,15 @@ def _check_limits(box: Box, metadata: VoxelsMetadata, traits: StoreTraits, *, gr
                 f"box: {box.start[axis]}:{box.stop[axis]} is outside the voxels {lowest}:{highest} that the store can "
                 f"have on axis {axis} ({metadata.dims[axis]!r})"
             )
-    if growing and traits.longest is not None and not metadata.bounds.contains(box):
-        bounds = metadata.bounds.union(box).aligned_to(traits.write_grid)
+    if not growing or metadata.bounds.contains(box):
+        return
+    bounds = metadata.bounds.union(box).aligned_to(traits.write_grid)
+    if not traits.lasting and bounds.size * metadata.dtype.itemsize > MOST_IN_MEMORY:
+        raise SelectionError(
+            f"box: {box} and the bounds {metadata.bounds} are {readable(bounds.size * metadata.dtype.itemsize)} "
+            "together, which do not fit into memory"
+        )
+    if traits.longest is not None:
         for axis, length in enumerate(bounds.shape):
             if length > traits.longest:
                 raise SelectionError(
@@ -128,17 +133,18 @@ def checked_shape(shape: Sequence[SupportsIndex], metadata: VoxelsMetadata) -> t
     return checked
 
 
-def check_size(action: str, voxels: int, dtype: np.dtype[Any]) -> None:
-    """Refuse more voxels than one call can move: the list of its pieces alone would fill the memory.
+def check_size(voxels: int, dtype: np.dtype[Any]) -> None:
+    """Refuse more values than an array of numpy can have, also one that is broadcast.
 
     Raises
     ------
     SelectionError
     """
     nbytes = voxels * dtype.itemsize
-    if nbytes > MOST_MOVED:
+    if nbytes > sys.maxsize:
         raise SelectionError(
-            f"{action}: expected at most {readable(MOST_MOVED)} at once and found {readable(nbytes)}; use smaller boxes"
+            f"write voxels: expected at most {readable(sys.maxsize)} at once and found {readable(nbytes)}; "
+            "use smaller boxes"
         )
 
 

@@ -33,7 +33,8 @@ from pyvolume.transfer.grid import aligned, cut, parts_of, unit_grid
 from pyvolume.transfer.known import Known
 from pyvolume.transfer.locking import NamedLock, check_lock, holding, lockable, names_of, split, warn_of_merging
 from pyvolume.transfer.overlap import apart
-from pyvolume.transfer.plan import Plan, Step, plan_read, plan_write
+from pyvolume.transfer.pieces import Step
+from pyvolume.transfer.plan import Plan, plan_read, plan_write
 from pyvolume.transfer.pool import run_all
 
 _log = logging.getLogger(__name__)
@@ -130,9 +131,7 @@ class Transfer:
         plan = make(selection, traits, self.metadata, concurrency or traits.concurrency)
         if not write or self.lock is None:
             return plan
-        plan = split(plan, traits, lock_aligned=self.lock_aligned)
-        steps = plan.steps if selection.is_whole else tuple(step for step in plan.steps if selection.within(step.box))
-        return dataclasses.replace(plan, steps=steps)
+        return split(plan, traits, lock_aligned=self.lock_aligned)
 
     def blocks(self, box: Box, shape: tuple[int, ...] | None) -> Iterator[Box]:
         """Cut a box into parts that share no block, of a shape or of a good size."""
@@ -238,7 +237,7 @@ class Transfer:
         array = apart(self.store, castable(values, self.metadata.dtype, self.casting))
         if array.size and not selection.size:
             self._check_dropped(array, selection)
-        check_size("write voxels", selection.size, self.metadata.dtype)
+        check_size(selection.size, array.dtype)
         simple, view = selection.simplified()
         array = view(broadcast(array, selection.shape))
         self._write(simple, lambda part: array[part.place], operation)
@@ -270,7 +269,6 @@ class Transfer:
         """Store the values that `given` returns for each piece; the bounds then hold the pieces that were stored."""
         traits, box = self.store.traits, selection.box
         check_inside(box, self.metadata, traits, growing=True)
-        check_size("write voxels", selection.size, self.metadata.dtype)
         if not selection.size:
             return
 
@@ -291,7 +289,7 @@ class Transfer:
         plan = self.plan(selection, write=True, concurrency=operation.concurrency)
         whole = aligned(box, traits.write_grid, traits, self.metadata.bounds)
         with self.locks.holding(self.voxels, whole, operation.call):
-            if plan.merged_bytes:
+            if plan.merges:
                 self.check_may_merge(selection, whole)
                 self._warn_of_merging()
             self._run(plan, move, operation)

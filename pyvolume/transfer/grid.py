@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -56,9 +57,34 @@ def cut(box: Box, grid: Sequence[int], most: int, most_cells: int | None = None)
     A box holds at most `most` voxels, and parts of at most `most_cells` cells of the grid; or a single cell. In Fortran
     order a cut along the slowest axis leaves contiguous pieces.
     """
-    if box.size <= most and (most_cells is None or cells_in(box, grid) <= most_cells):
+    layers = _layers(box, grid, most, most_cells)
+    if layers is None:
         yield box
         return
+    for piece in box.split(*layers):
+        yield from cut(piece, grid, most, most_cells)
+
+
+def kinds(box: Box, grid: Sequence[int], most: int, most_cells: int | None = None) -> Iterator[tuple[Box, int]]:
+    """Give one box of each size that `cut` makes, and how many of it there are: pieces between two others are alike."""
+    layers = _layers(box, grid, most, most_cells)
+    if layers is None:
+        yield box, 1
+        return
+    axis, faces = layers[0], box.faces(*layers)
+    low, high = box.start[axis], box.stop[axis]
+    alike = [(low, faces[0], 1), (faces[-1], high, 1)] if faces else [(low, high, 1)]
+    if len(faces) > 1:
+        alike.insert(1, (faces[0], faces[1], len(faces) - 1))
+    for first, last, number in alike:
+        for piece, times in kinds(box.replaced(axis, first, last), grid, most, most_cells):
+            yield piece, times * number
+
+
+def _layers(box: Box, grid: Sequence[int], most: int, most_cells: int | None) -> tuple[int, int, int] | None:
+    """Return along which axis to cut a box, at which distances and from where on; None for a box that stays whole."""
+    if box.size <= most and (most_cells is None or cells_in(box, grid) <= most_cells):
+        return None
     for axis in reversed(range(box.ndim)):
         length, cell = box.shape[axis], grid[axis]
         origin = box.start[axis] // cell * cell
@@ -70,10 +96,8 @@ def cut(box: Box, grid: Sequence[int], most: int, most_cells: int | None = None)
             layers = min(layers, max(1, most_cells // across))
         pieces = -(-(box.stop[axis] - origin) // (layers * cell))
         even = -(-(box.stop[axis] - origin) // pieces)
-        for piece in box.split(axis, -(-even // cell) * cell, origin):
-            yield from cut(piece, grid, most, most_cells)
-        return
-    yield box
+        return axis, -(-even // cell) * cell, origin
+    return None
 
 
 def cells_in(box: Box, grid: Sequence[int]) -> int:
@@ -106,8 +130,9 @@ def borders(whole: Box, inner: Box) -> Iterator[Box]:
         rest = rest.replaced(axis, low, high)
 
 
-def touched(selection: Selection, whole: Box, grid: Sequence[int], itemsize: int) -> Iterator[Box]:
-    """Give boxes on the grid around the selected voxels, without the large gaps between them.
+@dataclass(frozen=True, eq=False, slots=True)
+class TouchedBoxes:
+    """Boxes on the grid around the selected voxels, without the large gaps between them; made as they are needed.
 
     Parameters
     ----------
@@ -121,32 +146,52 @@ def touched(selection: Selection, whole: Box, grid: Sequence[int], itemsize: int
         Bytes of a voxel.
     """
 
-    def part(box: Box, axis: int, points: Points | None) -> Iterator[Box]:
+    selection: Selection
+    whole: Box
+    grid: Sequence[int]
+    itemsize: int
+
+    def __iter__(self) -> Iterator[Box]:
+        return self._parts(self.whole, self.whole.ndim - 1, self.selection.points)
+
+    def _parts(self, box: Box, axis: int, points: Points | None) -> Iterator[Box]:
         """Cut a box along an axis and those before it, around the points inside."""
         if axis < 0:
             yield box
             return
-        where = selection.by_axis[axis]
+        where = self.selection.by_axis[axis]
         scattered = points if isinstance(where, Scattered) else None
-        gap = max(1, SKIP_BYTES // (box.size // box.shape[axis] * itemsize))
-        for low, high in _runs(where if scattered is None else scattered.along(axis), grid[axis], gap):
+        gap = max(1, SKIP_BYTES // (box.size // box.shape[axis] * self.itemsize))
+        for low, high in _runs(where if scattered is None else scattered.along(axis), self.grid[axis], gap):
             thinner = box.replaced(axis, max(low, box.start[axis]), min(high, box.stop[axis]))
-            yield from part(thinner, axis - 1, points if scattered is None else scattered.between(axis, low, high))
+            inside = points if scattered is None else scattered.between(axis, low, high)
+            yield from self._parts(thinner, axis - 1, inside)
 
-    yield from part(whole, whole.ndim - 1, selection.points)
 
-
-def _runs(where: Any, cell: int, gap: int) -> list[Faces]:
-    """Return the cells of one axis that hold selected voxels, joined where the gap between them is smaller."""
+def _runs(where: Any, cell: int, gap: int) -> Iterator[Faces]:
+    """Give the cells of one axis that hold selected voxels, joined where the gap between them is smaller."""
     if isinstance(where, int):
-        return [(where // cell * cell, where // cell * cell + cell)]
+        where = range(where, where + 1)
     if isinstance(where, range):
+        ends = sorted((where[0], where[-1]))
         if abs(where.step) < max(cell, gap):
-            ends = sorted((where[0], where[-1]))
-            return [(ends[0] // cell * cell, ends[1] // cell * cell + cell)]
-        where = np.arange(where.start, where.stop, where.step)
+            return iter([(ends[0] // cell * cell, ends[1] // cell * cell + cell)])
+        # each voxel lies in a cell of its own
+        starts = (at // cell * cell for at in range(ends[0], ends[1] + 1, abs(where.step)))
+        return _joined(((start, start + cell) for start in starts), gap)
     cells = np.unique(where // cell)
     parted = np.flatnonzero((np.diff(cells) - 1) * cell >= gap)
     first = cells[np.concatenate(([0], parted + 1))] * cell
     last = cells[np.concatenate((parted, [cells.size - 1]))] * cell + cell
-    return list(zip(first.tolist(), last.tolist(), strict=True))
+    return zip(first.tolist(), last.tolist(), strict=True)
+
+
+def _joined(ranges: Iterator[Faces], gap: int) -> Iterator[Faces]:
+    """Join ranges, at least one, where the gap between them is smaller."""
+    low, high = next(ranges)
+    for start, stop in ranges:
+        if start - high >= gap:
+            yield low, high
+            low = start
+        high = stop
+    yield low, high

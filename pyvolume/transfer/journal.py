@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import sys
@@ -13,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pyvolume.errors import BusyError, MetadataError
+from pyvolume.errors import BusyError, MetadataError, SelectionError
 from pyvolume.model.box import Box
 
 if sys.platform != "win32":
     import fcntl
 
-FORM = 2
+FORM = 3
 """Goes up when the lines change their meaning."""
 
 
@@ -35,9 +34,9 @@ class Journal:
     path : path
         Made if it is not there.
     copied : mapping of str to str
-        What tells this copy from any other.
-    pieces : sequence of Box
-        All of them, in order.
+        What tells this copy, and how it is cut into pieces, from any other.
+    box : Box
+        What is copied.
     source : str
         Names what the source has now.
     destination : callable
@@ -64,7 +63,7 @@ class Journal:
         self,
         path: str | os.PathLike[str],
         copied: Mapping[str, str],
-        pieces: Sequence[Box],
+        box: Box,
         *,
         source: str,
         destination: Callable[[], str],
@@ -74,11 +73,11 @@ class Journal:
             self._file = self.path.open("a+b", buffering=0)
         except (TypeError, ValueError):
             raise TypeError(f"journal: expected a path and found {path!r}") from None
-        self._numbers = {box: number for number, box in enumerate(pieces)}
+        self._box = box
         self._lock = threading.Lock()
         self._identity = destination
         self.finished: dict[Box, str] = {}
-        self._header = {"pyvolume copy": FORM, **copied, "plan": _hash_of(pieces), "source identity": source}
+        self._header = {"pyvolume copy": FORM, **copied, "source identity": source}
         self._found: dict[str, Any] = {"source identity": source, "destination identity": ""}
         try:
             self._hold()
@@ -111,7 +110,7 @@ class Journal:
         with self._lock:
             # a thread that Ctrl-C left behind may come after the end
             if not self._file.closed:
-                piece = {"piece": self._numbers[box], "box": [box.start, box.stop], "checksum": checksum}
+                piece = {"box": [box.start, box.stop], "checksum": checksum}
                 self._append({**piece, "destination identity": self._identity()})
                 self.finished[box] = checksum
 
@@ -148,16 +147,16 @@ class Journal:
             self._append(self._header)
 
     def _note(self, document: Mapping[str, Any]) -> None:
-        """Follow one line: a header, or a piece of this plan."""
+        """Follow one line: a header, or a piece."""
         if "pyvolume copy" in document:
             self._check_header(document)
             self.finished.clear()
             self._found = {"source identity": document.get("source identity"), "destination identity": ""}
             return
-        with contextlib.suppress(KeyError, TypeError, ValueError):
+        with contextlib.suppress(KeyError, TypeError, ValueError, SelectionError):
             start, stop = document["box"]
-            box = Box(tuple(start), tuple(stop))
-            if self._numbers.get(box) == document["piece"]:
+            box = Box(start, stop)
+            if self._box.contains(box):
                 self.finished[box] = str(document["checksum"])
                 self._found["destination identity"] = document.get("destination identity")
 
@@ -186,10 +185,3 @@ def _decoded(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
-
-
-def _hash_of(pieces: Sequence[Box]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for box in pieces:
-        digest.update(str(box).encode())
-    return f"{len(pieces)} pieces {digest.hexdigest()}"

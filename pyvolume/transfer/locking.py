@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import itertools
 import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from typing import TypeAlias
@@ -15,8 +16,9 @@ from pyvolume.calls.call import Call
 from pyvolume.model.arguments import brief
 from pyvolume.model.box import Box
 from pyvolume.stores.base import StoreTraits
-from pyvolume.transfer.grid import cut, unit_grid
-from pyvolume.transfer.plan import Plan, Step
+from pyvolume.transfer.grid import unit_grid
+from pyvolume.transfer.pieces import Cut, Step, Steps
+from pyvolume.transfer.plan import Plan
 
 _log = logging.getLogger(__name__)
 
@@ -43,14 +45,10 @@ def lockable(step: Step, *, lock_aligned: bool) -> bool:
 
 def split(plan: Plan, traits: StoreTraits, *, lock_aligned: bool) -> Plan:
     """Cut the steps of a write where they hold more blocks than are locked at once."""
-    grid = unit_grid(traits)
-    steps = itertools.chain.from_iterable(
-        [dataclasses.replace(step, box=box) for box in cut(step.box, grid, step.box.size, LOCKS_AT_ONCE)]
-        if lockable(step, lock_aligned=lock_aligned)
-        else [step]
-        for step in plan.steps
-    )
-    return dataclasses.replace(plan, steps=tuple(steps))
+    blocks = Cut(unit_grid(traits), sys.maxsize, LOCKS_AT_ONCE)
+    straight, merged = plan.steps.straight, plan.steps.merged
+    steps = Steps(straight.cut(blocks) if lock_aligned else straight, merged.cut(blocks))
+    return dataclasses.replace(plan, steps=steps)
 
 
 def names_of(voxels: str, box: Box, traits: StoreTraits) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,13 +13,20 @@ from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.slabs import SLAB_BYTES
 from pyvolume.model.units import readable
 from pyvolume.stores.base import StoreTraits
-from pyvolume.transfer.grid import aligned, borders, cut, touched, whole_blocks_in
+from pyvolume.transfer.grid import TouchedBoxes, aligned, borders, whole_blocks_in
+from pyvolume.transfer.pieces import Cut, Pieces, Steps
 
 MERGE_WHOLE_BYTES = 16 << 20
 """An unaligned box is merged as a whole up to here: fewer requests beat fewer bytes."""
 
 TOGETHER_BYTES = 64 << 20
 """With a high concurrency the network is assumed to limit each request: pieces get as small as this divided by it."""
+
+FEW_PARTS = 256
+"""Parts of a selection that are listed when it is planned; more of them are looked for during the transfer."""
+
+MOST_COUNTED = 2_000
+"""Pieces of a key with steps or index arrays that are counted for the printed form of a plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +48,53 @@ class PlannedRequest:
     nbytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A box that is moved; `merged` says that what is stored in it is read before it is written."""
+@dataclass(slots=True)
+class _Tally:
+    """What the steps of a plan come to; of too many of them, the first ones."""
 
-    box: Box
-    merged: bool = False
+    steps: int = 0
+    merged_steps: int = 0
+    voxels: int = 0
+    merged_voxels: int = 0
+    largest: int = 0
+    largest_merged: int = 0
+    is_complete: bool = True
+
+    @property
+    def requests(self) -> int:
+        """How many requests the steps need."""
+        return self.steps + self.merged_steps
+
+    @property
+    def moved(self) -> int:
+        """How many voxels the requests move."""
+        return self.voxels + self.merged_voxels
+
+    def add(self, pieces: Iterable[tuple[Box, int]], *, merged: bool) -> None:
+        """Count pieces, each given with how many of its size there are."""
+        for box, times in pieces:
+            size = box.size
+            self.steps += times
+            self.voxels += size * times
+            self.largest = max(self.largest, size)
+            if merged:
+                self.merged_steps += times
+                self.merged_voxels += size * times
+                self.largest_merged = max(self.largest_merged, size)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a transfer will do.
 
-    Iterating gives its requests in order, ``len`` their number.
+    Iterating gives its requests in order, ``len`` their number. They are made as they are needed. Those of boxes are
+    counted by arithmetic, those of keys with steps or index arrays one by one.
 
     Parameters
     ----------
     writes : bool
         True for a write, false for a read.
-    steps : tuple of Step
+    steps : Steps
         The pieces, in the order in which they start.
     voxels : int
         How many voxels were asked for.
@@ -71,7 +107,7 @@ class Plan:
     """
 
     writes: bool
-    steps: tuple[Step, ...]
+    steps: Steps
     voxels: int
     itemsize: int
     concurrency: int
@@ -91,12 +127,17 @@ class Plan:
                 yield PlannedRequest("write", step.box, nbytes)
 
     def __len__(self) -> int:
-        return sum(2 if step.merged else 1 for step in self.steps)
+        return self._counted().requests
+
+    @property
+    def merges(self) -> bool:
+        """Whether blocks are read, completed and written back."""
+        return any(True for _ in self.steps.merged)
 
     @property
     def nbytes(self) -> int:
         """Bytes that all requests move."""
-        return sum(request.nbytes for request in self)
+        return self._counted().moved * self.itemsize
 
     @property
     def bytes_wanted(self) -> int:
@@ -106,69 +147,96 @@ class Plan:
     @property
     def merged_bytes(self) -> int:
         """Bytes of blocks that are read, completed and written back."""
-        return sum(step.box.size for step in self.steps if step.merged) * self.itemsize
+        return self._counted().merged_voxels * self.itemsize
 
     @property
     def peak_bytes(self) -> int:
         """Expected memory at the peak: the result of a read, and what the pieces under way hold."""
-        largest = max((step.box.size for step in self.steps if step.merged or self.cropped), default=0)
-        held = min(self.concurrency, len(self.steps)) * largest * self.itemsize
-        slabs = min(self.concurrency, len(self.steps)) * min(SLAB_BYTES, self.bytes_wanted)
-        return max(held, slabs) if self.writes else self.bytes_wanted + held
+        return self._peak(self._counted())
 
     def __repr__(self) -> str:
-        verb = "write" if self.writes else "read"
-        extra = f", {readable(self.merged_bytes)} of it merged" if self.merged_bytes else ""
+        begin = f"<Plan to {'write' if self.writes else 'read'} {readable(self.bytes_wanted)}"
+        counted = self._counted(MOST_COUNTED)
+        if not counted.is_complete:
+            return f"{begin} with more than {counted.requests} requests, {self.concurrency} at once>"
+        merged = f", {readable(counted.merged_voxels * self.itemsize)} of it merged" if counted.merged_steps else ""
         return (
-            f"<Plan to {verb} {readable(self.bytes_wanted)} with {len(self)} requests of together "
-            f"{readable(self.nbytes)}{extra}, {self.concurrency} at once, peak memory {readable(self.peak_bytes)}>"
+            f"{begin} with {counted.requests} requests of together {readable(counted.moved * self.itemsize)}{merged}, "
+            f"{self.concurrency} at once, peak memory {readable(self._peak(counted))}>"
         )
+
+    def _counted(self, most: int | None = None) -> _Tally:
+        """Count the steps; `most` is how many that have to be counted one by one are looked at."""
+        tally = _Tally()
+        for merged, pieces in ((False, self.steps.straight), (True, self.steps.merged)):
+            kinds = pieces.kinds()
+            tally.add(itertools.islice(kinds, most), merged=merged)
+            tally.is_complete &= next(kinds, None) is None
+        return tally
+
+    def _peak(self, tally: _Tally) -> int:
+        at_once = min(self.concurrency, tally.steps)
+        held = at_once * (tally.largest if self.cropped else tally.largest_merged) * self.itemsize
+        slabs = at_once * min(SLAB_BYTES, self.bytes_wanted)
+        return max(held, slabs) if self.writes else self.bytes_wanted + held
 
 
 def plan_read(selection: Selection, traits: StoreTraits, metadata: VoxelsMetadata, concurrency: int) -> Plan:
     """Plan how to read the selected voxels; an empty selection needs nothing."""
-    itemsize = metadata.dtype.itemsize
-    boxes: list[Box] = []
-    cropped = False
-    if selection.size:
-        whole = aligned(selection.box, traits.read_grid, traits, metadata.bounds)
-        parts = [whole] if selection.is_whole else list(touched(selection, whole, traits.read_grid, itemsize))
-        cropped = whole != selection.box or selection.form != "box"
-        most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency, traits.piece_bytes)
+    itemsize, grid = metadata.dtype.itemsize, traits.read_grid
+    if not selection.size:
+        return Plan(False, Steps(Pieces()), 0, itemsize, concurrency, False)
+    whole = aligned(selection.box, grid, traits, metadata.bounds)
+    parts = _parts(selection, whole, grid, itemsize)
+    most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency, traits.piece_bytes)
+    cuts: tuple[Cut, ...] = ()
+    if whole.size > most or traits.max_blocks:
         # a piece thinner than the blocks that are stored would make the server look each of them up several times
-        blocks = [b if b % r == 0 else r for b, r in zip(traits.chunks, traits.read_grid, strict=True)]
-        layers = [layer for part in parts for layer in cut(part, blocks, most)]
-        boxes = [piece for layer in layers for piece in cut(layer, traits.read_grid, most, traits.max_blocks)]
-        boxes = boxes if selection.is_whole else [box for box in boxes if selection.within(box) is not None]
-    steps = tuple(map(Step, boxes))
+        blocks = tuple(b if b % r == 0 else r for b, r in zip(traits.chunks, grid, strict=True))
+        cuts = Cut(blocks, most), Cut(grid, most, traits.max_blocks)
+    cropped = whole != selection.box or selection.form != "box"
+    steps = Steps(Pieces(parts, cuts, None if selection.is_whole else selection.touching))
     return Plan(False, steps, selection.size, itemsize, concurrency, cropped)
 
 
 def plan_write(selection: Selection, traits: StoreTraits, metadata: VoxelsMetadata, concurrency: int) -> Plan:
     """Plan how to write the selected voxels: whole blocks straight, others merged with what is stored."""
-    itemsize = metadata.dtype.itemsize
+    itemsize, grid = metadata.dtype.itemsize, traits.write_grid
     if not selection.size:
-        return Plan(True, (), 0, itemsize, concurrency, False)
-    box, grid = selection.box, traits.write_grid
+        return Plan(True, Steps(Pieces()), 0, itemsize, concurrency, False)
+    box = selection.box
     whole = aligned(box, grid, traits, metadata.bounds)
     inner = whole_blocks_in(box, whole, grid) if selection.is_whole else None
     if inner != whole and whole.size * itemsize <= MERGE_WHOLE_BYTES:
         inner = None
-    around = list(touched(selection, whole, grid, itemsize) if inner is None else borders(whole, inner))
-    straight = [] if inner is None else [inner]
-    cells = traits.max_blocks
-    most = _piece_voxels([*straight, *around], traits.max_write_bytes, itemsize, concurrency, traits.piece_bytes)
+    straight = () if inner is None else (inner,)
+    around = _parts(selection, whole, grid, itemsize) if inner is None else tuple(borders(whole, inner))
+    parts = itertools.chain(straight, around)
+    most = _piece_voxels(parts, traits.max_write_bytes, itemsize, concurrency, traits.piece_bytes)
     merged_most = min(most, max(1, traits.max_read_bytes // itemsize))
-    steps = [Step(piece) for part in straight for piece in cut(part, grid, most, cells)]
-    steps += [Step(piece, merged=True) for part in around for piece in cut(part, grid, merged_most, cells)]
-    steps = steps if selection.is_whole else [step for step in steps if selection.within(step.box) is not None]
-    return Plan(True, tuple(steps), selection.size, itemsize, concurrency, False)
+    is_small = whole.size <= merged_most and not traits.max_blocks
+    cuts = () if is_small else (Cut(grid, most, traits.max_blocks),)
+    merged_cuts = () if is_small else (Cut(grid, merged_most, traits.max_blocks),)
+    keep = None if selection.is_whole else selection.touching
+    steps = Steps(Pieces(straight, cuts), Pieces(around, merged_cuts, keep))
+    return Plan(True, steps, selection.size, itemsize, concurrency, False)
 
 
-def _piece_voxels(parts: list[Box], cap: int, itemsize: int, concurrency: int, limits: tuple[int, int]) -> int:
-    """Return how many voxels a piece may hold: bytes divided by workers, within limits."""
-    total = sum(part.size for part in parts) * itemsize
+def _parts(selection: Selection, whole: Box, grid: tuple[int, ...], itemsize: int) -> Iterable[Box]:
+    """Return the boxes that a selection touches: all of them if they are few."""
+    if selection.is_whole:
+        return (whole,)
+    touched = TouchedBoxes(selection, whole, grid, itemsize)
+    few = tuple(itertools.islice(touched, FEW_PARTS + 1))
+    return few if len(few) <= FEW_PARTS else touched
+
+
+def _piece_voxels(parts: Iterable[Box], cap: int, itemsize: int, concurrency: int, limits: tuple[int, int]) -> int:
+    """Return how many voxels a piece may hold: bytes divided by workers, within limits; of many parts the first."""
+    sizes = [part.size for part in itertools.islice(parts, FEW_PARTS + 1)]
+    total = sum(sizes) * itemsize
     lowest, highest = min(limits[0], TOGETHER_BYTES // concurrency), limits[1]
     # on a fast line more requests gain nothing
-    piece = total if total <= 2 * lowest else min(max(-(-total // concurrency), lowest), highest)
+    is_little = total <= 2 * lowest and len(sizes) <= FEW_PARTS
+    piece = total if is_little else min(max(-(-total // concurrency), lowest), highest)
     return max(1, min(piece, cap) // itemsize)

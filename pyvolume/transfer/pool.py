@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextvars
+import itertools
+import operator
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from pyvolume.calls.call import LONGEST_WAIT, Call
 from pyvolume.errors import StoreError
-from pyvolume.transfer.plan import Step
+from pyvolume.transfer.pieces import Remaining, Step
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -32,7 +34,7 @@ class _Job(Generic[Task, Result]):
         task: Task,
         work: Callable[[Task, Call], Result],
         begin: Callable[[], Call],
-        on_error: Callable[[], None] = lambda: None,
+        on_error: Callable[[], None],
     ) -> None:
         self.task = task
         self.future: Future[Result] = Future()
@@ -77,20 +79,6 @@ class _Pool(Generic[Task, Result]):
         for _ in self._threads:
             self._queue.put(None)
 
-    def join(self) -> None:
-        """Wait until all threads have ended."""
-        while self._alive():
-            self.linger(LONGEST_WAIT)
-
-    def linger(self, timeout: float) -> None:
-        """Wait for each thread in turn, for so many seconds at most."""
-        for thread in self._alive():
-            thread.join(timeout)
-
-    def _alive(self) -> list[threading.Thread]:
-        """Return the threads that run; one whose start was interrupted may never do so."""
-        return [thread for thread in self._threads if thread.is_alive()]
-
     def stop(self) -> None:
         """Begin no further job."""
         self.is_stopped = True
@@ -103,13 +91,67 @@ class _Pool(Generic[Task, Result]):
                 job.run()
 
 
-def run_all(steps: Sequence[Step], move: Callable[[Step], object], call: Call, concurrency: int) -> None:
+class _Team:
+    """Threads that take steps one after the other, until there are no more or one fails."""
+
+    def __init__(self, steps: Iterable[Step], move: Callable[[Step], object], concurrency: int) -> None:
+        self._steps = enumerate(steps)
+        self._move = move
+        self._lock = threading.Lock()
+        contexts = [contextvars.copy_context() for _ in range(concurrency)]
+        self._threads = [
+            threading.Thread(target=context.run, args=(self._work,), name="pyvolume", daemon=True)
+            for context in contexts
+        ]
+        self.errors: list[BaseException] = []
+        self.failed: list[tuple[int, Step]] = []
+        self.begun = 0
+
+    def run(self) -> None:
+        """Move all steps, and wait until all threads have ended."""
+        for thread in self._threads:
+            thread.start()
+        while self._alive():
+            self.linger(LONGEST_WAIT)
+
+    def linger(self, timeout: float) -> None:
+        """Wait for each thread in turn, for so many seconds at most."""
+        for thread in self._alive():
+            thread.join(timeout)
+
+    def stop(self) -> None:
+        """Begin no further step."""
+        self._steps = enumerate(())
+
+    def _alive(self) -> list[threading.Thread]:
+        """Return the threads that run; one whose start was interrupted may never do so."""
+        return [thread for thread in self._threads if thread.is_alive()]
+
+    def _work(self) -> None:
+        taken: list[tuple[int, Step]] = []
+        try:
+            while taken := self._take():
+                self._move(taken[0][1])
+        except BaseException as error:
+            with self._lock:
+                self.errors.append(error)
+                self.failed += taken
+            self.stop()
+
+    def _take(self) -> list[tuple[int, Step]]:
+        with self._lock:
+            taken = list(itertools.islice(self._steps, 1))
+            self.begun += len(taken)
+        return taken
+
+
+def run_all(steps: Iterable[Step], move: Callable[[Step], object], call: Call, concurrency: int) -> None:
     """Move all steps of one transfer, in this thread if one is enough.
 
     Parameters
     ----------
-    steps : sequence of Step
-        What to move.
+    steps : iterable of Step
+        What to move; taken as they are needed. It can be iterated more than once.
     move : callable
         Moves one step.
     call : Call
@@ -122,52 +164,34 @@ def run_all(steps: Sequence[Step], move: Callable[[Step], object], call: Call, c
     StoreError
         The first one that a step raises. No further steps begin then; `remaining` holds the boxes that did not arrive.
     """
-    if min(concurrency, len(steps)) <= 1:
-        for done, step in enumerate(steps):
+    waiting = iter(steps)
+    first = list(itertools.islice(waiting, concurrency))
+    waiting = itertools.chain(first, waiting)
+    if len(first) <= 1:
+        for done, step in enumerate(waiting):
             try:
                 move(step)
             except BaseException as stopped:
-                _tell_remaining(stopped, steps[done:])
+                _tell_remaining(stopped, Remaining((), steps, done))
                 raise
         return
-    jobs = [_Job(step, lambda step, _: move(step), lambda: call) for step in steps]
-    error = _run_together(jobs, call, min(concurrency, len(steps)))
-    if error is not None:
-        _tell_remaining(error, [job.task for job in jobs if job.future.cancelled() or job.future.exception()])
-        raise error
-
-
-def _run_together(jobs: Sequence[_Job[Step, object]], call: Call, concurrency: int) -> BaseException | None:
-    """Run jobs until one fails; return its error when all threads have ended."""
-    errors: list[BaseException] = []
-
-    def stop_after_an_error(future: Future[object]) -> None:
-        error = None if future.cancelled() else future.exception()
-        if error is not None:
-            errors.append(error)
-            for job in jobs:
-                job.future.cancel()
-
-    pool: _Pool[Step, object] = _Pool(concurrency)
+    team = _Team(waiting, move, len(first))
     try:
-        for job in jobs:
-            job.future.add_done_callback(stop_after_an_error)
-            pool.put(job)
-        pool.close()
-        pool.join()
+        team.run()
     except BaseException:
-        for job in jobs:
-            job.future.cancel()
+        team.stop()
         call.cancel()
-        pool.close()
-        pool.linger(LINGER / concurrency)
+        team.linger(LINGER / len(first))
         raise
-    return errors[0] if errors else None
+    if team.errors:
+        failed = tuple(step.box for _, step in sorted(team.failed, key=operator.itemgetter(0)))
+        _tell_remaining(team.errors[0], Remaining(failed, steps, team.begun))
+        raise team.errors[0]
 
 
-def _tell_remaining(error: BaseException, steps: Sequence[Step]) -> None:
+def _tell_remaining(error: BaseException, remaining: Remaining) -> None:
     if isinstance(error, StoreError):
-        error.with_facts(remaining=tuple(step.box for step in steps))
+        error.with_facts(remaining=remaining)
 
 
 def run_ahead(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def add(server: MockServer, kind: str, method: str, times: int | None, **facts: 
     server.faults.add(Fault(kind, times=times, method=method, path=RAW, **facts))
 
 
-def covered(boxes: tuple[pyvolume.Box, ...], shape: tuple[int, ...]) -> NDArray[Any]:
+def covered(boxes: Iterable[pyvolume.Box], shape: tuple[int, ...]) -> NDArray[Any]:
     """Count for each voxel in how many of the boxes it is."""
     counts = np.zeros(shape, int)
     for box in boxes:

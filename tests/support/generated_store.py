@@ -1,4 +1,4 @@
-"""A store of 64 GiB that makes its voxels when they are asked for, and lists what it is asked."""
+"""A store of 64 GiB or more that makes its voxels when they are asked for, and lists what it is asked."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def expected_at(x: Any, y: Any, z: Any) -> NDArray[np.uint8]:
 
 
 class GeneratedStore:
-    """Voxels of (1, 4096, 4096, 4096); what is written is compared with them, and what differs is kept."""
+    """Voxels of (1, side, side, side); what is written is compared with them, and what differs is kept."""
 
     address = "generated://"
 
-    def __init__(self, concurrency: int = 1) -> None:
+    def __init__(self, concurrency: int = 1, side: int = SIDE) -> None:
         self.traits = StoreTraits(
             write_grid=(1, 64, 64, 64),
             preferred_concurrency=concurrency,
         )
-        self.metadata = VoxelsMetadata.of(SHAPE, "uint8")
+        self.metadata = VoxelsMetadata.of((1, side, side, side), "uint8")
         self.asked: list[tuple[str, Box]] = []
         self.changed: dict[tuple[int, ...], int] = {}
         self._lock = threading.Lock()

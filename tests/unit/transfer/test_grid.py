@@ -15,7 +15,7 @@ from plans import boxes, grids, is_one_cell, on_grid, painted, traits_of
 
 from pyvolume import Box
 from pyvolume.indexing.selection import Selection
-from pyvolume.transfer.grid import SKIP_BYTES, aligned, borders, cut, touched, whole_blocks_in
+from pyvolume.transfer.grid import SKIP_BYTES, TouchedBoxes, aligned, borders, cut, whole_blocks_in
 
 EXAMPLES = settings(max_examples=150)
 
@@ -163,7 +163,7 @@ def touched_cases(draw: st.DrawFn) -> Touched:
     if not mask.any():
         return Touched(mask, grid, selection.box, [], itemsize)
     whole = aligned(selection.box, grid, traits_of(grid), Box((0,) * len(shape), shape))
-    return Touched(mask, grid, whole, list(touched(selection, whole, grid, itemsize)), itemsize)
+    return Touched(mask, grid, whole, list(TouchedBoxes(selection, whole, grid, itemsize)), itemsize)
 
 
 @EXAMPLES
@@ -188,14 +188,14 @@ def test_large_gaps_are_left_out_and_small_ones_read() -> None:
     plane = SKIP_BYTES // 4
     selection = Selection.for_reading(np.s_[:, [0, 3, 9, 20], :], (1, 30, 4))
     whole = Box((0, 0, 0), (1, 21, 4))
-    found = list(touched(selection, whole, (1, 1, 1), plane // 4))
+    found = list(TouchedBoxes(selection, whole, (1, 1, 1), plane // 4))
     assert [(box.start[1], box.stop[1]) for box in found] == [(0, 4), (9, 10), (20, 21)]
 
 
 def test_a_gap_is_not_worth_a_request_where_it_saves_little() -> None:
     selection = Selection.for_reading(np.s_[:, ::64, ::64], (1, 1000, 1000))
     whole = Box((0, 0, 0), (1, 961, 961))
-    assert list(touched(selection, whole, (1, 1, 1), 1)) == [whole]
+    assert list(TouchedBoxes(selection, whole, (1, 1, 1), 1)) == [whole]
 
 
 @EXAMPLES

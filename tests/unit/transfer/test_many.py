@@ -125,7 +125,7 @@ class TestReadMany:
         assert [next(arriving)[0] for _ in range(5)] == BOXES[:5]
         with pytest.raises(StoreError, match="the line broke") as raised:
             next(arriving)
-        assert raised.value.remaining == (BOXES[5],)
+        assert tuple(raised.value.remaining) == (BOXES[5],)
         assert list(arriving) == []
 
     def test_boxes_that_arrive_before_an_error_are_given(self) -> None:

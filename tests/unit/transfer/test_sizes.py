@@ -26,7 +26,6 @@ READS: dict[str, Callable[[Volume], Any]] = {
     "get_ndarray": lambda volume: volume.get_ndarray(HUGE.start, HUGE.stop),
     "read_many": lambda volume: list(volume.read_many([HUGE])),
     "absolute": lambda volume: volume.absolute[:, 0:FAR, 0:FAR, 0:FAR],
-    "compare": lambda volume: pyvolume.compare(volume, volume.scale(0), HUGE),
     "copy": lambda volume: pyvolume.copy(volume, small(growable=True), HUGE),
 }
 WRITES: dict[str, Callable[[Volume], Any]] = {

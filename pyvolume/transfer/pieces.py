@@ -1,0 +1,132 @@
+"""Pieces: the boxes of a transfer, made when they are needed, because a large volume has more than memory holds."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from pyvolume.model.box import Box
+from pyvolume.transfer.grid import cut, kinds
+
+SHOWN = 8
+"""Boxes that did not arrive are printed up to here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How boxes are cut, see `pyvolume.transfer.grid.cut`."""
+
+    grid: tuple[int, ...]
+    most: int
+    most_cells: int | None = None
+
+    def pieces(self, box: Box) -> Iterator[Box]:
+        """Cut a box."""
+        return cut(box, self.grid, self.most, self.most_cells)
+
+    def kinds(self, box: Box, number: int) -> Iterator[tuple[Box, int]]:
+        """Give one piece of each size of so many boxes, and how many of it there are."""
+        for piece, times in kinds(box, self.grid, self.most, self.most_cells):
+            yield piece, number * times
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Boxes that are cut. They are made anew by each iteration.
+
+    Parameters
+    ----------
+    parts : iterable of Box
+        What is cut; it can be iterated more than once.
+    cuts : tuple of Cut
+        One after the other.
+    keep : callable, optional
+        Returns what is left of a piece, or None.
+    """
+
+    parts: Iterable[Box] = ()
+    cuts: tuple[Cut, ...] = ()
+    keep: Callable[[Box], Box | None] | None = None
+
+    def __iter__(self) -> Iterator[Box]:
+        boxes = iter(self.parts)
+        for each in self.cuts:
+            boxes = itertools.chain.from_iterable(map(each.pieces, boxes))
+        return boxes if self.keep is None else filter(None, map(self.keep, boxes))
+
+    def cut(self, further: Cut) -> Pieces:
+        """Return the pieces that these are cut into."""
+        return Pieces(self.parts, (*self.cuts, further), self.keep)
+
+    def kinds(self) -> Iterator[tuple[Box, int]]:
+        """Give one piece of each size, and how many of it there are; one by one if not all are kept."""
+        if self.keep is not None:
+            return zip(self, itertools.repeat(1), strict=False)
+        found: Iterator[tuple[Box, int]] = zip(self.parts, itertools.repeat(1), strict=False)
+        for each in self.cuts:
+            found = itertools.chain.from_iterable(itertools.starmap(each.kinds, found))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A box that is moved; `merged` says that what is stored in it is read before it is written."""
+
+    box: Box
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps of a transfer in the order in which they start. They are made anew by each iteration.
+
+    Parameters
+    ----------
+    straight : Pieces
+        What is read, or written as it is.
+    merged : Pieces
+        What is completed with what is stored.
+    """
+
+    straight: Pieces
+    merged: Pieces = Pieces()
+
+    def __iter__(self) -> Iterator[Step]:
+        return itertools.chain(map(Step, self.straight), map(functools.partial(Step, merged=True), self.merged))
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Remaining(Collection[Box]):
+    """The boxes of a transfer that did not arrive. They are made anew by each iteration.
+
+    Parameters
+    ----------
+    failed : tuple of Box
+        Those that were begun.
+    steps : iterable of Step
+        All steps of the transfer; it can be iterated more than once.
+    begun : int
+        How many of them were begun.
+    """
+
+    failed: tuple[Box, ...]
+    steps: Iterable[Step]
+    begun: int
+
+    def __iter__(self) -> Iterator[Box]:
+        return itertools.chain(self.failed, (step.box for step in itertools.islice(self.steps, self.begun, None)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self)
+
+    def __contains__(self, box: object) -> bool:
+        return any(each == box for each in self)
+
+    def __repr__(self) -> str:
+        first = list(itertools.islice(self, SHOWN + 1))
+        return f"[{', '.join(map(repr, first[:SHOWN]))}{', ...' if len(first) > SHOWN else ''}]"

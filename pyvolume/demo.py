@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 import time
 import uuid
@@ -25,11 +24,15 @@ from pyvolume.display.planes import cut, shades
 from pyvolume.dvid import VoxelsAccessor, general, voxels
 from pyvolume.errors import PyVolumeError
 from pyvolume.model.extras import require
+from pyvolume.stores.tokens import token_for, why_withheld
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from mockserver import MockServer
+
+ADMIN_TOKEN = "DVID_ADMIN_TOKEN"
+"""The variable of the environment with the admin token of a server."""
 
 NAME = "mri"
 BLOCK_SHAPE = (32, 32, 8)
@@ -70,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pyvolume.demo", description="A real volume, sliced on a server.")
     parser.add_argument(
         "--url",
-        help="a DVID server to use instead of the bundled one; its admin token comes from DVID_ADMIN_TOKEN; "
-        "a new repository is made there, which nothing can delete over HTTP",
+        help="a DVID server to use instead of the bundled one; a new repository is made there, which nothing can "
+        "delete over HTTP; DVID_ADMIN_TOKEN goes to the server of PYVOLUME_URL or PYVOLUME_TOKEN_HOST only",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("demo-output"), metavar="DIR", help="where the sheet goes (%(default)s)"
@@ -82,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(url: str | None, output: Path) -> int:
     scan, voxel_size = _load_scan()
     with _serving(url) as (address, server):
-        token = os.environ.get("DVID_ADMIN_TOKEN") or None
+        token = None if url is None else token_for(address, ADMIN_TOKEN)
         policy = pyvolume.RetryPolicy(interval=0.5, on_wait=_tell_wait)
         identity = pyvolume.dvid.Identity(admin_token=token)
         with pyvolume.Connection(address, retry=policy, auth=identity) as connection:
@@ -117,11 +120,13 @@ def _serving(url: str | None) -> Iterator[tuple[str, MockServer | None]]:
     """Give the address of the server, and the bundled server itself if no other was asked for."""
     if url is not None:
         _say(f"1. The server\n   {url}, as you asked")
+        if reason := why_withheld(url, ADMIN_TOKEN):
+            _say(f"   {reason}")
         yield url, None
         return
     from mockserver import MockServer
 
-    with MockServer(admin_token=os.environ.get("DVID_ADMIN_TOKEN") or None) as server:
+    with MockServer() as server:
         _say(f"1. The server\n   a mock of DVID that comes with pyvolume, at {server.url}")
         yield server.url, server
 

@@ -11,6 +11,9 @@ from pyvolume.model.extras import missing
 FAILED = 6
 """The exit code of any error without a code of its own; 1 says that two volumes differ."""
 
+WITHHELD = "pyvolume.withheld"
+"""Where a command keeps the reasons why it did not send tokens: a key of the `meta` of its context."""
+
 
 def main() -> None:
     """Run the command, or say which extra it needs."""

@@ -39,7 +39,8 @@ def sentence(error: Exception) -> str:
     tells_all = type(error).__module__.startswith(("pyvolume", "click"))
     tells_all = tells_all or (type(error).__module__ == "builtins" and not isinstance(error, KeyError))
     way_out = next((f" (in a shell: {way})" for kind, way in _ways_out() if isinstance(error, kind)), "")
-    return (text if text and tells_all else f"{type(error).__name__}: {text}") + way_out
+    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", []))
+    return (text if text and tells_all else f"{type(error).__name__}: {text}") + way_out + notes
 
 
 def _ways_out() -> list[tuple[type[Exception], str]]:

@@ -13,10 +13,12 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import add_completion_class
 
+from pyvolume.cli import WITHHELD
 from pyvolume.cli.exit_codes import exit_code, sentence
 from pyvolume.cli.output import ended_quietly
 from pyvolume.cli.signals import Ended
 from pyvolume.cli.suggesting import Suggesting
+from pyvolume.errors import ForbiddenError, NotFoundError
 from pyvolume.stores import registry
 
 COMMANDS = {
@@ -58,8 +60,13 @@ class Commands(Suggesting):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with ended_quietly():
-            return super().invoke(ctx)
+        try:
+            with ended_quietly():
+                return super().invoke(ctx)
+        except (ForbiddenError, NotFoundError) as error:
+            for reason in dict.fromkeys(ctx.meta.get(WITHHELD, [])):
+                error.add_note(reason)
+            raise
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         """Run, and end the process."""
@@ -122,7 +129,8 @@ def pyvolume(context: click.Context, debug: bool, patience: float) -> None:  # n
 
     With PYVOLUME_URL=http://HOST:PORT in the environment that part can be left
     out: ":master/gray". PYVOLUME_TOKEN is sent as bearer token, and
-    DVID_ADMIN_TOKEN where repositories are created.
+    DVID_ADMIN_TOKEN where repositories are created: to that server, and to
+    the one of PYVOLUME_TOKEN_HOST, and to no other.
 
     Exit codes: 0 done, 1 volumes differ (diff), 2 wrong usage, 3 busy for
     too long, 4 not found, 5 refused, 6 failed otherwise.

@@ -13,12 +13,15 @@ import click
 from click.shell_completion import CompletionItem
 
 import pyvolume
+from pyvolume.cli import WITHHELD
 from pyvolume.cli.slices import Item, parse_slices
 from pyvolume.display.neuroglancer import is_link, url_of
 from pyvolume.errors import AddressError, PyVolumeError
 from pyvolume.indexing.selection import Selection
+from pyvolume.model.secret import Secret
 from pyvolume.stores import registry
 from pyvolume.stores.catalogue import Catalogue
+from pyvolume.stores.tokens import token_for, why_withheld
 from pyvolume.transfer.casting import Casting
 from pyvolume.transport.urls import without_secrets
 
@@ -140,11 +143,17 @@ def parse_target(text: str, default: str = "") -> Target:
     return Target(url, key)
 
 
-def environment(url: str) -> dict[str, str]:
-    """Return the options for a url that the environment sets."""
-    variables = registry.find(url)[1].environment
-    found = {option: os.environ.get(variable, "").strip() for option, variable in variables.items()}
-    return {option: value for option, value in found.items() if value}
+def environment(url: str) -> dict[str, Secret]:
+    """Return the tokens of the environment that are for the server of a url; of others a refusal will tell."""
+    driver = registry.find(url)[1]
+    server = driver.server_of(url)
+    if not server:
+        return {}
+    found = {option: token_for(server, variable) for option, variable in driver.environment.items()}
+    if context := click.get_current_context(silent=True):
+        reasons = [why_withheld(server, variable) for variable in driver.environment.values()]
+        context.meta.setdefault(WITHHELD, []).extend(filter(None, reasons))
+    return {option: token for option, token in found.items() if token}
 
 
 def patience() -> float:

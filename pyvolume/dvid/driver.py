@@ -43,6 +43,10 @@ class DvidDriver(Driver):
         """Whether a url can be one of DVID."""
         return address.recognises(url)
 
+    def server_of(self, url: str) -> str:
+        """Return the server of a url."""
+        return address.parse(url).server
+
     def names_volume(self, url: str) -> bool:
         """Whether a url names an instance, not a server or a version."""
         return bool(address.parse(url).name)

@@ -37,7 +37,7 @@ class Driver(Protocol):
     """The forms of a volume's url, for messages."""
 
     environment: ClassVar[Mapping[str, str]] = {}
-    """The variables of the environment from which the command takes options, by option."""
+    """The variables of the environment from which the command takes tokens, by option."""
 
     commands: ClassVar[Mapping[str, str]] = {}
     """The modules of this protocol's own commands, by the name of the command."""
@@ -55,6 +55,10 @@ class Driver(Protocol):
     def recognises(self, url: str) -> bool:
         """Whether this driver opens a url of this form; no request."""
         ...
+
+    def server_of(self, url: str) -> str:  # noqa: ARG002 - for drivers without servers
+        """Return the url of the HTTP server that holds a volume, for tokens; empty if there is none. No request."""
+        return ""
 
     def names_volume(self, url: str) -> bool:  # noqa: ARG002 - for drivers without catalogues
         """Whether a url names a volume, not something that holds volumes; no request."""

@@ -65,3 +65,17 @@ def test_demo_without_a_server_says_so(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "is the server running?" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_demo_sends_the_admin_token_only_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    from mockserver import MockServer
+
+    with MockServer(admin_token="sesame") as server:
+        monkeypatch.setenv("DVID_ADMIN_TOKEN", "sesame")
+        monkeypatch.setenv("PYVOLUME_TOKEN_HOST", server.url if named else "http://example.org")
+        result = run_demo(tmp_path, "--url", server.url)
+    assert (result.returncode == 0, f"was not sent to {server.url}" in result.stdout) == (named, not named)
+    assert any("sesame" in request.path for request in server.requests) == named

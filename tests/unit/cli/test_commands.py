@@ -188,6 +188,7 @@ class TestCreate:
             refused = run("create", strict.url, "--repo", "fly")
             assert (refused.code, "DVID_ADMIN_TOKEN" in refused.err) == (5, True)
             monkeypatch.setenv("DVID_ADMIN_TOKEN", "open sesame")
+            monkeypatch.setenv("PYVOLUME_URL", strict.url)
             done = run("create", strict.url, "--repo", "fly")
         assert done.code == 0
         assert "sesame" not in done.out + done.err

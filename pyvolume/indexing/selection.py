@@ -27,6 +27,10 @@ Item: TypeAlias = "int | slice | NDArray[Any] | EllipsisType | None"
 """One part of the key of a piece: an index, a slice, an index array, an Ellipsis of no axes, or a new axis."""
 
 
+MOST_AXES = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
+"""A numpy array has at most so many axes."""
+
+
 class Scattered(enum.Enum):
     """Where a key has index arrays or masks, whose coordinates are in `Selection.points`."""
 
@@ -84,6 +88,12 @@ class Selection:
         if self.points is not None:
             axes[self._points_axis : self._points_axis] = self.points.shape
         return tuple(axes)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of the result."""
+        own = sum(item is None or isinstance(item, range) for item in self.where)
+        return own if self.points is None else own + len(self.points.shape)
 
     @property
     def is_scalar(self) -> bool:
@@ -303,10 +313,13 @@ def _select(
             low, high = _faces(place)
             start.append(low)
             stop.append(high)
-    if not arrays:
-        return Selection(Box(start, stop), tuple(where))
-    points = points_of(arrays)
-    return Selection(_around(points, Box(start, stop)), tuple(where), points)
+    if len(arrays) >= MOST_AXES:
+        raise SelectionError(f"key: expected less than {MOST_AXES} index arrays and booleans and found {len(arrays)}")
+    box, points = Box(start, stop), points_of(arrays) if arrays else None
+    selection = Selection(box if points is None else _around(points, box), tuple(where), points)
+    if selection.ndim > MOST_AXES:
+        raise SelectionError(f"key: expected a result of at most {MOST_AXES} axes and found {selection.ndim}")
+    return selection
 
 
 def _around(points: Points, box: Box) -> Box:

@@ -147,7 +147,13 @@ class MockServer:
 
     @property
     def requests(self) -> list[RequestRecord]:
-        """The requests that the server has received, in order."""
+        """The requests that the server has received, in order, up to 100 000 of them.
+
+        Raises
+        ------
+        OverflowError
+            If the server has received more; it keeps none then.
+        """
         return self._shared.records.copy()
 
     def token(self, user: str = "somebody", *, lifetime: float = 3600) -> str:

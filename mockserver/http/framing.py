@@ -19,12 +19,15 @@ class Framing:
     linger_seconds : float
         How long the server waits before it closes a connection whose request it has not read completely. The close
         resets the connection, and a reset can destroy an answer that the client has not read yet.
+    head : int
+        Bytes of the longest head of a request, with its request line.
     """
 
     buffered: int
     drained: int
     linger_seconds: float
+    head: int
 
 
-GO = Framing(buffered=2048, drained=256 * 1024, linger_seconds=0.5)
+GO = Framing(buffered=2048, drained=256 * 1024, linger_seconds=0.5, head=(1 << 20) + 4096)
 """Go's ``net/http``."""

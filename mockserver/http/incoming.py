@@ -1,15 +1,24 @@
-"""Bodies of requests, with a length or in chunks, read on demand."""
+"""Bodies of requests, with a length or in chunks, read on demand; chunks are read and refused as in Go."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
-from email.message import Message
 from io import BufferedIOBase
 
-from mockserver.http.messages import Refused
+from mockserver.http.messages import Declined, Refused
 
 SCRATCH_BYTES = 1 << 20
+
+KEPT_BYTES = 256 << 20
+"""The longest body that is kept as a whole; the voxels of ``raw`` are not."""
+
+LINE_BYTES = 4096
+"""The longest line before a chunk, and the longest trailer."""
+
+EXCESS_BYTES = 16 * 1024
+"""The most bytes that are not data, beyond 16 for each chunk and two for each byte of data."""
 
 
 class IncomingBody:
@@ -33,25 +42,15 @@ class IncomingBody:
         self._left = length if length is not None else 0
         self._invite = invite
         self._broken = False
-
-    @classmethod
-    def of(cls, headers: Message, stream: BufferedIOBase, invite: Callable[[], None]) -> IncomingBody:
-        """Return the body that the headers describe."""
-        waits = invite if headers.get("Expect", "").lower() == "100-continue" else None
-        if "chunked" in headers.get("Transfer-Encoding", "").lower():
-            return cls(stream, None, waits)
-        text = headers.get("Content-Length", "0").strip()
-        return cls(stream, int(text) if text.isdigit() else 0, waits)
+        self._excess = 0
 
     def readinto(self, view: memoryview) -> int:
         """Read up to ``len(view)`` bytes into `view`; return their number.
 
         Raises
         ------
-        ConnectionError
-            If the client disconnects first.
         Refused
-            If its chunks are malformed.
+            If the body ends too early, or its chunks are malformed.
         """
         if self._invite and not self.finished:
             self._invite()
@@ -64,12 +63,20 @@ class IncomingBody:
             filled += self._read_some(view[filled : filled + self._left])
         return filled
 
-    def read(self) -> bytes:
-        """Return the rest of the body."""
+    def read(self, most: int | None = None) -> bytes:
+        """Return the rest of the body, or the next `most` bytes of it.
+
+        Raises
+        ------
+        Declined
+            If this is more than a server keeps in memory.
+        """
         found = bytearray()
         scratch = memoryview(bytearray(SCRATCH_BYTES if self.length is None else min(self._left, SCRATCH_BYTES)))
-        while not self.finished:
-            found += scratch[: self.readinto(scratch)]
+        while not self.finished and (most is None or len(found) < most):
+            found += scratch[: self.readinto(scratch if most is None else scratch[: most - len(found)])]
+            if len(found) > KEPT_BYTES:
+                raise Declined(413, f"this mock server keeps bodies of at most {KEPT_BYTES} bytes")
         return bytes(found)
 
     def drain(self) -> int:
@@ -92,7 +99,7 @@ class IncomingBody:
     def _read_some(self, view: memoryview) -> int:
         count: int = self._stream.readinto(view)
         if count < len(view):
-            raise ConnectionResetError("the client disconnected in the middle of a body")
+            raise self._refused("unexpected EOF")
         self.received += count
         self._left -= count
         if self._left == 0 and self.length is not None:
@@ -100,15 +107,45 @@ class IncomingBody:
         return count
 
     def _next_chunk(self) -> None:
-        if self.received:
-            self._stream.readline(3)
-        line = self._stream.readline(64).partition(b";")[0].strip()
-        try:
-            self._left = int(line, 16)
-        except ValueError:
-            self._broken = True
-            raise Refused("invalid byte in chunk length") from None
+        if self.received and self._stream.read(2) != b"\r\n":
+            raise self._refused("malformed chunked encoding")
+        line = self._read_line("header line too long", LINE_BYTES)
+        self._left = self._parse_size(line)
+        self._excess = max(0, self._excess + len(line) + 2 - 16 - 2 * self._left)
+        if self._excess > EXCESS_BYTES:
+            raise self._refused("chunked encoding contains too much non-data")
         if self._left == 0:
-            while self._stream.readline(65537).strip():
-                pass
+            self._read_trailer()
             self.finished = True
+
+    def _parse_size(self, line: bytes) -> int:
+        digits = line.rstrip(b" \t\r\n").partition(b";")[0]
+        if not digits:
+            raise self._refused("empty hex number for chunk length")
+        if not re.fullmatch(b"[0-9a-fA-F]+", digits):
+            raise self._refused("invalid byte in chunk length")
+        if len(digits) > 16:
+            raise self._refused("http chunk length too large")
+        return int(digits, 16)
+
+    def _read_trailer(self) -> None:
+        left = LINE_BYTES
+        while line := self._read_line("http: suspiciously long trailer after chunked body", left).strip():
+            if b":" not in line:
+                raise self._refused(f'malformed MIME header: missing colon: "{line.decode("latin-1")}"')
+            left -= len(line) + 2
+
+    def _read_line(self, too_long: str, most: int) -> bytes:
+        line = self._stream.readline(most + 1)
+        if len(line) > most:
+            raise self._refused(too_long)
+        if not line.endswith(b"\n"):
+            raise self._refused("unexpected EOF")
+        if not line.endswith(b"\r\n"):
+            raise self._refused("chunked line ends with bare LF")
+        return line
+
+    def _refused(self, complaint: str) -> Refused:
+        """Return the refusal of a body that cannot be read further."""
+        self._broken = True
+        return Refused(complaint)

@@ -64,8 +64,8 @@ class Body(Protocol):
     def readinto(self, view: memoryview) -> int:
         """Read up to ``len(view)`` bytes into `view`; return their number."""
 
-    def read(self) -> bytes:
-        """Return the rest of the body."""
+    def read(self, most: int | None = None) -> bytes:
+        """Return the rest of the body, or the next `most` bytes of it."""
 
     def drain(self) -> int:
         """Discard the rest of the body; return the length of the whole body."""

@@ -56,8 +56,8 @@ class Backend(ThreadingHTTPServer):
         )
         with self._lock:
             self._open.add(request)
-            self._serving = [*filter(threading.Thread.is_alive, self._serving), thread]
             thread.start()
+            self._serving = [*filter(threading.Thread.is_alive, self._serving), thread]
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection until it ends."""

@@ -38,22 +38,51 @@ class RequestRecord:
     status: int | None
 
 
+MAX_RECORDS = 100_000
+
+MAX_HEAD_CHARACTERS = 256 << 20
+
+
 class Records:
-    """The requests that a server has received, in order; safe to use from several threads."""
+    """The requests that a server has received, in order; safe to use from several threads.
+
+    It keeps `MAX_RECORDS` requests, whose paths and headers have `MAX_HEAD_CHARACTERS`. After more, it keeps none.
+    """
 
     def __init__(self) -> None:
         self._records: list[RequestRecord] = []
+        self._received = self._characters = 0
         self._lock = threading.Lock()
 
     def add(self, record: RequestRecord) -> None:
         """Add a request."""
         with self._lock:
-            self._records.append(record)
+            self._received += 1
+            self._characters += len(record.path) + sum(len(name) + len(text) for name, text in record.headers.items())
+            if self._complete:
+                self._records.append(record)
+            else:
+                self._records.clear()
 
     def copy(self) -> list[RequestRecord]:
-        """Return all requests so far."""
+        """Return all requests so far.
+
+        Raises
+        ------
+        OverflowError
+            If the server has received more requests than it keeps.
+        """
         with self._lock:
+            if not self._complete:
+                raise OverflowError(
+                    f"requests: this server keeps {MAX_RECORDS} requests, with {MAX_HEAD_CHARACTERS} "
+                    f"characters of paths and headers, and it received {self._received} with {self._characters}"
+                )
             return list(self._records)
+
+    @property
+    def _complete(self) -> bool:
+        return self._received <= MAX_RECORDS and self._characters <= MAX_HEAD_CHARACTERS
 
 
 class Api(Protocol):

@@ -37,7 +37,10 @@ class Target:
 def parse_target(text: str) -> Target | None:
     """Parse a request's target; None if it is malformed."""
     if not text.startswith("/"):
-        parts = urlsplit(text)
+        try:
+            parts = urlsplit(text)
+        except ValueError:
+            return None
         text = f"{parts.path}?{parts.query}" if parts.query else parts.path
     path, _, raw_query = text.partition("?")
     if not path.startswith("/") or re.search("%(?![0-9a-fA-F]{2})", path):

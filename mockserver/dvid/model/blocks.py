@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -54,6 +55,19 @@ class Voxels:
         """Return the block that a version sees at a grid cell, its own or the nearest ancestor's."""
         return lineage.first(
             (version, layer[cell]) for version in lineage if cell in (layer := self._layers.get(version, {}))
+        )
+
+    def stored_cells(self, lineage: Lineage, box: Box) -> Iterator[Point]:
+        """Yield the grid cells in `box` where a version may see a stored block, the first axis fastest."""
+        ranges = box.cell_ranges(self.grid)
+        layers = [self._layers[version] for version in lineage if version in self._layers]
+        if math.prod(map(len, ranges)) <= sum(map(len, layers)):
+            yield from box.cells(self.grid)
+            return
+        stored = {cell for layer in layers for cell in list(layer)}
+        yield from sorted(
+            (cell for cell in stored if all(at in among for at, among in zip(cell, ranges, strict=True))),
+            key=lambda cell: cell[::-1],
         )
 
     def array(self, lineage: Lineage, box: Box, see: See | None = None) -> NDArray[Any]:

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from mockserver.dvid.model.place import Place
 from mockserver.dvid.model.volumes import Volume
 from mockserver.dvid.wire.geometry import MAX_REQUEST_BYTES, Point, wrapped
-from mockserver.http.messages import Panic, Refused
+from mockserver.http.messages import Declined, Panic, Refused
+
+MAX_SHARES = 4096 * 4096
+"""The most pairs of an old and a new pixel along a side of a stretched image."""
 
 Rows = NDArray[Any]
 Vector = NDArray[np.float64]
@@ -38,6 +41,10 @@ def stretched(rows: Rows, size: Point) -> Rows:
     height, width, channels = rows.shape
     if (width, height) == size:
         return rows
+    if max(width * size[0], height * size[1]) > MAX_SHARES:
+        raise Declined(
+            501, f"this mock server stretches no image of {width} x {height} pixels to {size[0]} x {size[1]}"
+        )
     kind = rows.dtype if rows.dtype.itemsize < 4 else np.dtype(f">u{rows.dtype.itemsize}")
     numbers = np.ascontiguousarray(rows).view(kind).astype(np.uint64)
     across, down = _shares(width, size[0]), _shares(height, size[1])

@@ -9,10 +9,13 @@ from typing import Any
 from mockserver.dvid.model.lineage import Lineage
 from mockserver.dvid.model.regions import Region, Span
 from mockserver.dvid.wire.geometry import Point, wrapped
-from mockserver.http.messages import Panic
+from mockserver.http.messages import Declined, Panic
 
 Document = dict[str, Any]
 Ends = tuple[int, int]
+
+MAX_STEPS = 10_000_000
+"""About the most steps of the loops over rows, boxes and spans."""
 
 
 def partition(region: Region, lineage: Lineage, size: int, *, optimized: bool) -> Document:
@@ -38,14 +41,27 @@ def partition(region: Region, lineage: Lineage, size: int, *, optimized: bool) -
         raise Panic("runtime error: integer divide by zero")
     if size < 0:
         raise Panic("partition: a real server never ends with a negative batch size")
+    spans = region.spans_in(lineage)
+    _refuse_many_boxes(spans, size, optimized=optimized)
     low, high = region.z_range
     boxes = _Boxes(region.block_size, size, region.z_range)
     left = wrapped(high - low + 1, 32) % size
     begin = low if optimized else low - left // 2
     add = boxes.add_merged if optimized else boxes.add_grid
-    for layer, ends in _layers(region.spans_in(lineage), begin, size, left if optimized else 0):
+    for layer, ends in _layers(spans, begin, size, left if optimized else 0):
         add(layer, ends)
     return boxes.document
+
+
+def _refuse_many_boxes(spans: Sequence[Span], size: int, *, optimized: bool) -> None:
+    """Refuse a partition that takes too much time or memory."""
+    if not spans:
+        return
+    wide = max(span[3] for span in spans) - min(span[2] for span in spans) + 1
+    deep = max(span[1] for span in spans) - min(span[1] for span in spans) + 1
+    steps = (wide + deep) // size + (wide if optimized else 0)
+    if len(spans) * steps > MAX_STEPS:
+        raise Declined(501, "this mock server makes no partition of so many boxes")
 
 
 def _layers(spans: Sequence[Span], begin: int, size: int, left: int) -> Iterator[tuple[list[Span], Ends]]:

@@ -12,7 +12,7 @@ from mockserver.dvid.model.frames import check_compression, frames, stored_block
 from mockserver.dvid.model.place import Place
 from mockserver.dvid.model.volumes import Volume
 from mockserver.dvid.wire.geometry import Box, Point, parse_box, parse_integer, show, wrapped
-from mockserver.dvid.wire.octets import as_bytes
+from mockserver.dvid.wire.octets import as_bytes, repeated
 from mockserver.http.messages import Answer, Bytes, Panic, Refused, Request, octets
 
 
@@ -38,11 +38,11 @@ def subvolume_blocks(request: Request, place: Place[Volume], words: Sequence[str
     if (
         compression == "jpeg"
         and place.instance.jpeg_width is None
-        and any(True for _ in stored_blocks(place, box.cells(grid)))
+        and any(True for _ in stored_blocks(place, place.instance.voxels.stored_cells(place.lineage, box)))
     ):
         stored_as = place.instance.base.compression.partition(",")[0]
         raise Refused(f"can't encode JPEG: expected internal block data to be JPEG, was {stored_as} instead")
-    return octets(frames(place, box.cells(grid), compression), None)
+    return octets(frames(place, place.instance.voxels.stored_cells(place.lineage, box), compression), None)
 
 
 def specific_blocks(request: Request, place: Place[Volume], _: Sequence[str]) -> Answer:
@@ -69,13 +69,15 @@ def read_span(place: Place[Volume], words: Sequence[str]) -> Answer:
     size = place.instance.voxels.voxel_bytes * math.prod(place.instance.block_size)
     if wrapped(size * span, 32) != size * span or span < 0:
         raise Panic("runtime error: makeslice: len out of range")
-    background = bytes([place.instance.background]) * size
 
     def rows() -> Iterator[Bytes]:
         lineage = place.lineage
         for x in range(cell[0], cell[0] + span):
             block = place.instance.voxels.block(lineage, (x, *cell[1:]))
-            yield background if block is None else as_bytes(block)
+            if block is None:
+                yield from repeated(place.instance.background, size)
+            else:
+                yield as_bytes(block)
 
     return octets(rows(), size * span)
 
@@ -90,9 +92,9 @@ def write_span(request: Request, place: Place[Volume], words: Sequence[str], cha
         )
     grid = instance.block_size
     size = math.prod(grid)
-    data = bytearray(size * max(span, 0))
     place.repository.count_mutation()
-    if request.body.readinto(memoryview(data)) < len(data) or span <= 0:
+    data = request.body.read(size * max(span, 0))
+    if len(data) < size * span or span <= 0:
         raise Refused("block data ceased before all block data read")
     blocks = np.frombuffer(data, np.uint8).reshape((*grid, span), order="F")
     row = np.concatenate([blocks[..., i] for i in range(span)]).reshape((-1, *grid[1:]), order="F")

@@ -13,8 +13,8 @@ from mockserver.dvid.model.place import Place
 from mockserver.dvid.model.regions import Region
 from mockserver.dvid.wire import gojson
 from mockserver.dvid.wire.answers import bad_call
-from mockserver.dvid.wire.geometry import PLANES, VOLUMES, parse_box, parse_integer, wrapped
-from mockserver.dvid.wire.octets import as_bytes
+from mockserver.dvid.wire.geometry import MAX_REQUEST_BYTES, PLANES, VOLUMES, parse_box, parse_integer, wrapped
+from mockserver.dvid.wire.octets import as_bytes, repeated
 from mockserver.http.messages import Answer, Panic, Refused, Request, document, octets
 
 Handler = Callable[[Request, Place[Region], Sequence[str]], Answer]
@@ -88,8 +88,10 @@ def _mask(request: Request, place: Place[Region], words: Sequence[str]) -> Answe
     box = parse_box(offset, size)
     if box.size < 0:
         raise Panic("runtime error: makeslice: len out of range")
+    if box.size > MAX_REQUEST_BYTES:
+        raise Panic("runtime error: makeslice: a mask of this size ends a real server")
     if box.size == 0 or min(box.shape) < 0:
-        return octets((bytes(box.size),), box.size)
+        return octets(repeated(0, box.size), box.size)
     return octets((as_bytes(place.instance.mask(place.lineage, box)),), box.size)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -28,6 +29,7 @@ from mockserver.dvid.wire.geometry import (
     show,
     wrapped,
 )
+from mockserver.dvid.wire.octets import repeated
 from mockserver.http.messages import Answer, Panic, Refused, Request, document, octets
 
 DOCUMENT_TYPE = "application/vnd.dvid-nd-data+json"
@@ -141,6 +143,7 @@ class VoxelsApi:
         box = images.plane_box(plane, start, shape)
         label = "".join("XYZ"[axis] for axis in plane)
         _check_size(place, box, f"{label} slice @ offset {show(start)}, size ({shape[0]}, {shape[1]})")
+        images.check_pixels(place.instance.voxels.voxel_bytes * max(math.prod(shape), math.prod(wanted)))
         masked = masks.find(request, place)
         rows = images.rows_of(masks.array(place, box, masked), plane)
         if isotropic:
@@ -151,7 +154,9 @@ class VoxelsApi:
         if len(words) < 4:
             raise Refused('"arb" must be followed by top-left/top-right/bottom-left/res')
         self._throttle.enter(request)
-        rows = oblique.cut_rows(place, oblique.Cut.parse(*words[:4]))
+        cut, voxel_bytes = oblique.Cut.parse(*words[:4]), place.instance.voxels.voxel_bytes
+        images.check_pixels(voxel_bytes * math.prod(cut.checked_size(voxel_bytes)))
+        rows = oblique.cut_rows(place, cut)
         return images.picture(rows, words[4] if len(words) > 4 else "")
 
     def _write(self, request: Request, place: Place[Volume], box: Box) -> Answer:
@@ -201,8 +206,9 @@ def _volume(request: Request, place: Place[Volume], box: Box, image_format: list
         raise Panic(f"runtime error: index out of range [2] with length {place.instance.ndim}")
     if min(box.shape) < 0 or place.instance.unusable:
         # The product of two negative sizes is positive, and DVID sends this number of zeros.
-        return octets((bytes(size),), size)
+        return octets(repeated(0, size), size)
     if image_format and image_format[0] in {"jpg", "jpeg"}:
+        images.check_pixels(size)
         return images.volume_image(masks.array(place, box, region))
     return octets(masks.read(place, box, region), size)
 

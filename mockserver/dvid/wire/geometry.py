@@ -37,7 +37,8 @@ def parse_integer(text: str, *, function: str = "ParseInt", bits: int = 32) -> i
     """Parse a signed decimal number, with Go's error texts."""
     if not re.fullmatch(r"[+-]?[0-9]+", text):
         raise Refused(f'strconv.{function}: parsing "{text}": invalid syntax')
-    value = int(text)
+    size = int(text.lstrip("+-").lstrip("0")[:20] or "0")  # 20 digits are more than 64 bits
+    value = -size if text.startswith("-") else size
     if wrapped(value, bits) != value:
         raise Refused(f'strconv.{function}: parsing "{text}": value out of range')
     return value
@@ -102,17 +103,20 @@ class Box:
 
     def cells(self, grid: Point) -> Iterator[Point]:
         """Yield the coordinates of the grid cells that the box touches, the first axis fastest."""
-        ranges = [range(a // g, (a + n - 1) // g + 1) for a, n, g in zip(self.start, self.shape, grid, strict=True)]
-        yield from _fastest_first(ranges)
+        yield from _fastest_first(self.cell_ranges(grid))
+
+    def cell_ranges(self, grid: Point) -> list[range]:
+        """Return the numbers of the grid cells that the box touches, along each axis."""
+        return [range(a // g, (a + n - 1) // g + 1) for a, n, g in zip(self.start, self.shape, grid, strict=True)]
 
     def slabs(self, voxel_bytes: int, grid: Point) -> Iterator[Box]:
         """Cut the box into boxes of a few MiB, in their order on the wire."""
         axis, inner = _slab_axis(self.shape, voxel_bytes)
         start, count = self.start[axis], self.shape[axis]
-        cuts = _cuts(start, start + count, max(1, SLAB_BYTES // inner), grid[axis])
+        step = _step(max(1, SLAB_BYTES // inner), grid[axis])
         outer = [range(a, a + n) for a, n in zip(self.start[axis + 1 :], self.shape[axis + 1 :], strict=True)]
         for above in _fastest_first(outer):
-            for low, high in cuts:
+            for low, high in _cuts(start, start + count, step):
                 yield Box(
                     (*self.start[:axis], low, *above),
                     (*self.shape[:axis], high - low, *(1 for _ in above)),
@@ -137,10 +141,15 @@ def _slab_axis(shape: Point, voxel_bytes: int) -> tuple[int, int]:
     raise ValueError("a box has at least one axis")
 
 
-def _cuts(start: int, stop: int, thickness: int, grid: int) -> list[tuple[int, int]]:
-    """Cut a range into pieces of at most this thickness, on the grid if possible."""
-    step = thickness - thickness % grid
-    if step == 0:
-        step = max(part for part in range(1, thickness + 1) if grid % part == 0)
-    edges = [start, *range(start - start % step + step, stop, step)]
-    return list(zip(edges, [*edges[1:], stop], strict=True))
+def _step(thickness: int, grid: int) -> int:
+    """Return the thickness of pieces on the grid, or of pieces whose edges include the grid."""
+    return thickness - thickness % grid or max(part for part in range(1, thickness + 1) if grid % part == 0)
+
+
+def _cuts(start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:
+    """Cut a range at the multiples of `step`."""
+    low = start
+    for high in range(start - start % step + step, stop, step):
+        yield low, high
+        low = high
+    yield low, stop

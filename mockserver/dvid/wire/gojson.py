@@ -30,6 +30,9 @@ _COMPLAINTS = (
 )
 """Go's texts for the bad JSON in the recorded exchanges."""
 
+MOST_DIGITS = 400
+"""A float64 has at most 309 digits before the point."""
+
 _OTHER = "invalid character in JSON"
 """The text for all other bad JSON; Go names the character and the place."""
 
@@ -54,7 +57,9 @@ def decode(data: bytes) -> Any:
     """Parse a whole body, like Go's ``json.Unmarshal``."""
     text = data.decode(errors="replace")
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_float=Number)
+        return json.loads(text, parse_constant=_no_constant, parse_float=Number, parse_int=_whole)
+    except RecursionError:
+        raise Refused(_too_deep(text)) from None
     except json.JSONDecodeError as error:
         raise Refused(_complaint(text, error, at_end="unexpected end of JSON input")) from None
 
@@ -64,10 +69,23 @@ def decode_first(data: bytes) -> Any:
     text = data.decode(errors="replace").lstrip()
     if not text:
         return None
+    decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=Number, parse_int=_whole)
     try:
-        return json.JSONDecoder(parse_constant=_no_constant, parse_float=Number).raw_decode(text)[0]
+        return decoder.raw_decode(text)[0]
+    except RecursionError:
+        raise Refused(_too_deep(text)) from None
     except json.JSONDecodeError as error:
         raise Refused(_complaint(text, error, at_end="unexpected EOF")) from None
+
+
+def _whole(text: str) -> int | Number:
+    """Return a number without a fraction; one that no Go type can hold keeps its text."""
+    return int(text) if len(text) <= MOST_DIGITS else Number(text)
+
+
+def _too_deep(text: str) -> str:
+    """Return Go's text for nesting of more than 10000; Python's limit is lower."""
+    return f"invalid character '{text.lstrip()[0]}' exceeded max depth"
 
 
 def _complaint(text: str, error: json.JSONDecodeError, *, at_end: str) -> str:

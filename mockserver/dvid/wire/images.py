@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FORMATS = {"": "png", "png": "png", "jpg": "jpeg", "jpeg": "jpeg", "tif": "tiff", "tiff": "tiff", "bmp": "bmp"}
 
+MAX_IMAGE_BYTES = 256 << 20
+
 
 def plane_box(plane: tuple[int, int], start: Point, size: Point) -> Box:
     """Return the box of a plane: its first axis is the width, its second the height."""
@@ -41,6 +43,12 @@ def picture(rows: NDArray[Any], image_format: str) -> Answer:
     if name not in FORMATS:
         raise Refused(f"Illegal image format requested: {name}")
     return _encoded(rows, FORMATS[name], jpeg_quality)
+
+
+def check_pixels(nbytes: int) -> None:
+    """Refuse an image that takes too much memory."""
+    if nbytes > MAX_IMAGE_BYTES:
+        raise Declined(501, f"this mock server makes images of at most {MAX_IMAGE_BYTES} bytes of voxels")
 
 
 def volume_image(voxels: NDArray[Any]) -> Answer:

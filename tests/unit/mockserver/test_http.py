@@ -35,7 +35,7 @@ def shared() -> Shared:
         error=text_of,
         busy_text="come back later",
         is_admin=lambda _, headers: headers.get("X-Admin") == "yes",
-        framing=Framing(buffered=10, drained=100, linger_seconds=0.01),
+        framing=Framing(buffered=10, drained=100, linger_seconds=0.01, head=1000),
         faults=Faults(),
     )
 

@@ -35,12 +35,18 @@ def exit_code(error: Exception) -> int:
 
 def sentence(error: Exception) -> str:
     """Return an error as one line."""
-    text = visible(" ".join(str(error).split()))
+    text = visible(" ".join(_text(error).split()))
     tells_all = type(error).__module__.startswith(("pyvolume", "click"))
     tells_all = tells_all or (type(error).__module__ == "builtins" and not isinstance(error, KeyError))
     way_out = next((f" (in a shell: {way})" for kind, way in _ways_out() if isinstance(error, kind)), "")
     notes = "".join(f"; {note}" for note in getattr(error, "__notes__", []))
     return (text if text and tells_all else f"{type(error).__name__}: {text}") + way_out + notes
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:  # without its number
+        return ": ".join(str(each) for each in (error.filename, error.strerror) if each is not None)
+    return str(error)
 
 
 def _ways_out() -> list[tuple[type[Exception], str]]:

@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pyvolume.errors import ExistsError
+from pyvolume.errors import ExistsError, PyVolumeError
+from pyvolume.stores.space import FULL
 
 if sys.platform != "win32":
     import fcntl
@@ -21,13 +22,16 @@ if sys.platform != "win32":
 SUFFIX = ".part"
 """How the name of a hidden folder ends in which a file is made."""
 
+OF_FILES = FULL | {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG}
+"""What the system says about files, and not about connections."""
+
 ABANDONED = 60
 """Seconds after which a hidden folder without a file is nobody's."""
 
 
 @contextlib.contextmanager
 def appearing(path: Path, *, force: bool = False) -> Iterator[Path]:
-    """Give the same name in a hidden folder beside it. What is there moves to the path when the block ends well.
+    """Give the same name in a hidden folder beside it. What is there gets the path when the block ends well.
 
     Otherwise nothing is left, but for the hidden folder after the process is killed. The next call for the same path
     removes it.
@@ -42,12 +46,26 @@ def appearing(path: Path, *, force: bool = False) -> Iterator[Path]:
     Raises
     ------
     ExistsError
-        If something is there.
+        If something is there, at the beginning or at the end.
+    OSError
+        If the disk is full, or the folder is not for this user; it names the file.
     FileNotFoundError
         If there is no folder for it.
     """
-    if path.exists() and (path.is_dir() or not force):
-        raise ExistsError(f"write {path}: it exists{'' if path.is_dir() else '; --force replaces it'}")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_told(path))
+        folder = _hidden(path, force=force)
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder.mkdir()
+        stack.enter_context(_held(folder, wait=True))
+        yield folder / path.name
+        _publish(folder / path.name, path, force=force)
+
+
+def _hidden(path: Path, *, force: bool) -> Path:
+    """Name a hidden folder for a file, and remove what others left there."""
+    if os.path.lexists(path) and (path.is_dir() or not force):
+        raise _taken(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"write {path}: there is no folder {path.parent}")
     # the name can be as long as names can be
@@ -55,31 +73,50 @@ def appearing(path: Path, *, force: bool = False) -> Iterator[Path]:
     for each in path.parent.iterdir():
         if each.name.startswith(family) and each.name.endswith(SUFFIX):
             _remove_if_left(each)
-    folder = path.with_name(f"{family}{secrets.token_hex(4)}{SUFFIX}")
-    with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.mkdir()
-        stack.enter_context(_held(folder, wait=True))
-        yield folder / path.name
-        (folder / path.name).replace(path)
+    return path.with_name(f"{family}{secrets.token_hex(4)}{SUFFIX}")
 
 
-def reserve(path: Path) -> None:
-    """Take the whole space of a file that is mapped into memory: if the disk is full later, the process is killed.
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Name the file, not the hidden one, in what the system says about files."""
+    try:
+        yield
+    except PyVolumeError:
+        raise
+    except OSError as error:
+        if error.errno not in OF_FILES:
+            raise
+        raise OSError(error.errno, f"write {path}: {error.strerror}") from error
 
-    Raises
-    ------
-    OSError
-        If there is not enough space.
-    """
-    if not hasattr(os, "posix_fallocate"):
-        return
-    with path.open("r+b") as file:
-        try:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-        except OSError as error:
-            if error.errno not in {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}:  # the file system cannot
-                raise
+
+def _publish(part: Path, path: Path, *, force: bool) -> None:
+    """Give the name to what is complete, unless somebody else has taken it in the meantime."""
+    try:
+        if part.is_dir():
+            if force:
+                path.unlink(missing_ok=True)
+            path.mkdir()
+            part.replace(path)
+        elif force:
+            part.replace(path)
+        else:
+            _link(part, path)
+    except (FileExistsError, IsADirectoryError) as error:
+        raise _taken(path) from error
+
+
+def _link(part: Path, path: Path) -> None:
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # some file systems have no links
+        path.open("xb").close()
+        part.replace(path)
+
+
+def _taken(path: Path) -> ExistsError:
+    return ExistsError(f"write {path}: it exists{'' if path.is_dir() else '; --force replaces it'}")
 
 
 def _remove_if_left(folder: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import math
-import shutil
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -18,7 +16,7 @@ from pyvolume.errors import MetadataError, UnsupportedError
 from pyvolume.files.axes import arranged
 from pyvolume.files.description import Description
 from pyvolume.files.names import NAMES, axes_of, said_by_attributes
-from pyvolume.model.units import readable
+from pyvolume.stores.space import reserve
 
 VOXELS = "voxels"
 
@@ -28,19 +26,34 @@ WANTED = [*(each.name for each in fields(Description)), *NAMES]
 CHUNK = 64
 """Voxels along each edge of a chunk, at most."""
 
+OVERHEAD = 1 << 16
+"""Bytes of a file beside its chunks, for few of them."""
+
 
 @contextlib.contextmanager
 def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> Iterator[Any]:
-    """Give a dataset in a new file."""
-    _check_space(path, math.prod(shape) * dtype.itemsize)
+    """Give a dataset in a new file, whose space is taken: HDF5 can crash when a write fails."""
+    # an array without axes or without voxels has no chunks
+    chunks = tuple(min(n, CHUNK) for n in shape) if shape and all(shape) else None
+    stored = math.prod(-(-n // length) * length for n, length in zip(shape, chunks or (1,) * len(shape), strict=True))
+    path.touch()
+    reserve(path, stored * dtype.itemsize + OVERHEAD)
     with h5py.File(path, "w") as file:
-        # an array without axes or without voxels has no chunks
-        chunks = tuple(min(n, CHUNK) for n in shape) if shape and all(shape) else None
-        dataset = file.create_dataset(VOXELS, shape, dtype, chunks=chunks)
+        dataset = file.create_dataset(VOXELS, shape, dtype, chunks=chunks, dcpl=_all_chunks_now())
         dataset.attrs.update(description.to_document())
         for axis, name in zip(dataset.dims, description.axes, strict=True):
             axis.label = name
+        file.flush()
+        reserve(path, path.stat().st_size)
         yield dataset
+
+
+def _all_chunks_now() -> Any:
+    """Give each chunk its place in the file at once, without a value."""
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    return settings
 
 
 @contextlib.contextmanager
@@ -67,15 +80,6 @@ def _opened(path: Path, mode: Literal["r", "r+"]) -> h5py.File:
             f"read {path}: expected an HDF5 file: {error}; a process that is killed while it writes can leave such a "
             "file, .zarr and .npy stay readable"
         ) from error
-
-
-def _check_space(path: Path, nbytes: int) -> None:
-    """Refuse what does not go onto the disk: HDF5 can crash when a write fails for that."""
-    free = shutil.disk_usage(path.parent).free
-    if free < nbytes:
-        raise OSError(
-            errno.ENOSPC, f"write {path.name}: expected space for {readable(nbytes)}, {readable(free)} are free"
-        )
 
 
 def _dataset(file: h5py.File, path: Path) -> h5py.Dataset:

@@ -9,16 +9,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pyvolume.files.atomic import reserve
 from pyvolume.files.description import Description
 from pyvolume.files.names import axes_of
+from pyvolume.stores.space import reserve
 
 
 @contextlib.contextmanager
 def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> Iterator[Any]:  # noqa: ARG001
     """Give an array in a new file; the description is lost."""
     mapped = np.lib.format.open_memmap(path, "w+", dtype, shape, fortran_order=True)
-    reserve(path)
+    reserve(path, path.stat().st_size)
     yield mapped
     mapped.flush()
 

@@ -13,11 +13,11 @@ import tifffile
 
 from pyvolume.errors import UnsupportedError
 from pyvolume.files import calibration
-from pyvolume.files.atomic import reserve
 from pyvolume.files.axes import laid_out, viewed
 from pyvolume.files.complete import one_image
 from pyvolume.files.description import Description
 from pyvolume.model.units import MILLIMETERS, symbol_of
+from pyvolume.stores.space import reserve
 
 PLANES = "zcyx"
 """The axes in a file, as ImageJ wants them."""
@@ -37,7 +37,7 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
     axes = description.axes
     stored = laid_out(axes, shape, PLANES, f"write {path.name}")
     mapped = tifffile.memmap(path, **_options(path, stored, dtype, description))
-    reserve(path)
+    reserve(path, path.stat().st_size)
     yield viewed(mapped.reshape(stored), PLANES, axes, f"write {path.name}")
     mapped.flush()
 

@@ -11,12 +11,14 @@ from typing import Any, Literal
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 
 from pyvolume.errors import UnsupportedError
 from pyvolume.files import ngff
 from pyvolume.files.axes import arranged
 from pyvolume.files.description import Description
 from pyvolume.files.names import axes_of, said_by_attributes
+from pyvolume.stores.arrays import in_chunks
 
 CHUNK = 64
 """Voxels along each edge of a chunk, at most."""
@@ -54,8 +56,9 @@ def _started_threads() -> Iterator[ThreadPoolExecutor]:
 class _Target:
     """Writes an array in threads that no signal interrupts.
 
-    After an interrupt zarr would go on in the background and make a folder again that was removed. So the block ends
-    when the last write has ended, and the executor begins no other.
+    After an interrupt or an error of one chunk zarr would go on in the background with others, and make a folder again
+    that was removed. So each chunk is a write of its own, the block ends when the last write has ended, and the
+    executor begins no other.
     """
 
     def __init__(self, array: Any, writers: ThreadPoolExecutor) -> None:
@@ -65,7 +68,21 @@ class _Target:
         self.dtype = array.dtype
 
     def __setitem__(self, key: Any, voxels: Any) -> None:
-        self._writers.submit(self._array.__setitem__, key, voxels).result()
+        parts = self._in_chunks(key, voxels)
+        writes = [self._writers.submit(self._array.__setitem__, place, part) for place, part in parts]
+        wait(writes)
+        for each in writes:
+            each.result()
+
+    def _in_chunks(self, key: Any, voxels: Any) -> Iterator[tuple[tuple[slice, ...], NDArray[Any]]]:
+        """Give the place in each chunk, and its voxels."""
+        items = key if isinstance(key, tuple) else (key,)
+        at = items.index(Ellipsis) if Ellipsis in items else len(items)
+        others = (slice(None),) * (len(self.shape) - len(items) + (Ellipsis in items))
+        slices = (*items[:at], *others, *items[at + 1 :])
+        ends = [slice(*each.indices(length)[:2]) for each, length in zip(slices, self.shape, strict=True)]
+        values = np.broadcast_to(voxels, [each.stop - each.start for each in ends])
+        return in_chunks(ends, values, self._array.chunks)
 
 
 @contextlib.contextmanager

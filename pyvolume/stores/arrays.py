@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import mmap
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, SupportsIndex, runtime_checkable
@@ -20,6 +21,10 @@ from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import StoreTraits
 from pyvolume.stores.locks import process_locks
+from pyvolume.stores.space import FULL, check_free, reserve_part
+
+HDF5_BYTES = 4 << 20
+"""What HDF5 may write besides voxels: an index, and chunks that it holds back."""
 
 
 @runtime_checkable
@@ -114,7 +119,20 @@ class ArrayStore:
         present = voxels.transpose((*self._order, *self._missing)).reshape([box.shape[at] for at in self._order])
         key = self._key(box)
         with self._holding_chunks(key, call), self._using("write voxels"):
-            self._array[key] = present.astype(self._metadata.dtype, copy=False)
+            self._take_space(key)
+            for part, voxels in in_chunks(key, present, self._chunks if is_zarr(self._array) else None):
+                self._array[part] = voxels.astype(self._metadata.dtype, copy=False)
+
+    def _take_space(self, key: tuple[slice, ...]) -> None:
+        """Refuse what does not go onto the disk where such a write would end the process."""
+        if self._path is None:
+            return
+        if isinstance(self._array, np.memmap):
+            reserve_part(self._path, *_span_in_file(self._array[key]))
+        elif _is_hdf5(self._array) and self._array.id.get_storage_size() < self._array.nbytes:
+            chunks = self._whole_chunks(key)
+            written = self._array.nbytes if chunks is None else chunks.size * self._array.dtype.itemsize
+            check_free(self._path, written + HDF5_BYTES)
 
     @contextlib.contextmanager
     def _using(self, action: str) -> Iterator[None]:
@@ -129,19 +147,27 @@ class ArrayStore:
             raise closed
         try:
             yield
-        except Exception:
+        except Exception as error:
             if self._is_closed:
                 raise closed from None
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise OSError(error.errno, f"{action} of {stored_at(self.address)}: {error.strerror}") from error
             raise
 
     def _holding_chunks(self, key: tuple[slice, ...], call: Call) -> AbstractContextManager[None]:
         """Hold the chunks of a write: zarr reads, completes and writes those that it fills in part."""
-        if self._chunks is None:
+        chunks = self._whole_chunks(key)
+        if chunks is None:
             return contextlib.nullcontext()
+        return process_locks().holding(f"chunks of {self.address}", chunks, call)
+
+    def _whole_chunks(self, key: tuple[slice, ...]) -> Box | None:
+        """Return the box of the chunks that a write touches, if the array has chunks."""
+        if self._chunks is None:
+            return None
         pairs = list(zip(key, self._chunks, strict=True))
         start = [each.start // length * length for each, length in pairs]
-        chunks = Box(start, [-(-each.stop // length) * length for each, length in pairs])
-        return process_locks().holding(f"chunks of {self.address}", chunks, call)
+        return Box(start, [-(-each.stop // length) * length for each, length in pairs])
 
     @property
     def memory(self) -> NDArray[Any] | None:
@@ -216,9 +242,33 @@ def path_of(array: Any) -> Path | None:
     return Path(array.file.filename) if _is_hdf5(array) else None
 
 
+def in_chunks(
+    key: Sequence[slice], voxels: NDArray[Any], chunks: Sequence[int] | None
+) -> Iterator[tuple[tuple[slice, ...], NDArray[Any]]]:
+    """Cut what is written into an array at its chunks.
+
+    zarr writes the chunks of one key at the same time, and does not end the others after the error of one.
+    """
+    if chunks is None:
+        yield tuple(key), voxels
+        return
+    along = []
+    for each, length in zip(key, chunks, strict=True):
+        edges = [each.start, *range((each.start // length + 1) * length, each.stop, length), each.stop]
+        along.append([slice(low, high) for low, high in itertools.pairwise(edges)])
+    for part in itertools.product(*along):
+        pairs = zip(part, key, strict=True)
+        yield part, voxels[tuple(slice(a.start - b.start, a.stop - b.start) for a, b in pairs)]
+
+
 def stored_at(address: str) -> str:
     """Return an address without its view, and without the place of a memmap in its file."""
     return address.partition("?")[0].partition("#offset=")[0]
+
+
+def is_zarr(array: Any) -> bool:
+    """Whether an array is one of zarr."""
+    return hasattr(array, "store_path")
 
 
 def _is_hdf5(array: Any) -> bool:
@@ -229,10 +279,21 @@ def _part_of_file(array: Any) -> str:
     """Return which part of its file an array is."""
     if not isinstance(array, np.memmap):
         return f"#{array.name}" if _is_hdf5(array) else ""
+    return f"#offset={_first_byte(array)},strides={array.strides}"
+
+
+def _first_byte(array: np.memmap[Any, Any]) -> int:
+    """Return the place of the first voxel in the file."""
     source: Any = array
     start = np.frombuffer(source._mmap, np.uint8).ctypes.data  # noqa: SLF001 - has no public name
-    first = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY + array.ctypes.data - start
-    return f"#offset={first},strides={array.strides}"
+    return int(array.offset - array.offset % mmap.ALLOCATIONGRANULARITY + array.ctypes.data - start)
+
+
+def _span_in_file(array: Any) -> tuple[int, int]:
+    """Return the first byte of a part of a file, and how many bytes there are to its last one."""
+    reach = [(length - 1) * stride for length, stride in zip(array.shape, array.strides, strict=True)]
+    before = sum(each for each in reach if each < 0)
+    return _first_byte(array) + before, sum(map(abs, reach)) + array.itemsize
 
 
 def _is_writable(array: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -250,6 +251,15 @@ class TestGet:
         assert (done.code, done.err.count("\n")) == (2, 1)
         assert "channel" in done.err
         assert list(Path().iterdir()) == []
+
+    def test_a_full_disk_is_one_line(self, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        def refuse(*_: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+        done = run("get", GRAY, "cut.npy")
+        assert (done.code, done.err) == (6, "pyvolume: write cut.npy: No space left on device\n")
+        assert list(tmp_path.iterdir()) == []
 
 
 class TestPut:

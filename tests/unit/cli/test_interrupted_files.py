@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,12 +19,15 @@ import numpy as np
 import pytest
 
 from mockserver import Fault, MockServer
+from pyvolume.cli.exit_codes import sentence
+from pyvolume.errors import ExistsError
 from pyvolume.files import formats
 from pyvolume.files.atomic import appearing
 from pyvolume.files.description import Description
 
 ROOT = Path(__file__).parents[3]
 SUFFIXES = ["npy", "npz", "h5", "zarr", "tif", "ome.tif", "nii.gz"]
+PLACE = Description("cxyz", "cxyz", (0,) * 4, (1,) * 4)
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
@@ -85,11 +91,16 @@ def test_a_killed_run_leaves_a_hidden_name_that_the_next_removes(
 
 def test_two_runs_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
     path = tmp_path / "cut.h5"
-    with appearing(path) as first, appearing(path) as second:
-        for part in (first, second):
-            part.write_text("whole")
-        assert first != second
+    with contextlib.ExitStack() as slower:
+        first = slower.enter_context(appearing(path))
+        first.write_text("whole")
+        with appearing(path) as second:
+            second.write_text("complete")
+        assert first.read_text() == "whole"
+        with pytest.raises(ExistsError, match="it exists; --force replaces it"):
+            slower.close()
     assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "complete"
 
 
 def test_zarr_writes_nothing_after_an_interrupt(tmp_path: Path) -> None:
@@ -101,8 +112,7 @@ def test_zarr_writes_nothing_after_an_interrupt(tmp_path: Path) -> None:
             target[...] = voxels
 
     def interrupted() -> None:
-        described = Description("cxyz", "cxyz", (0,) * 4, (1,) * 4)
-        with formats.create(path, (1, 256, 256, 256), np.dtype("uint8"), described) as target:
+        with formats.create(path, (1, 256, 256, 256), np.dtype("uint8"), PLACE) as target:
             targets.append(target)
             whole = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 256), "uint8")
             threading.Thread(target=write, args=(target, whole)).start()
@@ -113,4 +123,80 @@ def test_zarr_writes_nothing_after_an_interrupt(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(RuntimeError):
         targets[0][...] = 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def tree(folder: Path) -> dict[str, bytes | str]:
+    """Return what a folder holds: the content of files, the kind of others."""
+    kinds = {each: "link" if each.is_symlink() else "folder" for each in folder.rglob("*")}
+    return {str(each.relative_to(folder)): each.read_bytes() if each.is_file() else kinds[each] for each in kinds}
+
+
+APPEARING: dict[str, Callable[[Path], object]] = {
+    "a file": lambda path: path.write_bytes(b"mine"),
+    "an empty folder": lambda path: path.mkdir(),
+    "a folder": lambda path: shutil.copytree(Path(__file__).parent, path),
+    "a link to nothing": lambda path: path.symlink_to("nowhere"),
+}
+
+
+@pytest.mark.parametrize("suffix", ["npy", "zarr"])
+@pytest.mark.parametrize("what", APPEARING)
+def test_what_appears_while_a_file_is_made_is_not_replaced(tmp_path: Path, suffix: str, what: str) -> None:
+    path = tmp_path / f"cut.{suffix}"
+
+    def make() -> None:
+        with formats.create(path, (1, 4, 4, 4), np.dtype("uint8"), PLACE) as target:
+            target[:, :, :, :] = np.ones((1, 4, 4, 4), "uint8")
+            APPEARING[what](path)
+
+    def make_again() -> None:
+        with appearing(path):
+            raise AssertionError("it begins")
+
+    with pytest.raises(ExistsError, match="it exists"):
+        make()
+    with pytest.raises(ExistsError, match="it exists"):
+        make_again()
+    (tmp_path / "other").mkdir()
+    APPEARING[what](tmp_path / "other" / path.name)
+    expected = tree(tmp_path / "other")
+    shutil.rmtree(tmp_path / "other")
+    assert tree(tmp_path) == expected
+
+
+@pytest.mark.parametrize("suffix", ["npy", "zarr"])
+def test_force_replaces_a_file_whenever_it_came(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"cut.{suffix}"
+    path.write_bytes(b"old")
+    with formats.create(path, (1, 4, 4, 4), np.dtype("uint8"), PLACE, force=True) as target:
+        target[:, :, :, :] = np.ones((1, 4, 4, 4), "uint8")
+        assert path.read_bytes() == b"old"
+    with formats.read(path) as stored:
+        assert np.asarray(stored.array[:, :, :, :]).all()
+
+
+def test_a_file_system_without_links_replaces_nothing_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    def make(name: str, meanwhile: bytes) -> None:
+        with appearing(tmp_path / name) as part:
+            part.write_bytes(b"whole")
+            if meanwhile:
+                (tmp_path / name).write_bytes(meanwhile)
+
+    monkeypatch.setattr("os.link", refuse)
+    make("a", b"")
+    with pytest.raises(ExistsError):
+        make("b", b"mine")
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"a": b"whole", "b": b"mine"}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES])
+def test_what_the_system_refuses_names_the_file(tmp_path: Path, number: int) -> None:
+    with pytest.raises(OSError, match=r"write \S*/cut\.npy: ") as caught, appearing(tmp_path / "cut.npy") as part:
+        raise OSError(number, os.strerror(number), str(part))
+    assert caught.value.errno == number
+    assert sentence(caught.value) == f"write {tmp_path / 'cut.npy'}: {os.strerror(number)}"
     assert list(tmp_path.iterdir()) == []

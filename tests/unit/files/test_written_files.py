@@ -144,17 +144,21 @@ def test_axes_that_contradict_the_place_are_refused(tmp_path: Path, suffix: str)
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot reserve space")
-@pytest.mark.parametrize("suffix", [".npy", ".tif"])
-def test_a_mapped_file_has_its_space_before_voxels_come(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("suffix", [".npy", ".tif", ".h5"])
+def test_a_file_has_its_space_before_voxels_come(tmp_path: Path, suffix: str) -> None:
     with formats.create(tmp_path / f"a{suffix}", (1, 64, 64, 64), np.dtype("uint16"), Description("cxyz")):
         (part,) = tmp_path.glob(".*/a.*")
         assert part.stat().st_blocks * 512 >= 64**3 * 2
 
 
-def test_hdf5_asks_for_space_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("suffix", [".npy", ".tif", ".h5"])
+def test_a_system_that_cannot_reserve_space_is_asked_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
-    with pytest.raises(OSError, match="space"):
-        written(tmp_path / "a.h5")
+    with pytest.raises(OSError, match=r"write \S*a\.\w+: expected space for"):
+        written(tmp_path / f"a{suffix}")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -157,6 +157,21 @@ def test_block_runs_or_says_why_not(block: Block) -> None:
     )
 
 
+WIDTH = 88
+"""The characters of code that a page shows without a scroll bar, at a width of 1280 pixels."""
+
+
+def test_code_fits_the_page() -> None:
+    code = [block for block in BLOCKS if block.page != PAGES[0] and block.language != "text" and is_ours(block)]
+    wide = [f"{block.place}: {line}" for block in code for line in block.code.splitlines() if len(line) > WIDTH]
+    assert wide == []
+
+
+def is_ours(block: Block) -> bool:
+    """Whether a block is not quoted from pydvid, which is shown line by line beside its successor."""
+    return block.page.name != "from-pydvid.rst"
+
+
 @pytest.mark.parametrize("page", PAGES[1:], ids=name_of)
 def test_no_code_escapes_as_something_else(page: Path) -> None:
     covered = {i for block in blocks_of(page) for i in range(block.line, block.line + block.code.count("\n") + 1)}
@@ -262,8 +277,8 @@ def test_tree_of_the_architecture_page_is_that_of_the_package() -> None:
     assert sorted(re.findall(r"^ *(\w+)/", tree, re.MULTILINE)) == folders
 
 
-def test_api_page_names_everything_public() -> None:
-    page = "".join((ROOT / "docs" / "reference" / f"{name}.rst").read_text("utf-8") for name in ("api", "errors"))
+def test_reference_names_everything_public() -> None:
+    page = "".join(page.read_text("utf-8") for page in PAGES if page.parent.name == "reference")
     for name in pyvolume.__all__:
         public = getattr(pyvolume, name)
         expected = public.__name__ if name == "errors" else f"pyvolume.{name}"

@@ -25,7 +25,7 @@ import pyvolume.dvid.voxels
 import pyvolume.transport.auth
 
 ROOT = Path(__file__).parents[2]
-API_PAGES = [ROOT / "docs" / "reference" / name for name in ("api.rst", "errors.rst")]
+API_PAGES = sorted((ROOT / "docs" / "reference").glob("*.rst"))
 MODULES: list[ModuleType] = [
     pyvolume,
     pyvolume.dvid,

@@ -8,7 +8,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NoReturn, Protocol, TypeVar
 
 from pyvolume.calls.retry import FIRST_WAIT, RetryPolicy, RetryWait
@@ -46,9 +46,9 @@ class SystemClock:
 class Held(Protocol):
     """What a call holds and gives back when it is cancelled: `pyvolume.calls.slots.Slots`."""
 
-    def take(self, call: Call, hold: object) -> float: ...
+    def take(self, call: Call, hold: threading.Lock) -> float: ...
 
-    def give_back(self, hold: object) -> None: ...
+    def give_back(self, hold: threading.Lock) -> None: ...
 
 
 class Call:
@@ -81,10 +81,9 @@ class Call:
         self._traces = (self.counted, *active())
         self._clock = clock or SystemClock()
         self._jitter = jitter
-        self._lock = threading.Lock()
         self._cancelled = threading.Event()
-        self._held: dict[object, Held] = {}
-        self._waiting_for: list[threading.Condition] = []
+        self._held: dict[threading.Lock, Held] = {}
+        self._bells: dict[threading.Lock, None] = {}
         self._began = self._last_progress = self._clock.now()
 
     def attempt(self, once: Callable[[Exchange], T], *, retry_answers: bool) -> T:
@@ -177,39 +176,35 @@ class Call:
 
     def cancel(self) -> None:
         """Let every attempt and every wait of this call end, and give back what it holds at once."""
-        with self._lock:
-            self._cancelled.set()
-            held = list(self._held.items())
-            waiting_for = list(self._waiting_for)
-        for hold, slots in held:
-            slots.give_back(hold)
-        for changed in waiting_for:
-            with changed:
-                changed.notify_all()
+        self._cancelled.set()
+        for hold in list(self._held):
+            self.give_back(hold)
+        for bell in list(self._bells):
+            with contextlib.suppress(RuntimeError):  # rung already
+                bell.release()
 
-    @contextlib.contextmanager
-    def holding(self, slots: Held) -> Iterator[float]:
-        """Hold a slot until the block ends or the call is cancelled; give the seconds waited for it.
+    def take(self, slots: Held, hold: threading.Lock) -> float:
+        """Take a slot, and return the seconds waited for it.
 
-        An attempt that hangs on a silent server after Ctrl-C holds nobody up.
+        It is held until `hold` is unlocked, or the call is cancelled: an attempt that hangs on a silent server after
+        Ctrl-C holds nobody up.
         """
-        hold = object()
-        try:
-            with self._lock:  # before the slot is taken: from then on `cancel` finds it
-                self._held[hold] = slots
-            yield slots.take(self, hold)
-        finally:
-            slots.give_back(hold)
-            with self._lock:
-                self._held.pop(hold, None)
+        self._held[hold] = slots  # before the slot is taken: from then on `cancel` finds it
+        return slots.take(self, hold)
 
-    def wait_until(self, changed: threading.Condition, ready: Callable[[], bool]) -> float:
+    def give_back(self, hold: threading.Lock) -> None:
+        """Give back the slot of a lock, if it has one."""
+        slots = self._held.pop(hold, None)
+        if slots is not None:
+            slots.give_back(hold)
+
+    def wait_until(self, bell: threading.Lock, ready: Callable[[], bool]) -> float:
         """Wait until another thread of this process lets the call go on, and return the seconds waited.
 
         Parameters
         ----------
-        changed : threading.Condition
-            Held by the caller, and notified when the outcome of `ready` may have changed.
+        bell : threading.Lock
+            Unlocked when the outcome of `ready` may have changed.
         ready : callable
             Whether the call may go on.
 
@@ -222,23 +217,21 @@ class Call:
         if ready():
             return 0.0
         began = self._clock.now()
-        with self._lock:
-            self._waiting_for.append(changed)
+        bell.acquire(blocking=False)
+        self._bells[bell] = None
         try:
             while True:
                 left = self.remaining()
                 if ready():
                     break
-                changed.wait(min(left, LONGEST_WAIT))
+                bell.acquire(timeout=min(left, LONGEST_WAIT))
         finally:
-            with self._lock:
-                self._waiting_for.remove(changed)
+            self._bells.pop(bell, None)
         return self._clock.now() - began
 
     def touch(self) -> None:
         """Note progress: the patience starts anew."""
-        with self._lock:
-            self._last_progress = self._clock.now()
+        self._last_progress = self._clock.now()
 
     def remaining(self) -> float:
         """Return the seconds until the deadline, `math.inf` if there is none.
@@ -310,14 +303,12 @@ class Exchange:
             self._call.touch()
         self._call.remaining()
 
-    @contextlib.contextmanager
-    def holding(self, slots: Held) -> Iterator[None]:
-        """Hold a slot for one attempt; waiting for it costs no patience."""
-        with self._call.holding(slots) as waited:
-            if waited:
-                since = max(self._patient_since, self._call.last_progress)
-                self._patient_since = min(self._call.now(), since + waited)
-            yield
+    def take(self, slots: Held, hold: threading.Lock) -> None:
+        """Take a slot for one attempt, see `Call.take`; waiting for it costs no patience."""
+        waited = self._call.take(slots, hold)
+        if waited:
+            since = max(self._patient_since, self._call.last_progress)
+            self._patient_since = min(self._call.now(), since + waited)
 
     def patience_left(self) -> float:
         """Return for how many seconds the request may still wait, if there is no deadline."""

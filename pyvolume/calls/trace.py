@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from pyvolume.calls.processes import OfProcess
 
 COUNTED = ("requests", "bytes_fetched", "bytes_sent", "bytes_used", "retries", "seconds_waited")
+
+_LOCKS = OfProcess(threading.RLock)
+"""One for all: it is held for a moment."""
 
 
 @dataclass
@@ -35,11 +41,10 @@ class Trace:
     bytes_used: int = 0
     retries: int = 0
     seconds_waited: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def add(self, **counts: float) -> None:
         """Add to some of the numbers."""
-        with self._lock:
+        with _LOCKS[os.getpid()]:
             for name, count in counts.items():
                 setattr(self, name, getattr(self, name) + count)
 

@@ -6,8 +6,8 @@ import contextlib
 import itertools
 import mmap
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, SupportsIndex, runtime_checkable
 
@@ -118,10 +118,17 @@ class ArrayStore:
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
         present = voxels.transpose((*self._order, *self._missing)).reshape([box.shape[at] for at in self._order])
         key = self._key(box)
-        with self._holding_chunks(key, call), self._using("write voxels"):
-            self._take_space(key)
-            for part, voxels in in_chunks(key, present, self._chunks if is_zarr(self._array) else None):
-                self._array[part] = voxels.astype(self._metadata.dtype, copy=False)
+        hold, locks, chunks = threading.Lock(), process_locks(), self._whole_chunks(key)
+        try:
+            with hold:
+                if chunks is not None:  # zarr reads, completes and writes those that it fills in part
+                    locks.take(f"chunks of {self.address}", chunks, hold, call)
+                with self._using("write voxels"):
+                    self._take_space(key)
+                    for part, voxels in in_chunks(key, present, self._chunks if is_zarr(self._array) else None):
+                        self._array[part] = voxels.astype(self._metadata.dtype, copy=False)
+        finally:
+            locks.give_back(hold)
 
     def _take_space(self, key: tuple[slice, ...]) -> None:
         """Refuse what does not go onto the disk where such a write would end the process."""
@@ -153,13 +160,6 @@ class ArrayStore:
             if isinstance(error, OSError) and error.errno in FULL:
                 raise OSError(error.errno, f"{action} of {stored_at(self.address)}: {error.strerror}") from error
             raise
-
-    def _holding_chunks(self, key: tuple[slice, ...], call: Call) -> AbstractContextManager[None]:
-        """Hold the chunks of a write: zarr reads, completes and writes those that it fills in part."""
-        chunks = self._whole_chunks(key)
-        if chunks is None:
-            return contextlib.nullcontext()
-        return process_locks().holding(f"chunks of {self.address}", chunks, call)
 
     def _whole_chunks(self, key: tuple[slice, ...]) -> Box | None:
         """Return the box of the chunks that a write touches, if the array has chunks."""

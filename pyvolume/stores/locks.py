@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from pyvolume.calls.call import Call
+from pyvolume.calls.holds import Holds
+from pyvolume.calls.processes import OfProcess
+from pyvolume.errors import UnsupportedError
 from pyvolume.model.box import Box
 
 
 class Locks(Protocol):
     """Keeps writers of intersecting boxes of one store apart."""
 
-    def holding(self, address: str, box: Box, call: Call) -> AbstractContextManager[None]:
+    def take(self, address: str, box: Box, hold: threading.Lock, call: Call) -> None:
         """Hold `box` of the store at `address`; wait while another writer holds a box that intersects it.
 
         Parameters
@@ -26,25 +26,21 @@ class Locks(Protocol):
             Of the store.
         box : Box
             What will be written.
+        hold : threading.Lock
+            Locked by the caller: the box is held until it is unlocked.
         call : Call
             The operation that waits.
 
         Raises
         ------
+        UnsupportedError
+            If an operation that the caller runs in holds such a box: it would wait for itself.
         TransportError
             If the call is cancelled, or its deadline passes.
         """
 
-
-@dataclass
-class _Table:
-    """The boxes that one process holds."""
-
-    changed: threading.Condition = field(default_factory=threading.Condition)
-    held: dict[object, tuple[str, Box]] = field(default_factory=dict)
-
-    def is_taken(self, address: str, box: Box) -> bool:
-        return any(other == address and held.intersection(box) for other, held in self.held.values())
+    def give_back(self, hold: threading.Lock) -> None:
+        """Let go of the box of a lock that has been unlocked, and wake those who wait for it."""
 
 
 class BoxLocks:
@@ -54,28 +50,29 @@ class BoxLocks:
     """
 
     def __init__(self) -> None:
-        self._tables: dict[int, _Table] = {}
+        self._holds = OfProcess[Holds[tuple[str, Box]]](Holds)
 
     def __reduce__(self) -> tuple[Callable[[], BoxLocks], tuple[()]]:
         return process_locks, ()
 
-    @contextlib.contextmanager
-    def holding(self, address: str, box: Box, call: Call) -> Iterator[None]:
-        """Hold a box, see `Locks.holding`; the time of waiting costs no patience."""
-        # a process made by fork has the entries of its parent, which nobody would remove
-        process = os.getpid()
-        table = self._tables.get(process) or self._tables.setdefault(process, _Table())
-        hold = object()
-        try:
-            with table.changed:
-                if call.wait_until(table.changed, lambda: not table.is_taken(address, box)):
-                    call.touch()
-                table.held[hold] = (address, box)
-            yield
-        finally:
-            with table.changed:
-                table.held.pop(hold, None)
-                table.changed.notify_all()
+    def take(self, address: str, box: Box, hold: threading.Lock, call: Call) -> None:
+        """Hold a box, see `Locks.take`; the time of waiting costs no patience."""
+
+        def is_free(held: Iterable[tuple[str, Box]]) -> bool:
+            return not any(other == address and each.intersection(box) for other, each in held)
+
+        holds = self._holds[os.getpid()]
+        if not is_free(holds.around()):
+            raise UnsupportedError(
+                f"write voxels of {address}: {box} is being written by the operation that called this callback, source "
+                "or signal handler; it can read voxels, or write others"
+            )
+        if holds.take(hold, (address, box), is_free, call):
+            call.touch()
+
+    def give_back(self, hold: threading.Lock) -> None:
+        """Let go of a box, see `Locks.give_back`."""
+        self._holds[os.getpid()].give_back(hold)
 
 
 _PROCESS_LOCKS = BoxLocks()

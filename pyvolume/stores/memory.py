@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 import threading
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
+from pyvolume.calls.processes import OfProcess
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import StoreTraits
@@ -37,7 +39,7 @@ class MemoryStore:
         self._array = array
         self._metadata = metadata
         self._bounds = metadata.bounds
-        self._lock = threading.Lock()
+        self._locks = OfProcess(threading.RLock)
         self._is_shared = not growable
         self.address = self._new_address()
         self.traits = StoreTraits(
@@ -51,11 +53,11 @@ class MemoryStore:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in {"_lock", "address"}}
+        return {name: value for name, value in vars(self).items() if name not in {"_locks", "address"}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock = threading.Lock()
+        self._locks = OfProcess(threading.RLock)
         self.address = self._new_address()
 
     def _new_address(self) -> str:
@@ -71,7 +73,7 @@ class MemoryStore:
         return dataclasses.replace(self._metadata, bounds=self._bounds)
 
     def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
-        with self._lock:
+        with self._locks[os.getpid()]:
             inside = box.intersection(self._bounds)
             if inside != box:
                 out[...] = 0
@@ -79,7 +81,7 @@ class MemoryStore:
                 out[inside.slices_from(box.start)] = self._array[inside.slices_from(self._bounds.start)]
 
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
-        with self._lock:
+        with self._locks[os.getpid()]:
             if not self._bounds.contains(box):
                 self._grow(box)
             np.copyto(self._array[box.slices_from(self._bounds.start)], voxels, casting="unsafe")

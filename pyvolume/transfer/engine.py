@@ -278,7 +278,7 @@ class Transfer:
                 return 0
             values = given(part)
             written = step.box.intersection(box) or step.box
-            with self._holding(step, operation.call):
+            with self._holding(step, operation.call) if self.lock is not None else contextlib.nullcontext():
                 if step.merged:
                     self._merge(step.box, part.local, values, operation, written)
                 else:
@@ -288,11 +288,18 @@ class Transfer:
 
         plan = self.plan(selection, write=True, concurrency=operation.concurrency)
         whole = aligned(box, traits.write_grid, traits, self.metadata.bounds)
-        with self.locks.holding(self.voxels, whole, operation.call):
-            if plan.merges:
-                self.check_may_merge(selection, whole)
-                self._warn_of_merging()
-            self._run(plan, move, operation)
+        # a lock of the user is not taken twice at once, also for voxels of the same block
+        held = whole if self.lock is None else aligned(box, unit_grid(traits), traits, self.metadata.bounds)
+        hold = threading.Lock()
+        try:
+            with hold:
+                self.locks.take(self.voxels, held, hold, operation.call)
+                if plan.steps.merged.parts:
+                    self.check_may_merge(selection, whole)
+                    self._warn_of_merging()
+                self._run(plan, move, operation)
+        finally:
+            self.locks.give_back(hold)
 
     @property
     def voxels(self) -> str:

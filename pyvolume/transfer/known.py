@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pyvolume.calls.processes import OfProcess
 from pyvolume.errors import RefusedError
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -27,7 +29,7 @@ class Known:
         self._prepare()
 
     def _prepare(self) -> None:
-        self._lock = threading.Lock()
+        self._locks = OfProcess(threading.RLock)
         self._asked = self._answered = 0
         self._written: dict[int, list[Box]] = {}
 
@@ -51,7 +53,7 @@ class Known:
 
     def grow(self, box: Box) -> None:
         """Extend the bounds to hold a box."""
-        with self._lock:
+        with self._locks[os.getpid()]:
             for written in self._written.values():
                 written.append(box)
             if not self.metadata.bounds.contains(box):
@@ -62,17 +64,17 @@ class Known:
 
         An answer to an earlier question does not replace the answer to a later one.
         """
-        with self._lock:
+        with self._locks[os.getpid()]:
             self._asked += 1
             number = self._asked
             self._written[number] = []
         try:
             metadata = read()
         except BaseException:
-            with self._lock:
+            with self._locks[os.getpid()]:
                 del self._written[number]
             raise
-        with self._lock:
+        with self._locks[os.getpid()]:
             meanwhile = self._written.pop(number)
             if number > self._answered:
                 self._answered, self.metadata = number, metadata

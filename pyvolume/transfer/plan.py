@@ -130,11 +130,6 @@ class Plan:
         return self._counted().requests
 
     @property
-    def merges(self) -> bool:
-        """Whether blocks are read, completed and written back."""
-        return any(True for _ in self.steps.merged)
-
-    @property
     def nbytes(self) -> int:
         """Bytes that all requests move."""
         return self._counted().moved * self.itemsize

@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 import requests
 
 from pyvolume.calls.call import Call, Exchange
+from pyvolume.calls.processes import OfProcess
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.calls.slots import Slots
 from pyvolume.errors import AnswerError, BusyError, ClosedError, ForbiddenError, StoreError, TransportError
@@ -120,7 +121,7 @@ class Connection:
         self.url = url
         self._settings = settings
         self._slots = slots
-        self._lock = threading.Lock()
+        self._locks = OfProcess(threading.RLock)
         self._sender: Sender | None = None
         self._process = os.getpid()
         self._closed = False
@@ -190,7 +191,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the sockets. A closed connection refuses to be used."""
-        with self._lock:
+        with self._locks[os.getpid()]:
             self._closed = True
             if self._sender is not None and self._process == os.getpid():
                 self._sender.close()
@@ -241,11 +242,15 @@ class Connection:
 
     def _exchange(self, request: Request, receive: Callable[[Answer], T], call: Call) -> T:
         def once(exchange: Exchange) -> T:
+            hold = threading.Lock()
             try:
-                with exchange.holding(self._slots):
+                with hold:
+                    exchange.take(self._slots, hold)
                     return self._once(request, receive, call, exchange)
             except StoreError as error:
                 raise error if request.repeatable else _not_to_be_repeated(error) from error.__cause__
+            finally:
+                call.give_back(hold)
 
         return call.attempt(once, retry_answers=request.is_read)
 
@@ -291,7 +296,7 @@ class Connection:
 
     def _open_sender(self) -> Sender:
         """Return the sender of this process."""
-        with self._lock:
+        with self._locks[os.getpid()]:
             if self._closed:
                 raise ClosedError(f"connect: the connection to {self.url} is closed")
             if self._sender is None or self._process != os.getpid():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import inspect
 import itertools
 import logging
@@ -20,6 +21,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from holds import box_of, locked, slot_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -389,17 +391,17 @@ def test_a_wait_up_to_the_deadline_is_given_up_with_what_went_wrong() -> None:
 
 def slot_holder() -> Holder:
     slots = Slots(1)
-    return lambda: Call(RetryPolicy(deadline=LONG / 10)).holding(slots)
+    return lambda: slot_of(slots, Call(RetryPolicy(deadline=LONG / 10)))
 
 
 def box_holder() -> Holder:
     locks = BoxLocks()
-    return lambda: locks.holding("store", Box((0,), (1,)), Call(RetryPolicy(deadline=LONG / 10)))
+    return lambda: box_of(locks, "store", Box((0,), (1,)), Call(RetryPolicy(deadline=LONG / 10)))
 
 
 def take_two(slots: Slots) -> None:
     """Take the only slot, give it back twice, and see that there is still one."""
-    hold = object()
+    hold = locked()
     slots.take(Call(RetryPolicy(deadline=LONG / 2)), hold)
     slots.give_back(hold)
     slots.give_back(hold)
@@ -410,20 +412,20 @@ def take_two(slots: Slots) -> None:
 class TestSlots:
     def test_a_slot_is_given_back_at_the_end(self) -> None:
         slots = Slots(1)
-        with Call(RetryPolicy()).holding(slots):
+        with slot_of(slots, Call(RetryPolicy())):
             assert not is_free(slots)
         assert is_free(slots)
 
     def test_a_slot_is_given_back_by_an_error(self) -> None:
         slots = Slots(1)
-        with contextlib.suppress(BusyError), Call(RetryPolicy()).holding(slots):
+        with contextlib.suppress(BusyError), slot_of(slots, Call(RetryPolicy())):
             raise busy()
         assert is_free(slots)
 
     def test_a_cancelled_call_gives_its_slots_back_at_once_and_once_only(self) -> None:
         slots = Slots(2)
         call = Call(RetryPolicy())
-        with call.holding(slots), call.holding(slots):
+        with slot_of(slots, call), slot_of(slots, call):
             call.cancel()
             taken = [is_free(slots) for _ in range(3)]
         assert (taken, is_free(slots)) == ([True, True, False], False)
@@ -438,7 +440,7 @@ class TestSlots:
     def test_a_cancel_around_the_taking_gives_the_slot_back_once(self, when: str) -> None:
         call = Call(RetryPolicy())
         slots, inside = CancellingSlots(2, call, when), 0
-        with contextlib.suppress(TransportError), call.holding(slots):
+        with contextlib.suppress(TransportError), slot_of(slots, call):
             inside = [is_free(slots) for _ in range(3)].count(True)
         assert inside + [is_free(slots) for _ in range(3)].count(True) == 2
         assert inside == (2 if when == "after" else 0)
@@ -458,13 +460,13 @@ class TestSlots:
 
     def test_the_deadline_ends_the_wait_for_a_slot(self) -> None:
         slots = Slots(1)
-        with Call(RetryPolicy()).holding(slots), pytest.raises(TransportError, match="deadline"):
-            slots.take(Call(RetryPolicy(deadline=0.01)), object())
+        with slot_of(slots, Call(RetryPolicy())), pytest.raises(TransportError, match="deadline"):
+            contextvars.Context().run(slots.take, Call(RetryPolicy(deadline=0.01)), locked())
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
     def test_a_process_made_by_fork_has_all_slots(self) -> None:
         slots = Slots(1)
-        with Call(RetryPolicy()).holding(slots):
+        with slot_of(slots, Call(RetryPolicy())):
             child = multiprocessing.get_context("fork").Process(target=take_two, args=(slots,))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # of threads in a process that is forked
@@ -474,8 +476,8 @@ class TestSlots:
 
     def test_a_cancelled_call_does_not_wait_for_a_slot_any_more(self) -> None:
         slots, call = Slots(1), WatchedCall(RetryPolicy())
-        with Call(RetryPolicy()).holding(slots), ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(slots.take, call, object())
+        with slot_of(slots, Call(RetryPolicy())), ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(slots.take, call, locked())
             assert call.waits.wait(LONG)
             call.cancel()
             assert isinstance(waiting.exception(LONG), TransportError)
@@ -483,8 +485,8 @@ class TestSlots:
     def test_a_slot_goes_on_to_the_next_call_where_one_gives_up(self) -> None:
         slots, calls = Slots(1), [WatchedCall(RetryPolicy()) for _ in range(2)]
         with ThreadPoolExecutor(2) as pool:
-            with Call(RetryPolicy()).holding(slots):
-                waiting = [pool.submit(slots.take, call, object()) for call in calls]
+            with slot_of(slots, Call(RetryPolicy())):
+                waiting = [pool.submit(slots.take, call, locked()) for call in calls]
                 assert all(call.waits.wait(LONG) for call in calls)
                 calls[0].cancel()
             assert waiting[1].result(LONG) > 0
@@ -495,7 +497,7 @@ class TestSlots:
         server = Server(clock, [cut_off(), cut_off()])
 
         def once(exchange: Exchange) -> str:
-            with exchange.holding(slots):
+            with slot_of(slots, exchange):
                 return server(exchange)
 
         assert call_of(clock, patience=10).attempt(once, retry_answers=True) == "voxels"
@@ -505,7 +507,7 @@ class TestSlots:
         slots, server = TakenSlots(clock, 100, itertools.repeat(1)), Server(clock, for_ever(cut_off), takes=4)
 
         def once(exchange: Exchange) -> str:
-            with exchange.holding(slots):
+            with slot_of(slots, exchange):
                 return server(exchange)
 
         with pytest.raises(TransportError, match="gave up after 3 attempts"):
@@ -523,7 +525,7 @@ class CancellingSlots(Slots):
         self._cancelled = cancelled
         self._when = when
 
-    def take(self, call: Call, hold: object) -> float:
+    def take(self, call: Call, hold: threading.Lock) -> float:
         if call is self._cancelled and self._when == "before":
             call.cancel()
         waited = super().take(call, hold)
@@ -557,9 +559,9 @@ LONG = 10.0
 
 
 def is_free(slots: Slots) -> bool:
-    """Take a slot if there is one."""
+    """Take a slot for another operation, if there is one."""
     with contextlib.suppress(TransportError):
-        slots.take(Call(RetryPolicy(deadline=LONG / 100)), object())
+        contextvars.Context().run(slots.take, Call(RetryPolicy(deadline=LONG / 100)), locked())
         return True
     return False
 
@@ -571,14 +573,14 @@ class WatchedCall(Call):
         super().__init__(policy)
         self.waits = threading.Event()
 
-    def wait_until(self, changed: threading.Condition, ready: Callable[[], bool]) -> float:
+    def wait_until(self, bell: threading.Lock, ready: Callable[[], bool]) -> float:
         def watched() -> bool:
             if ready():
                 return True
             self.waits.set()
             return False
 
-        return super().wait_until(changed, watched)
+        return super().wait_until(bell, watched)
 
 
 class TakenSlots:
@@ -589,10 +591,10 @@ class TakenSlots:
         self._seconds = seconds
         self._taken = iter(taken)
 
-    def take(self, _call: Call, _hold: object) -> float:
+    def take(self, call: Call, hold: threading.Lock) -> float:
         waited = self._seconds * next(self._taken)
         self._clock.time += waited
         return waited
 
-    def give_back(self, hold: object) -> None:
+    def give_back(self, hold: threading.Lock) -> None:
         """Do nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import multiprocessing
 import os
 import pickle
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from holds import box_of, locked
 
 import pyvolume
 from pyvolume import Box, RetryPolicy, Volume
@@ -41,7 +43,7 @@ def enters(locks: BoxLocks, address: str, box: Box) -> tuple[threading.Thread, t
     entered = threading.Event()
 
     def work() -> None:
-        with locks.holding(address, box, new_call()):
+        with box_of(locks, address, box, new_call()):
             entered.set()
 
     return in_thread(work), entered
@@ -52,7 +54,7 @@ def enters(locks: BoxLocks, address: str, box: Box) -> tuple[threading.Thread, t
 )
 def test_an_intersecting_box_waits_until_the_first_is_released(box: Box) -> None:
     locks = BoxLocks()
-    with locks.holding("store", HELD, new_call()):
+    with box_of(locks, "store", HELD, new_call()):
         thread, entered = enters(locks, "store", box)
         entered_early = entered.wait(0.05)
     thread.join(LONG)
@@ -71,14 +73,14 @@ def test_an_intersecting_box_waits_until_the_first_is_released(box: Box) -> None
 )
 def test_other_boxes_and_other_stores_do_not_wait(address: str, box: Box) -> None:
     locks = BoxLocks()
-    with locks.holding("store", HELD, new_call()):
+    with box_of(locks, "store", HELD, new_call()):
         _, entered = enters(locks, address, box)
         assert entered.wait(LONG)
 
 
 def test_a_box_is_released_when_its_writer_fails() -> None:
     locks = BoxLocks()
-    with pytest.raises(ZeroDivisionError), locks.holding("store", HELD, new_call()):
+    with pytest.raises(ZeroDivisionError), box_of(locks, "store", HELD, new_call()):
         raise ZeroDivisionError
     _, entered = enters(locks, "store", HELD)
     assert entered.wait(LONG)
@@ -89,11 +91,11 @@ def test_a_release_wakes_every_writer_that_may_go_on() -> None:
     inside = threading.Barrier(2)
 
     def work(box: Box) -> int:
-        with locks.holding("store", box, new_call()):
+        with box_of(locks, "store", box, new_call()):
             return inside.wait(LONG)  # which both must reach
 
     with ThreadPoolExecutor(2) as pool:
-        with locks.holding("store", HELD, new_call()):
+        with box_of(locks, "store", HELD, new_call()):
             waiting = [pool.submit(work, Box((0, x, 0), (1, x + 1, 64))) for x in (3, 5)]
             futures.wait(waiting, 0.05)
         assert sorted(future.result(LONG) for future in waiting) == [0, 1]
@@ -101,8 +103,8 @@ def test_a_release_wakes_every_writer_that_may_go_on() -> None:
 
 def test_a_release_lets_go_of_its_own_box_only() -> None:
     locks, other = BoxLocks(), Box((0, 64, 0), (1, 128, 64))
-    with locks.holding("store", HELD, new_call()):
-        with locks.holding("store", other, new_call()):
+    with box_of(locks, "store", HELD, new_call()):
+        with box_of(locks, "store", other, new_call()):
             pass
         thread, entered = enters(locks, "store", HELD)
         entered_early = entered.wait(0.05)
@@ -118,7 +120,7 @@ def test_every_waiting_writer_gets_its_turn_alone() -> None:
         nonlocal inside, most
         together.wait(LONG)
         for _ in range(50):
-            with locks.holding("store", Box((0, n, 0), (1, n + 8, 9)), new_call()):
+            with box_of(locks, "store", Box((0, n, 0), (1, n + 8, 9)), new_call()):
                 inside += 1
                 most = max(most, inside)
                 inside -= 1
@@ -134,18 +136,18 @@ def test_a_pickled_table_is_that_of_the_process() -> None:
 
 def test_the_deadline_ends_the_wait_for_a_box() -> None:
     locks = BoxLocks()
-    with locks.holding("store", HELD, new_call()), pytest.raises(TransportError, match="deadline"):
-        locks.holding("store", HELD, Call(RetryPolicy(deadline=0.01))).__enter__()
+    with box_of(locks, "store", HELD, new_call()), pytest.raises(TransportError, match="deadline"):
+        contextvars.Context().run(locks.take, "store", HELD, locked(), Call(RetryPolicy(deadline=0.01)))
 
 
 def test_a_cancelled_call_does_not_wait_for_a_box_any_more() -> None:
     locks, call = BoxLocks(), new_call()
 
     def work() -> None:
-        with locks.holding("store", HELD, call):
+        with box_of(locks, "store", HELD, call):
             pytest.fail("the box is held by another call")
 
-    with ThreadPoolExecutor(1) as pool, locks.holding("store", HELD, new_call()):
+    with ThreadPoolExecutor(1) as pool, box_of(locks, "store", HELD, new_call()):
         waiting = pool.submit(work)
         futures.wait([waiting], 0.05)
         call.cancel()
@@ -154,19 +156,19 @@ def test_a_cancelled_call_does_not_wait_for_a_box_any_more() -> None:
 
 def test_waiting_for_a_box_costs_no_patience() -> None:
     class Slow(Call):
-        def wait_until(self, changed: threading.Condition, ready: Callable[[], bool]) -> float:
+        def wait_until(self, bell: threading.Lock, ready: Callable[[], bool]) -> float:
             return 100.0
 
     call = Slow(RetryPolicy())
     before = call.last_progress
-    with BoxLocks().holding("store", HELD, call):
+    with box_of(BoxLocks(), "store", HELD, call):
         assert call.last_progress > before
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
 def test_a_process_made_by_fork_holds_nothing() -> None:
     locks = BoxLocks()
-    with locks.holding("store", HELD, new_call()):
+    with box_of(locks, "store", HELD, new_call()):
         child = multiprocessing.get_context("fork").Process(target=enter, args=(locks,))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of threads in a process that is forked
@@ -177,7 +179,7 @@ def test_a_process_made_by_fork_holds_nothing() -> None:
 
 def enter(locks: BoxLocks) -> None:
     """Hold a box, or fail after a while."""
-    with locks.holding("store", HELD, Call(RetryPolicy(deadline=LONG / 2))):
+    with box_of(locks, "store", HELD, Call(RetryPolicy(deadline=LONG / 2))):
         pass
 
 
@@ -202,6 +204,6 @@ class TestSharing:
         array = np.zeros((1, 64, 64), np.uint8)
         volume = pyvolume.from_array(array, "cxy")
         hasty = Volume(volume.store, volume.metadata, retry=RetryPolicy(deadline=0.01))
-        with process_locks().holding(volume.store.address, HELD, new_call()), pytest.raises(TransportError):
-            hasty[...] = 1
+        with box_of(process_locks(), volume.store.address, HELD, new_call()), pytest.raises(TransportError):
+            contextvars.Context().run(hasty.__setitem__, ..., 1)
         assert not array.any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import logging
 import pickle
@@ -426,7 +427,7 @@ class TestElsewhere:
         with connection.at(f"{web.url}/prefix") as other:
 
             def read_elsewhere(_: Answer) -> None:
-                get(other)
+                contextvars.Context().run(get, other)  # as another operation, which this one does not wait for
 
             with pytest.raises(TransportError, match="deadline"):
                 connection.exchange(Request("read", "GET", "/voxels"), read_elsewhere, Call(RetryPolicy()))

@@ -1,0 +1,92 @@
+"""Holds: what the threads of one process hold, and who waits for it."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from pyvolume.calls.call import Call
+
+T = TypeVar("T")
+
+_around: contextvars.ContextVar[tuple[threading.Lock, ...]] = contextvars.ContextVar("pyvolume holds", default=())
+"""What was taken in this context. What is locked still belongs to an operation around the present one, which was begun
+by one of its callbacks, or by a signal handler."""
+
+
+class Holds(Generic[T]):
+    """Values that threads hold, each for as long as a lock of its own is locked.
+
+    The owner locks it by ``with hold:``, whose end is one step for Python: no signal can leave it locked. Therefore
+    nothing stays held after Ctrl-C, whatever code it has interrupted. `give_back` is only faster for those who wait.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # a signal handler may come between any two statements
+        self._held: dict[threading.Lock, T] = {}
+        self._waiting: dict[threading.Lock, None] = {}
+
+    def around(self) -> list[T]:
+        """Return what the operations hold that the present one runs in."""
+        return [self._held[hold] for hold in _around.get() if hold.locked() and hold in self._held]
+
+    def take(self, hold: threading.Lock, value: T, is_free: Callable[[Sequence[T]], bool], call: Call) -> float:
+        """Hold a value as soon as it is free, and return the seconds for which the call has waited.
+
+        Parameters
+        ----------
+        hold : threading.Lock
+            Locked by the caller.
+        value : T
+            What it stands for.
+        is_free : callable
+            Whether it can be taken beside values that are held.
+        call : Call
+            The operation that waits.
+
+        Raises
+        ------
+        TransportError
+            If the call is cancelled, or its deadline passes.
+        """
+        bell = threading.Lock()
+
+        def is_taken() -> bool:
+            with self._lock:
+                held = [each for other, each in list(self._held.items()) if other.locked()]
+                if is_free(held):
+                    if len(held) < len(self._held):
+                        self._tidy()
+                    self._held[hold] = value
+                    return True
+                self._waiting[bell] = None
+                return False
+
+        try:
+            waited = call.wait_until(bell, is_taken)
+        except BaseException:
+            self._waiting.pop(bell, None)
+            self._wake(1)  # this thread may have used up the wake-up of another one
+            raise
+        _around.set((*(each for each in _around.get() if each.locked()), hold))
+        return waited
+
+    def give_back(self, hold: threading.Lock, wake: int | None = None) -> None:
+        """Let go of a value, and wake so many of those who wait, all by default; it may be given back already."""
+        self._held.pop(hold, None)
+        if self._waiting:
+            self._wake(wake)
+
+    def _tidy(self) -> None:
+        for hold in list(self._held):
+            if not hold.locked():
+                self._held.pop(hold, None)
+
+    def _wake(self, most: int | None) -> None:
+        for bell in list(self._waiting)[:most]:
+            if self._waiting.pop(bell, self) is None:
+                with contextlib.suppress(RuntimeError):  # rung already
+                    bell.release()

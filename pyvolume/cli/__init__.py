@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from pathlib import Path
 
 from pyvolume.cli.signals import end_by_exceptions, end_undisturbed
 from pyvolume.model.extras import missing
@@ -18,6 +20,7 @@ WITHHELD = "pyvolume.withheld"
 def main() -> None:
     """Run the command, or say which extra it needs."""
     end_by_exceptions()
+    _replace_closed_streams()
     try:
         from pyvolume.cli.group import pyvolume
     except ImportError as error:
@@ -35,3 +38,10 @@ def main() -> None:
         pyvolume(prog_name="pyvolume")
     finally:
         end_undisturbed()
+
+
+def _replace_closed_streams() -> None:
+    """Drop what would be printed to a stream that is closed, as by ``>&-``; Python has no object for it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the end

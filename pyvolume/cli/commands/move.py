@@ -22,8 +22,17 @@ from pyvolume.model.units import agree
 from pyvolume.transfer.casting import Casting
 from pyvolume.volume import transfer_of
 
+
+def _no_option(context: click.Context, _: click.Parameter, journal: Path | None) -> Path | None:
+    """Refuse an option in the place of a file, which would be made."""
+    if journal is not None and str(journal).startswith("-"):
+        raise click.UsageError(f"--resume: expected the file of a journal and found {str(journal)!r}", context)
+    return journal
+
+
 resume = click.option(
     "--resume",
+    callback=_no_option,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="JOURNAL",
     help="A file: a copy that was killed continues with it.",

@@ -77,6 +77,18 @@ def test_a_reader_that_has_gone_ends_it_quietly(server: MockServer, arguments: l
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a shell of Windows closes no stream")
+@pytest.mark.parametrize(
+    ("arguments", "closed", "status"),
+    [("ls URL", ">&-", 0), ("info nothing", ">&- 2>&-", 2), ("put - URL", "<&-", 6), ("--help", ">&-", 0)],
+)
+def test_a_stream_that_is_closed_is_quiet(server: MockServer, arguments: str, closed: str, status: int) -> None:
+    command = f"{shlex.join(COMMAND)} {arguments.replace('URL', f'dvid://{server.url}/:master/gray')} {closed}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "NoneType" not in done.stderr
+    assert (done.returncode, done.stdout) == (status, "")
+
+
 class TestCompletion:
     @pytest.fixture
     def url(self, server: MockServer, monkeypatch: pytest.MonkeyPatch) -> str:

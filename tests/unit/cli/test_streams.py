@@ -76,6 +76,12 @@ class TestResumeAndVerify:
         assert run("put", *options, "a.npy", f"{OTHER}[:, :4, :4, :4]").code != 0
         assert not stored(server).any()
 
+    def test_an_option_is_no_journal(self, run: Run) -> None:
+        done = run("put", "--resume", "--verify", "cut.h5", OTHER)
+        assert done.code == 2
+        assert "expected the file of a journal and found '--verify'" in done.err
+        assert not Path("--verify").exists()
+
     def test_what_is_finished_is_not_sent_again(self, run: Run, server: MockServer) -> None:
         run("get", GRAY, "cut.h5")
         assert run("put", "--resume", "journal", "cut.h5", OTHER).code == 0

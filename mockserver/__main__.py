@@ -9,12 +9,16 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from mockserver.dvid.server import MockServer
 
 SECRET = "DVID_JWT_SECRET_KEY"
 """The environment variable that DVID reads the secret from."""
+
+ADMIN_TOKEN = "DVID_ADMIN_TOKEN"
+"""The environment variable that DVID reads the admin token from."""
 
 EXAMPLE = """\
 Example:
@@ -41,6 +45,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m mockserv
     """
     parser = _parser(prog)
     options = _parse(parser, arguments)
+    admin_token = _admin_token(parser, options.admin_token_file)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -48,12 +53,13 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m mockserv
         server = MockServer(
             port=options.port,
             folder=options.folder,
-            admin_token=options.admin_token,
+            admin_token=admin_token,
             throttle_slots=options.throttle_slots,
             auth=options.auth,
             jwt_secret=os.environ.get(SECRET) or None,
             read_only=options.read_only,
             cors=options.cors,
+            allowed_hosts=options.allowed_host,
         )
     except OSError as error:
         parser.exit(1, f"{prog}: cannot serve: {error}\n")
@@ -73,6 +79,17 @@ def _parse(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespac
     return options
 
 
+def _admin_token(parser: Parser, file: str | None) -> str | None:
+    """Return the admin token; every user of the machine can see the arguments of a command."""
+    if file is None:
+        return os.environ.get(ADMIN_TOKEN) or None
+    try:
+        token = Path(file).read_text("utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        parser.error(f"--admin-token-file: {error}")
+    return token or parser.error(f"--admin-token-file: expected a token in {file}, and found none")
+
+
 def _parser(prog: str) -> Parser:
     parser = Parser(
         prog=prog,
@@ -84,9 +101,9 @@ def _parser(prog: str) -> Parser:
     parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 takes a free one; default: 8000")
     parser.add_argument("--folder", help="folder that keeps everything between runs")
     parser.add_argument(
-        "--admin-token",
-        default=os.environ.get("DVID_ADMIN_TOKEN") or None,
-        help="token that is needed to create repositories; default: environment variable DVID_ADMIN_TOKEN",
+        "--admin-token-file",
+        metavar="FILE",
+        help=f"file with the token that is needed to create repositories; default: environment variable {ADMIN_TOKEN}",
     )
     parser.add_argument("--throttle-slots", type=int, default=1, help="throttled operations at a time; default: 1")
     parser.add_argument(
@@ -98,6 +115,13 @@ def _parser(prog: str) -> Parser:
     parser.add_argument("--read-only", action="store_true", help="only the admin token allows changes")
     parser.add_argument(
         "--cors", action="append", default=[], help="origin whose web pages may send requests, * for all; repeatable"
+    )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name of this machine besides localhost, for which requests are answered; repeatable",
     )
     parser.add_argument("--json", action="store_true", help="print the url as JSON")
     return parser

@@ -105,12 +105,15 @@ class Policy:
 
     def _origin(self, request: Request) -> list[Header]:
         origin = request.headers.get("Origin", "")
-        if not origin or not self._allows(origin):
+        if not origin or not self.allows(origin):
             return []
         credentials = [] if self.jwt_secret is None else [("Access-Control-Allow-Credentials", "true")]
         return [("Access-Control-Allow-Origin", origin), *credentials]
 
-    def _allows(self, origin: str) -> bool:
+    def allows(self, origin: str) -> bool:
+        """Return whether web pages of an origin may ask."""
+        if self._any_origin:
+            return True
         if self.jwt_secret is None:
             return origin.lower() in {known.lower() for known in self.cors}
         words = urlsplit(origin).netloc.rpartition("@")[2].partition(":")[0].split(".")

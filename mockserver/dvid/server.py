@@ -27,6 +27,7 @@ from mockserver.http.faults import Fault, Faults
 from mockserver.http.framing import GO
 from mockserver.http.server import Backend
 from mockserver.http.shared import RequestRecord, Shared
+from mockserver.http.sites import Site
 from mockserver.journal import Journal
 
 MAX_AXES = 5
@@ -70,7 +71,10 @@ class MockServer:
         True if only the administrator may change anything.
     cors : iterable of str
         Origins whose web pages may send requests, ``*`` for all. With ``auth="token"``, domains such as
-        ``janelia.org``.
+        ``janelia.org``. Requests of other pages are refused.
+    allowed_hosts : iterable of str
+        Names of this machine besides ``localhost``, ``127.0.0.1`` and ``[::1]``. A request for a server of another
+        name is refused: a web page can make its own name point here.
 
     Examples
     --------
@@ -95,6 +99,7 @@ class MockServer:
         jwt_secret: str | None = None,
         read_only: bool = False,
         cors: Iterable[str] = (),
+        allowed_hosts: Iterable[str] = (),
     ) -> None:
         if root is not None and not re.fullmatch("[0-9a-f]{32}", root):
             raise ValueError(f"root: expected 32 hexadecimal digits, got {root!r}")
@@ -120,6 +125,7 @@ class MockServer:
             is_admin=policy.is_admin,
             framing=GO,
             faults=self.faults,
+            site=Site.of(allowed_hosts, policy.allows),
         )
         try:
             self._backend = Backend(port, self._shared)

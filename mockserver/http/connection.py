@@ -75,14 +75,16 @@ class Connection(StreamRequestHandler):
         self.body = IncomingBody(
             self.rfile, head.length, self._send_continue if head.expects == "100-continue" else None
         )
-        fault = self.shared.faults.take(head.method, head.text)
         self.request_now = self._request(head)
         with self.request_now.until_answered:
-            if head.expects in {"", "100-continue"}:
-                misbehaviour.serve(self, self.request_now, fault)
-            else:
+            if head.expects not in {"", "100-continue"}:
                 self.close_connection = True
                 self.send(Answer(417))
+            elif reason := self.shared.site.why_refused(head.headers):
+                self.note(HTTPStatus.FORBIDDEN)
+                self.send(self.shared.error(HTTPStatus.FORBIDDEN, reason))
+            else:
+                misbehaviour.serve(self, self.request_now, self.shared.faults.take(head.method, head.text))
         self.all_read = self.body.finished
 
     def carry_out(self, request: Request) -> Answer:

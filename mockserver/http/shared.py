@@ -11,6 +11,7 @@ from typing import Protocol
 from mockserver.http.faults import Faults
 from mockserver.http.framing import Framing
 from mockserver.http.messages import Answer, Request
+from mockserver.http.sites import Site
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,8 @@ class Shared:
         The kind of HTTP server.
     faults : Faults
         The faults to inject.
+    site : Site
+        Which web pages may ask.
     records : Records
         Every request is added to it.
     closing : threading.Event
@@ -129,5 +132,6 @@ class Shared:
     is_admin: Callable[[Mapping[str, str], Message], bool]
     framing: Framing
     faults: Faults
+    site: Site = field(default_factory=Site)
     records: Records = field(default_factory=Records)
     closing: threading.Event = field(default_factory=threading.Event)

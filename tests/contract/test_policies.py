@@ -204,13 +204,18 @@ QUESTIONS = {
 }
 
 
+def is_refused_page(mock: Answer, real: Answer) -> bool:
+    """Whether the mock refuses a page of a strange site, whose browser hides what the real server answers."""
+    return mock[0] == 403 and real[1]["Access-Control-Allow-Origin"] is None
+
+
 @pytest.mark.parametrize("kind", QUESTIONS)
 def test_mock_answers_as_the_real_server(servers: Pair, kind: str) -> None:
     ask_mock, ask_real = servers
     differing = [
         (question, mock, real)
         for question in QUESTIONS[kind]
-        if (mock := ask_mock(question)) != (real := ask_real(question))
+        if (mock := ask_mock(question)) != (real := ask_real(question)) and not is_refused_page(mock, real)
     ]
     assert differing == []
 

@@ -116,17 +116,16 @@ class Viewer:
     def page_of(self, ticket: str) -> str | None:
         """Return the path of the page for the address of `open_browser`, the first time."""
         with self._lock:
-            if ticket not in self._tickets:
-                return None
-            self._tickets.remove(ticket)
-        return f"/{self._secret}/"
+            used = {each for each in self._tickets if _is_same(each, ticket)}
+            self._tickets -= used
+        return f"/{self._secret}/" if used else None
 
     def is_allowed(self, secret: str) -> bool:
         """Return whether a request holds the secret of the address."""
-        return secrets.compare_digest(secret.encode(), self._secret.encode())
+        return _is_same(secret, self._secret)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._first.store.address} at {self.url}>"
+        return f"<{type(self).__name__} of {self._first.store.address} on port {self._server.server_port}>"
 
     def _repr_html_(self) -> str:
         url = html.escape(self.url)
@@ -198,9 +197,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with a file of the page, or with voxels."""
-        port = self.server.server_port
-        if self.headers.get("Host") not in {f"127.0.0.1:{port}", f"localhost:{port}"}:
+        names = {f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")}
+        if self.headers.get("Host") not in names:
             self._send(HTTPStatus.FORBIDDEN, "text/plain", b"asked under another name than this server's own")
+            return
+        if self.headers.get("Origin") not in {None, *(f"http://{name}" for name in names)}:
+            self._send(HTTPStatus.FORBIDDEN, "text/plain", b"asked by a page of another site")
             return
         url = urlsplit(self.path)
         first, _, name = url.path.removeprefix("/").partition("/")
@@ -288,6 +290,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
         """Keep quiet: the terminal belongs to the user."""
+
+
+def _is_same(given: str, secret: str) -> bool:
+    """Compare a text with a secret in a time that does not depend on how much is right."""
+    return secrets.compare_digest(given.encode(), secret.encode())
 
 
 def is_notebook() -> bool:

@@ -133,7 +133,7 @@ def test_refuse_answers_before_the_body_is_sent(server: MockServer) -> None:
     server.faults.add(Fault("refuse"))
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
-        head = f"POST /api/node/{server.uuid}/{WRITE} HTTP/1.1\r\nHost: x\r\nContent-Length: 65536\r\n\r\n"
+        head = f"POST /api/node/{server.uuid}/{WRITE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65536\r\n\r\n"
         connection.sendall(head.encode())
         with connection.makefile("rb") as stream:
             answer = stream.read()

@@ -25,7 +25,7 @@ def dial(server: MockServer) -> socket.socket:
 
 
 def head(method: str, path: str, *lines: str) -> bytes:
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *lines, "", ""]).encode()
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
 
 
 def test_requests_are_written_down(client: PlainClient) -> None:

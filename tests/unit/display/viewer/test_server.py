@@ -145,6 +145,41 @@ def test_another_name_for_this_machine_is_refused(viewer: Viewer, host: str) -> 
     assert b"uint16" not in answer.body
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://127.0.0.1:PORT", 200),
+        ("http://localhost:PORT", 200),
+        ("https://127.0.0.1:PORT", 403),
+        ("http://127.0.0.1:9", 403),
+        ("https://evil.example", 403),
+        ("null", 403),
+    ],
+)
+@pytest.mark.parametrize("path", ["volume", "once/TICKET"])
+def test_a_page_of_another_site_is_refused(viewer: Viewer, origin: str, status: int, path: str) -> None:
+    viewer._tickets.add("TICKET")
+    address = urlsplit(viewer.url)
+    connection = http.client.HTTPConnection(address.netloc, timeout=10)
+    where = f"/{path}" if path.startswith("once") else f"{address.path}{path}"
+    connection.request("GET", where, headers={"Origin": origin.replace("PORT", str(address.port))})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    assert answer.status == (303 if path.startswith("once") and status == 200 else status)
+    assert ("TICKET" in viewer._tickets) == (status == 403 or path == "volume")
+
+
+def test_the_secret_is_in_no_log_referrer_or_repr(
+    viewer: Viewer, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("DEBUG")
+    policies = {ask(viewer, path).headers["Referrer-Policy"] for path in ("/", "/view.js", "/volume", "/nothing")}
+    secret = urlsplit(viewer.url).path.strip("/")
+    assert policies == {"no-referrer"}
+    assert secret not in repr(viewer) + caplog.text + "".join(capfd.readouterr())
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_nothing_is_written(viewer: Viewer, method: str) -> None:
     assert ask(viewer, "/plane?axis=z&at=0", method).status == 501

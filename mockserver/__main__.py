@@ -97,6 +97,7 @@ def _parser(prog: str) -> Parser:
         "The mock is as strict as the real server.",
         epilog=EXAMPLE.format(prog=prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 takes a free one; default: 8000")
     parser.add_argument("--folder", help="folder that keeps everything between runs")

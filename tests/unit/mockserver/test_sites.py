@@ -118,7 +118,7 @@ def test_the_admin_token_comes_from_a_file_or_the_environment(tmp_path: Path, wa
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--admin-token", "sesame"], "--admin-token"),
+        (["--admin-token", "sesame"], "unrecognized arguments"),
         (["--admin-token-file", "/nothing/here"], "No such file"),
         (["--admin-token-file", os.devnull], "expected a token"),
     ],

@@ -154,15 +154,12 @@ class Channel:
         return Box((self.number, *given.start), (self.number + 1, *given.stop))
 
     def _read(self, selection: Selection) -> Any:
-        whole, axis = selection.in_channel(self.number)
-        voxels = np.squeeze(self._read_whole(whole), axis)
+        whole = selection.in_channel(self.number)
+        voxels = np.squeeze(self._read_whole(whole), whole.hidden)
         return voxels[()] if selection.is_scalar else voxels
 
     def _write(self, selection: Selection, values: object) -> None:
-        whole, axis = selection.in_channel(self.number)
-        if axis and np.ndim(values):  # type: ignore[arg-type]
-            values = np.expand_dims(np.broadcast_to(np.asarray(values), selection.shape), axis)
-        self._write_whole(whole, values)
+        self._write_whole(selection.in_channel(self.number), values)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:

@@ -6,6 +6,7 @@ so its rules hold by construction.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import math
 from collections.abc import Callable, Sequence
@@ -70,11 +71,14 @@ class Selection:
         nothing, but separates index arrays: numpy moves the axis of ``vol[[1, 2], ..., [3, 4]]`` to the front.
     points : Listed or Masked, optional
         The coordinates of all index arrays and masks together.
+    hidden : int, optional
+        An axis of the result that whoever gave the key does not know: the channel of `in_channel`.
     """
 
     box: Box
     where: tuple[range | int | Scattered | EllipsisType | None, ...]
     points: Points | None = None
+    hidden: int | None = None
 
     @classmethod
     def of_box(cls, box: Box) -> Selection:
@@ -133,13 +137,34 @@ class Selection:
             return Selection.of_box(self.box), self.in_box
         return self, lambda voxels: voxels
 
-    def in_channel(self, number: int) -> tuple[Selection, int]:
-        """Return the same voxels of a volume with a channel in front, and which axis of its result is the channel."""
+    def in_channel(self, number: int) -> Selection:
+        """Return the same voxels of a volume with a channel in front; the axis of the channel is hidden."""
         box = Box((number, *self.box.start), (number + 1, *self.box.stop))
         points = None if self.points is None else self.points.behind(1)
         whole = Selection(box, (range(number, number + 1), *self.where), points)
         # index arrays that are parted put their axes in front of the channel
-        return whole, 0 if points is None or whole._points_axis else len(points.shape)
+        hidden = 0 if points is None or whole._points_axis else len(points.shape)
+        return dataclasses.replace(whole, hidden=hidden)
+
+    def broadcast(self, values: NDArray[Any]) -> NDArray[Any]:
+        """View values in the shape of the result, as numpy does: leading axes of length 1 may go.
+
+        Raises
+        ------
+        VoxelsMismatchError
+            With both shapes, without the hidden axis.
+        """
+        shape = tuple(n for axis, n in enumerate(self.shape) if axis != self.hidden)
+        surplus = max(0, values.ndim - len(shape))
+        try:
+            if any(n != 1 for n in values.shape[:surplus]):
+                raise ValueError
+            spread = np.broadcast_to(values.reshape(values.shape[surplus:]) if surplus else values, shape)
+        except ValueError:
+            raise VoxelsMismatchError(
+                f"write voxels: an array of shape {values.shape} does not fit what is assigned to, of shape {shape}"
+            ) from None
+        return spread if self.hidden is None else np.expand_dims(spread, self.hidden)
 
     def shaped_as(self, shape: Sequence[int]) -> Selection:
         """Select the same voxels in a result of this shape, which differs by axes of length 1; points stay as they are.

@@ -56,25 +56,6 @@ def castable(values: object, dtype: np.dtype[Any], casting: Casting) -> NDArray[
     return array
 
 
-def broadcast(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """View an array in the shape of what is assigned to, as numpy does: leading axes of length 1 may go.
-
-    Raises
-    ------
-    VoxelsMismatchError
-        With both shapes.
-    """
-    surplus = max(0, array.ndim - len(shape))
-    try:
-        if any(n != 1 for n in array.shape[:surplus]):
-            raise ValueError
-        return np.broadcast_to(array.reshape(array.shape[surplus:]) if surplus else array, shape)
-    except ValueError:
-        raise VoxelsMismatchError(
-            f"write voxels: an array of shape {array.shape} does not fit what is assigned to, of shape {shape}"
-        ) from None
-
-
 def _integers(values: object, array: NDArray[Any]) -> NDArray[Any] | None:
     """Return Python's integers, of which numpy made floats or objects because no dtype of its own holds them all."""
     if array.dtype.kind not in "fO" or not isinstance(values, (int, list, tuple)):

@@ -27,7 +27,7 @@ from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.arrays import ArrayStore, Sliceable
 from pyvolume.stores.base import VoxelStore, unmasked
 from pyvolume.stores.locks import Locks, process_locks
-from pyvolume.transfer.casting import Casting, broadcast, castable, check_casting
+from pyvolume.transfer.casting import Casting, castable, check_casting
 from pyvolume.transfer.checks import check_inside, check_size, new_array
 from pyvolume.transfer.grid import aligned, cut, parts_of, unit_grid
 from pyvolume.transfer.known import Known
@@ -239,7 +239,7 @@ class Transfer:
             self._check_dropped(array, selection)
         check_size(selection.size, array.dtype)
         simple, view = selection.simplified()
-        array = view(broadcast(array, selection.shape))
+        array = view(selection.broadcast(array))
         self._write(simple, lambda part: array[part.place], operation)
 
     def _check_dropped(self, array: NDArray[Any], selection: Selection) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from peers import Case, agree, cases, check, documented, volume_of
 
 import pyvolume
+from pyvolume.indexing.channel import Channel
 
 
 class Zero:
@@ -246,7 +248,11 @@ GROWING = [
 ]
 
 
-def compare(case: Case, volume: pyvolume.Volume) -> None:
+def channel_of(array: NDArray[Any]) -> Channel:
+    return pyvolume.from_array(array.copy(order="F"), "xyzt"[: array.ndim]).channel(0)
+
+
+def compare(case: Case, volume: pyvolume.Volume | Channel) -> None:
     ours, theirs = case.outcome(volume), case.outcome(case.array)
     kind = type(theirs) if isinstance(theirs, Exception) else np.ndarray
     check(case, ours, theirs, same=agree(ours, theirs) and isinstance(ours, kind) == isinstance(theirs, kind))
@@ -255,6 +261,11 @@ def compare(case: Case, volume: pyvolume.Volume) -> None:
 @pytest.mark.parametrize("case", READS + WRITES, ids=str)
 def test_a_volume_does_what_numpy_does(case: Case) -> None:
     compare(case, volume_of(case.array))
+
+
+@pytest.mark.parametrize("case", READS + WRITES, ids=str)
+def test_a_channel_does_what_numpy_does(case: Case) -> None:
+    compare(case, channel_of(case.array))
 
 
 PARTS: list[Any] = [
@@ -279,11 +290,12 @@ OTHERS: list[Any] = [(...,), (None,), (-1,), ([1],), ([True],), ()]
 
 @pytest.mark.parametrize("place", [0, 2, 3])
 @pytest.mark.parametrize("shape", [FOUR, (3, 0, 5, 6)], ids=str)
-def test_multidim(shape: tuple[int, ...], place: int) -> None:
+@pytest.mark.parametrize("new", [volume_of, channel_of])
+def test_multidim(new: Callable[[NDArray[Any]], Any], shape: tuple[int, ...], place: int) -> None:
     around: list[Any] = [[(slice(None),), (0,)], [*((part,) for part in PARTS), ()], *[[(slice(None),), (0,)]] * 2]
     around[place] = OTHERS
     array, expected = ramp(shape), ramp(shape)
-    volume, written = volume_of(array), volume_of(array)
+    volume, written = new(array), new(array)
     for parts in itertools.product(*around):
         key = sum(parts, ())
         case = Case("test_multidim", shape, key)

@@ -125,9 +125,7 @@ class Call:
             patience = max(patience, FIRST_WAIT)
         left = min(patience, self.deadline_left())
         if isinstance(error, BusyError) and error.retry_after is not None:
-            seconds = error.retry_after
-        else:
-            seconds = min(self._jitter(0, self.policy.longest_wait(attempts)), left)
+            seconds = max(seconds, error.retry_after)
         # an attempt at the deadline would have no time, and would hide why the one before it failed
         if left <= 0 or seconds > left or seconds >= self.deadline_left():
             self._give_up(error, attempts)

@@ -40,8 +40,8 @@ class RetryPolicy:
 
     A call gives up `patience` seconds after its last progress, never while bytes arrive. The first retry follows within
     4 ms, also if the first attempt took longer than the patience. The wait before each further retry is random, uniform
-    in ``[0, interval]``; the upper end doubles with each retry up to `max_interval`. A ``Retry-After`` of the server is
-    honoured.
+    in ``[0, interval]``; the upper end doubles with each retry up to `max_interval`. A ``Retry-After`` of the server
+    makes a wait longer, never shorter.
 
     Parameters
     ----------

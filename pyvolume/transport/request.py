@@ -107,7 +107,7 @@ def default_refusal(request: Request, status: int, headers: Mapping[str, str], t
 
 def _seconds(retry_after: str | None) -> float | None:
     """Read a ``Retry-After`` in seconds; a date is left to the ordinary waits."""
-    return float(retry_after) if retry_after is not None and retry_after.strip().isdigit() else None
+    return float(retry_after) if retry_after is not None and retry_after.strip().isdecimal() else None
 
 
 class Body:

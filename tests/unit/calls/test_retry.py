@@ -230,10 +230,11 @@ def test_retry_after_is_waited_for_exactly() -> None:
     assert clock.waits == [37]
 
 
-def test_a_retry_after_of_zero_is_a_wait_of_zero() -> None:
+def test_a_retry_after_of_zero_for_ever_makes_no_wait_shorter() -> None:
     clock = FakeClock()
-    call_of(clock).attempt(Server(clock, [busy(retry_after=0)]), retry_answers=True)
-    assert clock.waits == [0]
+    with pytest.raises(BusyTimeoutError, match="gave up after 9 attempts"):
+        call_of(clock, patience=60).attempt(Server(clock, for_ever(lambda: busy(retry_after=0))), retry_answers=True)
+    assert clock.waits[:7] == [0.004, 1, 2, 4, 8, 16, 20]
 
 
 def test_a_retry_after_beyond_the_patience_is_given_up_at_once() -> None:

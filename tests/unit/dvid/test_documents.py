@@ -396,7 +396,14 @@ def test_a_missing_admin_token_names_the_option() -> None:
 
 @pytest.mark.parametrize(
     ("headers", "retry_after"),
-    [({}, None), ({"Retry-After": "7"}, 7.0), ({"Retry-After": "0"}, 0.0), ({"Retry-After": "Wed, 21 Oct 2026"}, None)],
+    [
+        ({}, None),
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "0"}, 0.0),
+        ({"Retry-After": "Wed, 21 Oct 2026"}, None),
+        ({"Retry-After": "\xb2"}, None),
+        ({"Retry-After": "-1"}, None),
+    ],
 )
 def test_retry_after_is_read_in_seconds(headers: dict[str, str], retry_after: float | None) -> None:
     error = refused(503, "busy", headers)

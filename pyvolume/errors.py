@@ -198,10 +198,15 @@ class TooLargeError(RefusedError):
 
 
 class BusyError(RefusedError):
-    """The server is busy; `retry_after` is the number of seconds to wait, where the server says it."""
+    """The server is busy; `retry_after` is the number of seconds to wait, where the server says it.
+
+    `unstarted` says that the server itself has refused to begin, so that nothing has happened. A proxy in between can
+    answer with the same status while the server is at work.
+    """
 
     retryable = True
     retry_after: float | None = None
+    unstarted: bool = False
 
 
 class BusyTimeoutError(BusyError, TimeoutError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 KINDS = frozenset({
     "busy", "refuse", "error", "truncate", "reset", "close", "stall", "slow", "short", "long", "html", "redirect",
-    "garbage", "lost",
+    "garbage", "lost", "gateway",
 })  # fmt: skip
 
 
@@ -30,6 +30,8 @@ class Fault:
             The request is not carried out; the connection is reset or closed instead of an answer.
         ``lost``
             The request is carried out; the connection is reset instead of an answer.
+        ``gateway``
+            The request is carried out; instead of the answer `status` comes with the page of a proxy.
         ``stall``
             No answer until the client disconnects or the server closes.
         ``truncate``
@@ -51,7 +53,7 @@ class Fault:
     path : str
         Regular expression for the whole path, with or without the query.
     status : int
-        Status of ``error``.
+        Status of ``error`` and ``gateway``.
     text : str, optional
         Text of ``error``, ``busy`` and ``refuse``.
     retry_after : float, optional

@@ -116,9 +116,9 @@ def _with_retry_after(answer: Answer, fault: Fault) -> Answer:
     return replace(answer, headers=(*answer.headers, ("Retry-After", f"{fault.retry_after:g}")))
 
 
-def _page(_shared: Shared, _: Fault) -> Answer:
+def _page(status: int) -> Answer:
     data = PAGE.encode()
-    return Answer(200, "text/html", (data,), len(data))
+    return Answer(status, "text/html", (data,), len(data))
 
 
 def _redirect(_shared: Shared, _: Fault) -> Answer:
@@ -168,7 +168,7 @@ def _long(answer: Answer, fault: Fault) -> Answer:
 WAYS: Mapping[str, Serve] = {
     "busy": _instead(_busy),
     "error": _instead(_error),
-    "html": _instead(_page),
+    "html": _instead(lambda _shared, _fault: _page(200)),
     "redirect": _instead(_redirect),
     "refuse": _refuse,
     "reset": _without_answer(lambda channel: channel.abort()),
@@ -178,6 +178,7 @@ WAYS: Mapping[str, Serve] = {
     "garbage": _after_body(lambda channel: channel.send_pieces([GARBAGE])),
     "truncate": _truncate,
     "slow": _slow,
+    "gateway": _with_body(lambda _, fault: _page(fault.status)),
     "short": _with_body(_short),
     "long": _with_body(_long),
 }

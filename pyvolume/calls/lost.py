@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from pyvolume.errors import LockedError, MetadataError, RefusedError, StoreError
+from pyvolume.errors import BusyError, LockedError, MetadataError, RefusedError, StoreError, TransportError
 
 T = TypeVar("T")
 
@@ -46,7 +46,9 @@ def once(ask: Callable[[], T], look: Callable[[], T | None], doubt: str | None =
 
 
 def _may_be_done(error: StoreError) -> bool:
-    """Whether the server may have carried out a request; a 503, 400 or 404 means that it has not."""
-    if isinstance(error, RefusedError):
-        return error.status is not None and error.status >= 500 and error.status != 503
-    return True
+    """Whether the server may have carried out a request; a 400 or 404 means that it has not."""
+    if isinstance(error, BusyError) and error.unstarted:
+        return False
+    if isinstance(error, TransportError) and error.unreached:
+        return False
+    return not isinstance(error, RefusedError) or (error.status is not None and error.status >= 500)

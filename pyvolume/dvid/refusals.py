@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pyvolume.dvid.auth import token_advice
 from pyvolume.errors import (
     AmbiguousError,
+    BusyError,
     ExistsError,
     ForbiddenError,
     LockedError,
@@ -48,13 +49,19 @@ MEANINGS: tuple[tuple[str, type[RefusedError], str], ...] = (
     (r"user .* is not authorized", ForbiddenError, "the user of this token may not do that"),
 )
 
+UNSTARTED = re.compile(r"Server already running \d+ throttled operations|DVID server is unavailable\.")
+"""DVID's own texts with status 503, sent before it does anything."""
+
 
 def refusal(request: Request, status: int, headers: Mapping[str, str], text: str) -> RefusedError:
     """Tell what an error status of DVID means."""
     kind, meaning = _meaning(status, text)
     if kind is None:
         reason = " ".join(_without_path(text).split())
-        return default_refusal(request, status, headers, reason).with_facts(detail=text)
+        error = default_refusal(request, status, headers, reason).with_facts(detail=text)
+        if isinstance(error, BusyError) and status == 503 and UNSTARTED.match(text):
+            error.with_facts(unstarted=True)
+        return error
     reason = _without_path(text.partition("\n")[0])  # some texts go on with what went wrong afterwards
     facts: dict[str, object] = {"action": request.action, "status": status, "reason": reason, "detail": text}
     if kind is LockedError:

@@ -325,13 +325,12 @@ def _without(secrets: Mapping[str, str], text: bytes) -> bytes:
 
 
 def _not_to_be_repeated(error: StoreError) -> StoreError:
-    """Let only a 503 and a refused port be tried again: after them, nothing has happened on the server."""
-    is_unreached = isinstance(error, TransportError) and error.unreached
-    if not error.retryable or is_unreached or (isinstance(error, BusyError) and error.status == 503):
-        return error
-    if isinstance(error, BusyError) and error.status == 429:
-        return error.with_facts(retryable=False)
-    return error.as_uncertain()
+    """Let only be tried again what has not happened on the server."""
+    if isinstance(error, TransportError):
+        return error if error.unreached else error.as_uncertain()
+    if isinstance(error, BusyError) and not error.unstarted:
+        return error.with_facts(retryable=False) if error.status == 429 else error.as_uncertain()
+    return error
 
 
 def _two_timeouts(timeout: object) -> tuple[float, float]:

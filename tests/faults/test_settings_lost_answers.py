@@ -37,11 +37,11 @@ def is_done(repo: Repo, endpoint: str) -> bool:
 
 
 def add(server: MockServer, endpoint: str, kind: str, times: int = 1) -> None:
-    server.faults.add(Fault(kind, times=times, method="POST", path=f"/api/repo/.*/{endpoint}"))
+    server.faults.add(Fault(kind, times=times, method="POST", path=f"/api/repo/.*/{endpoint}", status=503))
 
 
 @each_change
-@pytest.mark.parametrize("kind", ["lost", "truncate", "long"])
+@pytest.mark.parametrize("kind", ["lost", "truncate", "long", "gateway"])
 def test_a_lost_answer_is_looked_for(server: MockServer, repo: Repo, endpoint: str, kind: str) -> None:
     add(server, endpoint, kind)
     CHANGES[endpoint](repo)

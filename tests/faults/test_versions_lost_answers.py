@@ -125,6 +125,14 @@ def test_a_lost_answer_is_looked_for(server: MockServer, repo: Repo, endpoint: s
 
 
 @each_change
+@pytest.mark.parametrize("status", [502, 503])
+def test_what_a_gateway_hides_is_looked_for(server: MockServer, repo: Repo, endpoint: str, status: int) -> None:
+    before = add(server, endpoint, "gateway", status=status)
+    CHANGES[endpoint](repo)
+    assert (asked(server, endpoint) - before, state(repo)) == (1, after(endpoint))
+
+
+@each_change
 @pytest.mark.parametrize("kind", ["reset", "close", "stall", "garbage"])
 def test_what_did_not_happen_is_an_error(server: MockServer, repo: Repo, endpoint: str, kind: str) -> None:
     before = add(server, endpoint, kind)
@@ -167,8 +175,8 @@ def test_busy_and_then_lost_is_done_once(server: MockServer, repo: Repo, endpoin
     assert (asked(server, endpoint) - before, state(repo)) == (3, after(endpoint))
 
 
-@pytest.mark.parametrize("endpoint", ["commit", "newversion", "branch", "tag", "merge"])
-@pytest.mark.parametrize(("status", "error"), [(504, StoreError), (500, RefusedError)])
+@each_change
+@pytest.mark.parametrize(("status", "error"), [(504, StoreError), (503, StoreError), (500, RefusedError)])
 def test_a_gateway_that_gave_up_is_not_asked_again(
     server: MockServer, repo: Repo, endpoint: str, status: int, error: type[StoreError]
 ) -> None:

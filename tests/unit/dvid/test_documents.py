@@ -361,6 +361,22 @@ def test_only_a_busy_server_is_asked_again(status: int, retryable: bool) -> None
     assert refused(status, "some text").retryable == retryable
 
 
+@pytest.mark.parametrize(
+    ("status", "text", "unstarted"),
+    [
+        (503, "Server already running 1 throttled operations (max = 1)\n\n", True),
+        (503, "DVID server is unavailable.\n", True),
+        (503, "<html>DVID server is unavailable.</html>", False),
+        (503, "", False),
+        (502, "DVID server is unavailable.\n", False),
+    ],
+)
+def test_only_dvid_itself_says_that_it_has_not_begun(status: int, text: str, unstarted: bool) -> None:
+    error = refused(status, text)
+    assert isinstance(error, errors.BusyError)
+    assert error.unstarted == unstarted
+
+
 def test_facts_of_a_refusal_are_attributes() -> None:
     text = f"invalid data instance name {PATH}"
     error = refused(400, text)

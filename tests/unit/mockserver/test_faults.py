@@ -117,6 +117,15 @@ def test_html_is_a_page_with_status_200(client: PlainClient) -> None:
     assert (reply.status, reply.headers["content-type"], reply.body[:15]) == (200, "text/html", b"<!DOCTYPE html>")
 
 
+def test_gateway_answers_for_a_server_that_has_done_it(client: PlainClient) -> None:
+    server = client.server
+    server.faults.add(Fault("gateway", status=504))
+    path = f"/api/node/{server.uuid}/note"
+    reply = client.ask("POST", path, b'{"note": "done"}')
+    assert (reply.status, reply.body[:15]) == (504, b"<!DOCTYPE html>")
+    assert b"done" in client.ask("GET", path).body
+
+
 def test_redirect_points_elsewhere(client: PlainClient) -> None:
     client.server.faults.add(Fault("redirect"))
     reply = client.at("GET", READ)

@@ -8,7 +8,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn, Protocol, TypeVar
 
 from pyvolume.calls.retry import FIRST_WAIT, RetryPolicy, RetryWait
@@ -84,6 +84,7 @@ class Call:
         self._cancelled = threading.Event()
         self._held: dict[threading.Lock, Held] = {}
         self._bells: dict[threading.Lock, None] = {}
+        self._cuts: dict[object, Callable[[], None]] = {}
         self._began = self._last_progress = self._clock.now()
 
     def attempt(self, once: Callable[[Exchange], T], *, retry_answers: bool) -> T:
@@ -124,6 +125,7 @@ class Call:
             # a silent server or a busy machine can make one attempt longer than the patience
             patience = max(patience, FIRST_WAIT)
         left = min(patience, self.deadline_left())
+        seconds = min(self._jitter(0, self.policy.longest_wait(attempts)), left)
         if isinstance(error, BusyError) and error.retry_after is not None:
             seconds = max(seconds, error.retry_after)
         # an attempt at the deadline would have no time, and would hide why the one before it failed
@@ -175,6 +177,8 @@ class Call:
     def cancel(self) -> None:
         """Let every attempt and every wait of this call end, and give back what it holds at once."""
         self._cancelled.set()
+        for cut in list(self._cuts.values()):
+            cut()
         for hold in list(self._held):
             self.give_back(hold)
         for bell in list(self._bells):
@@ -195,6 +199,31 @@ class Call:
         slots = self._held.pop(hold, None)
         if slots is not None:
             slots.give_back(hold)
+
+    @contextlib.contextmanager
+    def cutting(self, cut: Callable[[], None]) -> Iterator[float]:
+        """Call `cut` in another thread when the call is cancelled, or its deadline passes, before the block ends.
+
+        The block gets the seconds until the deadline.
+
+        Raises
+        ------
+        TransportError
+            If that has happened already.
+        """
+        key, alarm = object(), None
+        try:
+            self._cuts[key] = cut
+            left = self.remaining()
+            if left < threading.TIMEOUT_MAX:
+                alarm = threading.Timer(left, cut)
+                alarm.daemon = True
+                alarm.start()
+            yield left
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+            self._cuts.pop(key, None)
 
     def wait_until(self, bell: threading.Lock, ready: Callable[[], bool]) -> float:
         """Wait until another thread of this process lets the call go on, and return the seconds waited.

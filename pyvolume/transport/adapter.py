@@ -13,8 +13,10 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.response import HTTPResponse
 
 from pyvolume.model.secret import Secret
+from pyvolume.transport.line import Line, Lines, discard_unsent
 from pyvolume.transport.request import Body
 
 POOL_SIZE = 16
@@ -63,9 +65,10 @@ class PatientAdapter(HTTPAdapter):
     """
 
     def __init__(self, silence: float, pool_size: int = POOL_SIZE) -> None:
+        self.lines = Lines()
         self._pools = {
-            "http": functools.partial(PatientHTTPPool, silence=silence),
-            "https": functools.partial(PatientHTTPSPool, silence=silence),
+            "http": functools.partial(PatientHTTPPool, silence=silence, lines=self.lines),
+            "https": functools.partial(PatientHTTPSPool, silence=silence, lines=self.lines),
         }
         super().__init__(pool_connections=4, pool_maxsize=pool_size)
 
@@ -85,11 +88,24 @@ class _LastReader(io.BufferedReader):
     """Reads one answer, and shuts the socket down if bytes are left when the answer has ended.
 
     They would be lost with this reader, and what follows them would be taken for the next answer.
+
+    Attributes
+    ----------
+    in_head : bool
+        Whether the head of the answer has not ended yet.
     """
 
     def __init__(self, stream: io.RawIOBase, connected: socket.socket) -> None:
         super().__init__(stream)
+        self.in_head = False
         self._connected = connected
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        # http.client would take the end of the connection for the end of the head
+        if self.in_head and not line.endswith(b"\n") and len(line) != size:
+            raise http.client.IncompleteRead(line)
+        return line
 
     def close(self) -> None:
         if not self.closed:
@@ -106,18 +122,24 @@ class FinalResponse(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = _LastReader(self.fp.detach(), sock)
+        self.fp = self._reader = _LastReader(self.fp.detach(), sock)
+        self._heads = 0
 
     def begin(self) -> None:
         """Read the status line and the headers."""
         super().begin()
-        skipped = 0
         while 100 <= self.status < 200:
-            skipped += 1
-            if skipped > MAX_INTERIM:
-                raise http.client.HTTPException(f"more than {MAX_INTERIM} interim answers")
             self.headers = None  # type: ignore[assignment]
             super().begin()
+        self._reader.in_head = False
+
+    def _read_status(self) -> tuple[str, int, str]:
+        if self._heads > MAX_INTERIM:
+            raise http.client.HTTPException(f"more than {MAX_INTERIM} interim answers")
+        self._heads += 1
+        status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+        self._reader.in_head = True
+        return status
 
 
 class PatientHTTPConnection(HTTPConnection):
@@ -125,15 +147,30 @@ class PatientHTTPConnection(HTTPConnection):
 
     response_class = FinalResponse
 
-    def __init__(self, *args: Any, silence: float, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, silence: float, lines: Lines, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._silence = silence
+        self._lines = lines
+        self._line = Line()
+        self._twin: socket.socket | None = None
+        self._waits = False
         self._body: Body | None = None
         self._secret_query = ""
 
+    def _new_conn(self) -> socket.socket:
+        self.sock = super()._new_conn()
+        # a TLS handshake takes the connection away from its object
+        self._twin = self.sock.dup()
+        self._lines.line.hold(self._twin)
+        return self.sock
+
     def connect(self) -> None:
         """Connect, and send under the limit for silence."""
-        super().connect()
+        try:
+            super().connect()
+        finally:
+            if self._twin is not None:
+                self._twin.close()
         self.sock.settimeout(self._silence)
         if UNSENT_OPTION is not None:
             with contextlib.suppress(OSError):
@@ -149,7 +186,24 @@ class PatientHTTPConnection(HTTPConnection):
         self._secret_query = headers.pop(SECRET_QUERY, "")
         if self.sock is None:  # before the head is made: the traceback of a failure to connect holds nothing of it
             self.connect()
+        self._line.release()
+        self._line = self._lines.line
+        self._line.hold(self.sock)
+        self._waits = True
         super().request(method, url, body, headers, **kwargs)
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        """Receive the head of the answer."""
+        response = super().getresponse()
+        self._waits = False
+        return response
+
+    def close(self) -> None:
+        """Close the connection; nothing more of a request without an answer is sent."""
+        if self._waits and self.sock is not None:
+            discard_unsent(self.sock)
+        self._waits = False
+        super().close()
 
     def send(self, data: Any) -> None:
         """Send the head, or a chunk of a body."""
@@ -181,7 +235,7 @@ class PatientHTTPSConnection(PatientHTTPConnection, HTTPSConnection):
 
 
 class PatientHTTPPool(HTTPConnectionPool):
-    """Connections to one host; `silence` comes to each of them among its keywords."""
+    """Connections to one host; `silence` and `lines` come to each of them among its keywords."""
 
     ConnectionCls = PatientHTTPConnection
 

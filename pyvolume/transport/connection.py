@@ -18,7 +18,15 @@ from pyvolume.calls.call import Call, Exchange
 from pyvolume.calls.processes import OfProcess
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.calls.slots import Slots
-from pyvolume.errors import AnswerError, BusyError, ClosedError, ForbiddenError, StoreError, TransportError
+from pyvolume.errors import (
+    AnswerError,
+    BusyError,
+    ClosedError,
+    ForbiddenError,
+    RefusedError,
+    StoreError,
+    TransportError,
+)
 from pyvolume.model import arguments
 from pyvolume.model.arguments import brief
 from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
@@ -247,20 +255,32 @@ class Connection:
                 with hold:
                     exchange.take(self._slots, hold)
                     return self._once(request, receive, call, exchange)
-            except StoreError as error:
-                raise error if request.repeatable else _not_to_be_repeated(error) from error.__cause__
             finally:
                 call.give_back(hold)
 
         return call.attempt(once, retry_answers=request.is_read)
 
     def _once(self, request: Request, receive: Callable[[Answer], T], call: Call, exchange: Exchange) -> T:
-        left, (connect, silence), auth = call.remaining(), self._settings.timeout, self._settings.auth
+        with translated(request.action, self.url):
+            sender = self._open_sender()
+        with sender.new_line() as line, call.cutting(line.cut) as left:
+            try:
+                result = self._converse(request, receive, sender, left, exchange)
+                if line.is_cut:  # what ended there may have been taken for the end of the answer
+                    call.remaining()
+            except StoreError as error:
+                found = _ended(call, error)
+                raise found if request.repeatable else _not_to_be_repeated(found) from error.__cause__
+        return result
+
+    def _converse(
+        self, request: Request, receive: Callable[[Answer], T], sender: Sender, left: float, exchange: Exchange
+    ) -> T:
+        (connect, silence), auth = self._settings.timeout, self._settings.auth
         timeout = (min(connect, left), min(silence, left))
         body = None if request.upload is None else Body(request.upload, exchange.sent, timeout[1])
         _log.debug("%s %s%s", request.method, self.url, request.path)
         with translated(request.action, self.url, answered=self._has_answered):
-            sender = self._open_sender()
             added = NOTHING if auth is None else auth.apply(request)
             headers = {**request.headers, **added.headers}
             outgoing = Outgoing(request.method, _target(request, added), body, headers, added.secrets)
@@ -322,6 +342,15 @@ def _without(secrets: Mapping[str, str], text: bytes) -> bytes:
         parameter = urllib.parse.urlencode([secret]).encode()
         text = text.replace(parameter, parameter.partition(b"=")[0] + f"={HIDDEN}".encode())
     return text
+
+
+def _ended(call: Call, error: StoreError) -> StoreError:
+    """Return why a call has ended, if it has, in place of what its attempt found there."""
+    try:
+        call.remaining()
+    except TransportError as reason:
+        return error if isinstance(error, RefusedError) else reason
+    return error
 
 
 def _not_to_be_repeated(error: StoreError) -> StoreError:

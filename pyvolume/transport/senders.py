@@ -15,6 +15,7 @@ from requests.cookies import extract_cookies_to_jar, get_cookie_header
 from pyvolume.model.secret import Secret
 from pyvolume.transport.adapter import SECRET_QUERY, PatientAdapter
 from pyvolume.transport.answer import Received
+from pyvolume.transport.line import FoundLine, Line
 from pyvolume.transport.request import Body
 
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"pyvolume requests/{requests.__version__}"}
@@ -59,6 +60,9 @@ class Outgoing:
 class Sender(Protocol):
     """What sends requests to one server; safe to share between threads."""
 
+    def new_line(self) -> Line:
+        """Return the line of the attempt that this thread begins."""
+
     def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
         """Send a request, and receive the head of its answer."""
 
@@ -88,6 +92,7 @@ class OwnSender:
             self._session.mount(scheme, adapter)
         template = self._session.prepare_request(requests.Request("GET", url, headers=HEADERS))
         settings = _settings(self._session, url, verify)
+        self._lines = adapter.lines
         pool: Any = adapter.get_connection_with_tls_context(template, **settings)
         adapter.cert_verify(pool, url, settings["verify"], settings["cert"])  # type: ignore[no-untyped-call]
         # behind a proxy the request line holds the whole url
@@ -95,6 +100,10 @@ class OwnSender:
         self._url, self._template, self._pool, self._retries = url, template, pool, adapter.max_retries
         # a .netrc file can have given a password
         self._headers = {name: Secret(value) for name, value in template.headers.items()}
+
+    def new_line(self) -> Line:
+        self._lines.line = line = Line()
+        return line
 
     def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
         headers = self._headers | outgoing.headers
@@ -149,6 +158,9 @@ class GivenSender:
         self._session = session
         # requests looks through every environment variable, for each request
         self._settings = _settings(session, url, verify)
+
+    def new_line(self) -> Line:
+        return FoundLine()
 
     def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
         url, secrets = self._url + outgoing.target, dict(outgoing.secrets)

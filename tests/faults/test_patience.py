@@ -20,6 +20,7 @@ from pyvolume.calls.retry import RetryWait
 from pyvolume.errors import StoreError, TransportError
 from pyvolume.transport.adapter import UNSENT_OPTION, PatientHTTPConnection
 from pyvolume.transport.answer import WINDOW, Answer, Received
+from pyvolume.transport.line import Lines
 from pyvolume.transport.request import Body, Request, Upload
 
 READ = Request("read", "GET", "/")
@@ -178,7 +179,7 @@ class SlowSocket:
 def test_a_slow_line_is_not_silent_while_bytes_leave(most: int) -> None:
     body, moved = bytes(range(256)) * 10, list[int]()
     line: Any = SlowSocket(most)
-    connection = PatientHTTPConnection("host", timeout=5, silence=120)
+    connection = PatientHTTPConnection("host", timeout=5, silence=120, lines=Lines())
     connection.sock = line
     views = [memoryview(body)[:1000], memoryview(body)[1000:]]
     upload = Body(Upload(len(body), lambda: views), moved.append, 30)
@@ -214,7 +215,7 @@ def test_a_cancelled_call_sends_nothing_of_a_body() -> None:
     line: Any = SlowSocket(10)
     call = Call(RetryPolicy())
     call.cancel()
-    connection = PatientHTTPConnection("host", silence=120)
+    connection = PatientHTTPConnection("host", silence=120, lines=Lines())
     connection.sock = line
     with pytest.raises(StoreError, match="cancelled"):
         connection.request("POST", "/", Body(Upload.of(b"x"), Exchange(call).sent, 30), {"Content-Length": "1"})
@@ -230,7 +231,7 @@ def test_cancelling_ends_an_upload_between_two_parts() -> None:
         call.remaining()
 
     line: Any = SlowSocket(10)
-    connection = PatientHTTPConnection("host", silence=120)
+    connection = PatientHTTPConnection("host", silence=120, lines=Lines())
     connection.sock = line
     with pytest.raises(StoreError, match="cancelled"):
         connection.request("POST", "/", Body(Upload.of(bytes(1000)), report, 30), {"Content-Length": "1000"})

@@ -339,6 +339,18 @@ INTERIM = {
 }
 
 
+@pytest.mark.parametrize("cut", [9, 20, -2, -4])
+def test_a_head_that_breaks_off_is_no_answer(cut: int) -> None:
+    """http.client takes the end of the connection for the end of the head, and the write for done."""
+    head = b"HTTP/1.1 200 OK\r\nDate: today\r\n\r\n"
+    with (
+        ScriptedServer([head[:cut]], closing=[0]) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+        pytest.raises(TransportError, match="may have been carried out"),
+    ):
+        connection.exchange(COMMIT, Answer.read, connection.new_call())
+
+
 @pytest.mark.parametrize("interim", INTERIM)
 def test_interim_answers_are_skipped(interim: str) -> None:
     answers = [INTERIM[interim] + answer(bytes([number]) * len(BODY), OCTETS) for number in range(1, 5)]
@@ -357,9 +369,10 @@ def test_an_error_behind_an_interim_answer_is_an_error() -> None:
         connection.exchange(COMMIT, Answer.read, connection.new_call())
 
 
-def test_interim_answers_without_end_are_an_error() -> None:
+@pytest.mark.parametrize("interim", ["continue", "processing"])
+def test_interim_answers_without_end_are_an_error(interim: str) -> None:
     with (
-        ScriptedServer([INTERIM["processing"] * 5000] * 1000, closing=range(1000)) as server,
+        ScriptedServer([INTERIM[interim] * 5000] * 1000, closing=range(1000)) as server,
         pyvolume.Connection(server.url, retry=QUICK) as connection,
         pytest.raises(TransportError, match="interim"),
     ):

@@ -121,7 +121,12 @@ def _info_of(connection: Connection, prefix: str, action: str, call: Call | None
 
 def _with_hint(error: NotFoundError, name: str, repos: Mapping[str, dict[str, Any]]) -> NotFoundError:
     """Return the error with a sentence that tells what is missing, and what has a similar name."""
-    hinted = _hint_of_branch(name, repos) or hint(name, names_like(name, repos))
+    fronts = _fronts_of_branches(repos)
+    names = names_like(name, repos)
+    best = nearest(name, [*names, *sorted(fronts)])[:1]
+    hinted = (
+        _hint_of_branch(best[0], fronts[best[0]], len(repos)) if best and best[0] not in names else hint(name, names)
+    )
     error.args = (f"{error.action}: no version and no repository has this name; {hinted}",)
     return error
 
@@ -138,20 +143,20 @@ def names_like(name: str, repos: Mapping[str, dict[str, Any]]) -> list[str]:
     ]
 
 
-def _hint_of_branch(name: str, repos: Mapping[str, dict[str, Any]]) -> str:
-    """Return what to say of the name of a branch that lacks its colon; nothing if no branch has a similar name."""
-    found = {
-        (node.get("Branch") or MASTER, repo.get("Alias") or root[:8])
-        for root, repo in repos.items()
-        for node in repo["DAG"]["Nodes"].values()
-    }
-    near = nearest(name, sorted({branch for branch, _ in found}))
-    fronts = sorted(front for branch, front in found if branch in near[:1])
-    if not fronts:
-        return ""
+def _fronts_of_branches(repos: Mapping[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """Return for each branch the names of the repositories that have it."""
+    found: dict[str, set[str]] = {}
+    for root, repo in repos.items():
+        for node in repo["DAG"]["Nodes"].values():
+            found.setdefault(node.get("Branch") or MASTER, set()).add(repo.get("Alias") or root[:8])
+    return {branch: sorted(fronts) for branch, fronts in found.items()}
+
+
+def _hint_of_branch(branch: str, fronts: Sequence[str], repositories: int) -> str:
+    """Return what to say of the name of a branch that lacks its colon."""
     if len(fronts) > 1:
-        return f"a branch is named with its repository, as in '{fronts[0]}:{near[0]}'"
-    return f"did you mean the branch '{'' if len(repos) == 1 else fronts[0]}:{near[0]}'?"
+        return f"a branch is named with its repository, as in '{fronts[0]}:{branch}'"
+    return f"did you mean the branch '{'' if repositories == 1 else fronts[0]}:{branch}'?"
 
 
 def _only_info(connection: Connection, action: str, call: Call | None) -> RepoInfo:

@@ -114,6 +114,13 @@ class TestBranches:
         assert ":master'" in sentence(lambda: pyvolume.open(url, connection=dvid.connection))
 
 
+class TestTags:
+    def test_a_tag_is_nearer_than_the_branch_that_the_server_makes_for_it(self, repo: Repo) -> None:
+        tag = f"raw-{next(_numbers):03}-brain"
+        repo.root.tag(tag)
+        assert f"did you mean {tag!r}?" in sentence(lambda: repo.version(f"{tag}s"))
+
+
 class TestCosts:
     @pytest.fixture
     def mock(self) -> MockServer:

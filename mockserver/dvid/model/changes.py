@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
 
@@ -19,8 +19,8 @@ from mockserver.dvid.model.volumes import Volume
 from mockserver.dvid.wire.geometry import Box
 from mockserver.dvid.wire.images import through_jpeg
 from mockserver.dvid.wire.octets import as_bytes
-from mockserver.http.messages import Refused
-from mockserver.journal import Journal
+from mockserver.http.messages import Declined, Refused
+from mockserver.journal import Body, Journal, NotKeptError, UnwritableError
 
 Fill = Callable[[memoryview], None]
 
@@ -57,7 +57,7 @@ class Where:
 
 
 class Changes:
-    """Carries out changes one at a time; if there is a journal, each change is written to it first.
+    """Carries out changes one at a time; if there is a journal, it has each change first.
 
     Parameters
     ----------
@@ -69,8 +69,12 @@ class Changes:
         self.repositories = Repositories()
         self._journal = journal
         self._lock = threading.RLock()
-        for operation, arguments in journal.changes() if journal else ():
-            self._replay(operation, arguments)
+        if journal is not None:
+            try:
+                journal.changes(self._replay)
+            except BaseException:
+                journal.close()
+                raise
 
     def make(self, operation: str, **arguments: Any) -> None:
         """Carry out one of `OPERATIONS`; the arguments are plain JSON values.
@@ -79,22 +83,26 @@ class Changes:
         ------
         Refused
             If the operation is not possible. What it changed before the refusal stays, also after a restart.
+        Declined
+            If the change cannot be kept; it is not carried out.
         """
-        with self._lock:
-            if self._journal:
-                self._journal.append(operation, arguments)
-            OPERATIONS[operation](self.repositories, **arguments)
+        with self._lock, self._kept(operation, arguments) as keep:
+            try:
+                OPERATIONS[operation](self.repositories, **arguments)
+            except Refused:
+                keep()
+                raise
 
     def write(self, where: Where, fill: Fill) -> None:
         """Store all voxels that `fill` gives, in wire order, or none of them."""
         if self._journal is None:
             self._publish(where, self._stage(where, fill))
             return
-        with self._journal.new_body() as (body, file):
-            staged = self._stage(where, _copying(fill, file))
-        with self._lock:
-            self._journal.append("write", {**asdict(where), "body": body})
-            self._publish(where, staged)
+        with _declining(), self._journal.new_body() as body:
+            staged = self._stage(where, _copying(fill, body))
+            body.sync()
+            with self._lock, self._kept("write", {**asdict(where), "body": body.name}):
+                self._publish(where, staged)
 
     def adopt(self, uuid: str, name: str, array: NDArray[Any]) -> None:
         """Create an instance from a channel-first array; its extents are the shape of the array."""
@@ -118,6 +126,15 @@ class Changes:
         if self._journal:
             self._journal.close()
 
+    @contextmanager
+    def _kept(self, operation: str, arguments: dict[str, Any]) -> Iterator[Callable[[], None]]:
+        """Keep a change while it is carried out, unless an error comes; give a function that keeps it all the same."""
+        if self._journal is None:
+            yield lambda: None
+            return
+        with _declining(), self._journal.change(operation, arguments) as keep:
+            yield keep
+
     def _stage(self, where: Where, fill: Fill) -> Layer:
         volume, _ = self.repositories.at(where.uuid, where.name, Volume)
         staged = volume.voxels.stage(where.box, fill) if min(where.shape) > 0 else {}
@@ -138,18 +155,32 @@ class Changes:
     def _replay(self, operation: str, arguments: dict[str, Any]) -> None:
         if operation == "write":
             assert self._journal is not None
-            with self._journal.read_body(arguments.pop("body")) as file:
-                where = Where(**arguments)
+            body = arguments.pop("body")
+            where = Where(**arguments)
+            with self._journal.read_body(body, self._bytes_of(where)) as file:
                 self._publish(where, self._stage(where, _filling(file)))
             return
         with suppress(Refused):  # the first time it was refused, too
             OPERATIONS[operation](self.repositories, **arguments)
 
+    def _bytes_of(self, where: Where) -> int:
+        volume, _ = self.repositories.at(where.uuid, where.name, Volume)
+        return volume.voxels.voxel_bytes * where.box.size if min(where.shape) > 0 else 0
 
-def _copying(fill: Fill, file: BinaryIO) -> Fill:
+
+@contextmanager
+def _declining() -> Iterator[None]:
+    """Answer what cannot be kept."""
+    try:
+        yield
+    except NotKeptError as error:
+        raise Declined(400 if isinstance(error, UnwritableError) else 500, str(error)) from error
+
+
+def _copying(fill: Fill, body: Body) -> Fill:
     def fill_and_copy(view: memoryview) -> None:
         fill(view)
-        file.write(view)
+        body.write(view)
 
     return fill_and_copy
 

@@ -57,7 +57,7 @@ def decode(data: bytes) -> Any:
     """Parse a whole body, like Go's ``json.Unmarshal``."""
     text = data.decode(errors="replace")
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_float=Number, parse_int=_whole)
+        return _in_unicode(json.loads(text, parse_constant=_no_constant, parse_float=Number, parse_int=_whole))
     except RecursionError:
         raise Refused(_too_deep(text)) from None
     except json.JSONDecodeError as error:
@@ -71,11 +71,23 @@ def decode_first(data: bytes) -> Any:
         return None
     decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=Number, parse_int=_whole)
     try:
-        return decoder.raw_decode(text)[0]
+        return _in_unicode(decoder.raw_decode(text)[0])
     except RecursionError:
         raise Refused(_too_deep(text)) from None
     except json.JSONDecodeError as error:
         raise Refused(_complaint(text, error, at_end="unexpected EOF")) from None
+
+
+def _in_unicode(value: Any) -> Any:
+    """Return a value without lone surrogates, which JSON can escape; like Go, with U+FFFD in their place."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return [_in_unicode(each) for each in value]
+        case dict():
+            return {_in_unicode(key): _in_unicode(each) for key, each in value.items()}
+    return value
 
 
 def _whole(text: str) -> int | Number:

@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
+import random
+import re
+import resource
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from plain_client import PlainClient, talking_to
 
@@ -162,9 +171,11 @@ def test_a_change_that_a_crash_cut_short_is_forgotten(folder: Path, array: NDArr
         assert server.voxels("gray", CHILD)[0, 32, 0, 0] == 8
 
 
-def start(folder: Path) -> tuple[subprocess.Popen[str], str]:
+def start(folder: Path, **options: Any) -> tuple[subprocess.Popen[str], str]:
     command = [sys.executable, "-m", "mockserver", "--port", "0", "--folder", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3], **options
+    )
     assert process.stdout is not None
     return process, process.stdout.readline().strip()
 
@@ -242,3 +253,191 @@ def test_a_header_that_a_crash_cut_short_is_completed(tmp_path: Path, array: NDA
     MockServer({"gray": array}, folder=tmp_path).close()
     with reopened(tmp_path) as (server, _):
         np.testing.assert_array_equal(server.voxels("gray"), array, strict=True)
+
+
+def talking_to_url(url: str) -> AbstractContextManager[PlainClient]:
+    server: Any = SimpleNamespace(url=url, uuid=ROOT)
+    return talking_to(server)
+
+
+def everything(client: PlainClient, versions: list[str]) -> list[tuple[int, bytes]]:
+    """Ask for all that a folder keeps."""
+    paths = ["/api/repos/info"]
+    for version in versions:
+        node = f"/api/node/{version}"
+        paths += [f"{node}/{word}" for word in ("note", "log", "roi/roi", "roi/info", "keyvalue/keys", "gray/info")]
+        paths += [f"{node}/keyvalue/keyrangevalues/%00/%F4%8F%BF%BF?tar=true", f"{node}/keyvalue/tags"]
+        paths += [f"{node}/gray/raw/0_1_2/64_64_64/{offset}" for offset in ("0_0_0", "-64_0_0")]
+    answers = [client.ask("GET", path) for path in paths]
+    # the real server does not keep the number of the next mutation to the unit either
+    return [(each.status, re.sub(rb'MutationID":\d+', b"", each.body)) for each in answers]
+
+
+LARGE = b"9" * 5000
+ABSURD = [
+    LARGE, b"-" + LARGE, b"1e999", b"1e-999", b"0.1", b"-1", b"NaN", b"Infinity", b"null", b"true", b"[]", b"{}",
+    b'""', b'"' + LARGE + b'"', b'"-1"', b'"NaN"', b'"1e999"', b'"0,0,0"', b'"1,2"', b'"\\ud800"', b'"\\udcff"',
+    b'"\xff"', b'"\\u0000"', b'"a/b"', b'"' + b"x" * 70_000 + b'"', b"[" * 5000, b'[["a"]]', b"[[1,2,3,4]]",
+    b"[[0,0,1,0]]", b"[2147483647,-2147483648,1e9]", b'{"a":"b"}', b'{"":""}', b'"master"', b'"conflict-free"',
+    f'["{ROOT}","{CHILD}"]'.encode(), f'"{ROOT}"'.encode(), b'"uint8blk"', b'"keyvalue"', b'"roi"', b'"fresh"',
+]  # fmt: skip
+FIELDS = {
+    "/api/repos": ["alias", "description", "root", "passcode"],
+    f"/api/repo/{ROOT}/info": ["alias", "description"],
+    f"/api/repo/{ROOT}/log": ["log"],
+    f"/api/repo/{ROOT}/merge": ["mergeType", "parents", "note"],
+    f"/api/repo/{CHILD}/instance": [
+        "typename", "dataname", "Background", "VoxelSize", "VoxelUnits", "BlockSize", "MinPoint", "MaxPoint",
+        "ScaleLevel", "Compression", "Checksum", "Versioned", "Tags", "GridStore", "anything",
+    ],
+    **{f"/api/node/{CHILD}/{word}": ["note", "log", "uuid", "branch", "tag"] for word in
+       ("note", "log", "commit", "newversion", "branch", "tag")},
+    f"/api/node/{CHILD}/keyvalue/tags": ["a", "\\ud800"],
+    f"/api/node/{CHILD}/gray/extents": ["MinPoint", "MaxPoint"],
+}  # fmt: skip
+WHOLE = [f"/api/node/{CHILD}/{path}" for path in (
+    "gray/resolution", "gray/extents", "roi/roi", "keyvalue/keyvalues", "keyvalue/key/%00", "keyvalue/key/%FF",
+    "keyvalue/key/%ED%A0%80", f"keyvalue/key/{'k' * 4000}", "gray/raw/0_1_2/32_32_32/0_0_0",
+    f"gray/raw/0_1_2/32_32_32/{'9' * 5000}_0_0", "gray/raw/0_1_2/32_32_32/2147483616_0_0", "gray/blocks/0_0_0/1",
+    f"gray/blocks/0_0_0/{'9' * 5000}", "gray/raw/0_1_2/0_32_32/0_0_0", "gray/raw/0_1_2/-32_-32_32/0_0_0",
+)]  # fmt: skip
+values = st.sampled_from(ABSURD)
+
+
+def sent(path: str) -> st.SearchStrategy[tuple[str, bytes]]:
+    """Give requests to a path: some right fields, and some absurd ones."""
+    right = {"typename": b'"uint8blk"', "dataname": b'"new"', "mergeType": b'"conflict-free"', "note": b'"n"'}
+    fields = {name: st.one_of(st.just(right[name]), values) if name in right else values for name in FIELDS[path]}
+    bodies = st.fixed_dictionaries({}, optional=fields).map(
+        lambda found: b"{%s}" % b",".join(b'"%s":%s' % (name.encode(), value) for name, value in found.items())
+    )
+    return st.tuples(st.just(path), bodies)
+
+
+posts = st.one_of(
+    st.sampled_from(list(FIELDS)).flatmap(sent),
+    st.tuples(st.sampled_from(WHOLE), st.one_of(values, st.just(block(3)), st.just(bytes(32**3)))),
+)
+
+
+@given(requests=st.lists(posts, min_size=5, max_size=40))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_change_however_absurd_makes_a_folder_unopenable(
+    tmp_path_factory: pytest.TempPathFactory, requests: list[tuple[str, bytes]]
+) -> None:
+    folder = tmp_path_factory.mktemp("absurd") / "volumes"
+    arrays = {"gray": np.ones((1, 32, 32, 32), np.uint8)}
+    with MockServer(arrays, root=ROOT, folder=folder) as server, talking_to(server) as client:
+        client.at("POST", "commit", {})
+        client.at("POST", "newversion", {"uuid": CHILD})
+        for typename in ("keyvalue", "roi"):
+            client.ask("POST", f"/api/repo/{CHILD}/instance", {"typename": typename, "dataname": typename})
+        for path, body in requests:
+            client.ask("POST", path, body)
+        before = everything(client, [ROOT, CHILD])
+    with reopened(folder) as (_, client):
+        assert everything(client, [ROOT, CHILD]) == before
+
+
+@pytest.mark.parametrize("damage", ["shorter", "longer", "missing"])
+def test_a_body_that_is_not_as_it_was_written_is_named(folder: Path, damage: str) -> None:
+    body = max((folder / "voxels").iterdir())
+    content = body.read_bytes()
+    body.unlink()
+    if damage != "missing":
+        body.write_bytes(content[:-1] if damage == "shorter" else content + b"x")
+    with pytest.raises(OSError, match=re.escape(str(body))):
+        MockServer(folder=folder)
+    process, url = start(folder)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, url, said.count("\n"), str(body) in said) == (1, "", 1, True)
+    body.write_bytes(content)
+    with reopened(folder) as (server, _):
+        assert server.voxels("gray", CHILD)[0, 32, 0, 0] == 7
+
+
+def test_a_line_that_is_not_as_it_was_written_is_named(folder: Path) -> None:
+    journal = folder / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    for damaged in (b"\0" * 20 + b"\n", b'{"operation": "explode", "arguments": {}}\n', b"[]\n"):
+        journal.write_bytes(b"".join([*lines[:2], damaged, *lines[3:]]))
+        with pytest.raises(OSError, match=r"line 3 of .*journal\.jsonl cannot be carried out"):
+            MockServer(folder=folder)
+        assert journal.read_bytes().splitlines(keepends=True)[2] == damaged
+
+
+def test_what_a_full_disk_refused_is_not_there_and_the_rest_is(tmp_path: Path) -> None:
+    limit = 300_000
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    folder = tmp_path / "volumes"
+    begin(folder)
+    bodies = set((folder / "voxels").iterdir())
+    process, url = start(folder, preexec_fn=limited)
+    kept = {}
+    with process, talking_to_url(url) as client:
+        node = f"/api/node/{ROOT}"
+        for key in range(12):
+            value = bytes([key]) * 50_000
+            if client.ask("POST", f"{node}/keyvalue/key/{key}", value).status == 200:
+                kept[str(key)] = value
+            assert client.ask("POST", f"{node}/keyvalue/key/small{key}", b"x").status in {200, 500}
+        refused = client.ask("POST", f"{node}/gray/raw/0_1_2/64_64_64/0_0_0", bytes([1]) * (2 * 64**3))
+        assert (refused.status, b"cannot be kept: File too large" in refused.body) == (500, True)
+        before = everything(client, [ROOT])
+        process.kill()
+    assert 1 < len(kept) < 12
+    assert set((folder / "voxels").iterdir()) == bodies
+    with reopened(folder) as (_, client):
+        assert everything(client, [ROOT]) == before
+        for name, value in kept.items():
+            assert client.ask("GET", f"/api/node/{ROOT}/keyvalue/key/{name}").body == value
+
+
+def test_what_was_answered_before_a_kill_at_any_moment_is_there(tmp_path: Path) -> None:
+    folder, moments = tmp_path / "volumes", random.Random(5)
+    begin(folder)
+    answered: dict[str, bytes] = {}
+    for _ in range(4):
+        process, url = start(folder)
+        enough = threading.Event()
+        with process:
+            threads = [threading.Thread(target=write_on, args=(url, first, answered, enough)) for first in range(2)]
+            for thread in threads:
+                thread.start()
+            enough.wait(60)
+            threading.Event().wait(moments.random() / 20)
+            process.kill()
+            for thread in threads:
+                thread.join(60)
+        with reopened(folder) as (_, client):
+            for path, body in list(answered.items()):
+                found = client.ask("GET", f"/api/node/{ROOT}/{path}").body
+                assert found in {body, after(body)}, path
+                answered[path] = found
+
+
+def begin(folder: Path) -> None:
+    arrays = {"gray": np.zeros((1, 64, 64, 64), np.uint16)}
+    with MockServer(arrays, root=ROOT, folder=folder) as server, talking_to(server) as client:
+        client.ask("POST", f"/api/repo/{ROOT}/instance", {"typename": "keyvalue", "dataname": "keyvalue"})
+
+
+def write_on(url: str, first: int, answered: dict[str, bytes], enough: threading.Event) -> None:
+    """Write a value and a block again and again, each one more than before, until the server is killed."""
+    paths = [f"keyvalue/key/{first}", f"gray/raw/0_1_2/32_32_32/{32 * first}_0_0"]
+    with talking_to_url(url) as client, contextlib.suppress(OSError, http.client.HTTPException):
+        for count in range(50_000):
+            for path, body in zip(paths, (b"%d" % count, block(count)), strict=True):
+                if client.ask("POST", f"/api/node/{ROOT}/{path}", body).status == 200:
+                    answered[path] = body
+            if count >= 3:
+                enough.set()
+
+
+def after(body: bytes) -> bytes:
+    """Return what is written after a body: its request may have come without an answer."""
+    is_block = len(body) == len(block(0))
+    return block(int(np.frombuffer(body, "u2")[0]) + 1) if is_block else b"%d" % (int(body) + 1)

@@ -86,8 +86,9 @@ def _index_array(item: object) -> NDArray[Any] | int:
         raise SelectionError(f"key: a ragged list is no index: {brief(item)}") from None
     if not array.size and not isinstance(item, np.ndarray):
         array = array.astype(np.intp)  # numpy makes floats of an empty list
-    if array.dtype == object and array.size and all(isinstance(each, int) for each in array.flat):
-        raise SelectionError(f"key: index {max(array.flat, key=abs)} is out of bounds")
+    farthest = _farthest(array)
+    if abs(farthest) > np.iinfo(np.intp).max:
+        raise SelectionError(f"key: index {farthest} is out of bounds")
     if array.dtype.kind not in "biu":
         if array.ndim:
             raise SelectionError(f"key: index arrays hold integers or booleans, not {array.dtype}")
@@ -95,11 +96,16 @@ def _index_array(item: object) -> NDArray[Any] | int:
             "key: an index must be an integer, a slice, '...', None, or an array of integers or booleans, "
             f"not {brief(item)}"
         )
-    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.intp).max:
-        raise SelectionError(f"key: index {array.max()} is out of bounds")
     if array.dtype == bool:
         return array
     return array.astype(np.intp) if array.ndim else int(array)
+
+
+def _farthest(array: NDArray[Any]) -> int:
+    """Return the integer with the highest absolute value where it may not fit an index."""
+    if array.dtype == object:
+        return max((each for each in array.flat if isinstance(each, int)), key=abs, default=0)
+    return int(array.max(initial=0)) if array.dtype.kind == "u" else 0
 
 
 def clipped(item: Any, axis: int, size: int, dim: str = "") -> Where:

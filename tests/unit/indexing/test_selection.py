@@ -161,6 +161,7 @@ def test_a_key_is_refused_exactly_where_numpy_refuses_it(key: Any) -> None:
         (2**200, "index 1606938.* is out of bounds"),
         ([0, -(2**200)], "index -1606938.* is out of bounds"),
         ([[0, 1], [0]], "ragged list"),
+        (np.array([0, 1], object), "hold integers or booleans, not object"),
         ([0.5], "hold integers or booleans, not float64"),
         (np.array([]), "hold integers or booleans, not float64"),
         (["a"], "hold integers or booleans"),

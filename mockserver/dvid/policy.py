@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from urllib.parse import urlsplit
 
@@ -33,9 +33,9 @@ class Policy:
         Origins whose web pages may send requests, ``*`` for all. With `jwt_secret`, domains such as ``janelia.org``.
     """
 
-    admin_token: str | None = None
+    admin_token: str | None = field(default=None, repr=False)
     read_only: bool = False
-    jwt_secret: str | None = None
+    jwt_secret: str | None = field(default=None, repr=False)
     cors: tuple[str, ...] = ()
 
     def is_admin(self, query: Mapping[str, str], _: Message) -> bool:

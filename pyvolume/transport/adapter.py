@@ -77,9 +77,10 @@ class PatientAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Make the pool manager for connections through a proxy."""
-        manager = super().proxy_manager_for(*args, **kwargs)
+        proxy = Secret(proxy)  # its url can hold a password
+        manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = self._pools
         return manager
 
@@ -220,7 +221,7 @@ class PatientHTTPConnection(HTTPConnection):
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         """Make the request line, with the secrets in its query."""
         query = Secret(f"{'&' if '?' in url else '?'}{self._secret_query}" if self._secret_query else "")
-        super().putrequest(method, Secret(url + query), *args, **kwargs)
+        super().putrequest(method, url + query, *args, **kwargs)
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
         """Send the head; the frames that hold it, with its secrets, are left out of the traceback of an error."""

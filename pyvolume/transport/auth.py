@@ -25,6 +25,11 @@ class Additions:
         Headers, such as ``Authorization``. They show in no log, no error and no traceback.
     secrets : mapping
         Parameters of the query that show there neither; without a session of the user only.
+
+    Raises
+    ------
+    ValueError
+        If a header has characters that are not printable ASCII.
     """
 
     query: Mapping[str, str] = field(default_factory=dict)
@@ -35,6 +40,8 @@ class Additions:
         for name in ("headers", "secrets"):
             hidden = {key: Secret(value) for key, value in getattr(self, name).items()}
             object.__setattr__(self, name, hidden)  # it is frozen
+        for name, value in self.headers.items():
+            _check(value, f"the header {name}")
 
 
 class Auth(Protocol):
@@ -114,6 +121,11 @@ def bearer_headers(token: Secret) -> dict[str, str]:
     ValueError
         If the token cannot be in a header.
     """
-    if not (token.isascii() and token.isprintable()):  # the HTTP library would show the token in its error
-        raise ValueError("connect: expected a token of printable ASCII characters")
+    _check(token, "a token")
     return {"Authorization": Secret(f"Bearer {token}")}
+
+
+def _check(value: str, what: str) -> None:
+    """Refuse what cannot be in a header: the HTTP library would show it in its error."""
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(f"connect: expected {what} of printable ASCII characters")

@@ -12,14 +12,19 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 import pytest
+import requests
 import urllib3
+from conformance_stores import in_pieces
+from numpy.typing import NDArray
 from scripted import ScriptedServer, answer
 
 import pyvolume
+from mockserver import Fault, MockServer
 from pyvolume.dvid import Identity, general
-from pyvolume.errors import AnswerError, StoreError, TransportError
+from pyvolume.errors import AnswerError, ForbiddenError, StoreError, TransportError
+from pyvolume.model.secret import Secret
 from pyvolume.transport.answer import Answer
-from pyvolume.transport.auth import BearerToken
+from pyvolume.transport.auth import Additions, BearerToken
 from pyvolume.transport.request import Request, Upload
 
 BEARER, ADMIN = "b3arer-of-mine", "adm1n&token"
@@ -94,14 +99,13 @@ def test_no_failure_tells_a_token(failure: str, caplog: pytest.LogCaptureFixture
     assert found_in(str(pickle.dumps(caught.value))) == []
 
 
-@pytest.mark.parametrize("proxied", [False, True], ids=["server", "proxy"])
-def test_a_refused_port_tells_no_token(proxied: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("proxy", ["", f"http://me:{BEARER}@NOBODY", f"gopher://me:{BEARER}@NOBODY"])
+def test_a_refused_port_tells_no_token(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    if proxied:
-        monkeypatch.setenv("no_proxy", "")
-        monkeypatch.setenv("http_proxy", nobody.replace("//", f"//me:{BEARER}@"))
-    url = "http://far.example" if proxied else nobody
+        nobody = f"127.0.0.1:{taken.getsockname()[1]}"
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("http_proxy", proxy.replace("NOBODY", nobody))
+    url = "http://far.example" if proxy else nobody
     with (
         pyvolume.Connection(url, auth=IDENTITY, retry=ONCE) as connection,
         pytest.raises(TransportError) as caught,
@@ -159,7 +163,8 @@ OPENS: dict[str, Callable[[str], object]] = {
     "a line break": lambda _: Identity(token=f"{BEARER}\n"),
     "an admin token with a line break": lambda _: Identity(admin_token=f"{ADMIN}\n"),
     "a letter that no header holds": lambda url: pyvolume.open(f"dvid://{url}/:master/gray", token=f"{BEARER}→"),
-    "of another library": lambda _: BearerToken(f"{BEARER}\n"),
+    "a bearer with a line break": lambda _: BearerToken(f"{BEARER}\n"),
+    "a header of another library": lambda _: Additions(headers={"X-Key": Secret(f"{BEARER}\n")}),
 }
 
 
@@ -179,12 +184,14 @@ def elsewhere() -> Iterator[ScriptedServer]:
         yield server
 
 
+@pytest.mark.parametrize("own", [True, False], ids=["own session", "given session"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_takes_no_token_to_another_server(status: int, elsewhere: ScriptedServer) -> None:
+def test_a_redirect_takes_no_token_to_another_server(status: int, own: bool, elsewhere: ScriptedServer) -> None:
     reply = answer(b"", f"Location: {elsewhere.url}/api/repos", status=f"{status} Moved")
     with (
         ScriptedServer([reply]) as server,
-        pyvolume.Connection(server.url, auth=IDENTITY, retry=ONCE) as connection,
+        requests.Session() as session,
+        pyvolume.Connection(server.url, auth=IDENTITY, retry=ONCE, session=None if own else session) as connection,
         pytest.raises(AnswerError, match=f"{status} to {elsewhere.url}"),
     ):
         create(connection)
@@ -220,3 +227,30 @@ def test_what_holds_tokens_shows_none() -> None:
         shown = [IDENTITY, IDENTITY.apply(Request("", "POST", "/", privileged=True)), dvid, dvid.connection, dvid.repos]
         assert found_in(f"{shown!r} {list(map(str, shown))}") == []
         assert found_in(str([pickle.dumps(each) for each in (IDENTITY, dvid.connection)])) == []
+
+
+@pytest.fixture
+def volume(array: NDArray[Any]) -> Iterator[pyvolume.Volume]:
+    """Give a volume that was opened with a token, moved in several pieces at once, whose server refuses voxels."""
+    with (
+        MockServer({"gray": array}, auth="token") as server,
+        pyvolume.Connection(server.url, auth=Identity(token=server.token()), retry=ONCE) as connection,
+    ):
+        server.faults.add(Fault("error", status=403, path=".*/raw/.*", times=None))
+        volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
+        yield in_pieces(volume, volume.nbytes // 8)
+
+
+def token_in(text: str) -> bool:
+    """Whether the head that all tokens of the mock server have is in a text."""
+    return "eyJ" in text
+
+
+def test_a_volume_and_its_failures_tell_no_token(volume: pyvolume.Volume) -> None:
+    with pytest.raises(ForbiddenError) as caught:
+        volume[...]
+    with pytest.raises(ForbiddenError) as written:
+        volume[:, 1:5] = 0
+    assert not token_in(told(caught.value, everywhere=True) + told(written.value, everywhere=True))
+    assert not token_in(f"{volume!r} {volume} {volume.store!r} {volume.describe()} {volume._repr_html_()}")
+    assert not token_in(str(pickle.dumps(volume)))

@@ -101,6 +101,7 @@ def test_scheme_host_and_port_say_where_a_token_goes(
     for name in ("PYVOLUME_URL", "PYVOLUME_TOKEN_HOST"):
         monkeypatch.setenv(name, named.get(name, ""))
     monkeypatch.setenv("PYVOLUME_TOKEN", TOKEN)
-    assert token_for(server, "PYVOLUME_TOKEN") == (TOKEN if goes else None)
+    token = token_for(server, "PYVOLUME_TOKEN")
+    assert (token, TOKEN in repr(token)) == (TOKEN if goes else None, False)
     said = why_withheld(server, "PYVOLUME_TOKEN")
     assert (said == "", "sesame" in said) == (goes, False)

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv$(if $(filter file,$(origin PYTHON)),,-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint docs bench coverage clean
+.PHONY: demo test lint docs bench torture coverage clean
 
 demo: $(VENV)/installed-demo
 	$(RUN) -m pyvolume.demo
@@ -24,6 +24,9 @@ docs: $(VENV)/installed-docs
 # all peers that can be installed take part after .venv/bin/pip install -e '.[bench-peers]'
 bench: $(VENV)/installed-bench
 	$(RUN) -m benchmarks $(OPTIONS)
+
+torture: $(VENV)/installed-test
+	PYTHONPATH=tests/support $(RUN) -m tests.torture $(OPTIONS)
 
 coverage: $(VENV)/installed-test
 	$(RUN) -m coverage erase

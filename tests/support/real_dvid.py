@@ -58,7 +58,7 @@ def running(folder: Path, settings: str = "", sections: str = "") -> Iterator[Re
     if url:
         yield RealDvid(url, os.environ.get("DVID_ADMIN_TOKEN"))
         return
-    http, rpc = _free_ports(2)
+    http, rpc = free_ports(2)
     configuration = folder / "dvid.toml"
     configuration.write_text(CONFIGURATION.format(http=http, rpc=rpc, settings=settings) + sections)
     environment = os.environ | {"DVID_ADMIN_TOKEN": ADMIN_TOKEN, "DVID_JWT_SECRET_KEY": JWT_SECRET}
@@ -75,7 +75,7 @@ def running(folder: Path, settings: str = "", sections: str = "") -> Iterator[Re
             process.kill()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

@@ -13,6 +13,7 @@ from pyvolume.errors import AnswerError, MetadataError
 from pyvolume.model import arguments
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.connection import Connection
+from pyvolume.transport.documents import JsonReader
 from pyvolume.transport.request import Request, Upload
 
 T = TypeVar("T")
@@ -84,6 +85,23 @@ def post_document(
         return connection.exchange(request, Answer.read, connection.new_call())
     except MetadataError as error:  # the change is made, whatever the answer is
         raise AnswerError(*error.args) from None
+
+
+def text_of(action: str, body: bytes, name: str) -> str:
+    """Return a text that the answer to a change holds.
+
+    Raises
+    ------
+    AnswerError
+        If it does not hold it.
+    """
+    try:
+        found = JsonReader(action, "", len(body)).document(body)[name]
+    except (AnswerError, MetadataError, LookupError, TypeError):
+        found = None
+    if not isinstance(found, str) or not found:
+        raise AnswerError(f"{action}: expected the {name} and found {body[:200]!r}", first_bytes=body[:200])
+    return found
 
 
 def post_empty(connection: Connection, action: str, path: str, document: Any, *, repeatable: bool = False) -> None:

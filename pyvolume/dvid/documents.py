@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ import numpy as np
 from pyvolume.dvid.address import check_name
 from pyvolume.dvid.extents import (
     DECLARED,
+    INT32,
     check_bounds,
     check_coordinates,
     declared_box,
@@ -23,6 +25,7 @@ from pyvolume.dvid.extents import (
 )
 from pyvolume.errors import MetadataError, UnsupportedError
 from pyvolume.model import arguments
+from pyvolume.model.arguments import brief
 from pyvolume.model.axes import are_dims
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -39,6 +42,9 @@ TYPENAMES = {
 
 DIMS = ("c", "x", "y", "z")
 """The axes of volumes that can be created."""
+
+MOST_BLOCK_VOXELS = 1 << 31
+"""The server holds a block in memory, and its requests are smaller."""
 
 LABEL_TYPES = ("labelblk", "labelarray", "labelmap")
 
@@ -145,11 +151,12 @@ def voxels_metadata(document: dict[str, Any], name: str, declared: Box | None = 
     values = properties["Values"]
     kinds = {value["DataType"] for value in values}
     if len(kinds) != 1:
-        raise UnsupportedError(f"open {name}: the channels of a voxel must be of one dtype, not {sorted(kinds)}")
+        found = brief(sorted(kinds))
+        raise UnsupportedError(f"open {name}: the channels of a voxel must be of one dtype, not {found}")
     dims = ("c", *(axis["Label"].lower() for axis in axes))
     if not are_dims(dims, len(axes) + 1):
         raise MetadataError(f"open {name}: the axes {dims} are not one letter each", path="$.Axes")
-    extents = _extents(document)
+    extents = _extents(document, name)
     return VoxelsMetadata(
         bounds=extents if declared is None else shown(extents, declared, block_shape(document, name)),
         dtype=_dtype(kinds.pop(), name),
@@ -160,7 +167,7 @@ def voxels_metadata(document: dict[str, Any], name: str, declared: Box | None = 
     )
 
 
-def _extents(document: dict[str, Any]) -> Box:
+def _extents(document: dict[str, Any], name: str) -> Box:
     """Read the extents; `Size` is a 32-bit integer that overflows where a volume is longer."""
     axes, properties = document["Axes"], document["Properties"]
     start = tuple(axis["Offset"] for axis in axes)
@@ -169,6 +176,12 @@ def _extents(document: dict[str, Any]) -> Box:
         stop = tuple(max(low, high + 1) for low, high in zip(start, last, strict=True))
     else:
         stop = tuple(low + max(0, axis["Size"]) for low, axis in zip(start, axes, strict=True))
+    for number, end in enumerate(stop):
+        if end > INT32.stop:
+            raise MetadataError(
+                f"open {name}: coordinates of DVID are 32-bit integers, and the axis {number} ends at {end}",
+                path=f"$.Axes[{number}].Size",
+            )
     return Box((0, *start), (len(properties["Values"]), *stop))
 
 
@@ -187,17 +200,19 @@ def block_shape(document: dict[str, Any], name: str) -> tuple[int, ...]:
             f"open {name}: a block of {len(blocks)} axes in a volume of {len(document['Axes'])}: {blocks}",
             path="$.Properties.BlockSize",
         )
+    if math.prod(blocks) > MOST_BLOCK_VOXELS:
+        raise MetadataError(
+            f"open {name}: a block has at most {MOST_BLOCK_VOXELS} voxels, not {'×'.join(map(str, blocks))}",
+            path="$.Properties.BlockSize",
+        )
     return tuple(blocks)
 
 
 def _dtype(name: str, instance: str) -> np.dtype[Any]:
-    try:
-        dtype = np.dtype(name)
-    except TypeError:
-        dtype = np.dtype(object)
-    if dtype.kind not in "biuf":
-        raise UnsupportedError(f"open {instance}: numpy has no voxels of type {name!r}")
-    return dtype.newbyteorder("<")
+    # numpy would read "f4,f4" as a structure, and "(9,)u1" as an array
+    if re.fullmatch(r"u?int(8|16|32|64)|float(16|32|64)|bool", name) is None:
+        raise UnsupportedError(f"open {instance}: numpy has no voxels of type {brief(name)}")
+    return np.dtype(name).newbyteorder("<")
 
 
 def typename_for(metadata: VoxelsMetadata) -> str:
@@ -247,10 +262,9 @@ def creation_document(
     action = f"create {name}"
     sides = arguments.each_of(block_shape, action, "block_shape")
     blocks = tuple(arguments.integer(side, action, "block_shape") for side in sides)
-    if len(blocks) != 3 or min(blocks) < 1:
-        raise MetadataError(f"create volume: block_shape must be three positive integers (x, y, z), not {blocks}")
-    if not all(math.isfinite(size) and size > 0 for size in metadata.resolution):
-        # one infinite resolution, and the server cannot list its repositories any more
+    _check_blocks(blocks)
+    if not all(2**-149 <= size < 2**128 for size in metadata.resolution):
+        # the server keeps 32 bits; one infinite resolution, and it cannot list its repositories any more
         raise MetadataError(f"create volume: a resolution is finite and above 0, not {metadata.resolution}")
     if any("," in unit for unit in metadata.units):
         raise MetadataError(f"create volume: a unit must hold no comma: {metadata.units}")
@@ -282,6 +296,13 @@ def creation_document(
     return document | {key: value for key, value in given.items() if value is not None}
 
 
+def _check_blocks(blocks: Sequence[int]) -> None:
+    if len(blocks) != 3 or min(blocks) < 1:
+        raise MetadataError(f"create volume: block_shape must be three positive integers (x, y, z), not {blocks}")
+    if math.prod(blocks) > MOST_BLOCK_VOXELS:
+        raise MetadataError(f"create volume: a block has at most {MOST_BLOCK_VOXELS} voxels, not {blocks}")
+
+
 def _check_jpeg(typename: str, blocks: Sequence[int]) -> None:
     """Refuse blocks that the server would accept for JPEG, and return as noise or zeros."""
     if typename not in {"uint8blk", "rgba8blk"}:
@@ -301,6 +322,15 @@ def _tags_text(tags: Mapping[str, str]) -> str:
     return ",".join(f"{name}={value}" for name, value in tags.items())
 
 
-def moment(text: str) -> datetime:
-    """Read a time of the server, which has nanoseconds; Python keeps microseconds."""
-    return datetime.fromisoformat(text)
+def moment(text: str, path: str) -> datetime:
+    """Read a time of the server, which has nanoseconds; Python keeps microseconds.
+
+    Raises
+    ------
+    MetadataError
+        For a time that no calendar has.
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise MetadataError(f"read versions: expected a time at {path} and found {brief(text)}", path=path) from None

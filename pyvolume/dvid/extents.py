@@ -70,12 +70,13 @@ def declared_box(tags: Mapping[str, str], channels: int, ndim: int) -> Box | Non
 
     An axis can have the length 0, which the extents of the server cannot say.
     """
-    point = "_".join(["(-?[0-9]+)"] * ndim)
+    point = "_".join(["(-?[0-9]{1,10})"] * ndim)
     match = re.fullmatch(f"{point}:{point}", tags.get(DECLARED, ""))
     if match is None:
         return None
     start, stop = tuple(map(int, match.groups()[:ndim])), tuple(map(int, match.groups()[ndim:]))
-    if start == stop or any(low > high for low, high in zip(start, stop, strict=True)):
+    pairs = list(zip(start, stop, strict=True))
+    if start == stop or any(not INT32.start <= low <= high <= INT32.stop for low, high in pairs):
         return None
     return Box((0, *start), (channels, *stop))
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import uuid as uuids
 from typing import Any
 
 from pyvolume.calls.lost import once
 from pyvolume.dvid.auth import sends, token_advice
-from pyvolume.dvid.client import get_document, post_document
+from pyvolume.dvid.client import get_document, post_document, text_of
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import read_info, read_repos
-from pyvolume.errors import AnswerError, ExistsError, ForbiddenError, NotFoundError
+from pyvolume.errors import ExistsError, ForbiddenError, NotFoundError
 from pyvolume.transport.connection import Connection
 
 __all__ = ["create_repo", "get_repos_info", "get_server_info", "get_server_types"]
@@ -95,7 +94,7 @@ def create_repo(
                 advice = token_advice("admin_token", sent=sends(connection.auth, "admin_token"))
                 error.args = (f"{action}: {advice}; or it is read-only ({error.reason})",)
             raise
-        return _root(action, body)
+        return Uuid(text_of(action, body, "root"))
 
     # only a uuid that was drawn here tells whose repository is there
     return once(create, lambda: Uuid(uuid) if root is None and _exists(connection, uuid) else None)
@@ -112,14 +111,6 @@ def _check_alias(connection: Connection, alias: str, action: str) -> None:
             "require_repo returns it, duplicate_alias=True creates another one",
             action=action,
         )
-
-
-def _root(action: str, body: bytes) -> Uuid:
-    try:
-        root: str = json.loads(body)["root"]
-    except (ValueError, KeyError, TypeError):
-        raise AnswerError(f"{action}: expected the uuid and found {body[:200]!r}", first_bytes=body[:200]) from None
-    return Uuid(root)
 
 
 def _exists(connection: Connection, uuid: str) -> bool:

@@ -7,7 +7,9 @@ it reads are checked for what the code needs, and unknown fields pass.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
+import math
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,9 @@ from pyvolume.errors import MetadataError
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
+
+MOST_ERRORS = 100
+"""The best message is looked for among the first errors of a document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,10 @@ class Schemas:
         """
         from jsonschema.exceptions import best_match
 
-        error = best_match(_validator(self, name).iter_errors(document))
+        try:
+            error = best_match(itertools.islice(_validator(self, name).iter_errors(document), MOST_ERRORS))
+        except RecursionError:  # a message shows what is wrong
+            raise MetadataError(f"{action}: the document breaks {name}, and is nested too deeply", path="$") from None
         if error is not None:
             path = error.json_path
             message = error.message if len(error.message) <= 300 else error.message[:300] + "…"
@@ -60,6 +68,19 @@ class Schemas:
 
 @functools.cache
 def _validator(schemas: Schemas, name: str) -> Validator:
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, validators
 
-    return Draft202012Validator(schemas.load(name))
+    checker = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
+    kind: Any = validators.extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
+    validator: Validator = kind(schemas.load(name))
+    return validator
+
+
+def _is_integer(_checker: object, value: object) -> bool:
+    """Whether a value is written as an integer: 1.0 is equal to one, and no index."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_checker: object, value: object) -> bool:
+    """Whether a value is a number; Python reads infinity and NaN, which JSON does not have."""
+    return _is_integer(_checker, value) or (isinstance(value, float) and math.isfinite(value))

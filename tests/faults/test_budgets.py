@@ -39,6 +39,16 @@ def test_opening_asks_for_the_version_and_two_documents(
     assert paths == ["info", "info", "metadata"]
 
 
+def test_opening_by_branch_asks_for_this_branch(server: MockServer, connection: pyvolume.Connection) -> None:
+    root = pyvolume.dvid.Server(connection).repos[server.uuid].root
+    root.commit()
+    root.branch("dev")
+    before = len(server.requests)
+    assert pyvolume.dvid.VoxelsAccessor(connection, f"{root.uuid[:9]}:dev", "gray").uuid == root.children()[0].uuid
+    asked = [record.path.split("?")[0].rsplit("/", 2)[1:] for record in server.requests[before:]][:3]
+    assert asked == [["branch-versions", "dev"], ["gray", "info"], ["gray", "metadata"]]
+
+
 @pytest.mark.parametrize(
     ("operate", "asked"),
     [

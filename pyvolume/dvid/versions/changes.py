@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import uuid as uuids
 from collections.abc import Callable, Sequence
@@ -10,13 +9,12 @@ from typing import Any, TypeVar
 
 from pyvolume.calls.lost import once
 from pyvolume.dvid.address import segment
-from pyvolume.dvid.client import post_document, post_empty
+from pyvolume.dvid.client import post_document, post_empty, text_of
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions.graph import MASTER, Graph, Node, Uuid
 from pyvolume.dvid.versions.lookup import read_graph, read_info, read_repos
 from pyvolume.errors import (
     AmbiguousError,
-    AnswerError,
     ExistsError,
     LockedError,
     MetadataError,
@@ -86,7 +84,9 @@ def tag(connection: Connection, uuid: str, name: str, note: str) -> Uuid:
         return made.uuid if made is not None and uuid in made.parents and made.locked else None
 
     document = _checked("dvid-tag-1", {"tag": name, "note": note}, action)
-    return once(lambda: _child(action, post_document(connection, action, _path(uuid, "tag"), document)), look)
+    return once(
+        lambda: Uuid(text_of(action, post_document(connection, action, _path(uuid, "tag"), document), "child")), look
+    )
 
 
 def merge(connection: Connection, parents: Sequence[str], note: str) -> Uuid:
@@ -106,7 +106,7 @@ def merge(connection: Connection, parents: Sequence[str], note: str) -> Uuid:
 
     fields = {"mergeType": "conflict-free", "parents": list(parents), "note": note}
     document, path = _checked("dvid-merge-1", fields, action), f"/api/repo/{segment(parents[0])}/merge"
-    return once(lambda: _child(action, post_document(connection, action, path, document)), look)
+    return once(lambda: Uuid(text_of(action, post_document(connection, action, path, document), "child")), look)
 
 
 def set_note(connection: Connection, uuid: str, note: str) -> None:
@@ -165,19 +165,7 @@ def _make_child(connection: Connection, action: str, parent: str, endpoint: str,
         return made.uuid if made is not None and parent in made.parents else None
 
     path = _path(parent, endpoint)
-    return once(lambda: _child(action, post_document(connection, action, path, document)), look)
-
-
-def _child(action: str, body: bytes) -> Uuid:
-    try:
-        child = json.loads(body)["child"]
-    except (ValueError, KeyError, TypeError):
-        child = None
-    if not isinstance(child, str) or not child:
-        raise AnswerError(
-            f"{action}: expected the uuid of a child and found {body[:200]!r}", first_bytes=body[:200]
-        ) from None
-    return Uuid(child)
+    return once(lambda: Uuid(text_of(action, post_document(connection, action, path, document), "child")), look)
 
 
 def _node(connection: Connection, uuid: str, action: str) -> Node:

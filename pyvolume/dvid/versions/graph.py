@@ -99,8 +99,7 @@ class Graph:
     @property
     def branches(self) -> dict[str, Uuid]:
         """The uuid at the end of each branch; of the newest, where merges have left several ends."""
-        names = dict.fromkeys(node.branch for node in self.nodes.values())
-        return {name: self.ends(name)[-1] for name in names}
+        return {node.branch: node.uuid for node in self.nodes.values()}  # the newest is the last
 
     def ends(self, branch: str) -> list[Uuid]:
         """Return the versions of a branch from which no other version of the branch was made; none if it is unknown."""
@@ -162,8 +161,8 @@ class RepoInfo:
         return cls(
             alias=document["Alias"],
             description=document["Description"],
-            created=moment(document["Created"]),
-            updated=moment(document["Updated"]),
+            created=moment(document["Created"], "$.Created"),
+            updated=moment(document["Updated"], "$.Updated"),
             log=tuple(document["Log"] or ()),
             instances={name: each["Base"]["TypeName"] for name, each in sorted(document["DataInstances"].items())},
             graph=Graph.of(document),
@@ -183,6 +182,6 @@ def _node(uuid: Uuid, document: Mapping[str, Any], names: Mapping[int, Uuid]) ->
         note=document["Note"],
         log=tuple(document["Log"] or ()),
         locked=document["Locked"],
-        created=moment(document["Created"]),
-        updated=moment(document["Updated"]),
+        created=moment(document["Created"], f"$.DAG.Nodes.{uuid}.Created"),
+        updated=moment(document["Updated"], f"$.DAG.Nodes.{uuid}.Updated"),
     )

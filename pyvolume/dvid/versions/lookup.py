@@ -9,7 +9,7 @@ from typing import Any
 from pyvolume.calls.call import Call
 from pyvolume.dvid.address import segment
 from pyvolume.dvid.auth import sends, token_advice
-from pyvolume.dvid.client import get_document
+from pyvolume.dvid.client import get_document, get_entries
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions.graph import MASTER, Graph, Node, RepoInfo, Uuid
 from pyvolume.errors import AmbiguousError, ForbiddenError, NotFoundError
@@ -61,8 +61,33 @@ def checked_info(document: Mapping[str, Any], action: str) -> RepoInfo:
 
 
 def resolve(connection: Connection, ref: str, call: Call | None = None, *, near: str | None = None) -> Uuid:
-    """Return the full uuid of a version, see `find`; no request if `ref` is a `Uuid` already."""
-    return ref if isinstance(ref, Uuid) else find(connection, ref, call, near=near)[1].uuid
+    """Return the full uuid of a version, see `find`; no request if `ref` is a `Uuid` already.
+
+    For the end of a branch the versions of this branch are asked for, not those of the repository.
+    """
+    if isinstance(ref, Uuid):
+        return ref
+    return _end_of_branch(connection, ref, call) or find(connection, ref, call, near=near)[1].uuid
+
+
+def _end_of_branch(connection: Connection, ref: str, call: Call | None) -> Uuid | None:
+    """Return the end of a branch that is named with its repository, None for what `find` has to look for.
+
+    Merges are put on master, which can therefore have several ends; the server would return one of them at random.
+    """
+    arguments.text(ref, f"find version {ref!r}", "a name of a version")
+    prefix, _, branch = ref.partition(":")
+    if not prefix or branch in {"", MASTER} or "~" in branch:
+        return None
+    action, path = f"find version {ref!r}", f"/api/repo/{segment(prefix)}/branch-versions/{segment(branch)}"
+    try:
+        versions: list[str] = get_entries(connection, action, path, list, call=call)
+    except AmbiguousError:
+        raise
+    except NotFoundError:  # it can be the alias of a repository
+        return None
+    SCHEMAS.validate("dvid-versions-1", versions, action)
+    return Uuid(versions[0]) if versions else None
 
 
 def find(
@@ -192,7 +217,7 @@ def within(uuid: str, ref: str) -> str:
 
 
 def _branch_and_steps(branch: str) -> tuple[str, int]:
-    found = re.fullmatch(r"(.*)~(\d+)", branch)
+    found = re.fullmatch(r"(.*)~([0-9]{1,9})", branch)
     return (found[1], int(found[2])) if found else (branch, 0)
 
 
@@ -209,7 +234,7 @@ def _end(graph: Graph, branch: str, action: str) -> str:
 def _before(graph: Graph, uuid: str, steps: int, action: str) -> str:
     for step in range(steps):
         parents = graph.node(uuid).parents
-        if not parents:
+        if not parents or step == len(graph.nodes):  # in a circle of versions there are always parents
             raise NotFoundError(f"{action}: {steps} is out of range, {step} versions come before", action=action)
         uuid = _single(parents, action)
     return uuid

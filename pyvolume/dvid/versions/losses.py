@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from pyvolume.comparing import compare
 from pyvolume.dvid.versions.graph import Graph, Node, Uuid
-from pyvolume.errors import UnsupportedError
+from pyvolume.errors import MetadataError, UnsupportedError
 from pyvolume.model.box import Box
 from pyvolume.volume import Volume
 
@@ -73,8 +73,13 @@ def _origin(graph: Graph, merged: Node) -> Uuid:
         raise UnsupportedError(
             f"find what version {merged.uuid[:8]} has lost: expected a merge and found {len(merged.parents)} parents"
         )
-    lines = [[parent, *graph.ancestors(parent)] for parent in merged.parents]
-    return next(each for each in lines[0] if all(each in line for line in lines))
+    lines = [dict.fromkeys((parent, *graph.ancestors(parent))) for parent in merged.parents]
+    common = [each for each in lines[0] if all(each in line for line in lines)]
+    if not common:
+        raise MetadataError(
+            f"find what version {merged.uuid[:8]} has lost: its parents have no common ancestor", path="$.DAG.Nodes"
+        )
+    return common[0]
 
 
 def _around(boxes: list[Box]) -> Box:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import threading
 import uuid as uuids
 from concurrent.futures import ThreadPoolExecutor
@@ -206,6 +207,16 @@ class TestRepo:
         dev = repo.root.branch("dev")
         assert resolve(server.connection, f"{alias}:dev") == dev.uuid
         assert resolve(server.connection, f"{alias}:dev~1") == resolve(server.connection, alias) == repo.root.uuid
+
+    def test_the_end_of_a_branch_is_asked_for(self, repo: Repo, root: Version) -> None:
+        dev = root.branch("dev")
+        dev.commit()
+        end = dev.new_version()
+        with pyvolume.trace() as trace:
+            assert resolve(repo.connection, f"{root.uuid[:12]}:dev") == end.uuid
+        assert (trace.requests, trace.bytes_fetched) == (1, len(json.dumps([end.uuid, dev.uuid, root.uuid])) - 2)
+        with pytest.raises(NotFoundError):
+            resolve(repo.connection, f"{root.uuid[:12]}:nothing")
 
     def test_several_repositories_are_told_apart(self, server: pyvolume.dvid.Server) -> None:
         alias = fresh("alias")

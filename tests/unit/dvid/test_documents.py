@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
+import math
+import operator
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -105,6 +109,52 @@ class TestMetadata:
             tuple("cxyz"),
             (("red", "green", "blue", "alpha"), None, None, None),
         )
+
+    @pytest.mark.parametrize(
+        ("path", "values"),
+        [
+            ("$.Properties.BlockSize[1]", [0, -1, 2**31, 2**62, 10**30, 32.0, "32", None]),
+            ("$.Axes[0].Resolution", [0, -1.5, math.nan, math.inf, -math.inf, 1e300, 10**400, "8", None]),
+            ("$.Axes[2].Offset", [2**31, -(2**31) - 1, 10**30, 0.0, math.nan, "0"]),
+            ("$.Axes[2].Size", [2**62, 64.0, True]),
+            ("$.Properties.MaxPoint[0]", [2**31, 1.0, "1"]),
+            ("$.Properties.MinPoint[2]", [-(2**62), None]),
+        ],
+    )
+    def test_absurd_numbers_are_refused_with_their_path(self, path: str, values: list[Any]) -> None:
+        names: list[Any] = [int(name) if name.isdigit() else name for name in re.findall(r"\w+", path)]
+        for value in values:
+            document = copy.deepcopy(GRAY)
+            document["Properties"] |= {"MinPoint": [0, 0, 0], "MaxPoint": [1, 1, 1]}
+            functools.reduce(operator.getitem, names[:-1], document)[names[-1]] = value
+            with pytest.raises(MetadataError) as caught:
+                SCHEMAS.validate("dvid-metadata-1", document, "open gray")
+            assert caught.value.path == path
+
+    def test_many_axes_are_refused(self) -> None:
+        document = metadata_document([axis(chr(945 + i), 2, 0) for i in range(70)], [("uint8", "")], [32] * 70)
+        with pytest.raises(MetadataError, match=r"breaks dvid-metadata-1 at \$\.Axes"):
+            SCHEMAS.validate("dvid-metadata-1", document, "open gray")
+
+    def test_a_block_that_no_machine_holds_is_refused(self) -> None:
+        document = metadata_document([axis(label, 0, 0) for label in "XYZ"], [("uint8", "")], [2**30] * 3)
+        with pytest.raises(MetadataError, match="a block has at most 2147483648 voxels") as caught:
+            block_shape(document, "gray")
+        assert caught.value.path == "$.Properties.BlockSize"
+
+    def test_an_axis_that_ends_beyond_the_coordinates_is_refused(self) -> None:
+        document = metadata_document([axis("X", 2**31 - 1, 2)], [("uint8", "")], [32])
+        with pytest.raises(MetadataError, match="the axis 0 ends at 2147483649") as caught:
+            voxels_metadata(document, "gray")
+        assert caught.value.path == "$.Axes[0].Size"
+
+    @pytest.mark.parametrize(
+        "kind", ["f4,f4", "(3,)u1", "3u1", "O", "S5", "M8", "u1" * 1000, "(2147483648,)u1", "", ">u2"]
+    )
+    def test_a_type_that_numpy_would_take_for_more_than_a_number_is_refused(self, kind: str) -> None:
+        with pytest.raises(UnsupportedError, match="numpy has no voxels of type") as caught:
+            voxels_metadata(metadata_document([axis("X", 4, 0)], [(kind, "")], [4]), "gray")
+        assert len(str(caught.value)) < 200
 
     @pytest.mark.parametrize("labels", ["X", "XY", "XYZT", "XYZTU"])
     def test_any_number_of_axes_is_read(self, labels: str) -> None:
@@ -245,6 +295,15 @@ class TestCreation:
     def test_blocks_that_the_server_would_not_survive_are_refused(self, blocks: tuple[int, ...]) -> None:
         with pytest.raises(MetadataError, match="block_shape must be three positive integers"):
             creation_document(described((1, 0, 0, 0), "uint8"), "gray", blocks, None)
+
+    def test_blocks_that_could_not_be_opened_are_refused(self) -> None:
+        with pytest.raises(MetadataError, match="a block has at most 2147483648 voxels"):
+            creation_document(described((1, 0, 0, 0), "uint8"), "gray", (2048,) * 3, None)
+
+    def test_a_resolution_that_the_server_would_round_to_0_is_refused(self) -> None:
+        metadata = VoxelsMetadata.of((1, 0, 0, 0), "uint8", resolution=1e-50)
+        with pytest.raises(MetadataError, match="a resolution is finite and above 0"):
+            creation_document(metadata, "gray", (64, 64, 64), None)
 
     @pytest.mark.parametrize("units", ["a,b", ["nm", "n,m", "nm"]])
     def test_units_that_would_become_another_number_of_units_are_refused(self, units: Any) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from pyvolume.dvid.versions import lookup
 from pyvolume.dvid.versions.graph import Graph
-from pyvolume.errors import NotFoundError
+from pyvolume.errors import MetadataError, NotFoundError
 
 
 def node(number: int, parents: list[int] | None, children: list[int] | None, branch: str = "", **facts: Any) -> Any:
@@ -76,6 +80,66 @@ def test_an_unknown_branch_has_no_end(diamond: Graph) -> None:
 def test_a_version_of_another_repository_is_not_found(diamond: Graph) -> None:
     with pytest.raises(NotFoundError, match="has no such version"):
         diamond.node("elsewhere")
+
+
+@pytest.mark.parametrize("time", ["2026-13-01T00:00:00Z", "0000-01-01T00:00:00Z", "2026-01-01T99:00:00Z"])
+def test_a_time_that_no_calendar_has_is_refused_with_its_path(time: str) -> None:
+    with pytest.raises(MetadataError) as caught:
+        graph({"root": node(1, [], [], Created=time)})
+    assert caught.value.path == "$.DAG.Nodes.root.Created"
+
+
+def line(count: int) -> dict[str, Any]:
+    """Make a graph of which half is a line on master, and half are tags of its root."""
+    half = count // 2
+    nodes = {"root": node(1, [], [2, *range(half + 1, count + 1)])}
+    nodes |= {f"v{i}": node(i, [i - 1], [i + 1] if i < half else []) for i in range(2, half + 1)}
+    return nodes | {f"tag{i}": node(i, [1], [], f"tag-tag{i}") for i in range(half + 1, count + 1)}
+
+
+def steps_of(work: Callable[[], object]) -> int:
+    """Count the lines of Python that run."""
+    count = 0
+
+    def step(_frame: object, event: str, _arg: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return step
+
+    before = sys.gettrace()
+    sys.settrace(step)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda found: found.branches,
+        lambda found: found.ends("master"),
+        lambda found: list(found.ancestors("v9")),
+    ],
+    ids=["branches", "ends", "ancestors"],
+)
+def test_twice_the_versions_take_twice_the_steps(use: Callable[[Graph], object]) -> None:
+    taken = []
+    for count in (40, 80, 160):
+        nodes = line(count)
+        found = graph(nodes)
+        taken.append((steps_of(functools.partial(graph, nodes)), steps_of(functools.partial(use, found))))
+    for small, middle, large in zip(*taken, strict=True):
+        assert large - middle <= 2.2 * (middle - small)
+
+
+def test_a_circle_of_versions_has_an_end() -> None:
+    found = graph({"a": node(1, [2], [2]), "b": node(2, [1], [1])})
+    assert (found.branches, found.ends("master")) == ({"master": "b"}, [])
+    assert list(found.ancestors("a")) == ["b"]
+    with pytest.raises(NotFoundError, match="out of range, 2 versions come before"):
+        lookup._before(found, "a", 10**9 - 1, "find")
 
 
 def test_times_keep_their_microseconds(diamond: Graph) -> None:

@@ -70,8 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="pyvolume beside its peers.")
     parser.add_argument(
         "--url",
-        help="a DVID server instead of the bundled mock; its admin token comes from DVID_ADMIN_TOKEN; "
-        "a new repository is made there, which nothing can delete over HTTP",
+        help="a DVID server instead of the bundled mock; if PYVOLUME_TOKEN_HOST names it, its admin token comes from "
+        "DVID_ADMIN_TOKEN; a new repository is made there, which nothing can delete over HTTP",
     )
     parser.add_argument("--rounds", type=int, help="rounds in which everyone runs once (9, or 3 with --quick)")
     parser.add_argument("--rows", nargs="+", choices=ROWS, metavar="ROW", help=", ".join(ROWS))

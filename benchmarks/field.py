@@ -23,6 +23,7 @@ from benchmarks.rows import PLAIN, Row
 from benchmarks.servers.files import EDGE
 from benchmarks.servers.start import Server, proxy_to, running
 from pyvolume.dvid import general, voxels
+from pyvolume.stores.tokens import token_for
 
 MEMORY = Path("/dev/shm")
 """A file system in memory, so that no disk is measured."""
@@ -115,7 +116,7 @@ def field(url: str | None, kinds: frozenset[str]) -> Iterator[Field]:
 
 def _fill_dvid(url: str, root: Path, *, given: bool) -> str:
     """Make the volumes in a new repository; keep the documents that a client asks for as files."""
-    token = os.environ.get("DVID_ADMIN_TOKEN") if given else None
+    token = token_for(url, "DVID_ADMIN_TOKEN") if given else None
     with pyvolume.Connection(url, auth=pyvolume.dvid.Identity(admin_token=token)) as connection:
         version = general.create_repo(connection, f"pyvolume-benchmark-{uuid.uuid4().hex[:8]}")
         volume = noise(root)[None, :, :, :EDGE]

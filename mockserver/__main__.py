@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mockserver.dvid.server import MockServer
+from mockserver.http.sites import Site
 
 SECRET = "DVID_JWT_SECRET_KEY"
 """The environment variable that DVID reads the secret from."""
@@ -74,6 +75,10 @@ def _parse(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespac
         parser.error(f"--port: expected 0 to 65535 and found {options.port}")
     if options.throttle_slots < 1:
         parser.error(f"--throttle-slots: expected at least 1 and found {options.throttle_slots}")
+    try:
+        Site.of(options.allowed_host)
+    except ValueError as error:
+        parser.error(f"--allowed-host: {error}")
     if options.auth == "token" and not os.environ.get(SECRET):
         parser.error(f"--auth token: put the secret of tokens into the environment variable {SECRET}")
     return options

@@ -74,7 +74,7 @@ class MockServer:
         ``janelia.org``. Requests of other pages are refused.
     allowed_hosts : iterable of str
         Names of this machine besides ``localhost``, ``127.0.0.1`` and ``[::1]``. A request for a server of another
-        name is refused: a web page can make its own name point here.
+        name is refused: a web page can make its own name point here. What is no name of a host is a ValueError.
 
     Examples
     --------
@@ -108,10 +108,11 @@ class MockServer:
         self._jwt_secret = jwt_secret or secrets.token_hex()
         secret = self._jwt_secret if auth == "token" else None
         arrays = {name: _checked(name, volume, dims) for name, volume in (volumes or {}).items()}
+        policy = Policy(admin_token, read_only, secret, tuple(cors))
+        site = Site.of(allowed_hosts, policy.allows)
         self._changes = Changes(Journal(folder) if folder is not None else None)
         if volumes is not None and not self._changes.repositories.by_root:
             self._adopt(arrays, root or new_uuid())
-        policy = Policy(admin_token, read_only, secret, tuple(cors))
         api = DvidApi(self._changes, Throttle(throttle_slots), policy)
         try:
             self.faults = Faults(*faults, check=lambda fault: api.vocabulary().check(fault))
@@ -125,7 +126,7 @@ class MockServer:
             is_admin=policy.is_admin,
             framing=GO,
             faults=self.faults,
-            site=Site.of(allowed_hosts, policy.allows),
+            site=site,
         )
         try:
             self._backend = Backend(port, self._shared)

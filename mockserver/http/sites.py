@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.message import Message
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 """The names under which a browser on this machine asks a server that listens on it."""
+
+
+def _none(_: str) -> bool:
+    """Allow no origin."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -26,12 +32,22 @@ class Site:
     """
 
     names: frozenset[str] = LOCAL
-    allows: Callable[[str], bool] = field(default=lambda _: False)
+    allows: Callable[[str], bool] = _none
 
     @classmethod
-    def of(cls, more: Iterable[str], allows: Callable[[str], bool]) -> Site:
-        """Make a site with more names than the local ones."""
-        return cls(LOCAL | {_name(host) for host in more}, allows)
+    def of(cls, more: Iterable[str], allows: Callable[[str], bool] = _none) -> Site:
+        """Make a site with more names than the local ones.
+
+        Raises
+        ------
+        ValueError
+            If one is no name of a host.
+        """
+        hosts = list(more)
+        for host in hosts:
+            if not re.fullmatch(r"[\w.-]+(:\d+)?|\[[\da-fA-F:.]+\](:\d+)?", host):
+                raise ValueError(f"expected the name of a host, as box.example.org, and found {host!r}")
+        return cls(LOCAL | {_name(host) for host in hosts}, allows)
 
     def why_refused(self, headers: Message) -> str | None:
         """Say why a request is refused; None if it is not."""

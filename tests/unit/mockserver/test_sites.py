@@ -121,9 +121,10 @@ def test_the_admin_token_comes_from_a_file_or_the_environment(tmp_path: Path, wa
         (["--admin-token", "sesame"], "unrecognized arguments"),
         (["--admin-token-file", "/nothing/here"], "No such file"),
         (["--admin-token-file", os.devnull], "expected a token"),
+        (["--allowed-host", "http://box.lab"], "expected the name of a host"),
     ],
 )
-def test_a_token_is_no_argument(arguments: list[str], says: str) -> None:
+def test_wrong_usage_is_one_line(arguments: list[str], says: str) -> None:
     with run_server(*arguments) as process:
         _, said = process.communicate(timeout=60)
     assert (process.returncode, said.count("\n"), says in said) == (2, 1, True)

@@ -1,4 +1,4 @@
-"""A mock of a DVID server for tests, as strict as the real server.
+"""Mocks of a DVID server and of an HPC DataStore for tests, like the real servers.
 
 >>> from mockserver import Fault, MockServer
 >>> with MockServer(faults=[Fault("busy", times=3)]) as server:
@@ -7,7 +7,8 @@ http://127.0.0.1:...
 """
 
 from mockserver.dvid.server import MockServer
+from mockserver.hpc.server import DataStoreServer
 from mockserver.http.faults import Fault, Faults
 from mockserver.http.shared import RequestRecord
 
-__all__ = ["Fault", "Faults", "MockServer", "RequestRecord"]
+__all__ = ["DataStoreServer", "Fault", "Faults", "MockServer", "RequestRecord"]

@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyvolume import dvid, errors
+    from pyvolume import dvid, errors, hpc
     from pyvolume.calls.progress import TransferStatus, set_options
     from pyvolume.calls.retry import RetryPolicy, RetryWait
     from pyvolume.calls.trace import Trace, trace
@@ -44,6 +44,7 @@ __all__ = [
     "dvid",
     "errors",
     "from_array",
+    "hpc",
     "open",
     "set_options",
     "trace",
@@ -71,7 +72,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"dvid", "errors"}:
+    if name in {"dvid", "errors", "hpc"}:
         return importlib.import_module(f"pyvolume.{name}")
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("pyvolume-sdk")

@@ -103,6 +103,10 @@ class AlignmentError(UnsupportedError, ValueError):
     nearest: Box | None = None
 
 
+DOUBT = "the request may have been carried out"
+"""What an error says of a change whose answer was lost, where nothing special is known."""
+
+
 class StoreError(PyVolumeError):
     """The store could not serve a valid request.
 
@@ -114,16 +118,16 @@ class StoreError(PyVolumeError):
     uncertain: bool = False
     remaining: Collection[Box] = ()
 
-    def as_uncertain(self, doubt: str = "the request may have been carried out") -> Self:
+    def as_uncertain(self, doubt: str = DOUBT) -> Self:
         """Say that a change may have been carried out, so that it is not repeated, and return the error itself.
 
         Parameters
         ----------
         doubt : str
-            Added to the message, unless the error is uncertain already.
+            Added to the message; a special one takes the place of the general one.
         """
-        if not self.uncertain:
-            self.args = (f"{self}; {doubt}",)
+        if not self.uncertain or doubt != DOUBT:
+            self.args = (f"{str(self).removesuffix(f'; {DOUBT}')}; {doubt}",)
         return self.with_facts(uncertain=True, retryable=False)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
 import real_dvid
-from conformance_stores import Backend, DvidBackend, InPieces, MemoryBackend
+from conformance_stores import Backend, DataStoreBackend, DvidBackend, InPieces, MemoryBackend
 
 # a busy machine makes any example slow; times are measured in benchmarks/
 hypothesis.settings.register_profile("pyvolume", deadline=None)
@@ -32,6 +33,16 @@ def mock_backend() -> Iterator[DvidBackend]:
 
 
 @pytest.fixture(scope="session")
+def hpc_backend() -> Iterator[DataStoreBackend]:
+    from mockserver import DataStoreServer
+
+    with DataStoreServer() as server:
+        backend = DataStoreBackend(server.url)
+        yield backend
+        backend.connection.close()
+
+
+@pytest.fixture(scope="session")
 def real_backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DvidBackend]:
     reason = real_dvid.why_missing()
     if reason:
@@ -42,28 +53,39 @@ def real_backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DvidBacke
         backend.connection.close()
 
 
-HOMES = {"mock": "mock_backend", "dvid": "real_backend"}
+HOMES = {"mock": "mock_backend", "dvid": "real_backend", "hpc": "hpc_backend"}
 
 
-@pytest.fixture(scope="session", params=HOMES)
+@pytest.fixture(scope="session", params=["mock", "dvid"])
 def dvid(request: pytest.FixtureRequest) -> DvidBackend:
     """Everything that speaks DVID's protocol."""
     backend: DvidBackend = request.getfixturevalue(HOMES[request.param])
     return backend
 
 
-STORES = ["memory", "mock", "dvid"]
+GROWING = ["memory", "mock", "dvid"]
+"""Stores whose volumes become larger by a write, and have a fill value around them."""
+
+STORES = [*GROWING, "hpc"]
 WAYS = [None, 1, 8]
 """In one piece where that is possible; or forced into pieces, which follow each other or run at once."""
 
 
-@pytest.fixture(
-    scope="session",
-    params=list(itertools.product(STORES, WAYS)),
-    ids=lambda param: param[0] if param[1] is None else f"{param[0]}-{param[1]} at once",
-)
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Every store, in every way of moving boxes."""
-    store, at_once = request.param
-    backend: Backend = MemoryBackend() if store == "memory" else request.getfixturevalue(HOMES[store])
-    return backend if at_once is None else InPieces(backend, at_once)
+def _in_all_ways(stores: list[str]) -> Any:
+    """Return a fixture that gives some stores, in every way of moving boxes."""
+
+    @pytest.fixture(
+        scope="session",
+        params=list(itertools.product(stores, WAYS)),
+        ids=lambda param: param[0] if param[1] is None else f"{param[0]}-{param[1]} at once",
+    )
+    def backend(request: pytest.FixtureRequest) -> Backend:
+        store, at_once = request.param
+        backend: Backend = MemoryBackend() if store == "memory" else request.getfixturevalue(HOMES[store])
+        return backend if at_once is None else InPieces(backend, at_once)
+
+    return backend
+
+
+backend = _in_all_ways(STORES)
+growing = _in_all_ways(GROWING)

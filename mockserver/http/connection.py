@@ -122,7 +122,7 @@ class Connection(StreamRequestHandler):
         parts, length = _gathered(answer.parts, answer.length, buffered)
         if length == 0 and (self.head.method == "HEAD" or answer.status == 204):
             yield self._head(answer)
-        elif length is not None and (answer.sized or length <= buffered):
+        elif length is not None and not answer.chunked and (answer.sized or length <= buffered):
             self.request_now.until_answered.close()
             body = b"" if self.head.method == "HEAD" else b"".join(map(bytes, parts))
             yield self._head(answer, ("Content-Length", str(length))) + body

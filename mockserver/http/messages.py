@@ -133,6 +133,8 @@ class Answer:
         Further headers.
     sized : bool
         Send the length of a long body, too. Otherwise a long body is sent in chunks.
+    chunked : bool
+        Send a short body in chunks, too.
     """
 
     status: int = 200
@@ -141,6 +143,7 @@ class Answer:
     length: int | None = 0
     headers: tuple[tuple[str, str], ...] = ()
     sized: bool = False
+    chunked: bool = False
 
 
 Handler = Callable[[Request], Answer]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from pyvolume.errors import BusyError, LockedError, MetadataError, RefusedError, StoreError, TransportError
+from pyvolume.errors import DOUBT, BusyError, LockedError, MetadataError, RefusedError, StoreError, TransportError
 
 T = TypeVar("T")
 
 
-def once(ask: Callable[[], T], look: Callable[[], T | None], doubt: str | None = None) -> T:
+def once(ask: Callable[[], T], look: Callable[[], T | None], doubt: str = DOUBT) -> T:
     """Send a request that changes something; if no answer says whether it did, look at the server.
 
     Parameters
@@ -19,7 +19,7 @@ def once(ask: Callable[[], T], look: Callable[[], T | None], doubt: str | None =
         Sends the request.
     look : callable
         Returns what `ask` would return if the change is there, else None. It is called after an error only.
-    doubt : str, optional
+    doubt : str
         What the error says if the change was not found, see `StoreError.as_uncertain`. The change may still happen: the
         server may be busy with the request.
 
@@ -42,7 +42,7 @@ def once(ask: Callable[[], T], look: Callable[[], T | None], doubt: str | None =
         found = None
     if found is not None:
         return found
-    raise lost.as_uncertain() if doubt is None else lost.as_uncertain(doubt)
+    raise lost.as_uncertain(doubt)
 
 
 def _may_be_done(error: StoreError) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
@@ -152,12 +153,20 @@ class VoxelStore(Protocol):
 
 
 @runtime_checkable
-class Masked(Protocol):
-    """A store whose reads leave out some voxels, and whose writes do not change them."""
+class Completed(Protocol):
+    """A store whose own reads do not give what a block is completed with that a write does not fill."""
 
     @property
-    def unmasked(self) -> VoxelStore | None:
-        """The store of the same voxels without the mask, from which blocks are completed; None without a mask."""
+    def completed_from(self) -> VoxelStore | None:
+        """The store of the same voxels that blocks are completed from: without a mask, for example; None: this one."""
+
+
+@runtime_checkable
+class Part(Protocol):
+    """A store that shows a part of its voxels, with fewer axes or from another index on."""
+
+    def in_whole(self, box: Box) -> Box:
+        """Return a box of this store among all voxels: writes through all parts lock the same boxes there."""
 
 
 @runtime_checkable
@@ -185,6 +194,22 @@ def identity_of(store: VoxelStore) -> str:
     return store.identity() if isinstance(store, Identified) else store.address
 
 
-def unmasked(store: VoxelStore) -> VoxelStore | None:
-    """Return the store of the same voxels without a mask, if `store` has a mask."""
-    return store.unmasked if isinstance(store, Masked) else None
+@runtime_checkable
+class Sparse(Protocol):
+    """A store that can say which of its blocks are stored."""
+
+    def stored(self, box: Box, call: Call) -> NDArray[np.bool_]:
+        """Return for each cell of the read grid that a box touches whether it is stored; an axis for each of the box.
+
+        The box has the size of one request.
+        """
+
+
+def completed_from(store: VoxelStore) -> VoxelStore:
+    """Return the store that blocks are completed from."""
+    return (store.completed_from if isinstance(store, Completed) else None) or store
+
+
+def in_whole(store: VoxelStore, box: Box) -> Box:
+    """Return a box of a store among all voxels that it shows a part of."""
+    return store.in_whole(box) if isinstance(store, Part) else box

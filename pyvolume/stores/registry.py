@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 DRIVERS = {
     "dvid": "pyvolume.dvid.driver:DRIVER",
+    "hpc": "pyvolume.hpc.driver:DRIVER",
     "file": "pyvolume.files.driver:DRIVER",
 }
 """Where the driver of each protocol is; imported when a url of it is opened. A scheme has the name of its driver."""

@@ -25,7 +25,7 @@ from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.arrays import ArrayStore, Sliceable
-from pyvolume.stores.base import VoxelStore, unmasked
+from pyvolume.stores.base import Sparse, VoxelStore, completed_from, in_whole
 from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting, castable, check_casting
 from pyvolume.transfer.checks import check_inside, check_size, new_array
@@ -143,6 +143,22 @@ class Transfer:
         most = max(1, traits.piece_bytes[0] // self.metadata.dtype.itemsize)
         parts = (piece.intersection(box) for piece in cut(whole, grid, most))
         return (part for part in parts if part is not None)
+
+    def stored(self, box: Box) -> NDArray[np.bool_]:
+        """Return for each block that a box touches whether it is stored; a store that is not `Sparse` has all."""
+        traits, bounds = self.store.traits, self.metadata.bounds
+        check_inside(box, self.metadata, traits, growing=False)
+        grid = traits.read_grid
+        first = [low // cell for low, cell in zip(box.start, grid, strict=True)]
+        counts = [-(-high // cell) - low for high, cell, low in zip(box.stop, grid, first, strict=True)]
+        found = np.ones(counts if box.size else [0] * box.ndim, bool)
+        if isinstance(self.store, Sparse) and box.size:
+            call, most = self.begin(), max(1, traits.max_read_bytes // self.metadata.dtype.itemsize)
+            for piece in cut(aligned(box, grid, traits, bounds), grid, most, traits.max_blocks):
+                faces = zip(piece.start, piece.stop, grid, first, strict=True)
+                place = tuple(slice(a // cell - low, -(-b // cell) - low) for a, b, cell, low in faces)
+                found[place] = self.store.stored(piece, call)
+        return found
 
     def read(self, selection: Selection) -> Any:
         """Return the selected voxels, as a scalar where the key leaves no axis."""
@@ -293,7 +309,7 @@ class Transfer:
         hold = threading.Lock()
         try:
             with hold:
-                self.locks.take(self.voxels, held, hold, operation.call)
+                self.locks.take(self.voxels, in_whole(self.store, held), hold, operation.call)
                 if plan.steps.merged.parts:
                     self.check_may_merge(selection, whole)
                     self._warn_of_merging()
@@ -310,7 +326,7 @@ class Transfer:
         """Hold the user's locks of the blocks of a step."""
         if self.lock is None or not lockable(step, lock_aligned=self.lock_aligned):
             return contextlib.nullcontext()
-        return holding(self.lock, names_of(self.voxels, step.box, self.store.traits), call)
+        return holding(self.lock, names_of(self.voxels, step.box, self.store), call)
 
     def _warn_of_merging(self) -> None:
         """Say that there may be writers in other processes, against which nothing protects."""
@@ -352,7 +368,7 @@ class Transfer:
 
     def _read_blocks(self, box: Box, out: NDArray[Any], call: Call) -> None:
         """Read what is stored in whole blocks, in the thread that will write them."""
-        store = unmasked(self.store) or self.store
+        store = completed_from(self.store)
         traits = store.traits
         for piece in cut(box, traits.read_grid, max(1, traits.max_read_bytes // out.dtype.itemsize)):
             around = aligned(piece, traits.read_grid, traits, self.metadata.bounds)
@@ -371,7 +387,7 @@ class Transfer:
         AlignmentError
             It names the nearest aligned box.
         """
-        if not (unmasked(self.store) or self.store).traits.faithful:
+        if not completed_from(self.store).traits.faithful:
             why = "what is read from this store is not what is stored, so nothing can be merged"
         elif self.partial_blocks == "raise":
             why = "blocks are not merged here"

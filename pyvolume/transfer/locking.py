@@ -15,7 +15,7 @@ from typing import TypeAlias
 from pyvolume.calls.call import Call
 from pyvolume.model.arguments import brief
 from pyvolume.model.box import Box
-from pyvolume.stores.base import StoreTraits
+from pyvolume.stores.base import StoreTraits, VoxelStore, in_whole
 from pyvolume.transfer.grid import unit_grid
 from pyvolume.transfer.pieces import Cut, Step, Steps
 from pyvolume.transfer.plan import Plan
@@ -51,7 +51,7 @@ def split(plan: Plan, traits: StoreTraits, *, lock_aligned: bool) -> Plan:
     return dataclasses.replace(plan, steps=steps)
 
 
-def names_of(voxels: str, box: Box, traits: StoreTraits) -> list[str]:
+def names_of(voxels: str, box: Box, store: VoxelStore) -> list[str]:
     """Name the blocks of a box, in the order in which every writer locks them.
 
     Parameters
@@ -60,17 +60,18 @@ def names_of(voxels: str, box: Box, traits: StoreTraits) -> list[str]:
         Names the volume, in the same way in every process.
     box : Box
         What is written.
-    traits : StoreTraits
-        Of the store.
+    store : VoxelStore
+        What it is written to.
 
     Returns
     -------
     list of str
         32 hexadecimal digits each, none twice.
     """
-    sides = zip(box.start, box.stop, unit_grid(traits), strict=True)
-    blocks = itertools.product(*(range(low // cell, -(-high // cell)) for low, high, cell in sides))
-    return sorted({hashlib.blake2b(f"{voxels} {block}".encode(), digest_size=16).hexdigest() for block in blocks})
+    sides = zip(box.start, box.stop, unit_grid(store.traits), strict=True)
+    blocks = itertools.product(*(range(low // cell * cell, high, cell) for low, high, cell in sides))
+    places = (in_whole(store, Box(block, block)).start for block in blocks)
+    return sorted({hashlib.blake2b(f"{voxels} {place}".encode(), digest_size=16).hexdigest() for place in places})
 
 
 def warn_of_merging(voxels: str, address: str) -> None:

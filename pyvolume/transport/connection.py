@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -29,6 +29,7 @@ from pyvolume.errors import (
 )
 from pyvolume.model import arguments
 from pyvolume.model.arguments import brief
+from pyvolume.model.secret import Secret
 from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
 from pyvolume.transport.answer import MAX_DOCUMENT, Answer
 from pyvolume.transport.auth import Additions, Auth
@@ -134,6 +135,7 @@ class Connection:
         self._process = os.getpid()
         self._closed = False
         self._has_answered = False
+        self._lasting = True
 
     @property
     def timeout(self) -> tuple[float, float]:
@@ -160,7 +162,14 @@ class Connection:
         """Bytes of the largest document."""
         return self._settings.max_document
 
-    def at(self, url: str, *, auth: Auth | None = None, session: requests.Session | None = None) -> Connection:
+    def at(
+        self,
+        url: str,
+        *,
+        auth: Auth | None = None,
+        session: requests.Session | None = None,
+        lasting: bool = True,
+    ) -> Connection:
         """Return a connection to another host or path, with the same settings.
 
         Both share the limit on requests under way. Each is closed by itself.
@@ -174,6 +183,9 @@ class Connection:
             would get the secrets.
         session : requests.Session, optional
             By default as for `auth`.
+        lasting : bool
+            Whether to wait for a server that has answered before and now refuses connections: it may be starting again.
+            A process that ends when it is idle does not come back.
 
         Raises
         ------
@@ -186,6 +198,7 @@ class Connection:
             session = self._settings.session if session is None else session
         other = Connection.__new__(Connection)
         other._begin(there, dataclasses.replace(self._settings, auth=auth, session=session), self._slots)  # noqa: SLF001 - one of its own
+        other._lasting = lasting  # noqa: SLF001
         return other
 
     def __repr__(self) -> str:
@@ -280,7 +293,7 @@ class Connection:
         timeout = (min(connect, left), min(silence, left))
         body = None if request.upload is None else Body(request.upload, exchange.sent, timeout[1])
         _log.debug("%s %s%s", request.method, self.url, request.path)
-        with translated(request.action, self.url, answered=self._has_answered):
+        with translated(request.action, self.url, answered=self._has_answered and self._lasting):
             added = NOTHING if auth is None else auth.apply(request)
             headers = {**request.headers, **added.headers}
             outgoing = Outgoing(request.method, _target(request, added), body, headers, added.secrets)
@@ -295,7 +308,7 @@ class Connection:
                 answer.finish()
             else:
                 with contextlib.suppress(AnswerError):  # of a page that cannot be decoded the status remains
-                    text = _without(added.secrets, answer.read(ERROR_TEXT_LIMIT))
+                    text = _without(added, answer.read(ERROR_TEXT_LIMIT))
         finally:
             answer.close()
         raise self._meaning_of(request, answer, text)
@@ -336,9 +349,12 @@ def _target(request: Request, added: Additions) -> str:
     return f"{request.path}?{query}" if query else request.path
 
 
-def _without(secrets: Mapping[str, str], text: bytes) -> bytes:
-    """Return the page of an error without the secrets of the request: some servers repeat its url."""
-    for secret in secrets.items():
+def _without(added: Additions, text: bytes) -> bytes:
+    """Return the page of an error without the secrets of the request: some servers repeat its url or its token."""
+    for value in added.headers.values():
+        if isinstance(value, Secret):
+            text = text.replace(value.rpartition(" ")[2].encode(), HIDDEN.encode())
+    for secret in added.secrets.items():
         parameter = urllib.parse.urlencode([secret]).encode()
         text = text.replace(parameter, parameter.partition(b"=")[0] + f"={HIDDEN}".encode())
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -79,6 +80,10 @@ class Request:
     def is_read(self) -> bool:
         """Whether the request changes nothing on the server."""
         return self.method in {"GET", "HEAD"} if self.reads is None else self.reads
+
+    def behind(self, prefix: str) -> Request:
+        """Return the request with a path in front of its own."""
+        return dataclasses.replace(self, path=prefix + self.path)
 
     def refused(self, url: str, status: int, headers: Mapping[str, str], text: str) -> StoreError:
         """Return the error for an error status."""

@@ -104,9 +104,9 @@ def test_coordinates_are_literal_on_both_sides_of_zero(pair: tuple[Backend, Back
     assert destination.minindex == (0, -21, 0, -40)
 
 
-def test_what_the_source_has_below_zero_is_copied_too(backend: Backend) -> None:
+def test_what_the_source_has_below_zero_is_copied_too(growing: Backend) -> None:
     array = ramp((1, 16, 16, 16))
-    source, destination = (backend.new(np.zeros((1, 16, 16, 16), "uint8")) for _ in range(2))
+    source, destination = (growing.new(np.zeros((1, 16, 16, 16), "uint8")) for _ in range(2))
     source.post_ndarray((0, -16, 0, 0), (1, 0, 16, 16), array)
     pyvolume.copy(source, destination)
     same(destination.absolute[:, -16:0, 0:16, 0:16], array)
@@ -120,9 +120,9 @@ def test_one_channel_of_several_is_copied(backend: Backend) -> None:
     same(destination[...], expected)
 
 
-def test_an_array_goes_into_a_volume(backend: Backend) -> None:
+def test_an_array_goes_into_a_volume(growing: Backend) -> None:
     array = ramp(SHAPE, "uint16")
-    destination = backend.new(np.zeros((1, 16, 16, 16), "uint16"))
+    destination = growing.new(np.zeros((1, 16, 16, 16), "uint16"))
     pyvolume.copy(array, small_pieces(destination))
     same(destination[...], array)
 

@@ -154,10 +154,10 @@ def padded(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     ids=str,
 )
 def test_an_explicit_stop_beyond_the_end_lets_the_volume_grow(
-    backend: Backend, key: Any, literal: Any, grown: tuple[int, ...]
+    growing: Backend, key: Any, literal: Any, grown: tuple[int, ...]
 ) -> None:
     array = ramp(SHAPE)
-    volume = backend.new(array)
+    volume = growing.new(array)
     expected = padded(array, grown)
     expected[literal] = 77
     volume[key] = 77

@@ -30,9 +30,9 @@ def moved(array: NDArray[Any], shift: tuple[int, ...]) -> tuple[Box, NDArray[Any
 
 
 @pytest.mark.parametrize("shift", SHIFTS, ids=str)
-def test_a_volume_that_is_written_into_itself(backend: Backend, shift: tuple[int, int, int]) -> None:
+def test_a_volume_that_is_written_into_itself(growing: Backend, shift: tuple[int, int, int]) -> None:
     array = ramp(SHAPE)
-    volume = backend.new(array)
+    volume = growing.new(array)
     box, expected = moved(array, shift)
     volume.write(box, volume)
     np.testing.assert_array_equal(volume.absolute[...], expected, strict=True)

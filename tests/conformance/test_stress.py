@@ -110,8 +110,8 @@ def test_of_writes_to_one_place_one_wins_as_a_whole(backend: Backend) -> None:
     same(found, np.full_like(found, found[0, 0, 0, 0]))
 
 
-def test_a_volume_that_grows_on_all_sides_loses_nothing(backend: Backend) -> None:
-    volume = backend.new(np.zeros((1, 16, 16, 16), "uint8"))
+def test_a_volume_that_grows_on_all_sides_loses_nothing(growing: Backend) -> None:
+    volume = growing.new(np.zeros((1, 16, 16, 16), "uint8"))
     corners: Sequence[tuple[int, ...]] = list(itertools.product((-20, 20), repeat=3))
 
     def write(n: int) -> None:

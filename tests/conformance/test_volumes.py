@@ -42,19 +42,19 @@ def test_a_view_of_a_larger_array_is_written(backend: Backend) -> None:
     same(backend.new(array)[...], array)
 
 
-def test_coordinates_are_literal_on_both_sides_of_zero(backend: Backend) -> None:
-    volume = backend.new(ramp(SHAPE))
+def test_coordinates_are_literal_on_both_sides_of_zero(growing: Backend) -> None:
+    volume = growing.new(ramp(SHAPE))
     array = ramp((1, 32, 16, 48), seed=3)
     volume.post_ndarray((0, -32, 16, -48), (1, 0, 32, 0), array)
     same(volume.absolute[:, -32:0, 16:32, -48:0], array)
     assert volume.minindex == (0, -32, 0, -48)
 
 
-def test_what_is_not_stored_reads_as_zeros(backend: Backend) -> None:
+def test_what_is_not_stored_reads_as_zeros(growing: Backend) -> None:
     array = ramp(SHAPE)
     expected = np.zeros((1, 60, 40, 70), "uint8")
     expected[:, 5:53, 4:36, 3:67] = array
-    same(backend.new(array).get_ndarray((0, -5, -4, -3), (1, 55, 36, 67)), expected)
+    same(growing.new(array).get_ndarray((0, -5, -4, -3), (1, 55, 36, 67)), expected)
 
 
 def test_an_unaligned_box_leaves_its_neighbours_alone(backend: Backend) -> None:

@@ -37,6 +37,7 @@ MODULES: list[ModuleType] = [
     pyvolume.dvid.versions.graph,
     pyvolume.dvid.roi,
     pyvolume.dvid.keyvalue,
+    pyvolume.hpc,
     pyvolume.transport.auth,
 ]
 named = pytest.mark.parametrize("module", [*MODULES, mockserver], ids=lambda module: module.__name__)

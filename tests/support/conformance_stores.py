@@ -50,6 +50,25 @@ class DvidBackend:
         return volume
 
 
+class DataStoreBackend:
+    """Datasets on a server that speaks the protocol of the HPC DataStore, at their only time point and angle."""
+
+    examples = 100
+
+    def __init__(self, url: str) -> None:
+        self.connection = pyvolume.Connection(url, concurrency=8)
+        self.server = pyvolume.hpc.DataStore(self.connection)
+
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.hpc.DataStoreVolume:
+        dataset = self.server.create_dataset(
+            array.shape[1:], array.dtype, channels=array.shape[0], levels=[((1, 1, 1), blocks)], resolution=(4, 4, 40),
+            unit="nanometers",
+        )  # fmt: skip
+        volume = dataset.volume(timepoint=0, angle=0)
+        volume.post_ndarray((0,) * 4, array.shape, array)
+        return volume
+
+
 class InPieces:
     """Another backend, whose volumes move an eighth of themselves at once at most, and so many pieces at once."""
 

@@ -106,13 +106,18 @@ def test_only_a_busy_server_is_retryable_by_its_class() -> None:
 
 def test_an_uncertain_error_says_so_once_and_is_not_repeated() -> None:
     error = errors.TransportError("cut off", retryable=True)
-    again = error.as_uncertain().as_uncertain("look for it")
+    again = error.as_uncertain().as_uncertain()
     assert again is error
     assert (str(error), error.uncertain, error.retryable) == (
         "cut off; the request may have been carried out",
         True,
         False,
     )
+
+
+def test_a_special_doubt_takes_the_place_of_the_general_one() -> None:
+    error = errors.TransportError("cut off").as_uncertain().as_uncertain("look for it").as_uncertain()
+    assert (str(error), error.uncertain) == ("cut off; look for it", True)
 
 
 def test_an_uncertain_error_pickles_with_its_longer_message() -> None:

@@ -149,7 +149,7 @@ class VoxelsAccessor(Volume):
         StoreError
             If the server could not answer.
         """
-        plain = self.store.unmasked or self.store
+        plain = self.store.completed_from or self.store
         other = self._reopened(ref.uuid if isinstance(ref, Version) else within(self.uuid, ref), plain.query)
         return other if plain is self.store else other.masked(self.store.query["roi"])
 
@@ -201,11 +201,11 @@ class VoxelsAccessor(Volume):
         self,
         uuid: str,
         query: Mapping[str, str],
-        unmasked: DvidStore | None = None,
+        completed_from: DvidStore | None = None,
         *,
         owns_connection: bool = False,
     ) -> VoxelsAccessor:
-        """Open the same instance with the same options; blocks are completed from `unmasked`."""
+        """Open the same instance with the same options; blocks are completed from `completed_from`."""
         instance = Instance(self.store.connection, resolve(self.store.connection, uuid, near=self.uuid), self.name)
         store = DvidStore(
             instance,
@@ -213,7 +213,7 @@ class VoxelsAccessor(Volume):
             query=query,
             throttle=self.store.throttle,
             owns_connection=owns_connection,
-            unmasked=unmasked,
+            completed_from=completed_from,
         )
         return self._with_store(store, store.description.metadata)
 

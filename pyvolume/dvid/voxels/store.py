@@ -61,7 +61,7 @@ class DvidStore:
         Whether the server may answer that it is busy with other requests of this kind.
     owns_connection : bool
         Whether `close` closes the connection.
-    unmasked : DvidStore, optional
+    completed_from : DvidStore, optional
         The same instance without the mask in `query`, from which blocks are completed.
 
     Attributes
@@ -84,7 +84,7 @@ class DvidStore:
         query: Mapping[str, str],
         throttle: bool,
         owns_connection: bool = False,
-        unmasked: DvidStore | None = None,
+        completed_from: DvidStore | None = None,
     ) -> None:
         self.instance = instance
         self.connection = instance.connection
@@ -95,7 +95,7 @@ class DvidStore:
         self.query = dict(query)
         self.throttle = throttle
         self.owns_connection = owns_connection
-        self.unmasked = unmasked
+        self.completed_from = completed_from
         self.words = self.query | ({"throttle": "on"} if throttle else {})
         seen = urlencode(sorted((key, value) for key, value in query.items() if key != "throttle"))
         self.address = f"{instance.address}{'?' if seen else ''}{seen}"

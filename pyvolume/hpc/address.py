@@ -1,0 +1,139 @@
+"""Urls of the DataStore: what a url names."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyvolume.errors import AddressError
+from pyvolume.hpc.documents import EVERYTHING, View
+from pyvolume.model.nearest import hint
+from pyvolume.transport.urls import normalised_url, without_secrets
+
+SCHEME = "hpc://"
+
+FORMS = "hpc://http://HOST:PORT/DATASET?version=latest&level=1,1,1&timepoint=3&channel=0&angle=0"
+"""The form of a volume's url, for messages."""
+
+KEYWORDS = ("latest", "mixedLatest", "new")
+"""The versions that are no number."""
+
+WORDS = ("version", "level", "timepoint", "channel", "angle")
+"""The words of a query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a url names: a dataset, and a part of it.
+
+    Parameters
+    ----------
+    server : str
+        The url of the server.
+    uuid : str
+        The dataset.
+    version : int or str
+        A number, ``"latest"``, ``"mixedLatest"`` or ``"new"``.
+    level : int or tuple of int
+        The index of a resolution level, or its factors.
+    view : View
+        The time point, channel and angle, where one is named.
+    """
+
+    server: str
+    uuid: str
+    version: int | str = "latest"
+    level: int | tuple[int, ...] = 0
+    view: View = EVERYTHING
+
+
+def canonical(server: str, uuid: str, version: int | str, level: Sequence[int], view: View) -> str:
+    """Return the url of a volume; it names everything that decides about the voxels."""
+    words = {"version": str(version), "level": ",".join(map(str, level)), **view.words()}
+    query = "&".join(f"{name}={value}" for name, value in words.items())
+    return f"{SCHEME}{server}/{urllib.parse.quote(uuid, safe='')}?{query}"
+
+
+def recognises(url: str) -> bool:
+    """Whether a url is one of the DataStore."""
+    return url.lower().startswith(SCHEME)
+
+
+def parse(url: str) -> Address:
+    """Understand a url of the DataStore.
+
+    Raises
+    ------
+    AddressError
+        For a malformed url, slices after it, or a query with words that have no meaning here.
+
+    Examples
+    --------
+    >>> parse("hpc://localhost:9080/ab12?level=2,2,1&timepoint=3")  # doctest: +NORMALIZE_WHITESPACE
+    Address(server='http://localhost:9080', uuid='ab12', version='latest', level=(2, 2, 1),
+            view=View(timepoint=3, channel=None, angle=None))
+    """
+    base, _, query = url.partition("?")
+    path = base[len(SCHEME) :] if recognises(url) else ""
+    if "#" in url or not path:
+        raise _malformed(url)
+    if url.rstrip().endswith("]"):
+        raise AddressError(
+            f"open: expected a url without slices and found {without_secrets(url)!r}; open the volume, then slice it"
+        )
+    server, _, uuid = path.rstrip("/").rpartition("/")
+    server = re.sub(r"/datasets$", "", server)
+    if not server or server.endswith("/"):
+        raise AddressError(
+            f"open: expected the url of a volume, {FORMS}, and found that of a server; "
+            f"use pyvolume.hpc.DataStore({(uuid or path)!r})"
+        )
+    words = _words(query)
+    return Address(
+        normalised_url(server),
+        _checked_uuid(urllib.parse.unquote(uuid), url),
+        _version(words.get("version", "latest")),
+        _level(words.get("level", "0")),
+        View(*(_number(name, words[name]) if name in words else None for name in ("timepoint", "channel", "angle"))),
+    )
+
+
+def _checked_uuid(uuid: str, url: str) -> str:
+    if uuid in {"", ".", ".."} or "/" in uuid:
+        raise _malformed(url)
+    return uuid
+
+
+def _words(query: str) -> dict[str, str]:
+    words = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+    unknown = [word for word in words if word not in WORDS]
+    if unknown:
+        raise AddressError(f"open: a query has the words {', '.join(WORDS)}; {hint(unknown[0], WORDS)}")
+    return words
+
+
+def _version(text: str) -> int | str:
+    if text in KEYWORDS:
+        return text
+    if re.fullmatch(r"\d+", text, re.ASCII):
+        return int(text)
+    raise AddressError(f"open: a version is a number, {', '.join(KEYWORDS)}, not {text!r}; {hint(text, KEYWORDS)}")
+
+
+def _level(text: str) -> int | tuple[int, ...]:
+    if not re.fullmatch(r"\d+(,\d+,\d+)?", text, re.ASCII):
+        raise AddressError(f"open: a level is its factors, as in 2,2,1, or its index, not {text!r}")
+    numbers = tuple(map(int, text.split(",")))
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _number(name: str, text: str) -> int:
+    if not re.fullmatch(r"-?\d+", text, re.ASCII):
+        raise AddressError(f"open: {name} is a number, not {text!r}")
+    return int(text)
+
+
+def _malformed(url: str) -> AddressError:
+    return AddressError(f"open: expected {FORMS} and found {without_secrets(url)!r}")

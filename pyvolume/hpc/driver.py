@@ -1,0 +1,112 @@
+"""The driver of the HPC DataStore: from a url to a volume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pyvolume.calls.retry import RetryPolicy
+from pyvolume.errors import AddressError
+from pyvolume.hpc import address
+from pyvolume.hpc.accessor import DataStoreVolume
+from pyvolume.model.arguments import instance_of
+from pyvolume.stores.registry import Driver
+from pyvolume.transfer.casting import Casting
+from pyvolume.transfer.locking import NamedLock
+from pyvolume.transport.auth import BearerToken
+from pyvolume.transport.connection import Connection
+
+
+class DataStoreDriver(Driver):
+    """Opens volumes of the HPC DataStore, see `Driver`."""
+
+    forms = address.FORMS
+    environment: ClassVar[Mapping[str, str]] = {"token": "PYVOLUME_TOKEN"}
+
+    def recognises(self, url: str) -> bool:
+        """Whether a url begins with ``hpc://``."""
+        return address.recognises(url)
+
+    def server_of(self, url: str) -> str:
+        """Return the server of a url."""
+        return address.parse(url).server
+
+    def open(
+        self,
+        url: str,
+        mode: Literal["r", "r+"] = "r",
+        *,
+        connection: Connection | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: float | tuple[float, float] | None = None,
+        max_document: int | None = None,
+        token: str | None = None,
+        missing: Literal["fill", "raise"] = "fill",
+        fill_value: float = 0,
+        complete_from: Literal["older", "fill"] = "older",
+        verify: bool = False,
+        partial_blocks: Literal["merge", "raise"] = "merge",
+        casting: Casting = "checked",
+        lock: NamedLock | None = None,
+        lock_aligned: bool = True,
+    ) -> DataStoreVolume:
+        """Open the volume at a url.
+
+        Parameters
+        ----------
+        url : str
+            In the form of `pyvolume.hpc.address`.
+        mode : "r" or "r+"
+            Read only, or read and write.
+        connection : Connection, optional
+            A connection to the same server. It stays open when the volume is closed. Without it the volume makes one
+            and closes it.
+        retry, timeout, max_document : optional
+            Arguments of the `Connection` that is made.
+        token : str, optional
+            Sent as a bearer token.
+        missing, fill_value, complete_from, verify, partial_blocks, casting, lock, lock_aligned
+            See `DataStoreVolume`.
+
+        Raises
+        ------
+        AddressError
+            If the url names no volume, or a server other than that of the connection.
+        TypeError
+            If an argument of the connection is given together with a connection.
+        NotFoundError, UnsupportedError, StoreError
+            As for `DataStoreVolume`.
+        """
+        found = address.parse(url)
+        arguments: dict[str, Any] = {"retry": retry, "timeout": timeout, "max_document": max_document}
+        arguments["auth"] = None if token is None else BearerToken(token)
+        arguments = {name: value for name, value in arguments.items() if value is not None}
+        if connection is None:
+            current = Connection(found.server, **arguments)
+        else:
+            current = _checked(connection, found.server, arguments)
+        view = found.view
+        try:
+            return DataStoreVolume(
+                current, found.uuid, version=found.version, level=found.level, timepoint=view.timepoint,
+                channel=view.channel, angle=view.angle, missing=missing, fill_value=fill_value,
+                complete_from=complete_from, verify=verify, partial_blocks=partial_blocks, casting=casting, lock=lock,
+                lock_aligned=lock_aligned, mode=mode, owns_connection=connection is None,
+            )  # fmt: skip
+        except BaseException:
+            if connection is None:
+                current.close()
+            raise
+
+
+DRIVER = DataStoreDriver()
+
+
+def _checked(connection: Connection, server: str, arguments: Mapping[str, Any]) -> Connection:
+    """Refuse a connection to another server, or arguments for a connection that exists."""
+    if arguments:
+        raise TypeError(f"open: {', '.join(arguments)} belong to the connection, which is given")
+    instance_of(connection, Connection, "open")
+    if connection.url != server:
+        raise AddressError(f"open: the connection goes to {connection.url}, the url to {server}")
+    return connection

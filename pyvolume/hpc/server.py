@@ -1,0 +1,215 @@
+"""DataStore: a server, and its datasets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from pyvolume.errors import MetadataError, NotFoundError, StoreError
+from pyvolume.hpc.client import dataset_path, delete, post
+from pyvolume.hpc.dataset import Dataset
+from pyvolume.hpc.documents import VOXEL_TYPES
+from pyvolume.hpc.levels import LevelInfo, checked_levels, propose
+from pyvolume.hpc.schemas import SCHEMAS
+from pyvolume.hpc.store import MAX_BODY
+from pyvolume.model import arguments
+from pyvolume.transport.auth import BearerToken
+from pyvolume.transport.connection import Connection
+
+LONGEST_LABEL = 255
+"""Bytes of a label: it is the name of a file on the server."""
+
+
+class DataStore:
+    """An HPC DataStore. It cannot list its datasets: keep their uuids.
+
+    Parameters
+    ----------
+    server : Connection or str
+        A connection, which `close` leaves open; or a url, for which a connection is made that `close` closes.
+    token : str, optional
+        Sent as a bearer token; only with a url.
+
+    Raises
+    ------
+    AddressError
+        If the url is not one of an HTTP server.
+    """
+
+    def __init__(self, server: Connection | str, *, token: str | None = None) -> None:
+        self._owns_connection = not isinstance(server, Connection)
+        if isinstance(server, Connection):
+            if token is not None:
+                raise TypeError("DataStore: token belongs to the connection, which is given")
+            self.connection = server
+        else:
+            self.connection = Connection(server, auth=None if token is None else BearerToken(token))
+
+    def __repr__(self) -> str:
+        return f"<DataStore {self.connection.url}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, if this handle has made it."""
+        if self._owns_connection:
+            self.connection.close()
+
+    def dataset(self, uuid: str) -> Dataset:
+        """Return a dataset by its uuid; one request.
+
+        Raises
+        ------
+        NotFoundError
+            If there is none.
+        """
+        found = Dataset(self.connection, uuid)
+        found.info()
+        return found
+
+    def create_dataset(
+        self,
+        shape: Sequence[int],
+        dtype: DTypeLike,
+        *,
+        timepoints: int | Sequence[int] = 1,
+        channels: int = 1,
+        angles: int = 1,
+        levels: Sequence[LevelInfo | tuple[Sequence[int], Sequence[int]]] | None = None,
+        resolution: float | Sequence[float] = 1.0,
+        unit: str = "um",
+        time_resolution: tuple[float, str] = (0.0, ""),
+        compression: str = "gzip",
+        label: str = "",
+    ) -> Dataset:
+        r"""Create a dataset without voxels, and ask the server for it.
+
+        The request is not repeated: if its answer is lost, the error says that a dataset may exist.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Voxels along x, y and z in full resolution.
+        dtype : dtype-like
+            An integer of 8 to 64 bits, float32 or float64.
+        timepoints : int or sequence of int
+            How many time points there are, with the ids 0, 1, …; or their ids.
+        channels, angles : int
+            How many there are.
+        levels : sequence, optional
+            For each resolution level its factors and its block shape along x, y and z, the full resolution first. By
+            default levels that become roughly isotropic, down to 256 voxels along the longest side, in blocks of 64³
+            voxels, as BigDataViewer proposes them.
+        resolution : float or sequence of float
+            Size of a voxel along x, y and z.
+        unit : str
+            Of the resolution, up to 255 characters.
+        time_resolution : (float, str)
+            Distance of two time points, and its unit.
+        compression : "raw", "gzip", "bzip2", "lz4" or "xz"
+            How the server stores blocks.
+        label : str
+            A name for people. The server makes a file of this name: it cannot hold ``:\/*"?|<>'``, and cannot be a
+            number.
+
+        Returns
+        -------
+        Dataset
+
+        Raises
+        ------
+        MetadataError
+            If an argument has a value that the server would refuse, change or lose.
+        NotFoundError
+            If the server gives a uuid, but has no such dataset.
+        StoreError
+            If the server could not do it.
+        """
+        action = "create a dataset"
+        size = [arguments.integer(n, action, "a shape", 1) for n in arguments.each_of(shape, action, "shape")]
+        sizes = [resolution] * 3 if isinstance(resolution, (int, float)) else list(resolution)
+        ids = list(range(timepoints)) if isinstance(timepoints, int) else sorted(timepoints)
+        if len(size) != 3 or len(sizes) != 3:
+            raise MetadataError(
+                f"{action}: expected shape and resolution along x, y and z and found {size} and {sizes}"
+            )
+        chosen = propose(size, sizes) if levels is None else checked_levels(levels, action)
+        voxel_type = np.dtype(dtype)
+        if voxel_type.name not in VOXEL_TYPES:
+            raise MetadataError(f"{action}: expected one of the dtypes {', '.join(VOXEL_TYPES)} and found {voxel_type}")
+        _check_blocks(action, chosen, voxel_type.itemsize)
+        _check_label(action, label)
+        none = {"value": 0.0, "unit": None}
+        document = {
+            "voxelType": voxel_type.name,
+            "dimensions": size,
+            "timepoints": len(ids),
+            "timepointIds": ids,
+            "channels": arguments.integer(channels, action, "channels", 1),
+            "angles": arguments.integer(angles, action, "angles", 1),
+            "voxelUnit": unit,
+            "voxelResolution": [float(each) for each in sizes],
+            "timepointResolution": {"value": float(time_resolution[0]), "unit": time_resolution[1] or None},
+            "channelResolution": none,
+            "angleResolution": none,
+            "compression": compression,
+            "resolutionLevels": [
+                {"resolutions": list(level.factors), "blockDimensions": list(level.block_shape)} for level in chosen
+            ],
+            "label": label,
+        }
+        SCHEMAS.validate("hpc-create-dataset-1", document, action)
+        try:
+            answer = post(self.connection, action, "/datasets", json.dumps(document), "application/json")
+        except StoreError as error:
+            if error.uncertain:
+                error.as_uncertain("a dataset may exist on the server, which cannot list its datasets")
+            raise
+        uuid = answer.strip()
+        try:
+            return self.dataset(uuid)
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"{action}: the server gave the uuid {uuid}, but has no such dataset; it loses one of a long unit",
+                **vars(error),
+            ) from None
+
+    def delete(self, uuid: str) -> None:
+        """Delete a dataset with all its versions.
+
+        Raises
+        ------
+        NotFoundError
+            If there is none.
+        StoreError
+            If the server could not do it.
+        """
+        arguments.text(uuid, "delete a dataset", "a uuid")
+        if uuid in {"", ".", ".."} or "/" in uuid:
+            raise MetadataError(f"delete a dataset: expected a uuid and found {uuid!r}")
+        delete(self.connection, f"delete dataset {uuid}", dataset_path(uuid))
+
+
+def _check_blocks(action: str, levels: Sequence[LevelInfo], itemsize: int) -> None:
+    """Refuse blocks that the server would not take."""
+    for level in levels:
+        x, y, z = level.block_shape
+        if x * y * z * itemsize + 12 > MAX_BODY:
+            raise MetadataError(f"{action}: blocks of {level.block_shape} are larger than a request, {MAX_BODY} bytes")
+
+
+def _check_label(action: str, label: str) -> None:
+    """Refuse a label that the server would take for a version, or cannot store."""
+    arguments.text(label, action, "a label")
+    if label.isdigit() or label in {".", ".."} or len(label.encode()) > LONGEST_LABEL:
+        raise MetadataError(
+            f"{action}: expected a label of up to {LONGEST_LABEL} bytes that is no number and found {label!r}"
+        )

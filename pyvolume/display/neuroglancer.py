@@ -58,7 +58,7 @@ def url_of(link: str) -> str:
         state = json.loads(unquote(link.partition("#!")[2]))
         found = {str(layer.get("name", i)): _sources(layer) for i, layer in enumerate(state.get("layers", []))}
         selected = str((state.get("selectedLayer") or {}).get("layer"))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         raise AddressError("open: expected the state of Neuroglancer, as JSON, behind the #! of the link") from None
     if found.get(selected):
         return found[selected][0]

@@ -9,11 +9,13 @@ import itertools
 import json
 import operator
 import pickle
+import tracemalloc
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import png
 import pytest
 import requests
 import urllib3
@@ -30,7 +32,7 @@ from pyvolume.dvid.version import Version
 from pyvolume.dvid.versions import changes
 from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import resolve
-from pyvolume.errors import MetadataError, NotFoundError, PyVolumeError
+from pyvolume.errors import AnswerError, MetadataError, NotFoundError, PyVolumeError
 
 DEEP = "\x00deep"
 LONG = "\x00long"
@@ -102,7 +104,7 @@ class Library(BaseAdapter):
         found = self.documents.get(f"{request.method} {path}")
         response = requests.Response()
         response.status_code = 404 if found is None else 200
-        response.headers["Content-Type"] = "application/json"
+        response.headers["Content-Type"] = "image/png" if path.endswith("png") else "application/json"
         response.raw = urllib3.HTTPResponse(io.BytesIO(found or b"404 page not found"), preload_content=False)
         return response
 
@@ -235,3 +237,21 @@ def test_an_absurd_document_is_an_object_or_an_error_of_ours(recorded: Recorded,
         if recorded.library.asked - before > 40:
             wrong.append(f"{what}: {recorded.library.asked - before} requests")
     assert wrong == []
+
+
+@pytest.mark.parametrize("side", [5, 8000, 30_000])
+def test_a_picture_larger_than_the_plane_is_not_decoded(recorded: Recorded, side: int) -> None:
+    picture = io.BytesIO()
+    png.Writer(side, side, greyscale=True, bitdepth=1, compression=9).write_packed(
+        picture, [bytes(-(-side // 8))] * side
+    )
+    path = f"GET /api/node/{recorded.uuid}/gray/raw/xy/4_4/0_0_0/png"
+    recorded.library.documents = {**recorded.documents, path: picture.getvalue()}
+    volume = pyvolume.dvid.VoxelsAccessor(recorded.connection, recorded.uuid, "gray")
+    tracemalloc.start()
+    try:
+        with pytest.raises(AnswerError, match="image/png"):
+            volume.image("xy", box=pyvolume.Box((0, 0), (4, 4)), z=0)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()

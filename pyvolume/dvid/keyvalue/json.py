@@ -82,9 +82,12 @@ def encode(action: str, value: object) -> bytes:
     Raises
     ------
     MetadataError
-        For what JSON cannot say: NaN and infinity, keys other than text, other types.
+        For what JSON cannot say: NaN and infinity, keys other than text, other types; for deep nesting.
     """
-    return json.dumps(_plain(action, value, "$"), allow_nan=False).encode()
+    try:
+        return json.dumps(_plain(action, value, "$"), allow_nan=False).encode()
+    except RecursionError:
+        raise MetadataError(f"{action}: JSON has no such deep nesting, found at $", path="$") from None
 
 
 def decode(action: str, data: bytes) -> Any:
@@ -101,7 +104,7 @@ def decode(action: str, data: bytes) -> Any:
 
     try:
         return json.loads(data, parse_constant=refuse)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MetadataError(f"{action}: expected JSON and found {data[:40]!r} ({error})") from None
 
 

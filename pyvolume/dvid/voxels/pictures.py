@@ -168,8 +168,8 @@ def draw_array(store: DvidStore, drawing: Drawing, format: Format, quality: int 
     _pillow()
     data = draw(store, drawing, format, quality, call)
     try:
-        voxels = _decoded(data, store.dtype, store.traits.read_grid[0])
-    except (OSError, SyntaxError, ValueError) as error:
+        voxels = _decoded(data, store.dtype, store.traits.read_grid[0], drawing.size)
+    except (OSError, SyntaxError, ValueError, _pillow().DecompressionBombError) as error:
         raise AnswerError(f"{drawing.action}: expected image/{format} and found {error}") from error
     if voxels.shape[1:] != drawing.size and not drawing.may_differ:
         width, height = drawing.size
@@ -226,9 +226,11 @@ def _whole_file(drawing: Drawing, answer: Answer, format: Format) -> bytes:  # n
     return data
 
 
-def _decoded(data: bytes, dtype: np.dtype[Any], channels: int) -> NDArray[Any]:
-    """Return the voxels of a picture, with the axes (c, right, down)."""
+def _decoded(data: bytes, dtype: np.dtype[Any], channels: int, most: tuple[int, int]) -> NDArray[Any]:
+    """Return the voxels of a picture of at most this size, with the axes (c, right, down)."""
     with _pillow().open(io.BytesIO(data)) as picture:
+        if picture.width > most[0] or picture.height > most[1]:
+            raise ValueError(f"{picture.width}×{picture.height} pixels")
         # a PNG whose colours are all opaque comes without the fourth channel
         pixels = np.array(picture.convert("RGBA") if dtype.itemsize * channels == 4 else picture)
     rows: NDArray[Any] = pixels.view(dtype).reshape((*pixels.shape[:2], channels))

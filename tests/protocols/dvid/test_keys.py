@@ -34,6 +34,8 @@ ODD_KEYS = [
     "a:b", "~", "a&b=c", "a\nb", "\x01", "\x7f", "*", "\\", '"q"', "'", "...", "..x", "-", "a,b", "<b>", "k" * 5000,
 ]  # fmt: skip
 
+IN_ITSELF: list[Any] = []
+IN_ITSELF.append(IN_ITSELF)
 NO_KEYS = ["", ".", "..", "a/b", "/", "a\x00b", "\ud800", "k" * 60_001]
 
 
@@ -295,14 +297,14 @@ class TestJson:
         ("value", "path"),
         [(float("nan"), r"\$"), ({"a": [0, np.inf]}, r"\$\.a\[1\]"), (np.array([np.nan]), r"\$\[0\]"), ({1: 2}, r"\$"),
          ({"a": {None: 2}}, r"\$\.a"), (b"bytes", r"\$"), ([1j], r"\$\[0\]"), ({1, 2}, r"\$"),
-         (np.datetime64("2026"), r"\$")],
+         (np.datetime64("2026"), r"\$"), (IN_ITSELF, r"\$")],
     )  # fmt: skip
     def test_what_json_cannot_say(self, kv: KeyValue, value: Any, path: str) -> None:
         with pyvolume.trace() as trace, pytest.raises(MetadataError, match=rf"at {path}$"):
             kv.json.update({"before": 1, "a": value})
         assert trace.requests == 0
 
-    @pytest.mark.parametrize("data", [b"", b"{", b"NaN", b"[1, Infinity]", b"\xff"])
+    @pytest.mark.parametrize("data", [b"", b"{", b"NaN", b"[1, Infinity]", b"\xff", b"[" * 100_000], ids=range(6))
     def test_what_is_no_json(self, kv: KeyValue, data: bytes) -> None:
         kv["a"] = data
         with pytest.raises(MetadataError, match="read 'a' of notes: expected JSON"):

@@ -42,6 +42,8 @@ def test_the_selected_layer_is_taken_of_several() -> None:
         ({}, "none"),
         ([], "expected the state"),
         ({"layers": [3]}, "expected the state"),
+        ({"layers": 3}, "expected the state"),
+        ({"layers": [], "selectedLayer": [1]}, "expected the state"),
     ],
 )
 def test_what_is_not_clear_is_refused(state: object, found: str) -> None:
@@ -49,9 +51,10 @@ def test_what_is_not_clear_is_refused(state: object, found: str) -> None:
         url_of(link(state))
 
 
-def test_a_broken_link_is_refused() -> None:
+@pytest.mark.parametrize("state", ["{", "[" * 100_000, "1" * 5000], ids=["open", "deep", "a long number"])
+def test_a_broken_link_is_refused(state: str) -> None:
     with pytest.raises(AddressError, match="expected the state of Neuroglancer"):
-        url_of("https://example.org/#!{")
+        url_of(f"https://example.org/#!{state}")
 
 
 def test_a_volume_is_opened_by_a_link() -> None:

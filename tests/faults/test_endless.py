@@ -34,7 +34,7 @@ ONCE = pyvolume.RetryPolicy(patience=0)
 
 def endless(body: bytes, *headers: str, status: str = "200 OK", framing: str = "chunked", start: bytes = b"") -> Any:
     """Make an answer that does not end: `start`, and `body` again and again."""
-    lengths = {"chunked": "Transfer-Encoding: chunked", "huge": f"Content-Length: {10**18}", "none": "X-Length: none"}
+    lengths = {"chunked": "Transfer-Encoding: chunked", "huge": f"Content-Length: {10**17}", "none": "X-Length: none"}
     yield "\r\n".join([f"HTTP/1.1 {status}", lengths.get(framing, framing), *headers, "", ""]).encode()
     for piece in itertools.chain([start] if start else [], itertools.repeat(body)):
         yield b"%x\r\n%s\r\n" % (len(piece), piece) if framing == "chunked" else piece
@@ -125,6 +125,25 @@ def test_what_does_not_end_costs_its_bound(name: str) -> None:
 
         assert peak(work) < 6 * MOST
         assert server.bytes_sent < SOCKETS
+
+
+def test_a_value_that_is_said_to_be_huge_takes_memory_when_it_arrives() -> None:
+    first = f"Content-Range: bytes 0-0/{10**17}"
+    some = f"Content-Range: bytes 0-{(16 << 20) - 1}/{10**17}"
+    answers = [
+        answer(b"a", OCTETS, first, status="206 Partial Content"),
+        answer(bytes(1000), OCTETS, some, status="206 Partial Content", length=16 << 20),
+    ]
+    with (
+        ScriptedServer(answers, closing=[1]) as server,
+        pyvolume.Connection(server.url, retry=ONCE) as connection,
+    ):
+
+        def work() -> None:
+            with keyvalue(connection).open("a") as file, pytest.raises(StoreError):
+                file.read()
+
+        assert peak(work) < 24 * MOST
 
 
 def test_the_limit_is_that_of_the_user() -> None:

@@ -17,6 +17,9 @@ _T = TypeVar("_T")
 PIECE_BYTES = 1 << 20
 """Bytes of a value that are in memory at once, when it is copied to or from a file."""
 
+PART_BYTES = 16 << 20
+"""Bytes for which memory is taken before they have arrived: what a server says of its length costs no more."""
+
 VALUE_TYPE = "application/octet-stream"
 
 AskPart = Callable[[int, int, Callable[[Answer], int]], int]
@@ -143,9 +146,10 @@ class ValueFile(io.RawIOBase):
         return self._at
 
     def readall(self) -> bytes:
-        data = bytearray(max(0, self._nbytes - self._at))
-        self.readinto(data)
-        return bytes(data)
+        pieces = []
+        while left := max(0, self._nbytes - self._at):
+            pieces.append(self.read(min(left, PART_BYTES)))
+        return b"".join(pieces)
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")

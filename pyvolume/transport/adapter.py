@@ -7,6 +7,7 @@ import functools
 import http.client
 import io
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,9 @@ UNSENT_OPTION: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 
 MAX_INTERIM = 100
 """Interim answers (status 1xx) that may come before one final answer."""
+
+INTERIM = b"HTTP/1.1 1"
+"""With this an interim answer begins."""
 
 
 SECRET_QUERY = ":secret-query"
@@ -119,10 +123,22 @@ class _LastReader(io.BufferedReader):
 
 
 class FinalResponse(http.client.HTTPResponse):
-    """The final answer: interim ones (status 1xx) before it are skipped, which http.client does with 100 only."""
+    """The final answer: interim ones (status 1xx) before it are skipped, which http.client does with 100 only.
 
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+    Parameters
+    ----------
+    sock : socket
+        The connection.
+    is_last : bool
+        Whether the connection is closed after it, whatever the server says.
+    *args, **kwargs
+        As for http.client.
+    """
+
+    def __init__(self, sock: socket.socket, *args: Any, is_last: bool = False, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
+        self._is_last = is_last
+        self._connected = sock
         self.fp = self._reader = _LastReader(self.fp.detach(), sock)
         self._heads = 0
 
@@ -133,6 +149,10 @@ class FinalResponse(http.client.HTTPResponse):
             self.headers = None  # type: ignore[assignment]
             super().begin()
         self._reader.in_head = False
+        if self.will_close and self.length is None and isinstance(self._connected, ssl.SSLSocket):
+            # the end of the connection is that of the body: over TLS it must have been meant
+            self._connected.suppress_ragged_eofs = False  # type: ignore[attr-defined]
+        self.will_close = self.will_close or self._is_last
 
     def _read_status(self) -> tuple[str, int, str]:
         if self._heads > MAX_INTERIM:
@@ -195,6 +215,8 @@ class PatientHTTPConnection(HTTPConnection):
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         """Receive the head of the answer."""
+        is_cut = self._body is not None and self._body.left > 0  # the server still waits for the rest of the request
+        self.response_class = functools.partial(FinalResponse, is_last=True) if is_cut else FinalResponse  # type: ignore[assignment]
         response = super().getresponse()
         self._waits = False
         return response
@@ -214,9 +236,18 @@ class PatientHTTPConnection(HTTPConnection):
         self.sock.settimeout(self._body.silence)
         left = data.cast("B")
         while left:
+            if self._is_answered():
+                raise BrokenPipeError("the answer came before the end of the request")  # urllib3 receives it
             count = self.sock.send(left)
             left = left[count:]
             self._body.sent(count)
+
+    def _is_answered(self) -> bool:
+        """Whether a final answer arrives already; over TLS this cannot be seen."""
+        if isinstance(self.sock, ssl.SSLSocket) or self.is_connected:
+            return False
+        begin: bytes = self.sock.recv(len(INTERIM), socket.MSG_PEEK)
+        return not begin or begin != INTERIM[: len(begin)]
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         """Make the request line, with the secrets in its query."""

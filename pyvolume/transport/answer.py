@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pyvolume.errors import AnswerError, TransportError
+from pyvolume.model.arguments import brief
 from pyvolume.transport.coding import WINDOWS, Inflater
 from pyvolume.transport.documents import JsonReader
 from pyvolume.transport.failures import translated
@@ -64,8 +66,7 @@ class Answer:
         self._received = 0
         self._coding = self.headers.get("Content-Encoding", "").strip().lower()
         is_plain = self._coding in {"", "identity"}
-        length = self.headers.get("Content-Length", "")
-        self._announced = int(length) if is_plain and length.isdigit() else None
+        self._announced = _length(self.headers) if is_plain else None
         self._inflater = Inflater(self._raw, self._coding, PIECE) if self._coding in WINDOWS else None
         # urllib3's own `readinto` copies, http.client's behind it does not. The private name may go one day: then,
         # and where a proxy has compressed the body, it is read piece by piece.
@@ -81,6 +82,21 @@ class Answer:
     def media_type(self) -> str:
         """The type of the body, in lower case and without parameters; empty if there is none."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    def check_framing(self) -> None:
+        """Check that the head says where the body ends, if it speaks of it.
+
+        Raises
+        ------
+        AnswerError
+            For a length that is no number, or a transfer coding that is not decoded.
+        """
+        coding = self.headers.get("Transfer-Encoding", "chunked")
+        if coding.strip().lower() != "chunked":
+            raise AnswerError(f"{self._action}: expected no transfer coding but chunked and found {brief(coding)}")
+        length = self.headers.get("Content-Length")
+        if length is not None and _length(self.headers) is None:
+            raise AnswerError(f"{self._action}: expected a length of the answer and found {brief(length)}")
 
     def expect(self, nbytes: int | None, content_type: str) -> None:
         """Check the head against what was agreed, before anything is received; None for a length that is not known.
@@ -101,7 +117,7 @@ class Answer:
                 first_bytes=first,
             )
         if nbytes is not None and self._announced is not None and self._announced != nbytes:
-            raise self._wrong_length(nbytes, self._announced)
+            raise self.wrong_length(nbytes, self._announced)
 
     def read_into(self, view: memoryview) -> None:
         """Fill a flat view of bytes from the body.
@@ -143,9 +159,10 @@ class Answer:
                 f"{self._action}: the connection broke after {self._received} of {self._announced} bytes",
                 retryable=True,
             )
-        return self._wrong_length(self._received + missing, self._received)
+        return self.wrong_length(self._received + missing, self._received)
 
-    def _wrong_length(self, expected: int, found: int) -> AnswerError:
+    def wrong_length(self, expected: int, found: int) -> AnswerError:
+        """Return the error for a body of another length; -1 is one that is longer."""
         return AnswerError(
             f"{self._action}: expected {expected} bytes and found {'more' if found < 0 else found}",
             expected=expected,
@@ -164,7 +181,7 @@ class Answer:
         # with chunked coding the last chunk is still to be read: without that the connection would be lost
         with translated(self._action):
             if self._receive_some(1):
-                raise self._wrong_length(self._received, -1)
+                raise self.wrong_length(self._received, -1)
             self._raw.release_conn()
 
     def _receive_some(self, limit: int) -> bytes:
@@ -250,3 +267,10 @@ class Answer:
     def max_document(self) -> int:
         """Bytes of the largest body that is received as a whole."""
         return self._json.limit
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    """Return the length of a body that a head announces; it may say the same length several times."""
+    said = {each.strip() for each in headers.get("Content-Length", "").split(",")}
+    length = said.pop()
+    return int(length) if not said and re.fullmatch("[0-9]{1,18}", length) else None

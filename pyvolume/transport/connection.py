@@ -301,7 +301,10 @@ class Connection:
         self._has_answered = True
         answer = Answer(received, request.action, exchange.received, self.max_document)
         try:
+            answer.check_framing()
             if answer.status in request.accepts:
+                if body is not None and body.left:
+                    raise _too_early(request, answer.status, body)
                 return receive(answer)
             text = b""
             if request.method == "HEAD":  # the text that it may announce does not come
@@ -358,6 +361,12 @@ def _without(added: Additions, text: bytes) -> bytes:
         parameter = urllib.parse.urlencode([secret]).encode()
         text = text.replace(parameter, parameter.partition(b"=")[0] + f"={HIDDEN}".encode())
     return text
+
+
+def _too_early(request: Request, status: int, body: Body) -> AnswerError:
+    """Return the error for a success that cannot be one."""
+    error = AnswerError(f"{request.action}: the answer {status} came before the last {body.left} bytes were sent")
+    return error if request.is_read else error.as_uncertain()
 
 
 def _ended(call: Call, error: StoreError) -> StoreError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import ssl
 from collections.abc import Iterator
 
 import requests
@@ -52,8 +53,10 @@ def _meaning_of(chain: list[BaseException], action: str, url: str, answered: boo
         hosts = [f"{each.conn.host}:{each.conn.port}" for each in chain if hasattr(each, "conn")]
         where = " ".join(["the proxy", *hosts[:1]])
         return TransportError(f"{action}: cannot connect to {where} in front of {url} ({found})", unreached=True)
-    if _has(chain, *HOPELESS):
-        return TransportError(f"{action}: cannot connect to {url} ({found})", unreached=True)
+    if _has(chain, *HOPELESS) and not _has(chain, ssl.SSLEOFError):
+        # an error of TLS can come when the request has been sent, too
+        unreached = not _has(chain, ssl.SSLError) or _has(chain, ssl.SSLCertVerificationError)
+        return TransportError(f"{action}: cannot connect to {url} ({found})", unreached=unreached)
     if _has(chain, *UNREACHED):
         may_come = answered or not _has(chain, urllib3.exceptions.NewConnectionError)
         message = f"{action}: cannot connect to {url}, is the server running? ({found})"

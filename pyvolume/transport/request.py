@@ -129,12 +129,18 @@ class Body:
         Called with the number of bytes whenever some have been sent.
     silence : float
         Seconds without a byte after which the attempt has failed.
+
+    Attributes
+    ----------
+    left : int
+        Bytes that are still to be sent; 0 before the first chunk is asked for.
     """
 
     def __init__(self, upload: Upload, report: Callable[[int], None], silence: float) -> None:
         self.silence = silence
         self.most = sys.maxsize
-        self._left = memoryview(b"")
+        self.left = 0
+        self._chunk: memoryview | None = None
         self._chunks: Iterator[memoryview] = iter(upload.chunks())
         self._nbytes = upload.nbytes
         self._report = report
@@ -146,14 +152,17 @@ class Body:
     def read(self, _size: int = -1) -> memoryview | bytes:
         """Return the next chunk or part of one, empty at the end."""
         # a connection of another library does not say what it has sent; and a cancelled call ends before the next chunk
-        self._report(self._pending)
-        if not self._left:
-            self._left = next(self._chunks, self._left)
-        part, self._left = self._left[: self.most], self._left[self.most :]
+        self.sent(self._pending)
+        if self._chunk is None:
+            self._chunk, self.left = memoryview(b""), self._nbytes
+        if not self._chunk:
+            self._chunk = next(self._chunks, self._chunk)
+        part, self._chunk = self._chunk[: self.most], self._chunk[self.most :]
         self._pending = len(part)
         return part
 
     def sent(self, count: int) -> None:
         """Note that bytes of the present chunk have been sent."""
         self._pending -= count
+        self.left -= count
         self._report(count)

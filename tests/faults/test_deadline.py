@@ -94,7 +94,9 @@ def attempted(case: Case, own: bool, deadline: float | None) -> Iterator[tuple[D
                     connection.exchange(case.request, case.receive, call)
                 except StoreError as raised:
                     error = raised
-            found.append(Outcome(error, server.left.wait(LONGEST)))
+            # the library of a given session may let the system send the rest of a body, with the end behind it
+            sees_the_end = own or case.request is not WRITE
+            found.append(Outcome(error, server.left.wait(LONGEST) if sees_the_end else True))
 
         with pytest.MonkeyPatch.context() as patch:
             if case.proxied:

@@ -154,11 +154,20 @@ def test_a_missing_library_is_not_waited_for(own: bool, monkeypatch: pytest.Monk
         ask(connection)
 
 
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """Give a file descriptor from which nothing can be read."""
+    one, other = socket.socketpair()
+    with one, other:
+        yield one.fileno()
+
+
 class SlowSocket:
     """Takes few bytes at a time, and lists how long it may wait for each."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, silent: int) -> None:
         self.most = most
+        self.fileno = lambda: silent
         self.timeout: float | None = None
         self.timeouts: list[float | None] = []
         self.received = b""
@@ -176,9 +185,9 @@ class SlowSocket:
 
 
 @pytest.mark.parametrize("most", [1, 300, 10_000])
-def test_a_slow_line_is_not_silent_while_bytes_leave(most: int) -> None:
+def test_a_slow_line_is_not_silent_while_bytes_leave(most: int, silent: int) -> None:
     body, moved = bytes(range(256)) * 10, list[int]()
-    line: Any = SlowSocket(most)
+    line: Any = SlowSocket(most, silent)
     connection = PatientHTTPConnection("host", timeout=5, silence=120, lines=Lines())
     connection.sock = line
     views = [memoryview(body)[:1000], memoryview(body)[1000:]]
@@ -211,8 +220,8 @@ def test_the_system_holds_back_what_leaves_during_a_silence(silence: float, unse
     assert found == [unsent]
 
 
-def test_a_cancelled_call_sends_nothing_of_a_body() -> None:
-    line: Any = SlowSocket(10)
+def test_a_cancelled_call_sends_nothing_of_a_body(silent: int) -> None:
+    line: Any = SlowSocket(10, silent)
     call = Call(RetryPolicy())
     call.cancel()
     connection = PatientHTTPConnection("host", silence=120, lines=Lines())
@@ -222,7 +231,7 @@ def test_a_cancelled_call_sends_nothing_of_a_body() -> None:
     assert line.received == b""
 
 
-def test_cancelling_ends_an_upload_between_two_parts() -> None:
+def test_cancelling_ends_an_upload_between_two_parts(silent: int) -> None:
     call = Call(RetryPolicy())
 
     def report(count: int) -> None:
@@ -230,7 +239,7 @@ def test_cancelling_ends_an_upload_between_two_parts() -> None:
             call.cancel()
         call.remaining()
 
-    line: Any = SlowSocket(10)
+    line: Any = SlowSocket(10, silent)
     connection = PatientHTTPConnection("host", silence=120, lines=Lines())
     connection.sock = line
     with pytest.raises(StoreError, match="cancelled"):

@@ -15,6 +15,8 @@ import trustme
 import pyvolume
 from pyvolume.dvid import general
 from pyvolume.errors import TransportError
+from pyvolume.transport.answer import Answer
+from pyvolume.transport.request import Request
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -24,6 +26,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        """Send a value without a length, and end the connection as the path says."""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"half a value")
+        if self.path == "/meant":
+            self.connection.unwrap()
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
@@ -73,3 +83,19 @@ def test_an_unknown_authority_is_refused_at_once(url: str, own: bool) -> None:
     ):
         general.get_server_info(connection)
     assert waits == []
+
+
+def test_a_value_without_a_length_ends_where_the_server_says_so(
+    authority: trustme.CA, url: str, tmp_path: Path
+) -> None:
+    """Without a word that was meant to be the last one, the line has broken."""
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    with pyvolume.Connection(url, verify=str(bundle), retry=pyvolume.RetryPolicy(patience=0)) as connection:
+
+        def ask(path: str) -> bytes:
+            return connection.exchange(Request("ask", "POST", path), Answer.read, connection.new_call())
+
+        assert ask("/meant") == b"half a value"
+        with pytest.raises(TransportError, match="EOF"):
+            ask("/broken")

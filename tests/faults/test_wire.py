@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gzip
 import io
 import threading
 import traceback
 import zlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO
 from urllib.parse import unquote_plus
 
 import numpy as np
@@ -118,6 +119,17 @@ BAD: dict[str, tuple[bytes, type[StoreError]]] = {
         AnswerError,
     ),
     "no http": (b"hello\r\n\r\n", TransportError),
+    "a length that is no number": (answer(BODY, OCTETS, "Content-Length: 0x10"), AnswerError),
+    "a length with a sign": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: +60000\r\n" + OCTETS.encode() + b"\r\n\r\n" + BODY,
+        AnswerError,
+    ),
+    "a length of strange digits": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n" + OCTETS.encode() + b"\r\n\r\n" + BODY,
+        AnswerError,
+    ),
+    "two lengths": (answer(BODY, OCTETS, "Content-Length: 7"), TransportError),
+    "an unknown transfer coding": (answer(BODY, OCTETS, "Transfer-Encoding: gzip, chunked"), AnswerError),
 }
 
 
@@ -388,6 +400,100 @@ def test_a_given_session_that_takes_an_interim_answer_for_the_final_one_is_told(
         pytest.raises(TransportError, match="interim"),
     ):
         read(connection)
+
+
+class EarlyServer(ScriptedServer):
+    """Answers when it has the head of a request and its first byte, and then reads on or closes the connection.
+
+    When it has `nbytes` of the body, it answers once more.
+    """
+
+    def __init__(self, reply: bytes, *, reads_on: bool, nbytes: int = -1, final: bytes = b"") -> None:
+        self.answered = threading.Event()
+        self.ended = threading.Event()
+        self.body_bytes = 0
+        self._reply = reply
+        self._nbytes = nbytes
+        self._final = final
+        self.reads_on = reads_on
+        super().__init__([reply])
+
+    def _answer(self, stream: BinaryIO) -> bool:
+        assert self._current is not None
+        while stream.readline() not in {b"\r\n", b""}:
+            pass
+        self.body_bytes += len(stream.read(1))
+        self._current.sendall(self._reply)
+        self.answered.set()
+        with contextlib.suppress(ConnectionError):
+            while self.reads_on and self.body_bytes != self._nbytes and (data := self._current.recv(1 << 16)):
+                self.body_bytes += len(data)
+            self._current.sendall(self._final)
+        self._answers.clear()
+        self.ended.set()
+        return False
+
+
+def upload_around(server: EarlyServer, nbytes: int) -> Upload:
+    """Return an upload whose second part is made when the server has answered."""
+
+    def chunks() -> Iterator[memoryview]:
+        yield memoryview(b"1")
+        assert server.answered.wait(20)
+        if not server.reads_on:
+            assert server.ended.wait(20)
+        yield from [memoryview(bytes(1 << 16))] * ((nbytes - 1) >> 16)
+        yield memoryview(bytes((nbytes - 1) & 0xFFFF))
+
+    return Upload(nbytes, chunks)
+
+
+NBYTES = 1 << 26
+EARLY = {
+    "own session, server reads on": (True, True),
+    "own session, server closes": (True, False),
+    "given session, server closes": (False, False),
+}
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+@pytest.mark.parametrize("case", EARLY)
+def test_a_success_before_the_end_of_the_upload_is_none(case: str, repeatable: bool) -> None:
+    own, reads_on = EARLY[case]
+    with (
+        requests.Session() as session,
+        EarlyServer(answer(b""), reads_on=reads_on) as server,
+        pyvolume.Connection(server.url, retry=QUICK, session=None if own else session) as connection,
+    ):
+        request = Request("write", "POST", "/", upload=upload_around(server, NBYTES), repeatable=repeatable)
+        with pytest.raises(AnswerError, match=r"came before the last \d+ bytes were sent") as caught:
+            connection.exchange(request, Answer.read, connection.new_call())
+        assert caught.value.uncertain
+        assert server.ended.wait(20)
+        assert server.body_bytes < NBYTES
+        assert server.connections == 1
+
+
+def test_a_refusal_before_the_end_of_the_upload_ends_it_and_its_connection() -> None:
+    with (
+        EarlyServer(answer(b"no", status="403 Forbidden"), reads_on=True) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+    ):
+        with pytest.raises(ForbiddenError):
+            connection.exchange(
+                Request("write", "POST", "/", upload=upload_around(server, NBYTES)), Answer.read, connection.new_call()
+            )
+        assert server.ended.wait(20)
+        assert server.body_bytes < NBYTES
+
+
+def test_an_interim_answer_does_not_end_an_upload() -> None:
+    with (
+        EarlyServer(INTERIM["early hints"], reads_on=True, nbytes=1 << 18, final=answer(b"done")) as server,
+        pyvolume.Connection(server.url, retry=QUICK) as connection,
+    ):
+        request = Request("write", "POST", "/", upload=upload_around(server, 1 << 18))
+        assert connection.exchange(request, Answer.read, connection.new_call()) == b"done"
 
 
 SURPLUS = {

@@ -45,15 +45,17 @@ def read(ask: Ask, action: str, key: str, start: int = 0, stop: int | None = Non
     if stop is not None and stop <= start:
         return read(ask, action, key, start, start + 1)[:0]  # it may be missing
 
-    def receive(answer: Answer) -> bytes:
-        nbytes, _ = part(action, answer, start)
-        answer.expect(nbytes, VALUE_TYPE)
-        data = bytearray(nbytes)
-        answer.read_into(memoryview(data))
-        answer.finish()
-        return bytes(data)
+    last = None if stop is None else stop - 1
 
-    return ask(key, receive, b"", (start, None if stop is None else stop - 1))
+    def receive(answer: Answer) -> bytes:
+        nbytes, _ = part(action, answer, start, last)
+        answer.expect(nbytes, VALUE_TYPE)
+        data = answer.read(nbytes + 1)  # not into an array of this length: what a server says costs no memory
+        if len(data) != nbytes:
+            raise answer.wrong_length(nbytes, min(len(data), nbytes))
+        return data
+
+    return ask(key, receive, b"", (start, last))
 
 
 def _check_file(action: str, file: object, method: str) -> None:
@@ -104,7 +106,7 @@ def open_value(ask: Ask, action: str, key: str) -> io.BufferedReader:
 
     def length(answer: Answer) -> int:
         answer.read()
-        return part(action, answer, 0)[1]
+        return part(action, answer, 0, 0)[1]
 
     def ask_part(first: int, last: int, receive: Callable[[Answer], int]) -> int:
         return ask(key, receive, 0, (first, last))
@@ -160,7 +162,7 @@ class ValueFile(io.RawIOBase):
         first = self._at
 
         def receive(answer: Answer) -> int:
-            if part(self._action, answer, first)[1] != self._nbytes:
+            if part(self._action, answer, first, first + wanted - 1)[1] != self._nbytes:
                 return 0
             answer.expect(wanted, VALUE_TYPE)
             answer.read_into(view[:wanted])
@@ -174,16 +176,18 @@ class ValueFile(io.RawIOBase):
         return wanted
 
 
-def part(action: str, answer: Answer, first: int) -> tuple[int, int]:
-    """Return how many bytes an answer holds, from the first one asked for on, and how many the whole value has.
+def part(action: str, answer: Answer, first: int, last: int | None) -> tuple[int, int]:
+    """Return how many bytes an answer holds, and how many the whole value has.
 
     Raises
     ------
     AnswerError
-        If it does not say, or holds others.
+        If it does not say, or holds others than from the first to the last one, or to the end of the value.
     """
     said = answer.headers.get("Content-Range", "")
-    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", said)
-    if found is None or int(found[1]) != first:
-        raise AnswerError(f"{action}: expected the bytes from {first} on and found {said or 'no Content-Range'}")
-    return int(found[2]) - first + 1, int(found[3])
+    found = re.fullmatch(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", said)
+    begin, end, total = map(int, found.groups()) if found else (-1, -1, -1)
+    if begin != first or end < begin or end != min(total - 1, total - 1 if last is None else last):
+        asked = f"{first} on" if last is None else f"{first} to {last}"
+        raise AnswerError(f"{action}: expected the bytes from {asked} and found {said or 'no Content-Range'}")
+    return end - first + 1, total

@@ -56,7 +56,9 @@ class Journal:
             raise BlockingIOError(f"another server uses the folder {folder}") from None
         # completes a header that a crash cut short
         _write(self._file, HEADER[self._path.stat().st_size :])
-        self._next = max((int(path.stem) + 1 for path in self._voxels.glob("*.raw") if path.stem.isdigit()), default=0)
+        self._next = max(
+            (int(path.stem) + 1 for path in self._voxels.glob("*.raw") if path.stem.isdecimal()), default=0
+        )
         _sync_folder(Path(folder))
 
     def changes(self, carry_out: Callable[[str, dict[str, Any]], None]) -> None:

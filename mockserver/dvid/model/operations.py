@@ -34,8 +34,9 @@ def _create_instance(all_: Repositories, *, uuid: str, config: Config, data_uuid
     name = config["dataname"]
     if name in repository.instances:
         raise Refused(f'Data named "{name}" already exists in repo (root {repository.root.uuid})')
-    repository.instances[name] = from_config(config, Origin(uuid, data_uuid))
+    instance = from_config(config, Origin(uuid, data_uuid))
     line = f'New data instance "{name}" of type "{config["typename"]}" with config {{{gojson.show(config)}}}'
+    repository.instances[name] = instance
     repository.log += log_lines([line], now)
     repository.updated = now
 

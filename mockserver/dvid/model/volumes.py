@@ -89,7 +89,7 @@ class Volume:
     def jpeg_width(self) -> int | None:
         """Width of the JPEG in which a block is stored; None if blocks are not stored as JPEG."""
         match = re.fullmatch("jpeg compression, level ([0-9]+)", self.base.compression)
-        return int(match[1]) if match else None
+        return parse_integer(match[1]) if match else None
 
     @property
     def unusable(self) -> bool:
@@ -178,9 +178,10 @@ def _background(config: Config) -> int:
         return 0
     if not re.fullmatch("[0-9]+", text):
         raise Refused(f'strconv.ParseUint: parsing "{text}": invalid syntax')
-    if int(text) > 255:
+    value = int(text.lstrip("0")[:4] or "0")
+    if value > 255:
         raise Refused(f'strconv.ParseUint: parsing "{text}": value out of range')
-    return int(text)
+    return value
 
 
 def _refuse_grid_store(config: Config) -> None:

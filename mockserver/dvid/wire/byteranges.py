@@ -82,4 +82,7 @@ def _suffix(text: str, last: str, length: int) -> ByteRange | None:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if re.fullmatch("[0-9]+", text) and int(text) <= MAX_UINT64 else None
+    digits = text.lstrip("0")
+    is_number = re.fullmatch("[0-9]+", text) and len(digits) <= 20  # more digits are more than 64 bits
+    value = int(digits or "0") if is_number else MAX_UINT64 + 1
+    return value if value <= MAX_UINT64 else None

@@ -30,8 +30,8 @@ _COMPLAINTS = (
 )
 """Go's texts for the bad JSON in the recorded exchanges."""
 
-MOST_DIGITS = 400
-"""A float64 has at most 309 digits before the point."""
+MOST_DIGITS = 308
+"""Each number of so many digits is a float64."""
 
 _OTHER = "invalid character in JSON"
 """The text for all other bad JSON; Go names the character and the place."""

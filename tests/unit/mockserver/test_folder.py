@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import os
 import random
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -219,7 +221,7 @@ def test_a_folder_belongs_to_one_server(folder: Path) -> None:
 
 FOREIGN = {
     "a file of the user": {"notes.txt": b"mine"},
-    "numbers among the voxels": {"voxels/7.raw": b"mine", "voxels/8": b"mine"},
+    "numbers among the voxels": {"voxels/7.raw": b"mine", "voxels/²": b"mine"},
     "a journal of something else": {"journal.jsonl": b'{"event": "mine"}\n'},
     "a journal without an end": {"journal.jsonl": b"mine"},
     "a journal cut short, beside a file": {"journal.jsonl": b'{"mock', "notes.txt": b"mine"},
@@ -239,12 +241,13 @@ def test_a_folder_of_the_user_is_refused_and_left_as_it_is(tmp_path: Path, case:
 
 
 def test_a_file_that_no_journal_names_stays(folder: Path) -> None:
-    for name in ("notes.txt", "voxels/12.txt", "voxels/0007.raw"):
+    names = ("notes.txt", "voxels/12.txt", "voxels/0007.raw", "voxels/²³.raw")
+    for name in names:
         (folder / name).write_bytes(b"mine")
     with reopened(folder) as (_, client):
         for value in range(3):
             write(client, CHILD, value)
-    assert [(folder / name).read_bytes() for name in ("notes.txt", "voxels/12.txt", "voxels/0007.raw")] == [b"mine"] * 3
+    assert {(folder / name).read_bytes() for name in names} == {b"mine"}
 
 
 def test_a_header_that_a_crash_cut_short_is_completed(tmp_path: Path, array: NDArray[Any]) -> None:
@@ -275,7 +278,8 @@ def everything(client: PlainClient, versions: list[str]) -> list[tuple[int, byte
 
 LARGE = b"9" * 5000
 ABSURD = [
-    LARGE, b"-" + LARGE, b"1e999", b"1e-999", b"0.1", b"-1", b"NaN", b"Infinity", b"null", b"true", b"[]", b"{}",
+    LARGE, b"-" + LARGE, b"9" * 350,
+    b'"' + b"0" * 5000 + b'1"', b"1e999", b"1e-999", b"0.1", b"-1", b"NaN", b"Infinity", b"null", b"true", b"[]", b"{}",
     b'""', b'"' + LARGE + b'"', b'"-1"', b'"NaN"', b'"1e999"', b'"0,0,0"', b'"1,2"', b'"\\ud800"', b'"\\udcff"',
     b'"\xff"', b'"\\u0000"', b'"a/b"', b'"' + b"x" * 70_000 + b'"', b"[" * 5000, b'[["a"]]', b"[[1,2,3,4]]",
     b"[[0,0,1,0]]", b"[2147483647,-2147483648,1e9]", b'{"a":"b"}', b'{"":""}', b'"master"', b'"conflict-free"',
@@ -290,10 +294,12 @@ FIELDS = {
         "typename", "dataname", "Background", "VoxelSize", "VoxelUnits", "BlockSize", "MinPoint", "MaxPoint",
         "ScaleLevel", "Compression", "Checksum", "Versioned", "Tags", "GridStore", "anything",
     ],
-    **{f"/api/node/{CHILD}/{word}": ["note", "log", "uuid", "branch", "tag"] for word in
-       ("note", "log", "commit", "newversion", "branch", "tag")},
+    **{f"/api/node/{CHILD}/{word}": ["note", "log"] for word in
+       ("note", "log")},
+    **{f"/api/node/{ROOT}/{word}": ["note", "uuid", "branch", "tag"] for word in ("newversion", "branch", "tag")},
     f"/api/node/{CHILD}/keyvalue/tags": ["a", "\\ud800"],
     f"/api/node/{CHILD}/gray/extents": ["MinPoint", "MaxPoint"],
+    f"/api/node/{CHILD}/commit": ["note", "log"],
 }  # fmt: skip
 WHOLE = [f"/api/node/{CHILD}/{path}" for path in (
     "gray/resolution", "gray/extents", "roi/roi", "keyvalue/keyvalues", "keyvalue/key/%00", "keyvalue/key/%FF",
@@ -301,17 +307,18 @@ WHOLE = [f"/api/node/{CHILD}/{path}" for path in (
     f"gray/raw/0_1_2/32_32_32/{'9' * 5000}_0_0", "gray/raw/0_1_2/32_32_32/2147483616_0_0", "gray/blocks/0_0_0/1",
     f"gray/blocks/0_0_0/{'9' * 5000}", "gray/raw/0_1_2/0_32_32/0_0_0", "gray/raw/0_1_2/-32_-32_32/0_0_0",
 )]  # fmt: skip
+RIGHT = {"typename": b'"uint8blk"', "dataname": b'"new"', "mergeType": b'"conflict-free"', "note": b'"n"'}
 values = st.sampled_from(ABSURD)
+
+
+def as_object(fields: dict[str, bytes]) -> bytes:
+    return b"{%s}" % b",".join(b'"%s":%s' % (name.encode(), value) for name, value in fields.items())
 
 
 def sent(path: str) -> st.SearchStrategy[tuple[str, bytes]]:
     """Give requests to a path: some right fields, and some absurd ones."""
-    right = {"typename": b'"uint8blk"', "dataname": b'"new"', "mergeType": b'"conflict-free"', "note": b'"n"'}
-    fields = {name: st.one_of(st.just(right[name]), values) if name in right else values for name in FIELDS[path]}
-    bodies = st.fixed_dictionaries({}, optional=fields).map(
-        lambda found: b"{%s}" % b",".join(b'"%s":%s' % (name.encode(), value) for name, value in found.items())
-    )
-    return st.tuples(st.just(path), bodies)
+    fields = {name: st.one_of(st.just(RIGHT[name]), values) if name in RIGHT else values for name in FIELDS[path]}
+    return st.tuples(st.just(path), st.fixed_dictionaries({}, optional=fields).map(as_object))
 
 
 posts = st.one_of(
@@ -320,18 +327,48 @@ posts = st.one_of(
 )
 
 
-@given(requests=st.lists(posts, min_size=5, max_size=40))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_change_however_absurd_makes_a_folder_unopenable(
-    tmp_path_factory: pytest.TempPathFactory, requests: list[tuple[str, bytes]]
-) -> None:
-    folder = tmp_path_factory.mktemp("absurd") / "volumes"
+def make_opened(folder: Path) -> None:
+    """Hold a committed version, and a child with keys and a region."""
     arrays = {"gray": np.ones((1, 32, 32, 32), np.uint8)}
     with MockServer(arrays, root=ROOT, folder=folder) as server, talking_to(server) as client:
         client.at("POST", "commit", {})
         client.at("POST", "newversion", {"uuid": CHILD})
         for typename in ("keyvalue", "roi"):
             client.ask("POST", f"/api/repo/{CHILD}/instance", {"typename": typename, "dataname": typename})
+
+
+def alone() -> Iterator[tuple[str, bytes]]:
+    """Give each absurd value for each field, beside the right values of the others."""
+    numbers = itertools.count()
+    for path, value in itertools.product(WHOLE, [*ABSURD, block(3), bytes(32**3)]):
+        yield path, value
+    for path, names in FIELDS.items():
+        right = {name: RIGHT[name] for name in names if name in RIGHT}
+        for name, value in itertools.product(names, ABSURD):
+            new = {"dataname": b'"new%d"' % next(numbers)} if "dataname" in names else {}
+            yield path, as_object(right | new | {name: value})
+
+
+def test_each_absurd_change_is_kept_or_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "volumes"
+    make_opened(folder)
+    with reopened(folder) as (_, client):
+        statuses = Counter(client.ask("POST", path, body).status for path, body in alone())
+        before = everything(client, [ROOT, CHILD])
+    assert min(statuses[200], statuses[400]) > 100
+    assert [record.exc_text for record in caplog.records if record.levelname == "ERROR"] == []
+    with reopened(folder) as (_, client):
+        assert everything(client, [ROOT, CHILD]) == before
+
+
+@given(requests=st.lists(posts, min_size=5, max_size=40))
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_change_however_absurd_makes_a_folder_unopenable(
+    tmp_path_factory: pytest.TempPathFactory, requests: list[tuple[str, bytes]]
+) -> None:
+    folder = tmp_path_factory.mktemp("absurd") / "volumes"
+    make_opened(folder)
+    with reopened(folder) as (_, client):
         for path, body in requests:
             client.ask("POST", path, body)
         before = everything(client, [ROOT, CHILD])

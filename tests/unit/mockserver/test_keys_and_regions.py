@@ -89,3 +89,12 @@ def test_the_response_of_keyvalues_can_be_posted(client: PlainClient) -> None:
 def test_only_volumes_have_voxels(client: PlainClient, name: str) -> None:
     with pytest.raises(TypeError, match="expected a Volume"):
         client.server.voxels(name)
+
+
+@pytest.mark.parametrize(("last", "status", "value"), [("9" * 5000, 200, b"value"), ("0" * 5000 + "1", 206, b"va")])
+def test_a_range_of_any_number_of_digits_is_answered(client: PlainClient, last: str, status: int, value: bytes) -> None:
+    client.at("POST", "keyvalue/key/a", b"value")
+    path = f"/api/node/{client.server.uuid}/keyvalue/key/a"
+    client.connection.request("GET", path, headers={"Range": f"bytes=0-{last}"})
+    answer = client.connection.getresponse()
+    assert (answer.status, answer.read()) == (status, value)

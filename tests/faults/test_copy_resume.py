@@ -546,6 +546,35 @@ def test_a_check_that_was_killed_leaves_nothing_unchecked(ends: Ends) -> None:
     same(np.load(made), ends.first)
 
 
+def damaged(journal: bytes, moments: random.Random) -> bytes:
+    """Cut, change, remove or add some bytes."""
+    at = moments.randrange(len(journal))
+    kept = at + moments.choice([1, 40, len(journal)])
+    return journal[:at] + moments.randbytes(moments.choice([0, 1, 30])) + journal[kept:]
+
+
+def test_no_damage_of_a_journal_leaves_voxels_out(ends: Ends) -> None:
+    def stop(status: pyvolume.TransferStatus) -> None:
+        if status.bytes_done * 2 >= status.bytes_total:
+            raise KeyboardInterrupt
+
+    source, copy = ends.file("npy", "source", ends.first), ends.file("npy", "copy", np.zeros(SMALL, "uint16"))
+    with pytest.raises(KeyboardInterrupt):
+        ends.copy(source, copy, progress=stop)
+    journal, half, times = ends.journal.read_bytes(), copy.read_bytes(), copy.stat()
+    outcomes, moments = Counter[str](), random.Random(7)
+    for _ in range(100):
+        with copy.open("r+b") as file:
+            file.write(half)
+        os.utime(copy, ns=(times.st_atime_ns, times.st_mtime_ns))
+        ends.journal.write_bytes(damaged(journal, moments))
+        with contextlib.suppress(MetadataError):
+            ends.copy(source, copy)
+            same(np.load(copy), ends.first)
+            outcomes["copied"] += 1
+    assert 20 < outcomes["copied"] < 100
+
+
 class TestInstancesOfACopy:
     """Each end is the instance that the journal describes."""
 

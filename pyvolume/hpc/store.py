@@ -203,6 +203,11 @@ class DataStoreStore:
         faces = [shown[dim] for dim in DIMS]
         return Box([low for low, _ in faces], [high for _, high in faces])
 
+    def identity(self) -> str:
+        """Name the dataset, whose uuid is used once, and the versions that are shown."""
+        shown = self.info.versions if self.version == MIXED else (self.version,)
+        return f"{self.info.uuid} {list(shown)}"
+
     def read_metadata(self, call: Call) -> VoxelsMetadata:
         return read_info(self.connection, self.info.uuid, call).metadata(self.level, self.view)
 

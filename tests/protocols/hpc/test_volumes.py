@@ -23,6 +23,7 @@ from pyvolume.errors import (
     UnsupportedError,
 )
 from pyvolume.hpc import Dataset, DataStore, DataStoreVolume
+from pyvolume.stores.base import identity_of
 
 VOXEL_TYPES = [*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64"]
 
@@ -377,3 +378,13 @@ def _raw(url: str, path: str, body: bytes | None = None) -> bytes:
     answer = requests.request("GET" if body is None else "POST", url + path, data=body, headers=headers, timeout=60)
     answer.raise_for_status()
     return answer.content
+
+
+def test_a_journal_can_tell_which_versions_a_source_shows(dataset: Dataset) -> None:
+    def seen(version: Any) -> str:
+        return identity_of(dataset.volume(version, mode="r").store)
+
+    before = seen(0), seen("mixedLatest")
+    dataset.new_version()
+    assert seen(0) == before[0] != seen(1)
+    assert seen("mixedLatest") != before[1]

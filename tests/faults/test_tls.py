@@ -5,16 +5,18 @@ from __future__ import annotations
 import http.server
 import ssl
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 import trustme
+from scripted import ScriptedServer, answer
 
 import pyvolume
 from pyvolume.dvid import general
-from pyvolume.errors import TransportError
+from pyvolume.errors import AnswerError, TransportError
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.request import Request
 
@@ -34,6 +36,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"half a value")
         if self.path == "/meant":
             self.connection.unwrap()
+
+    def do_PUT(self) -> None:
+        """Send a redirect to where the query says."""
+        where = self.path.partition("to=")[2].partition("&")[0]
+        self.send_response(308)
+        self.send_header("Location", urllib.parse.unquote(where))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
@@ -99,3 +109,17 @@ def test_a_value_without_a_length_ends_where_the_server_says_so(
         assert ask("/meant") == b"half a value"
         with pytest.raises(TransportError, match="EOF"):
             ask("/broken")
+
+
+def test_no_redirect_takes_a_token_from_https_to_http(authority: trustme.CA, url: str, tmp_path: Path) -> None:
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    identity = pyvolume.dvid.Identity(token="t0ken", admin_token="adm1n")
+    with ScriptedServer([answer(b"{}")]) as plain:
+        request = Request("create", "PUT", "/api/repos", {"to": f"{plain.url}/here"}, privileged=True)
+        with (
+            pyvolume.Connection(url, verify=str(bundle), auth=identity) as connection,
+            pytest.raises(AnswerError, match=f"308 to {plain.url}/here"),
+        ):
+            connection.exchange(request, Answer.read, connection.new_call())
+    assert plain.connections == 0

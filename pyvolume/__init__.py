@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pyvolume.model.box import Box
     from pyvolume.model.metadata import VoxelsMetadata
     from pyvolume.opening import from_array, open
+    from pyvolume.pyramids import build_pyramid
     from pyvolume.transfer.plan import Plan
     from pyvolume.transport.connection import Connection
     from pyvolume.volume import Volume
@@ -39,6 +40,7 @@ __all__ = [
     "TransferStatus",
     "Volume",
     "VoxelsMetadata",
+    "build_pyramid",
     "compare",
     "copy",
     "dvid",
@@ -62,6 +64,7 @@ _HOMES = {
     "TransferStatus": "pyvolume.calls.progress",
     "Volume": "pyvolume.volume",
     "VoxelsMetadata": "pyvolume.model.metadata",
+    "build_pyramid": "pyvolume.pyramids",
     "compare": "pyvolume.comparing",
     "copy": "pyvolume.copying",
     "from_array": "pyvolume.opening",

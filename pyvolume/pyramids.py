@@ -1,0 +1,185 @@
+"""Pyramids: filling the coarser resolution levels of an image from the finer ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyvolume.calls.call import Call
+from pyvolume.calls.progress import Progress
+from pyvolume.copying import copy
+from pyvolume.errors import SelectionError, UnsupportedError
+from pyvolume.model import arguments
+from pyvolume.model.box import Box
+from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.stores.base import StoreTraits, identity_of
+from pyvolume.transfer.engine import Transfer
+from pyvolume.transfer.reducing import Method, reduced
+from pyvolume.volume import Volume, transfer_of
+
+__all__ = ["build_pyramid"]
+
+METHODS = ("mean", "mode", "stride")
+
+
+def build_pyramid(
+    volume: Volume,
+    levels: Sequence[int] | None = None,
+    method: Method = "mean",
+    *,
+    concurrency: int | None = None,
+    progress: Progress = None,
+    resume: str | os.PathLike[str] | None = None,
+    verify: bool = False,
+) -> int:
+    """Fill coarser resolution levels of an image, each from the next finer one.
+
+    The voxels move piece by piece, as in `copy`: each worker holds one piece and the finer voxels that it is made of.
+
+    Parameters
+    ----------
+    volume : Volume
+        Any level of the image. The levels are those of ``volume.scales``; they must exist.
+    levels : sequence of int, optional
+        Which levels to fill, by number; by default all that are coarser than `volume`.
+    method : "mean", "mode" or "stride"
+        What a voxel becomes: the mean of the finer voxels, for intensities; the most frequent one, for labels; or the
+        first one, as Fiji's client of the HPC DataStore makes it. The mean of integers is rounded half up, once for
+        each level. Of equally frequent values the lowest one counts.
+    concurrency, progress, verify : optional
+        As for `copy`; progress begins anew for each level.
+    resume : path, optional
+        As for `copy`; the number of the level is added to the name of the journal.
+
+    Returns
+    -------
+    int
+        Bytes that were written.
+
+    Raises
+    ------
+    SelectionError
+        For a level that the image does not have.
+    UnsupportedError
+        If a level is no multiple of any finer one, or cannot be written.
+    StoreError
+        If a store could not serve a piece; the levels before are complete.
+
+    Examples
+    --------
+    >>> import pyvolume
+    >>> from mockserver import DataStoreServer
+    >>> from pyvolume.hpc import DataStore
+    >>> with DataStoreServer() as server, DataStore(server.url) as store:
+    ...     levels = [((1, 1, 1), (8, 8, 8)), ((2, 2, 1), (8, 8, 8))]
+    ...     volume = store.create_dataset((16, 16, 8), "uint8", levels=levels).volume()
+    ...     volume[...] = 7
+    ...     pyvolume.build_pyramid(volume)
+    ...     int(volume.scale(1)[0, 5, 5, 5, 0, 0])
+    512
+    7
+    """
+    arguments.instance_of(volume, Volume, "build a pyramid")
+    arguments.one_of(method, METHODS, "build a pyramid", "method")
+    scales = volume.scales
+    chosen = range(scales.current + 1, len(scales)) if levels is None else _checked(levels, len(scales))
+    written = 0
+    for level in chosen:
+        finer, factors = _finer(scales.factors, level)
+        source, destination = volume.scale(finer), volume.scale(level)
+        reducing = ReducedStore(transfer_of(source, "build a pyramid"), destination.metadata, factors, method)
+        written += copy(
+            Volume(reducing, destination.metadata, mode="r"),
+            destination,
+            concurrency=concurrency,
+            progress=progress,
+            resume=None if resume is None else Path(resume).with_name(f"{Path(resume).name}-{level}"),
+            verify=verify,
+        )
+    return written
+
+
+def _checked(levels: Sequence[int], count: int) -> list[int]:
+    """Return the numbers of levels, the finest first.
+
+    Raises
+    ------
+    SelectionError
+    """
+    numbers = [
+        arguments.integer(each, "build a pyramid", "a level") for each in arguments.each_of(levels, "", "levels")
+    ]
+    wrong = [number for number in numbers if not 0 < number < count]
+    if wrong:
+        raise SelectionError(f"build a pyramid: expected levels from 1 to {count - 1} and found {wrong[0]}")
+    return sorted(set(numbers))
+
+
+def _finer(factors: Sequence[Sequence[float]], level: int) -> tuple[int, tuple[int, ...]]:
+    """Return the next finer level that a level is a multiple of, and by how much.
+
+    Raises
+    ------
+    UnsupportedError
+    """
+    for finer in sorted(range(len(factors)), key=lambda each: np.prod(factors[each]), reverse=True):
+        ratios = [a / b for a, b in zip(factors[level], factors[finer], strict=True)]
+        if finer != level and all(ratio >= 1 and ratio == int(ratio) for ratio in ratios) and max(ratios) > 1:
+            return finer, tuple(map(int, ratios))
+    raise UnsupportedError(f"build a pyramid: level {level} of the factors {factors[level]} is no multiple of another")
+
+
+class ReducedStore:
+    """The voxels of a coarser level, made from those of a finer one when they are read.
+
+    Parameters
+    ----------
+    source : Transfer
+        Reads the finer level.
+    metadata : VoxelsMetadata
+        Of the coarser level.
+    factors : sequence of int
+        Size of a coarser voxel in finer ones, for each axis.
+    method : "mean", "mode" or "stride"
+        What a voxel becomes.
+    """
+
+    def __init__(self, source: Transfer, metadata: VoxelsMetadata, factors: Sequence[int], method: Method) -> None:
+        self._source, self._metadata, self._factors, self._method = source, metadata, tuple(factors), method
+        traits = source.store.traits
+        ratio = int(np.prod(self._factors))
+        self.address = f"{source.name} reduced by {method} of {self._factors}"
+        self.traits = StoreTraits(
+            write_grid=(1,) * len(self._factors),
+            chunks=tuple(max(1, chunk // factor) for chunk, factor in zip(traits.chunks, self._factors, strict=True)),
+            max_read_bytes=max(1, traits.piece_bytes[1] // ratio),
+            piece_bytes=(max(1, traits.piece_bytes[0] // ratio), max(1, traits.piece_bytes[1] // ratio)),
+            preferred_concurrency=traits.preferred_concurrency,
+            writable=False,
+            lasting=traits.lasting,
+        )
+
+    def identity(self) -> str:
+        """Return what tells the finer voxels from others of the same address."""
+        source = identity_of(self._source.store)
+        return f"{source} {self._method} {self._factors}" if source else ""
+
+    def read_metadata(self, _call: Call) -> VoxelsMetadata:
+        return self._metadata
+
+    def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
+        bounds = self._source.metadata.bounds
+        sides = zip(box.start, box.stop, self._factors, bounds.stop, strict=True)
+        start, stop = zip(*((low * n, min(high * n, end)) for low, high, n, end in sides), strict=True)
+        out[...] = reduced(self._source.take(Box(start, stop), call), self._factors, self._method)
+
+    def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:  # noqa: ARG002 - never called: not writable
+        raise UnsupportedError(f"write voxels {box} of {self.address}: a coarser level is not written through")
+
+    def close(self) -> None:
+        pass

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from pyvolume.model.units import readable
 
+KEEP_SIZE = 1
+"""What `fallocate` is told so that no file becomes longer."""
+
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What says that there is no space: on the disk, for this user, in one file."""
 
@@ -60,6 +63,14 @@ def reserve_part(path: Path, start: int, nbytes: int) -> None:
     fallocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None) if os.name == "posix" else None
     if fallocate is None:
         return
-    with path.open("r+b") as file:
-        if fallocate(file.fileno(), 0, ctypes.c_int64(start), ctypes.c_int64(nbytes)) and ctypes.get_errno() in FULL:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    try:
+        number = os.open(path, os.O_RDWR)
+    except OSError:  # the file has another name now, or none
+        return
+    try:
+        is_there = os.fstat(number).st_size >= start + nbytes
+        failed = is_there and fallocate(number, KEEP_SIZE, ctypes.c_int64(start), ctypes.c_int64(nbytes))
+    finally:
+        os.close(number)
+    if failed and ctypes.get_errno() in FULL:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

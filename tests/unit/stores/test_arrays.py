@@ -137,6 +137,18 @@ def test_parts_of_a_memory_map_have_addresses_of_their_own(tmp_path: pathlib.Pat
     assert len({ArrayStore(each).address for each in parts}) == len(parts)
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_memory_map_whose_file_has_another_name_now_is_written(tmp_path: pathlib.Path, replaced: bool) -> None:
+    path = tmp_path / "voxels"
+    mapped = np.memmap(path, "uint8", "w+", shape=SHAPE)
+    path.rename(tmp_path / "renamed")
+    if replaced:
+        path.write_bytes(b"mine")
+    pyvolume.copy(np.ones(SHAPE, "uint8"), mapped)
+    assert (np.memmap(tmp_path / "renamed", "uint8", "r", shape=SHAPE) == 1).all()
+    assert not replaced or path.read_bytes() == b"mine"
+
+
 @pytest.mark.parametrize("mode", ["array", "c"])
 def test_what_ends_with_the_process_is_not_lasting(mode: str, tmp_path: pathlib.Path) -> None:
     np.memmap(tmp_path / "voxels", "uint8", "w+", shape=SHAPE)

@@ -1,4 +1,4 @@
-"""A pytest plugin for tests of scripts that use pyvolume: a strict DVID server, without DVID.
+"""A pytest plugin for tests of scripts that use pyvolume: strict servers of both protocols, without the real ones.
 
 It is there wherever pyvolume is installed. It imports pytest and nothing heavy until a fixture is used.
 
@@ -13,42 +13,50 @@ A test that reads a volume, and one that meets a server that is busy twice::
         voxel_server.faults.add(Fault("busy", times=2))
         my_script.mean(voxel_volume)
 
+``datastore_server`` and ``datastore_volume`` are the same for the HPC DataStore.
+
 A test fails if one of its faults has never fired; ``Fault("busy", must_fire=False)`` may stay unused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from mockserver import MockServer
+    from numpy.typing import NDArray
+
+    from mockserver import DataStoreServer, MockServer
+    from pyvolume import Connection
     from pyvolume.dvid import VoxelsAccessor
+    from pyvolume.hpc import DataStoreVolume
 
 VOLUME_NAME = "grayscale"
 VOLUME_SHAPE = (1, 96, 80, 64)
 """Channel, x, y, z."""
 
-SERVER = pytest.StashKey["MockServer"]()
+DATASET_NAME = "embryo"
+DATASET_SHAPE = (2, 48, 40, 36, 3, 1)
+"""Channel, x, y, z, time, angle."""
+
+SERVERS = pytest.StashKey["list[MockServer | DataStoreServer]"]()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail a test that passes while a fault of its `voxel_server` has never fired."""
+    """Fail a test that passes while a fault of one of its servers has never fired."""
     yield
-    server = item.stash.get(SERVER, None)
-    if server is None:
-        return
-    if unfired := [fault for fault in server.faults.unfired if fault.must_fire]:
-        listed = "\n".join(f"  {fault}" for fault in unfired)
-        sent = "\n".join(f"  {request.method} {request.path}" for request in server.requests) or "  none"
-        pytest.fail(
-            f"faults that never fired:\n{listed}\nrequests of this test:\n{sent}\n"
-            "A fault with must_fire=False may stay unused.",
-            pytrace=False,
-        )
+    for server in item.stash.get(SERVERS, []):
+        if unfired := [fault for fault in server.faults.unfired if fault.must_fire]:
+            listed = "\n".join(f"  {fault}" for fault in unfired)
+            sent = "\n".join(f"  {request.method} {request.path}" for request in server.requests) or "  none"
+            pytest.fail(
+                f"faults that never fired:\n{listed}\nrequests of this test:\n{sent}\n"
+                "A fault with must_fire=False may stay unused.",
+                pytrace=False,
+            )
 
 
 @pytest.fixture
@@ -62,11 +70,8 @@ def voxel_server(request: pytest.FixtureRequest) -> Iterator[MockServer]:
     import mockserver
 
     _check_is_ours(mockserver)
-    import numpy as np
-
-    noise = np.random.default_rng(0).integers(0, 256, VOLUME_SHAPE, "uint8")
-    with mockserver.MockServer({VOLUME_NAME: noise}) as server:
-        request.node.stash[SERVER] = server
+    with mockserver.MockServer({VOLUME_NAME: _noise(VOLUME_SHAPE, "uint8")}) as server:
+        _watch(request, server)
         yield server
 
 
@@ -78,9 +83,51 @@ def voxel_volume(voxel_server: MockServer) -> Iterator[VoxelsAccessor]:
     """
     import pyvolume
 
-    retry = pyvolume.RetryPolicy(patience=5, interval=0.01, max_interval=0.05)
-    with pyvolume.Connection(voxel_server.url, retry=retry, timeout=5) as connection:
+    with _patient(voxel_server.url) as connection:
         yield pyvolume.dvid.VoxelsAccessor(connection, voxel_server.uuid, VOLUME_NAME)
+
+
+@pytest.fixture
+def datastore_server(request: pytest.FixtureRequest) -> Iterator[DataStoreServer]:
+    """Give an HPC DataStore on a free port, in which there is one dataset with the label ``embryo``.
+
+    It holds uint16 noise that is the same in every run, of shape (2, 48, 40, 36, 3, 1), in blocks of 32.
+
+    A test fails if a fault that was added to the server has never fired, unless the fault has ``must_fire=False``.
+    """
+    import mockserver
+
+    _check_is_ours(mockserver)
+    with mockserver.DataStoreServer({DATASET_NAME: _noise(DATASET_SHAPE, "uint16")}) as server:
+        _watch(request, server)
+        yield server
+
+
+@pytest.fixture
+def datastore_volume(datastore_server: DataStoreServer) -> Iterator[DataStoreVolume]:
+    """Give the dataset of `datastore_server` as a volume, open for reading and writing; patient as `voxel_volume`."""
+    import pyvolume
+
+    with _patient(datastore_server.url) as connection:
+        yield pyvolume.hpc.DataStoreVolume(connection, datastore_server.uuids[DATASET_NAME])
+
+
+def _noise(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    import numpy as np
+
+    return np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+
+
+def _watch(request: pytest.FixtureRequest, server: MockServer | DataStoreServer) -> None:
+    """Let the test fail if a fault of a server never fires."""
+    request.node.stash.setdefault(SERVERS, []).append(server)
+
+
+def _patient(url: str) -> Connection:
+    import pyvolume
+
+    retry = pyvolume.RetryPolicy(patience=5, interval=0.01, max_interval=0.05)
+    return pyvolume.Connection(url, retry=retry, timeout=5)
 
 
 def _check_is_ours(module: object) -> None:

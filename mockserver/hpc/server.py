@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mockserver.hpc import vocabulary
 from mockserver.hpc.api import DataStoreApi
 from mockserver.hpc.dedicated import UNDERTOW, Dedicated
 from mockserver.hpc.model.datasets import Dataset, Datasets
@@ -38,7 +39,7 @@ class DataStoreServer:
     port : int
         Port to listen on; 0 takes a free one.
     faults : iterable of Fault
-        The first faults to inject.
+        The first faults to inject. A method or a word in a path that the server does not know is a ValueError.
     token : str, optional
         The bearer token that requests need.
     strict : bool
@@ -72,7 +73,7 @@ class DataStoreServer:
         self._datasets = Datasets()
         self._is_strict = strict
         self._processes: list[Dedicated] = []
-        self.faults = Faults(*faults)
+        self.faults = Faults(*faults, check=vocabulary.check)
         self.uuids = {label: self._adopt(label, np.asarray(array)) for label, array in (volumes or {}).items()}
         api = DataStoreApi(
             self._datasets,

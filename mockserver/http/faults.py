@@ -63,7 +63,7 @@ class Fault:
     pause : float
         Seconds between the pieces of ``slow``.
     must_fire : bool
-        Whether a test that uses the fixture `voxel_server` fails if no request has matched.
+        Whether a test that uses a fixture of the plugin fails if no request has matched.
 
     Raises
     ------

@@ -6,6 +6,8 @@ import importlib.metadata
 
 import pytest
 
+from mockserver import DataStoreServer, Fault
+
 pytest_plugins = ["pytester"]
 
 IS_INSTALLED = any(each.value == "pyvolume.testing" for each in importlib.metadata.entry_points(group="pytest11"))
@@ -99,3 +101,29 @@ def test_it(voxel_server):
     )
     assert found == {"failed": 1}
     assert "did you mean 'raw'" in output
+
+
+def test_a_misspelt_fault_of_the_datastore_is_refused() -> None:
+    for wrong, says in (
+        (Fault("busy", path=".*/nwe/.*"), "did you mean 'new'"),
+        (Fault("busy", path=".*/raw/.*"), "no path of this server has 'raw'"),
+        (Fault("busy", method="FETCH"), "expected one of DELETE, GET"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            DataStoreServer(faults=[wrong])
+
+
+@pytest.mark.parametrize(("fault", "outcome"), [("GET", "passed"), ("DELETE", "failed")])
+def test_the_same_for_the_datastore(pytester: pytest.Pytester, fault: str, outcome: str) -> None:
+    found, output = outcomes(
+        pytester,
+        f"""
+def test_it(datastore_server, datastore_volume):
+    datastore_server.faults.add(Fault("busy", method="{fault}"))
+    voxels = datastore_server.voxels("embryo")
+    assert (datastore_volume[:, 30:40, 5, 6] == voxels[:, 30:40, 5, 6]).all()
+    datastore_volume[0, 30:40, 5, 6, 1, 0] = 7
+    assert (datastore_server.voxels("embryo")[0, 30:40, 5, 6, 1, 0] == 7).all()
+""",
+    )
+    assert found == {outcome: 1}, output

@@ -13,7 +13,7 @@ import click
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def serve(arguments: tuple[str, ...]) -> None:
-    """Run a mock of a DVID server; the arguments are those of ``python -m mockserver``."""
+    """Run a mock server; the arguments are those of ``python -m mockserver``."""
     from mockserver.__main__ import main
 
     main(arguments, "pyvolume serve")

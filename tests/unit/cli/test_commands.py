@@ -486,7 +486,8 @@ def test_the_server_serves_until_it_is_interrupted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"), [(["--help"], 0), (["--nonsense"], 2), (["--auth", "token"], 2), (["--port", "-1"], 2)]
+    ("arguments", "code"),
+    [(["--help"], 0), (["--nonsense"], 2), (["--auth", "token"], 2), (["--kind", "hpc", "--port", "-1"], 2)],
 )
 def test_serve_is_the_mock_server(arguments: list[str], code: int) -> None:
     said = []

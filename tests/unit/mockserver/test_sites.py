@@ -122,9 +122,37 @@ def test_the_admin_token_comes_from_a_file_or_the_environment(tmp_path: Path, wa
         (["--admin-token-file", "/nothing/here"], "No such file"),
         (["--admin-token-file", os.devnull], "expected a token"),
         (["--allowed-host", "http://box.lab"], "expected the name of a host"),
+        (["--kind", "zarr"], "invalid choice: 'zarr'"),
+        (["--kind", "hpc", "--folder", "x"], "unrecognized arguments"),
+        (["--kind", "hpc", "--token-file", os.devnull], "expected a token"),
     ],
 )
 def test_wrong_usage_is_one_line(arguments: list[str], says: str) -> None:
     with run_server(*arguments) as process:
         _, said = process.communicate(timeout=60)
     assert (process.returncode, said.count("\n"), says in said) == (2, 1, True)
+
+
+def test_a_datastore_is_a_kind_of_server(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("sesame\n")
+    options = (
+        "--strict",
+        "--dedicated",
+        "--allowed-host",
+        "box.lab",
+        "--token-file",
+        str(tmp_path / "token"),
+        "--json",
+    )
+    with run_server("--kind", "hpc", *options) as process:
+        assert process.stdout is not None
+        address = json.loads(process.stdout.readline())["url"].removeprefix("http://")
+        statuses = []
+        for token in ("sesame", "wrong"):
+            connection = http.client.HTTPConnection(address, timeout=30)
+            headers = {"Host": "box.lab", "Authorization": f"Bearer {token}"}
+            connection.request("GET", "/hello", headers=headers)
+            statuses.append(connection.getresponse().status)
+            connection.close()
+        process.terminate()
+    assert (statuses, process.returncode) == ([200, 401], 0)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pyvolume.model.units import readable
 
@@ -60,7 +63,7 @@ def reserve_part(path: Path, start: int, nbytes: int) -> None:
     OSError
         If there is not enough space.
     """
-    fallocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None) if os.name == "posix" else None
+    fallocate = _fallocate()
     if fallocate is None:
         return
     try:
@@ -74,3 +77,9 @@ def reserve_part(path: Path, start: int, nbytes: int) -> None:
         os.close(number)
     if failed and ctypes.get_errno() in FULL:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+@functools.cache
+def _fallocate() -> Callable[..., Any] | None:
+    """Return the function of the system, where it has one."""
+    return getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None) if os.name == "posix" else None

@@ -11,6 +11,7 @@ import numpy as np
 
 from pyvolume.errors import MetadataError, NotFoundError
 from pyvolume.hpc.levels import LevelInfo
+from pyvolume.model.arguments import brief
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.nearest import hint
 
@@ -157,12 +158,15 @@ def dataset_info(document: Mapping[str, Any], uuid: str) -> DatasetInfo:
     Raises
     ------
     MetadataError
-        If the voxel type is none.
+        If the voxel type is none, or a time point is named twice.
     """
     voxel_type = document["voxelType"].lower()  # the server keeps the letters of whoever created the dataset
     if voxel_type not in VOXEL_TYPES:
-        raise MetadataError(f"open {uuid}: unknown voxel type {voxel_type!r}; {hint(voxel_type, VOXEL_TYPES)}")
+        known = hint(voxel_type, VOXEL_TYPES)
+        raise MetadataError(f"open {uuid}: unknown voxel type {brief(voxel_type)}; {known}", path="$.voxelType")
     ids = document.get("timepointIds") or range(document.get("timepoints") or 0)
+    if len(set(ids)) < len(ids):  # a schema would compare each with each other one
+        raise MetadataError(f"open {uuid}: a time point is named twice in {brief(ids)}", path="$.timepointIds")
     time, angle = (_quantity(document.get(name)) for name in ("timepointResolution", "angleResolution"))
     resolution = [_length(each) for each in document.get("voxelResolution") or (1, 1, 1)]
     return DatasetInfo(

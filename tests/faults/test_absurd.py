@@ -22,7 +22,7 @@ import urllib3
 from requests.adapters import BaseAdapter
 
 import pyvolume
-from mockserver import MockServer
+from mockserver import DataStoreServer, MockServer
 from pyvolume.dvid import general
 from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.repo import Repo
@@ -33,6 +33,7 @@ from pyvolume.dvid.versions import changes
 from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.errors import AnswerError, MetadataError, NotFoundError, PyVolumeError
+from pyvolume.hpc import DataStore
 
 DEEP = "\x00deep"
 LONG = "\x00long"
@@ -40,7 +41,7 @@ RAW = {json.dumps(DEEP): "[" * 100_000 + "]" * 100_000, json.dumps(LONG): "1" * 
 """What `json.dumps` cannot write, by what stands for it."""
 
 ABSURD: list[Any] = [
-    None, True, 0, -1, 2**31, 2**62, 10**30, 10**400, 1.5, 4.0, 1e300, float("nan"), float("inf"),
+    None, True, 0, -1, 2**31 - 1, 2**31, 2**62, 10**30, 10**400, 1.5, 4.0, 1e300, float("nan"), float("inf"),
     "", "x", "f4,f4", "(3,)u1", "O", "\ud800", "9999-99-99T99:99:99Z", "0001-01-01T00:00:00+23:59",
     [], {}, [None], {"a": {}}, [1.5] * 3, [2**62] * 3, ["x"] * 70, DEEP, LONG,
 ]  # fmt: skip
@@ -143,7 +144,7 @@ class Recorded:
         volume = pyvolume.dvid.VoxelsAccessor(self.connection, self.uuid, "gray")
         with np.errstate(all="raise"):
             repr((volume, volume.describe(), volume.plan(np.s_[:1, :1]), volume.metadata, volume.bounds, volume.nbytes))
-        repr((volume.shape, volume.block_shape, volume.dims, volume.metadata.labels)).encode()
+        repr((volume.shape, volume.chunks, volume.dims, volume.metadata.labels)).encode()
         pickle.dumps(volume.metadata)
 
     def use_repo(self) -> None:
@@ -215,18 +216,16 @@ def recorded() -> Iterator[Recorded]:
         yield Recorded(server)
 
 
-@pytest.mark.parametrize("name", USES)
-def test_an_absurd_document_is_an_object_or_an_error_of_ours(recorded: Recorded, name: str) -> None:
-    key, use = USES[name]
-    path = key.format(recorded.uuid)
-    recorded.library.documents = dict(recorded.documents)
-    use(recorded)
+def wrong_outcomes(library: Library, path: str, use: Callable[[], Any]) -> list[str]:
+    """Say what comes of a changed document, where it is neither an object nor an error of ours."""
+    documents = dict(library.documents)
+    use()
     wrong = []
-    for what, text in variants(json.loads(recorded.documents[path])):
-        recorded.library.documents = {**recorded.documents, path: text.encode()}
-        before = recorded.library.asked
+    for what, text in variants(json.loads(documents[path])):
+        library.documents = {**documents, path: text.encode()}
+        before = library.asked
         try:
-            use(recorded)
+            use()
         except PyVolumeError as error:
             if len(str(error)) > 3000 or not str(error).isprintable():
                 wrong.append(f"{what}: a message of {len(str(error))} characters")
@@ -234,9 +233,35 @@ def test_an_absurd_document_is_an_object_or_an_error_of_ours(recorded: Recorded,
                 wrong.append(f"{what}: no path in {error}")
         except Exception as error:
             wrong.append(f"{what}: {type(error).__name__} {error!s:.200}")
-        if recorded.library.asked - before > 40:
-            wrong.append(f"{what}: {recorded.library.asked - before} requests")
-    assert wrong == []
+        if library.asked - before > 40:
+            wrong.append(f"{what}: {library.asked - before} requests")
+    return wrong
+
+
+@pytest.mark.parametrize("name", USES)
+def test_an_absurd_document_is_an_object_or_an_error_of_ours(recorded: Recorded, name: str) -> None:
+    key, use = USES[name]
+    recorded.library.documents = dict(recorded.documents)
+    assert wrong_outcomes(recorded.library, key.format(recorded.uuid), lambda: use(recorded)) == []
+
+
+def test_an_absurd_document_of_a_datastore_is_an_object_or_an_error_of_ours() -> None:
+    with DataStoreServer() as server, DataStore(server.url) as store:
+        levels = [((1, 1, 1), (4, 4, 4)), ((2, 2, 1), (4, 4, 4))]
+        uuid = store.create_dataset((10, 9, 5), "uint16", timepoints=[3, 5], channels=2, levels=levels).uuid
+        path = f"/datasets/{uuid}"
+        with urllib.request.urlopen(server.url + path) as answer:
+            library = Library({f"GET {path}": answer.read()})
+    session = requests.Session()
+    session.mount("http://", library)
+    connection = pyvolume.Connection("server.invalid", session=session, retry=pyvolume.RetryPolicy(patience=0))
+
+    def use() -> None:
+        with pyvolume.open(f"hpc://server.invalid/{uuid}", connection=connection) as volume:
+            repr((volume, volume.describe(), volume.metadata, volume.plan(np.s_[:1, :1])))
+            repr((volume.shape, volume.chunks, volume.dims, volume.metadata.labels)).encode()
+
+    assert wrong_outcomes(library, f"GET {path}", use) == []
 
 
 @pytest.mark.parametrize("side", [5, 8000, 30_000])

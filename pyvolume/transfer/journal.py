@@ -6,9 +6,10 @@ import contextlib
 import errno
 import json
 import os
+import stat
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,9 @@ from pyvolume.model.box import Box
 
 if sys.platform != "win32":
     import fcntl
+
+LONGEST = 1 << 16
+"""Bytes of a line, at most."""
 
 FORM = 3
 """Goes up when the lines change their meaning."""
@@ -133,18 +137,27 @@ class Journal:
 
     def _begin(self) -> None:
         """Read what is there, and write the header if there is none."""
-        self._file.seek(0)
-        lines = self._file.readlines()
-        readable = [document for document in map(_decoded, lines) if document is not None]
-        is_ours = "pyvolume copy" in readable[0] if readable else _may_begin(_encoded(self._header), lines)
-        if not is_ours:
-            raise MetadataError(f"resume copy: {self.path} is not the journal of a copy")
-        for document in readable:
-            self._note(document)
-        if lines and not lines[-1].endswith(b"\n"):
+        is_begun, last = False, b"\n"
+        for last in self._lines():
+            document = _decoded(last)
+            is_begun = is_begun or (document is not None and "pyvolume copy" in document)
+            # a header can be torn
+            if not is_begun and (document is not None or not _encoded(self._header).startswith(last.rstrip(b"\n"))):
+                raise MetadataError(f"resume copy: {self.path} is not the journal of a copy")
+            if document is not None:
+                self._note(document)
+        if not last.endswith(b"\n"):
             self._file.write(b"\n")
-        if not readable:
+        if not is_begun:
             self._append(self._header)
+
+    def _lines(self) -> Iterator[bytes]:
+        """Read the lines of a file; what is longer than a line can be comes in parts."""
+        if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+            raise MetadataError(f"resume copy: {self.path} is not the journal of a copy")
+        with open(self._file.fileno(), "rb", closefd=False) as reader:
+            reader.seek(0)
+            yield from iter(lambda: reader.readline(LONGEST), b"")
 
     def _note(self, document: Mapping[str, Any]) -> None:
         """Follow one line: a header, or a piece."""
@@ -168,11 +181,6 @@ class Journal:
                     f"expected {name} {value} and found {found.get(name)}",
                     path=f"$.{name}",
                 )
-
-
-def _may_begin(header: bytes, lines: Sequence[bytes]) -> bool:
-    """Whether these are parts of a header that were torn."""
-    return all(header.startswith(line.rstrip(b"\n")) for line in lines)
 
 
 def _encoded(document: Mapping[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -244,6 +245,24 @@ def test_a_file_that_is_no_journal_is_refused_and_left_alone(volumes: Copying, j
     with pytest.raises(MetadataError, match="not the journal of a copy"):
         pyvolume.copy(*volumes, resume=journal)
     assert journal.read_bytes() == content
+
+
+def test_a_large_file_that_is_no_journal_takes_no_memory(volumes: Copying, journal: Path) -> None:
+    journal.touch()
+    os.truncate(journal, 1 << 30)
+    tracemalloc.start()
+    with pytest.raises(MetadataError, match="not the journal of a copy"):
+        pyvolume.copy(*volumes, resume=journal)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def test_what_is_no_file_is_no_journal(volumes: Copying, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path(os.devnull)):
+        with pytest.raises(MetadataError, match="not the journal of a copy"):
+            pyvolume.copy(*volumes, resume=path)
 
 
 def test_a_piece_that_changed_is_copied_again_if_verified(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,3 +136,31 @@ def test_a_cancelled_call_closes_its_connection(name: str, own: bool) -> None:
     assert isinstance(outcome.error, TransportError)
     assert "cancelled" in str(outcome.error)
     assert outcome.left
+
+
+def test_what_is_given_up_does_not_arrive_later() -> None:
+    """The system has all of the body, and the server nothing yet: a write of that kind could overwrite a newer one."""
+    nbytes, sent = 1 << 18, threading.Event()
+
+    def chunks() -> Iterator[memoryview]:
+        yield memoryview(bytes(nbytes))
+        sent.set()
+
+    call, arrived = Call(pyvolume.RetryPolicy(patience=0)), 0
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pyvolume.Connection(url, timeout=1000) as connection, ThreadPoolExecutor(1) as pool:
+            request = Request("write", "POST", "/", upload=Upload(nbytes, chunks))
+            write = pool.submit(connection.exchange, request, Answer.read, call)
+            with listener.accept()[0] as accepted:
+                assert sent.wait(LONGEST)
+                call.cancel()
+                assert isinstance(write.exception(LONGEST), TransportError)
+                accepted.settimeout(LONGEST)
+                with contextlib.suppress(ConnectionResetError):
+                    while data := accepted.recv(1 << 16):
+                        arrived += len(data)
+    assert arrived < nbytes

@@ -66,7 +66,8 @@ class Answer:
         self._received = 0
         self._coding = self.headers.get("Content-Encoding", "").strip().lower()
         is_plain = self._coding in {"", "identity"}
-        self._announced = _length(self.headers) if is_plain else None
+        self._length = self.headers.get("Content-Length")
+        self._announced = None if self._length is None or not is_plain else _number(self._length)
         self._inflater = Inflater(self._raw, self._coding, PIECE) if self._coding in WINDOWS else None
         # urllib3's own `readinto` copies, http.client's behind it does not. The private name may go one day: then,
         # and where a proxy has compressed the body, it is read piece by piece.
@@ -94,9 +95,8 @@ class Answer:
         coding = self.headers.get("Transfer-Encoding", "chunked")
         if coding.strip().lower() != "chunked":
             raise AnswerError(f"{self._action}: expected no transfer coding but chunked and found {brief(coding)}")
-        length = self.headers.get("Content-Length")
-        if length is not None and _length(self.headers) is None:
-            raise AnswerError(f"{self._action}: expected a length of the answer and found {brief(length)}")
+        if self._announced is None and self._length is not None and _number(self._length) is None:
+            raise AnswerError(f"{self._action}: expected a length of the answer and found {brief(self._length)}")
 
     def expect(self, nbytes: int | None, content_type: str) -> None:
         """Check the head against what was agreed, before anything is received; None for a length that is not known.
@@ -269,8 +269,8 @@ class Answer:
         return self._json.limit
 
 
-def _length(headers: Mapping[str, str]) -> int | None:
+def _number(length: str) -> int | None:
     """Return the length of a body that a head announces; it may say the same length several times."""
-    said = {each.strip() for each in headers.get("Content-Length", "").split(",")}
-    length = said.pop()
-    return int(length) if not said and re.fullmatch("[0-9]{1,18}", length) else None
+    first, *others = (each.strip() for each in length.split(","))
+    is_one = all(each == first for each in others)
+    return int(first) if is_one and re.fullmatch("[0-9]{1,18}", first) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import socket
 import socketserver
@@ -10,8 +11,8 @@ import struct
 import threading
 from typing import Self
 
-MEAN_BYTES = 1 << 20
-"""Of a connection before it is cut, on average."""
+CUTS = (1e3, 1e9)
+"""The least and the most bytes of a connection before it is cut; each power of ten is equally frequent."""
 
 
 class Meddler:
@@ -49,7 +50,7 @@ class Meddler:
         self._server.server_close()
 
     def _relay(self, client: socket.socket) -> None:
-        budget = _Budget(self._rng.expovariate(1 / MEAN_BYTES), self)
+        budget = _Budget(10 ** self._rng.uniform(*map(math.log10, CUTS)), self)
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port)) as server:
             back = threading.Thread(target=_pour, args=(server, client, budget), daemon=True)
             back.start()

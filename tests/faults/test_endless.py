@@ -81,6 +81,11 @@ CASES: dict[str, tuple[Callable[[], bytes | Iterable[bytes]], Ask, type[PyVolume
         AnswerError,
     ),
     "a value": (lambda: endless(SPACES, OCTETS), lambda connection: keyvalue(connection)["a"], MetadataError),
+    "a value to its end": (
+        lambda: endless(SPACES, OCTETS, f"Content-Range: bytes 3-{10**17 - 1}/{10**17}", status="206 Partial Content"),
+        lambda connection: keyvalue(connection).read("a", 3),
+        MetadataError,
+    ),
     "a value of many": (
         lambda: endless(SPACES, OCTETS, start=b"\x0a\xff\xff\xff\xff\x0f"),
         lambda connection: keyvalue(connection).get_many(["a"]),

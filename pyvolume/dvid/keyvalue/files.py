@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Protocol, TypeVar
 
-from pyvolume.errors import AnswerError, StoreError, UnsupportedError
+from pyvolume.errors import AnswerError, MetadataError, StoreError, UnsupportedError
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.request import Upload
 
@@ -49,6 +49,11 @@ def read(ask: Ask, action: str, key: str, start: int = 0, stop: int | None = Non
 
     def receive(answer: Answer) -> bytes:
         nbytes, _ = part(action, answer, start, last)
+        if last is None and nbytes > answer.max_document:
+            raise MetadataError(
+                f"{action}: {nbytes} bytes are more than {answer.max_document}, the max_document of the Connection; "
+                "open and read_into take values of any size"
+            )
         answer.expect(nbytes, VALUE_TYPE)
         data = answer.read(nbytes + 1)  # not into an array of this length: what a server says costs no memory
         if len(data) != nbytes:

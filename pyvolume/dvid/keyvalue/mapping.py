@@ -210,7 +210,7 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
         key : str
             The key.
         start, stop : int
-            Not below 0; None for the end.
+            Not below 0; None for the end, of at most `Connection.max_document` bytes in all.
         """
         return files.read(self._get, self._action("read", key), key, start, stop)
 

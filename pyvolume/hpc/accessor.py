@@ -107,8 +107,9 @@ class DataStoreVolume(Volume):
         info.check_view(view)
         info, number = _resolved(connection, info, index, version)
         store = DataStoreStore(
-            connection, info, version=number, level=index, view=view, choices=choices, owns_connection=owns_connection
-        )
+            connection, info, version=number, level=index, view=view, choices=choices, mode=mode,
+            owns_connection=owns_connection,
+        )  # fmt: skip
         super().__init__(
             store,
             info.metadata(index, view),
@@ -164,8 +165,9 @@ class DataStoreVolume(Volume):
         info = read_info(store.connection, store.info.uuid)
         info, number = _resolved(store.connection, info, store.level, version)
         other = DataStoreStore(
-            store.connection, info, version=number, level=store.level, view=store.view, choices=store.choices
-        )
+            store.connection, info, version=number, level=store.level, view=store.view, choices=store.choices,
+            mode=store.mode, prefixes=store.prefixes,
+        )  # fmt: skip
         return self._with_store(other, info.metadata(store.level, store.view))
 
     def exists(self, box: BoxLike | None = None) -> NDArray[np.bool_]:

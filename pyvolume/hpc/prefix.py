@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from pyvolume.calls.call import Call
-from pyvolume.errors import AnswerError, TransportError
-from pyvolume.hpc.client import dataset_path, get_document
+from pyvolume.calls.processes import OfProcess
+from pyvolume.errors import AddressError, AnswerError, ClosedError, TransportError
+from pyvolume.hpc.client import dataset_path
 from pyvolume.hpc.refusals import refusal
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.connection import Connection
 from pyvolume.transport.request import Request
+from pyvolume.transport.urls import normalised_url, without_secrets
 
 T = TypeVar("T")
 
 IDLE = 60_000
 """Milliseconds without a block after which a process of its own may end; a server that shares one ignores it."""
+
+KEPT = 45.0
+"""Seconds without a block after which a process of its own is not asked any more."""
+
+
+MOST_OPENS = 3
+"""How often a request is sent to a new process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +43,18 @@ class Opened:
         To the process that serves the blocks.
     path : str
         In front of the numbers of a block, without a slash at the end.
+    is_own : bool
+        Whether it is a process of its own.
     """
 
     connection: Connection
     path: str
+    is_own: bool
+
+    def close(self) -> None:
+        """Close the connection to a process of its own."""
+        if self.is_own:
+            self.connection.close()
 
 
 class Prefix:
@@ -56,40 +75,95 @@ class Prefix:
         A number, or ``"mixedLatest"``; never ``"new"``, because each open would make a version.
     mode : "read" or "read-write"
         What the process is for.
+    kept : float
+        Seconds without a block after which a process of its own is not asked any more. It may have ended, and another
+        process can have its port.
     """
 
-    def __init__(self, connection: Connection, uuid: str, level: str, version: int | str, mode: str) -> None:
+    def __init__(
+        self, connection: Connection, uuid: str, level: str, version: int | str, mode: str, *, kept: float = KEPT
+    ) -> None:
         self._connection = connection
         self._path = open_path(uuid, level, version, mode)
         self._action = f"open version {version} of {uuid}"
-        self._lock = threading.Lock()
+        self._kept = kept
+        self._locks = OfProcess(threading.Lock)
         self._opened: Opened | None = None
-
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("a Prefix belongs to its process")
+        self._used = 0.0
 
     def exchange(self, request: Request, receive: Callable[[Answer], T], call: Call) -> T:
         """Send a request whose path follows the prefix, see `Connection.exchange`."""
-        opened = self._open(call)
+        left = MOST_OPENS
+        while True:
+            opened = self._open(call)
+            left -= 1
+            try:
+                return self._through(opened, request, receive, call)
+            except (TransportError, ClosedError) as error:
+                is_gone = isinstance(error, ClosedError) or error.unreached
+                if not (is_gone and opened.is_own and left):
+                    raise
+            self._forget(opened)
+
+    def close(self) -> None:
+        """Close the connection to a process of its own; the next request opens the prefix again."""
+        if self._opened is not None:
+            self._forget(self._opened)
+
+    def _through(self, opened: Opened, request: Request, receive: Callable[[Answer], T], call: Call) -> T:
+        self._used = time.monotonic()
         try:
-            return _through(opened, request, receive, call)
-        except TransportError as error:
-            if not error.unreached or opened.connection is self._connection:
-                raise
-        self._forget(opened)
-        return _through(self._open(call), request, receive, call)
+            return opened.connection.exchange(request.behind(opened.path), receive, call)
+        finally:
+            self._used = time.monotonic()
 
     def _open(self, call: Call) -> Opened:
-        with self._lock:
+        with self._locks[os.getpid()]:
+            if self._opened is not None and self._may_have_ended(self._opened):
+                self._opened.close()
+                self._opened = None
             if self._opened is None:
-                self._opened = opened_by(self._connection, self._action, self._path, call, repeatable=True)
+                self._opened = opened_by(self._connection, self._action, self._path, call)
             return self._opened
 
+    def _may_have_ended(self, opened: Opened) -> bool:
+        return opened.is_own and time.monotonic() - self._used > self._kept
+
     def _forget(self, opened: Opened) -> None:
-        with self._lock:
+        with self._locks[os.getpid()]:
             if self._opened is opened:
                 self._opened = None
-        opened.connection.close()
+        opened.close()
+
+
+class Prefixes:
+    """The prefixes of one dataset that have been opened.
+
+    Parameters
+    ----------
+    connection : Connection
+        To the server.
+    uuid : str
+        The dataset.
+    """
+
+    def __init__(self, connection: Connection, uuid: str) -> None:
+        self._connection = connection
+        self._uuid = uuid
+        self._found: dict[tuple[object, ...], Prefix] = {}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Prefixes, (self._connection, self._uuid)
+
+    def of(self, level: str, version: int | str, mode: str) -> Prefix:
+        """Return the prefix of a level in a version."""
+        prefix = Prefix(self._connection, self._uuid, level, version, mode)
+        return self._found.setdefault((level, version, mode), prefix)
+
+    def close(self) -> None:
+        """Close the connections to processes of their own."""
+        for prefix in list(self._found.values()):
+            prefix.close()
 
 
 def open_path(uuid: str, level: str, version: int | str, mode: str) -> str:
@@ -97,7 +171,7 @@ def open_path(uuid: str, level: str, version: int | str, mode: str) -> str:
     return f"{dataset_path(uuid)}/{level.replace(',', '/')}/{version}/{mode}"
 
 
-def opened_by(connection: Connection, action: str, path: str, call: Call, *, repeatable: bool) -> Opened:
+def opened_by(connection: Connection, action: str, path: str, call: Call, *, repeatable: bool = True) -> Opened:
     """Send an open, and understand where the server leads to."""
     request = Request(
         action,
@@ -112,20 +186,6 @@ def opened_by(connection: Connection, action: str, path: str, call: Call, *, rep
     return _place(connection, action, connection.exchange(request, _location, call))
 
 
-def new_version(connection: Connection, uuid: str, level: str, call: Call) -> int:
-    """Make a version, and return its number."""
-    action = f"make a version of {uuid}"
-    opened = opened_by(connection, action, open_path(uuid, level, "new", "read-write"), call, repeatable=False)
-    number: int = get_document(opened.connection, action, f"{opened.path}/", "hpc-status-1", call=call)["version"]
-    if opened.connection is not connection:
-        opened.connection.close()
-    return number
-
-
-def _through(opened: Opened, request: Request, receive: Callable[[Answer], T], call: Call) -> T:
-    return opened.connection.exchange(request.behind(opened.path), receive, call)
-
-
 def _location(answer: Answer) -> str:
     answer.read()
     return answer.headers.get("Location", "")
@@ -136,11 +196,22 @@ def _place(connection: Connection, action: str, location: str) -> Opened:
 
     The server writes the host of the request and always ``http``: behind a proxy that adds TLS or a path, the address
     of the connection is the right one.
+
+    Raises
+    ------
+    AnswerError
+        If it is no address of an HTTP server.
     """
-    there, here = urllib.parse.urlsplit(location), urllib.parse.urlsplit(connection.url)
-    if there.scheme not in {"http", "https"} or not there.netloc:
-        raise AnswerError(f"{action}: expected the address of the blocks and found {location!r}")
+    here = urllib.parse.urlsplit(connection.url)
+    try:
+        there = urllib.parse.urlsplit(location)
+        normalised_url(location)
+        other = connection.at(f"{there.scheme}://{there.netloc}", lasting=False)
+    except (AddressError, ValueError):
+        found = without_secrets(location)
+        raise AnswerError(f"{action}: expected the address of the blocks and found {found!r}") from None
     path = there.path.rstrip("/")
-    if there.netloc == here.netloc:
-        return Opened(connection, path.removeprefix(here.path.rstrip("/")))
-    return Opened(connection.at(f"{there.scheme}://{there.netloc}", lasting=False), path)
+    if urllib.parse.urlsplit(other.url).netloc != here.netloc:
+        return Opened(other, path, is_own=True)
+    shortened = path.removeprefix(here.path) if path.startswith(f"{here.path}/") else path
+    return Opened(connection, shortened, is_own=False)

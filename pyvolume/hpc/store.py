@@ -17,7 +17,7 @@ from pyvolume.hpc.address import canonical
 from pyvolume.hpc.client import expect_nothing, read_info
 from pyvolume.hpc.documents import DIMS, DatasetInfo, View
 from pyvolume.hpc.levels import cells
-from pyvolume.hpc.prefix import Prefix
+from pyvolume.hpc.prefix import Prefix, Prefixes
 from pyvolume.hpc.refusals import refusal
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -102,8 +102,12 @@ class DataStoreStore:
         The part of the dataset that is shown.
     choices : Choices
         What the user chooses about blocks.
+    mode : "r" or "r+"
+        Whether the level is opened for reading only.
     owns_connection : bool
         Whether `close` closes the connection.
+    prefixes : Prefixes, optional
+        Those of another store, which closes them; by default own ones.
     fallbacks : sequence of int
         Older versions that are asked for a block that is missing, one after the other.
     """
@@ -117,7 +121,9 @@ class DataStoreStore:
         level: int,
         view: View,
         choices: Choices,
+        mode: Literal["r", "r+"],
         owns_connection: bool = False,
+        prefixes: Prefixes | None = None,
         fallbacks: Sequence[int] = (),
     ) -> None:
         self.connection = connection
@@ -126,7 +132,10 @@ class DataStoreStore:
         self.level = level
         self.view = view
         self.choices = choices
+        self.mode = mode
         self.owns_connection = owns_connection
+        self.prefixes = prefixes or Prefixes(connection, info.uuid)
+        self._owns_prefixes = prefixes is None
         self.fallbacks = tuple(fallbacks)
         self.address = canonical(connection.url, info.uuid, version, info.levels[level].factors, view)
         self.dtype = info.dtype
@@ -144,10 +153,9 @@ class DataStoreStore:
             preferred_concurrency=min(MOST_AT_ONCE, connection.concurrency),
             voxels=f"{connection.url} {info.uuid} {version} {info.levels[level]}",
         )
-        self._prefixes: dict[int | str, Prefix] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_prefixes": {}}
+        return vars(self) | {"_owns_prefixes": True}  # in another process no other store closes them
 
     def _most_blocks(self) -> int:
         """Return how many blocks fit into the path of a request."""
@@ -187,6 +195,8 @@ class DataStoreStore:
             level=self.level if level is None else level,
             view=self.view,
             choices=choices or self.choices,
+            mode=self.mode,
+            prefixes=self.prefixes,
             fallbacks=fallbacks,
         )
 
@@ -315,12 +325,13 @@ class DataStoreStore:
         return self._prefix(version).exchange(request, receive, call)
 
     def _prefix(self, version: int | str) -> Prefix:
-        mode = "read-write" if version == self.version and self.traits.writable else "read"
-        prefix = Prefix(self.connection, self.info.uuid, str(self.info.levels[self.level]), version, mode)
-        return self._prefixes.setdefault(version, prefix)
+        mode = "read-write" if version == self.version and self.mode == "r+" else "read"
+        return self.prefixes.of(str(self.info.levels[self.level]), version, mode)
 
     def close(self) -> None:
-        """Close the connection, if it was made for this store."""
+        """Close what was opened for this store."""
+        if self._owns_prefixes:
+            self.prefixes.close()
         if self.owns_connection:
             self.connection.close()
 

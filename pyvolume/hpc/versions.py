@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from pyvolume.calls.call import Call
 from pyvolume.calls.lost import once
-from pyvolume.errors import MetadataError, NotFoundError
-from pyvolume.hpc.client import dataset_path, delete, read_info
+from pyvolume.errors import AnswerError, MetadataError, NotFoundError, StoreError
+from pyvolume.hpc.client import dataset_path, delete, get_document, read_info
 from pyvolume.hpc.documents import DatasetInfo
-from pyvolume.hpc.prefix import new_version
+from pyvolume.hpc.prefix import Opened, open_path, opened_by
 from pyvolume.model import arguments
 from pyvolume.transport.connection import Connection
 
@@ -17,21 +18,40 @@ from pyvolume.transport.connection import Connection
 def make_version(connection: Connection, info: DatasetInfo, level: int) -> tuple[DatasetInfo, int]:
     """Make a version without blocks; return what the dataset is then, and the number.
 
-    The request is never repeated. If its answer is lost, the versions are looked up: one that was not there before is
-    taken for the new one.
+    The request is never repeated. If its answer is lost, or does not say the number, the versions are looked up: one
+    that was not there before is taken for the new one.
     """
+    action, call = f"make a version of {info.uuid}", connection.new_call()
+
+    def make() -> int:
+        path = open_path(info.uuid, str(info.levels[level]), "new", "read-write")
+        opened = opened_by(connection, action, path, call, repeatable=False)
+        try:
+            number = _number(opened, action, call)
+        except (StoreError, MetadataError) as error:
+            raise AnswerError(f"{action}: the server did not say the number: {error}") from error
+        if number in info.versions:
+            raise AnswerError(f"{action}: expected a new number and found {number}, which was there before")
+        return number
 
     def look() -> int | None:
         after = read_info(connection, info.uuid).versions
         made = sorted(set(after) - set(info.versions))
         return made[0] if len(made) == 1 else None
 
-    number = once(
-        lambda: new_version(connection, info.uuid, str(info.levels[level]), connection.new_call()),
-        look,
-        f"dataset {info.uuid} may have a new version: compare its versions with {list(info.versions)}",
-    )
+    doubt = f"dataset {info.uuid} may have a new version: compare its versions with {list(info.versions)}"
+    number = once(make, look, doubt)
     return dataclasses.replace(info, versions=tuple(sorted({*info.versions, number}))), number
+
+
+def _number(opened: Opened, action: str, call: Call) -> int:
+    """Ask a prefix for the number of its version, and leave it."""
+    try:
+        status = get_document(opened.connection, action, f"{opened.path}/", "hpc-status-1", call=call)
+    finally:
+        opened.close()
+    number: int = status["version"]
+    return number
 
 
 def delete_versions(connection: Connection, info: DatasetInfo, numbers: Sequence[int], *, force: bool) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import itertools
 import operator
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from pyvolume.calls.call import LONGEST_WAIT, Call
@@ -29,43 +29,54 @@ LINGER = 0.5
 class _Job(Generic[Task, Result]):
     """A task that waits for a thread, is running, or is done."""
 
-    def __init__(
-        self,
-        task: Task,
-        work: Callable[[Task, Call], Result],
-        begin: Callable[[], Call],
-        on_error: Callable[[], None],
-    ) -> None:
+    def __init__(self, task: Task, work: Callable[[Task, Call], Result], begin: Callable[[], Call]) -> None:
         self.task = task
-        self.future: Future[Result] = Future()
+        self.is_done = False
         self._work = work
         self._begin = begin
-        self._on_error = on_error
         self._context = contextvars.copy_context()
         self._call: Call | None = None
+        self._is_dropped = False
+        self._results: list[Result] = []
+        self._error: BaseException | None = None
 
-    def run(self) -> None:
-        # before the task counts as running: from then on `drop` finds the call
-        self._call = call = self._context.run(self._begin)
-        if self.future.set_running_or_notify_cancel():
-            try:
-                self.future.set_result(self._context.run(self._work, self.task, call))
-            except BaseException as error:
-                self._on_error()
-                self.future.set_exception(error)
+    def run(self, pool: _Pool[Task, Result]) -> None:
+        """Do the task, and stop the pool after an error."""
+        try:
+            self._call = call = self._context.run(self._begin)
+            # one of them sees what the other has set: this thread, or the one that drops the job
+            if not self._is_dropped:
+                self._results.append(self._context.run(self._work, self.task, call))
+        except BaseException as error:
+            self._error = error
+            pool.stop()
+        self.is_done = True
+        pool.bell.put(None)
 
     def drop(self) -> None:
-        if not self.future.cancel() and self._call is not None:
+        """Do not begin the task; cancel it if it is running."""
+        self._is_dropped = True
+        if self._call is not None:
             self._call.cancel()
+
+    def result(self) -> Result:
+        """Return what the task has given, or raise its error."""
+        if self._error is not None:
+            raise self._error
+        return self._results.pop()
 
 
 class _Pool(Generic[Task, Result]):
-    """Threads that run jobs in order. They are daemons: one that hangs does not delay the end of the program."""
+    """Threads that run jobs in order. They are daemons: one that hangs does not delay the end of the program.
+
+    Nothing here waits for a lock of Python's own library: Ctrl-C could leave it locked.
+    """
 
     def __init__(self, concurrency: int) -> None:
         self._queue: SimpleQueue[_Job[Task, Result] | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name="pyvolume", daemon=True) for _ in range(concurrency)]
         self._started = 0
+        self.bell: SimpleQueue[None] = SimpleQueue()
         self.is_stopped = False
 
     def put(self, job: _Job[Task, Result]) -> None:
@@ -74,21 +85,18 @@ class _Pool(Generic[Task, Result]):
             self._started += 1
             self._threads[self._started - 1].start()
 
-    def close(self) -> None:
-        """Let the threads end after the jobs that were put."""
+    def stop(self) -> None:
+        """Begin no further job, and let the threads end."""
+        self.is_stopped = True
         for _ in self._threads:
             self._queue.put(None)
 
-    def stop(self) -> None:
-        """Begin no further job."""
-        self.is_stopped = True
-
     def _work(self) -> None:
-        while (job := self._queue.get()) is not None:
-            if self.is_stopped:
-                job.future.cancel()
-            else:
-                job.run()
+        while not self.is_stopped:
+            with contextlib.suppress(Empty):
+                job = self._queue.get(timeout=LONGEST_WAIT)
+                if job is not None and not self.is_stopped:
+                    job.run(self)
 
 
 class _Team:
@@ -227,27 +235,27 @@ def run_ahead(
     pool: _Pool[Task, Result] = _Pool(concurrency)
     try:
         for task in tasks:
-            waiting.append(_Job(task, work, begin, pool.stop))
+            waiting.append(_Job(task, work, begin))
             pool.put(waiting[-1])
             if len(waiting) >= AHEAD * concurrency:
-                yield _taken(waiting, ordered)
+                yield _taken(waiting, pool, ordered=ordered)
             if pool.is_stopped:
                 break
         while waiting:
-            yield _taken(waiting, ordered)
+            yield _taken(waiting, pool, ordered=ordered)
     finally:
+        pool.is_stopped = True  # also where Ctrl-C comes before the next line
+        pool.stop()
         for job in waiting:
             job.drop()
-        pool.close()
 
 
-def _taken(waiting: deque[_Job[Task, Result]], ordered: bool) -> tuple[Task, Result]:
+def _taken(waiting: deque[_Job[Task, Result]], pool: _Pool[Task, Result], *, ordered: bool) -> tuple[Task, Result]:
     """Take the first task off the queue, or the first that is done."""
-    futures = [job.future for job in waiting][: 1 if ordered else None]
-    while not (done := wait(futures, LONGEST_WAIT, FIRST_COMPLETED).done):
-        pass
-    index = next(i for i, future in enumerate(futures) if future in done)
-    job = waiting[index]
-    result = job.future.result()
-    del waiting[index]
+    wanted = list(waiting)[: 1 if ordered else None]
+    while (job := next((each for each in wanted if each.is_done), None)) is None:
+        with contextlib.suppress(Empty):
+            pool.bell.get(timeout=LONGEST_WAIT)
+    result = job.result()
+    waiting.remove(job)
     return job.task, result

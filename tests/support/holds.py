@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 from pyvolume import Box
 from pyvolume.calls.call import Call, Exchange, Held
@@ -40,3 +42,9 @@ def box_of(locks: Locks, address: str, box: Box, call: Call) -> Iterator[None]:
             yield
     finally:
         locks.give_back(hold)
+
+
+def held(holder: Any) -> int:
+    """Count what is held of `Slots` or `BoxLocks` in this process."""
+    of_process = holder._holds[os.getpid()]
+    return sum(hold.locked() for hold in list(of_process._held))

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import http.client
 import io
+import queue
 import socket
 import ssl
 from collections.abc import Mapping
@@ -226,6 +227,7 @@ class PatientHTTPConnection(HTTPConnection):
         if self._waits and self.sock is not None:
             discard_unsent(self.sock)
         self._waits = False
+        self._buffer.clear()  # type: ignore[attr-defined] # a head that Ctrl-C has interrupted
         super().close()
 
     def send(self, data: Any) -> None:
@@ -266,13 +268,52 @@ class PatientHTTPSConnection(PatientHTTPConnection, HTTPSConnection):
     """The same over TLS."""
 
 
+class Stack(queue.LifoQueue[Any]):
+    """The idle connections of a pool, the last one first: `queue.LifoQueue` without a lock.
+
+    A process made by fork would inherit that lock as another thread has left it, a signal handler would wait for it,
+    and Ctrl-C could leave it locked. A connection that Ctrl-C lets urllib3 put back twice is kept once.
+
+    Parameters
+    ----------
+    maxsize : int
+        Connections that are kept.
+    """
+
+    def __init__(self, maxsize: int) -> None:  # without that of the base, which makes the lock
+        self.maxsize = maxsize
+        self._idle: list[Any] = []
+
+    def get(self, *_args: Any, **_options: Any) -> Any:
+        """Take a connection, without waiting for one."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def put(self, item: Any, *_args: Any, **_options: Any) -> None:
+        """Put a connection back, or None for one that is yet to be made."""
+        idle = list(self._idle)
+        if item is not None and any(item is each for each in idle):
+            return
+        if len(idle) >= self.maxsize:
+            raise queue.Full
+        self._idle.append(item)
+
+    def qsize(self) -> int:
+        """Return how many there are."""
+        return len(self._idle)
+
+
 class PatientHTTPPool(HTTPConnectionPool):
     """Connections to one host; `silence` and `lines` come to each of them among its keywords."""
 
     ConnectionCls = PatientHTTPConnection
+    QueueCls = Stack  # type: ignore[assignment] # its stubs want the generic class
 
 
 class PatientHTTPSPool(HTTPSConnectionPool):
     """The same over TLS."""
 
     ConnectionCls = PatientHTTPSConnection
+    QueueCls = Stack  # type: ignore[assignment] # its stubs want the generic class

@@ -63,7 +63,7 @@ class Bench:
 
 @pytest.fixture
 def bench(server: MockServer, tmp_path: Path) -> Iterator[Bench]:
-    policy = RetryPolicy(patience=2, interval=0.01, deadline=PATIENCE)
+    policy = RetryPolicy(patience=2, interval=0.01)
     with pyvolume.Connection(server.url, retry=policy, concurrency=2) as connection:
         yield Bench(connection, server.uuid, tmp_path)
 
@@ -113,8 +113,7 @@ def test_ctrl_c_where_a_call_begins_or_ends(bench: Bench, name: str) -> None:
         except BaseException as error:
             kept.append(error)  # as an interactive session keeps the last traceback, with all that is in it
         assert is_left_in_order(bench), f"Ctrl-C at place {place} of {name}"
-    # threading.Condition turns some of them into a RuntimeError
-    assert all(isinstance(each, KeyboardInterrupt) or isinstance(each.__context__, KeyboardInterrupt) for each in kept)
+    assert {type(each) for each in kept} <= {KeyboardInterrupt}
     assert len(kept) > len(places) // 2
     kept.clear()
     gc.collect()  # the warnings are ignored here only
@@ -135,7 +134,7 @@ def test_ctrl_c_at_random_moments(bench: Bench) -> None:
                             OPERATIONS[name](bench)
                     finally:
                         signal.setitimer(signal.ITIMER_REAL, 0)
-                except (KeyboardInterrupt, RuntimeError):  # see above
+                except KeyboardInterrupt:
                     number += 1
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

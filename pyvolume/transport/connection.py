@@ -35,7 +35,7 @@ from pyvolume.transport.answer import MAX_DOCUMENT, Answer
 from pyvolume.transport.auth import Additions, Auth
 from pyvolume.transport.failures import translated
 from pyvolume.transport.request import Body, Request
-from pyvolume.transport.senders import GivenSender, Outgoing, OwnSender, Sender
+from pyvolume.transport.senders import GivenSender, Outgoing, OwnSender, Sender, without_sockets
 from pyvolume.transport.urls import HIDDEN, normalised_url, origin, without_secrets
 
 _log = logging.getLogger(__name__)
@@ -133,6 +133,7 @@ class Connection:
         self._locks = OfProcess(threading.RLock)
         self._sender: Sender | None = None
         self._process = os.getpid()
+        self._inherited: list[object] = []
         self._closed = False
         self._has_answered = False
         self._lasting = True
@@ -336,6 +337,9 @@ class Connection:
             if self._closed:
                 raise ClosedError(f"connect: the connection to {self.url} is closed")
             if self._sender is None or self._process != os.getpid():
+                session = self._settings.session
+                if session is not None and self._process != os.getpid():
+                    self._inherited = without_sockets(session)
                 self._process = os.getpid()
                 self._sender = self._new_sender()
             return self._sender

@@ -189,3 +189,17 @@ def _settings(session: requests.Session, url: str, verify: bool | str) -> dict[s
     settings = session.merge_environment_settings(url, {}, None, chosen, None)
     proxies = {name: Secret(proxy) for name, proxy in settings["proxies"].items()}  # a proxy's url can hold a password
     return {"proxies": proxies, "verify": settings["verify"], "cert": settings["cert"]}
+
+
+def without_sockets(session: requests.Session) -> list[object]:
+    """Let a session in a process made by fork open sockets of its own, and return those of its parent, to be kept.
+
+    On a shared socket one process would receive the answers of the other. Closing what is inherited could wait for a
+    lock that another thread held at the moment of the fork.
+    """
+    inherited: list[object] = []
+    for adapter in session.adapters.values():
+        if isinstance(adapter, requests.adapters.HTTPAdapter):
+            inherited += [adapter.poolmanager, adapter.proxy_manager]
+            adapter.__setstate__(adapter.__getstate__())  # type: ignore[attr-defined]
+    return inherited

@@ -13,6 +13,7 @@ from typing import Self
 
 import numpy as np
 import pytest
+import requests
 
 import pyvolume
 from mockserver import MockServer
@@ -127,3 +128,17 @@ def test_the_locks_of_other_threads_are_not_inherited(server: MockServer) -> Non
         finally:
             release.set()
             thread.join()
+
+
+def test_the_sockets_of_a_given_session_are_not_shared(server: MockServer) -> None:
+    with requests.Session() as session, pyvolume.Connection(server.url, session=session) as connection:
+        gray = VoxelsAccessor(connection, server.uuid, "gray")
+        manager = session.get_adapter(server.url).poolmanager  # type: ignore[attr-defined]
+
+        def work() -> None:
+            assert int(gray[0, 0, 0, 7]) == 7
+            assert session.get_adapter(server.url).poolmanager is not manager  # type: ignore[attr-defined]
+
+        assert forked(work) == ""
+        assert int(gray[0, 0, 0, 8]) == 8
+        assert session.get_adapter(server.url).poolmanager is manager  # type: ignore[attr-defined]

@@ -105,8 +105,7 @@ class DataStoreApi:
         """Return the answer to a request; refusals and crashes become answers, too."""
         answer = _too_long(request) or self._guarded(request)
         if request.method == "HEAD":
-            kept = [each for each in answer.headers if each[0] != "Content-Length"]
-            answer = replace(answer, parts=(), length=0, headers=(*kept, ("Content-Length", "0")))
+            answer = replace(answer, parts=(), length=0, headers=(*answer.headers, ("Content-Length", "0")))
         return answer
 
     def _guarded(self, request: Request) -> Answer:
@@ -152,9 +151,9 @@ def _too_long(request: Request) -> Answer | None:
     target = request.target
     line = f"{request.method} {target.raw_path}{'?' if target.raw_query else ''}{target.raw_query} HTTP/1.1"
     if len(line) > LONGEST_LINE:
-        return Answer(414, headers=(("Content-Length", "0"),))
+        return Answer(414)
     if request.body.length is not None and request.body.length > LARGEST_BODY:
-        return Answer(413, headers=(("Content-Length", "0"),))
+        return Answer(413)
     return None
 
 

@@ -198,4 +198,4 @@ class DataStoreServer:
 def _error(status: int, text: str) -> Answer:
     """Return an error answer as an injected fault sends it."""
     data = text.encode()
-    return Answer(status, OCTETS, (data,), len(data), () if data else (("Content-Length", "0"),))
+    return Answer(status, OCTETS, (data,), len(data))

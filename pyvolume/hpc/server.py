@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from pyvolume.errors import MetadataError, NotFoundError, StoreError
+from pyvolume.errors import AnswerError, MetadataError, NotFoundError, StoreError
 from pyvolume.hpc.client import dataset_path, delete, post
 from pyvolume.hpc.dataset import Dataset
 from pyvolume.hpc.documents import VOXEL_TYPES
@@ -19,6 +20,12 @@ from pyvolume.hpc.store import MAX_BODY
 from pyvolume.model import arguments
 from pyvolume.transport.auth import BearerToken
 from pyvolume.transport.connection import Connection
+
+UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+"""The form of the uuids that the server gives."""
+
+SHOWN = 100
+"""Characters that a message shows of an answer that is no uuid."""
 
 LONGEST_LABEL = 255
 """Bytes of a label: it is the name of a file on the server."""
@@ -167,13 +174,7 @@ class DataStore:
             "label": label,
         }
         SCHEMAS.validate("hpc-create-dataset-1", document, action)
-        try:
-            answer = post(self.connection, action, "/datasets", json.dumps(document), "application/json")
-        except StoreError as error:
-            if error.uncertain:
-                error.as_uncertain("a dataset may exist on the server, which cannot list its datasets")
-            raise
-        uuid = answer.strip()
+        uuid = _created(self.connection, action, json.dumps(document))
         try:
             return self.dataset(uuid)
         except NotFoundError as error:
@@ -181,6 +182,9 @@ class DataStore:
                 f"{action}: the server gave the uuid {uuid}, but has no such dataset; it loses one of a long unit",
                 **vars(error),
             ) from None
+        except StoreError as error:
+            error.as_uncertain(f"the server gave the uuid {uuid}")
+            raise
 
     def delete(self, uuid: str) -> None:
         """Delete a dataset with all its versions.
@@ -196,6 +200,21 @@ class DataStore:
         if uuid in {"", ".", ".."} or "/" in uuid:
             raise MetadataError(f"delete a dataset: expected a uuid and found {uuid!r}")
         delete(self.connection, f"delete dataset {uuid}", dataset_path(uuid))
+
+
+def _created(connection: Connection, action: str, document: str) -> str:
+    """Create a dataset, and return its uuid."""
+    try:
+        answer = post(connection, action, "/datasets", document, "application/json").strip()
+        if not re.fullmatch(UUID, answer):
+            raise AnswerError(
+                f"{action}: expected a uuid and found {answer[:SHOWN]!r}; is a proxy in between?"
+            ).as_uncertain()
+    except StoreError as error:
+        if error.uncertain:
+            error.as_uncertain("a dataset may exist on the server, which cannot list its datasets")
+        raise
+    return answer
 
 
 def _check_blocks(action: str, levels: Sequence[LevelInfo], itemsize: int) -> None:

@@ -24,7 +24,7 @@ def make_version(connection: Connection, info: DatasetInfo, level: int) -> tuple
     action, call = f"make a version of {info.uuid}", connection.new_call()
 
     def make() -> int:
-        path = open_path(info.uuid, str(info.levels[level]), "new", "read-write")
+        path = open_path(info.uuid, str(info.levels[level]), "new", "write")
         opened = opened_by(connection, action, path, call, repeatable=False)
         try:
             number = _number(opened, action, call)

@@ -166,4 +166,4 @@ def _timeout(request: Request) -> int | None:
 
 
 def _redirect(location: str) -> Answer:
-    return Answer(307, headers=(("Location", location), ("Content-Length", "0")))
+    return Answer(307, headers=(("Location", location),))

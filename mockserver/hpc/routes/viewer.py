@@ -94,7 +94,7 @@ class ViewerApi:
             return _miscoded(json_document(init_of(dataset)))
         words = wanted.split("/")
         if words[0] != "cell":
-            return Answer(400, headers=(("Content-Length", "0"),))
+            return Answer(400)
         if key not in dataset.initialised:
             return _nothing()
         return _cell(dataset, number, words[1:])
@@ -114,7 +114,7 @@ def _cell(dataset: Dataset, version: int | str, words: list[str]) -> Answer:
 
 
 def _nothing() -> Answer:
-    return Answer(content_type=OCTETS, headers=(("Content-Length", "0"),))
+    return Answer(content_type=OCTETS)
 
 
 def _miscoded(answer: Answer) -> Answer:

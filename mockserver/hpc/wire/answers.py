@@ -14,7 +14,7 @@ PAGE = "text/html;charset=UTF-8"
 XML = "application/xml;charset=UTF-8"
 NULL_POINTER = "java.lang.NullPointerException"
 
-EMPTY = Answer(headers=(("Content-Length", "0"),))
+EMPTY = Answer()
 """A success without a body."""
 
 
@@ -57,8 +57,7 @@ def empty_crash() -> Failed:
 def text(request: Request, status: int, body: str, content_type: str | None = None) -> Answer:
     """Answer with a text; without a type of its own it gets the one that the client accepts."""
     data = body.encode()
-    headers = () if data else (("Content-Length", "0"),)
-    return Answer(status, content_type or accepted(request), (data,), len(data), headers)
+    return Answer(status, content_type or accepted(request), (data,), len(data))
 
 
 def accepted(request: Request) -> str:
@@ -80,8 +79,7 @@ def page(request: Request, problem: str) -> Answer:
 
 def not_allowed(*methods: str) -> Answer:
     """Answer 405 for a path that takes other methods."""
-    allow = (("Allow", ", ".join(methods)),) if methods else ()
-    return Answer(405, headers=(*allow, ("Content-Length", "0")))
+    return Answer(405, headers=(("Allow", ", ".join(methods)),) if methods else ())
 
 
 def json_document(value: Any) -> Answer:

@@ -98,8 +98,8 @@ def test_a_process_that_has_ended_is_opened_again_by_the_number(
     array[0, 3, 3, 3] = 9
     same(server.voxels("a")[..., 0, 0], array)
     assert dataset.versions == (0, 1)
-    assert opens(server).count("new/read-write") == 1
-    assert set(opens(server)) == {"new/read-write", "1/read-write", "0/read"}
+    assert opens(server).count("new/write") == 1
+    assert set(opens(server)) == {"new/write", "1/read-write", "0/read"}
 
 
 def test_the_patience_of_a_connection_is_not_needed_for_that(server: DataStoreServer, array: NDArray[Any]) -> None:
@@ -150,7 +150,7 @@ def test_completing_blocks_opens_each_version_once(server: DataStoreServer, data
     volume = dataset.volume("new", timepoint=0, angle=0)
     for x in range(0, 64, 16):
         volume[0, x, x, x] = x
-    assert opens(server) == ["new/read-write", "1/read-write", "0/read"]
+    assert opens(server) == ["new/write", "1/read-write", "0/read"]
 
 
 def test_a_pickled_volume_opens_the_number(server: DataStoreServer, dataset: Dataset) -> None:
@@ -159,7 +159,7 @@ def test_a_pickled_volume_opens_the_number(server: DataStoreServer, dataset: Dat
     again = pickle.loads(pickle.dumps(volume))
     server.stop_processes()
     assert (again[...] == 5).all()
-    assert opens(server) == ["new/read-write", "1/read-write", "1/read-write"]
+    assert opens(server) == ["new/write", "1/read-write", "1/read-write"]
     again.close()
     again.store.connection.close()
 
@@ -195,7 +195,7 @@ class TestNewVersions:
             server.faults.clear()
             server.faults.add(fault)
             assert dataset.new_version() == dataset.versions[-1]
-        assert (dataset.versions, opens(server)) == ((0, 1, 2), ["new/read-write"] * 2)
+        assert (dataset.versions, opens(server)) == ((0, 1, 2), ["new/write"] * 2)
 
     def test_a_number_that_is_not_new_is_not_written_to(self) -> None:
         status = {"uuid": "u", "version": 0, "mode": "READ_WRITE", "resolutionLevels": [[1, 1, 1]]}

@@ -94,8 +94,9 @@ FOR_GOOD: dict[str, type[StoreError]] = {
 
 
 def fault(kind: str, times: int | None, method: str, path: str = BLOCKS, **facts: Any) -> Fault:
-    special = {"slow": {"pause": 0.001}, "gateway": {"status": 502}}.get(kind, {})
-    return Fault(kind, times=times, method=method, path=path, **special, **facts)
+    return Fault(
+        kind, times=times, method=method, path=path, status=502 if kind == "gateway" else 500, pause=0.001, **facts
+    )
 
 
 class TestReads:

@@ -185,6 +185,11 @@ class Call:
             with contextlib.suppress(RuntimeError):  # rung already
                 bell.release()
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled.is_set()
+
     def take(self, slots: Held, hold: threading.Lock) -> float:
         """Take a slot, and return the seconds waited for it.
 

@@ -31,7 +31,16 @@ from pyvolume.transfer.casting import Casting, castable, check_casting
 from pyvolume.transfer.checks import check_inside, check_size, new_array
 from pyvolume.transfer.grid import aligned, cut, parts_of, unit_grid
 from pyvolume.transfer.known import Known
-from pyvolume.transfer.locking import NamedLock, check_lock, holding, lockable, names_of, split, warn_of_merging
+from pyvolume.transfer.locking import (
+    NamedLock,
+    check_lock,
+    holding,
+    lockable,
+    names_of,
+    settling,
+    split,
+    warn_of_merging,
+)
 from pyvolume.transfer.overlap import apart
 from pyvolume.transfer.pieces import Step
 from pyvolume.transfer.plan import Plan, plan_read, plan_write
@@ -363,7 +372,7 @@ class Transfer:
         blocks = np.empty(box.shape, self.metadata.dtype, order="F")
         self._read_blocks(box, blocks, operation.call)
         blocks[local] = given
-        with self.known.growing(written):
+        with self.known.growing(written), settling(operation.call):
             self.store.write_box(box, blocks, operation.call)
 
     def _read_blocks(self, box: Box, out: NDArray[Any], call: Call) -> None:

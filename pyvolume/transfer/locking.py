@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from typing import TypeAlias
@@ -27,6 +28,9 @@ _WARNED: set[str] = set()
 
 NamedLock: TypeAlias = Callable[[str], AbstractContextManager[object]]
 """Returns the lock of a name, as ``lambda name: FileLock(folder / name)`` does."""
+
+SETTLING = 0.5
+"""Seconds for which completed blocks stay locked after Ctrl-C: the server may still carry out a request that it has."""
 
 LOCKS_AT_ONCE = 48
 """Blocks of one step of a write: so many locks a thread holds at most."""
@@ -101,3 +105,17 @@ def holding(lock: NamedLock, names: Iterable[str], call: Call) -> Iterator[None]
             call.touch()
         call.remaining()
         yield
+
+
+@contextlib.contextmanager
+def settling(call: Call) -> Iterator[None]:
+    """Write completed blocks; after Ctrl-C, wait until the server has had time to carry out a request that it has.
+
+    If it does so after the locks were released, it takes back what another writer has stored in these blocks.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if call.is_cancelled or not isinstance(error, Exception):
+            time.sleep(SETTLING)
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +15,13 @@ from box_server import BoxServer, BoxStore
 from conformance_stores import in_pieces, ramp
 from interrupts import CtrlC
 from numpy.typing import NDArray
+from watched_store import WatchedStore
 
 import pyvolume
 from mockserver import Fault, MockServer
 from pyvolume import Box
+from pyvolume.calls.call import Call
+from pyvolume.errors import TransportError
 
 PATIENCE = 10
 PIECES = 12
@@ -233,6 +237,36 @@ def test_a_stalled_mock_server_is_left(concurrency: int) -> None:
             volume.get_ndarray((0, 0, 0, 0), array.shape, progress=press_at_the_second_piece)
         server.faults.clear()
         assert works(volume, array)
+
+
+class NotedLock(contextlib.AbstractContextManager[None]):
+    """A lock of a user that notes its release."""
+
+    def __init__(self, events: list[str]) -> None:
+        self._events = events
+
+    def __exit__(self, *exc: object) -> None:
+        self._events.append("released")
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_completed_blocks_stay_locked_while_the_server_may_carry_out_what_was_interrupted(is_cancelled: bool) -> None:
+    """A server that has received a whole request carries it out, also if its client has gone."""
+    events: list[str] = []
+    store = WatchedStore(np.zeros((1, 8, 8, 8), "uint8"), (8, 8, 8), chunks=(1, 8, 8, 8))
+    volume = store.volume(lock=lambda _: NotedLock(events))
+
+    def receive(_: Box, __: NDArray[Any], call: Call) -> None:
+        threading.Timer(0.02, events.append, ["carried out"]).start()
+        if is_cancelled:
+            call.cancel()
+            call.remaining()
+        raise KeyboardInterrupt
+
+    store.write_box = receive  # type: ignore[assignment, method-assign]
+    with pytest.raises((KeyboardInterrupt, TransportError)):
+        volume[0, 1, 1, 1] = 1
+    assert events == ["carried out", "released"]
 
 
 def test_ctrl_c_ends_a_wait_for_a_busy_server() -> None:

@@ -95,7 +95,7 @@ class DataStore:
         unit: str = "um",
         time_resolution: tuple[float, str] = (0.0, ""),
         compression: str = "gzip",
-        label: str = "",
+        label: str = "pyvolume",
     ) -> Dataset:
         r"""Create a dataset without voxels, and ask the server for it.
 
@@ -125,7 +125,7 @@ class DataStore:
             How the server stores blocks.
         label : str
             A name for people. The server makes a file of this name: it cannot hold ``:\/*"?|<>'``, and cannot be a
-            number.
+            number. The C++ client opens no dataset without a label.
 
         Returns
         -------

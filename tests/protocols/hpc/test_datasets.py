@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 
 from mockserver import DataStoreServer, Fault
 from pyvolume import Connection, RetryPolicy
@@ -79,7 +80,26 @@ def test_a_lost_create_is_not_repeated_and_says_that_a_dataset_may_exist() -> No
         assert [request.method for request in server.requests] == ["POST"]
 
 
-def test_a_dataset_that_the_server_loses_is_noticed() -> None:
+def test_a_dataset_that_the_server_loses_is_noticed(store: DataStore) -> None:
+    document = {
+        "voxelType": "uint8",
+        "dimensions": [8, 8, 8],
+        "voxelUnit": "um",
+        "voxelResolution": [1, 1, 1],
+        "timepointResolution": {"value": 1, "unit": "s" * 200},
+        "compression": "raw",
+        "resolutionLevels": [{"resolutions": [1, 1, 1], "blockDimensions": [8, 8, 8]}],
+    }
+    url = f"{store.connection.url}/datasets"
+    lost = requests.post(url, json=document, timeout=60)
+    assert lost.status_code == 200
+    with pytest.raises(NotFoundError):
+        store.dataset(lost.text)
+    requests.post(f"{url}/{lost.text}", timeout=60).raise_for_status()  # the folder becomes a dataset again
+    store.delete(lost.text)
+
+
+def test_a_create_whose_dataset_is_lost_is_an_error() -> None:
     with DataStoreServer() as server, DataStore(server.url) as store:
         server.faults.add(Fault("error", method="GET", status=404, text="Dataset with UUID = x not found "))
         with pytest.raises(NotFoundError, match="gave the uuid"):

@@ -168,7 +168,7 @@ class TestVoxels:
             volume[...] = array
             same(volume[...], array)
             assert {request.status for request in server.requests} <= {200, 307}
-            assert max(len(request.path) for request in server.requests) > 2500
+            assert max(len(request.path) for request in server.requests) > 2400
 
     def test_a_large_write_is_sent_in_several_bodies(self) -> None:
         with DataStoreServer() as server, DataStore(server.url) as store:

@@ -29,12 +29,14 @@ def losses_of_cells(volume: NDArray[Any], cells: Mapping[int, Box], fates: Mappi
         What each cell may hold.
     """
     found = []
-    for (_, cell), fate in fates.items():
+    for (name, cell), fate in fates.items():
         box = cells[cell]
         held = Counter(volume[box.slices_from((0,) * 4)].ravel().tolist())
         wrong = {value: count for value, count in held.items() if value not in fate.possible}
         if wrong:
-            found.append(f"cell {cell} at {box}: {wrong} voxels by value where {sorted(fate.possible)} was possible")
+            found.append(
+                f"cell {cell} of {name} at {box}: {wrong} voxels by value where {sorted(fate.possible)} was possible"
+            )
     return found
 
 

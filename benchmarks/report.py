@@ -67,7 +67,7 @@ def as_rst(results: Results, about: Sequence[str]) -> Iterator[str]:
     for row in results.rows:
         yield from ("", f"**{row.title}** (``{row.name}``)", "", *_ruled([HEADINGS, *row_table(results, row)]))
     yield from ("", "**Targets**", "", *_ruled([TARGET_HEADINGS, *verdicts(results)]), "")
-    yield from (f"- {reason.replace('*', '').replace('`', '')}" for reason in reasons(results))
+    yield from (f"- ``{reason.replace('`', '')}``" for reason in reasons(results))
 
 
 def _widths(table: Table) -> list[int]:

@@ -24,6 +24,7 @@ napoleon_use_rtype = False
 napoleon_preprocess_types = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+autodoc_preserve_defaults = True
 autosummary_generate = False
 python_maximum_signature_line_length = 88
 toc_object_entries = False
@@ -51,3 +52,8 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 html_sidebars = {page: [] for page in ("index", "installation", "genindex", "py-modindex", "search")}
+
+
+def setup(app):
+    """Hide the parameters of a Protocol: nobody calls it."""
+    app.connect("autodoc-process-signature", lambda *event: ("", None) if event[4] == "(*args, **kwargs)" else None)

@@ -199,7 +199,7 @@ class _Sides:
 
     @property
     def concurrency(self) -> int:
-        """How many pieces to read at once: as few as the side prefers that prefers fewer."""
+        """How many pieces to read at once, the smaller of what the two sides prefer."""
         preferred = [side.store.traits.preferred_concurrency for side in self.transfers]
         return min(filter(None, preferred), default=1)
 

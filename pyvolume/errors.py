@@ -7,24 +7,24 @@
     ├── SelectionError (IndexError)              the key does not address voxels of this volume
     ├── VoxelsMismatchError (ValueError)         the array does not fit the region or the dtype
     ├── ClosedError (ValueError)                 the volume or the connection is closed
-    ├── MetadataError (ValueError)               a document breaks its schema, contradicts itself, is too large
+    ├── MetadataError (ValueError)               a document is invalid or too large
     ├── UnsupportedError (NotImplementedError)   this store cannot do that; also a write to mode="r"
     │   └── AlignmentError (ValueError)          whole blocks only; names the nearest aligned box
     └── StoreError                               the store could not serve a valid request
         ├── TransportError (ConnectionError)     no usable answer arrived
-        ├── AnswerError                          an answer arrived, but not what was agreed
+        ├── AnswerError                          an answer arrived, but not the expected one
         └── RefusedError                         the store understood the request and refused it
             ├── NotFoundError (LookupError)      nothing is there under this name
-            │   ├── AmbiguousError               several are called so
+            │   ├── AmbiguousError               several have this name
             │   └── KeyNotFoundError (KeyError)  a mapping has no such key
             ├── ExistsError (FileExistsError)    the name or the place is taken
             ├── LockedError (PermissionError)    the version accepts no more changes
-            ├── ForbiddenError (PermissionError) the user has no permission, or the server is read-only
+            ├── ForbiddenError (PermissionError) no permission, or the server is read-only
             ├── TooLargeError                    more than the server accepts in one request
             └── BusyError                        the server is busy; the same request may succeed later
-                └── BusyTimeoutError (TimeoutError)  still busy when the patience ran out
+                └── BusyTimeoutError (TimeoutError) still busy when the patience ran out
 
-Each class is also the built-in error that a stranger would catch. Every one pickles with its facts.
+Most classes are also a built-in error, which stands in brackets. Errors can be pickled, and keep their attributes.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class TransportError(StoreError, ConnectionError):
 
 
 class AnswerError(StoreError):
-    """An answer arrived, but not what was agreed.
+    """An answer arrived, but not the expected one.
 
     `expected` and `found` are numbers of bytes where the length was wrong (`found` is -1 where only "more"
     is known); `content_type` and `first_bytes` tell what came instead.

@@ -77,7 +77,8 @@ def build_pyramid(
     >>> from pyvolume.hpc import DataStore
     >>> with DataStoreServer() as server, DataStore(server.url) as store:
     ...     levels = [((1, 1, 1), (8, 8, 8)), ((2, 2, 1), (8, 8, 8))]
-    ...     volume = store.create_dataset((16, 16, 8), "uint8", levels=levels).volume()
+    ...     dataset = store.create_dataset((16, 16, 8), "uint8", levels=levels)
+    ...     volume = dataset.volume()
     ...     volume[...] = 7
     ...     pyvolume.build_pyramid(volume)
     ...     int(volume.scale(1)[0, 5, 5, 5, 0, 0])

@@ -114,7 +114,7 @@ class Volume:
 
     @property
     def name(self) -> str:
-        """The name of the volume: the last part of its address."""
+        """The name of the volume, the last part of its address."""
         path = stored_at(self.store.address).rstrip("/")
         return unquote(path.rpartition("/")[2])
 
@@ -247,7 +247,7 @@ class Volume:
 
     @property
     def absolute(self) -> AbsoluteVoxels:
-        """The voxels by absolute coordinates: ``vol.absolute[:, -10:20, 30]``, see `AbsoluteVoxels`."""
+        """The voxels by absolute coordinates, as in ``vol.absolute[:, -10:20, 30]``."""
         return AbsoluteVoxels(self._transfer.read, self._write, self.bounds)
 
     def channel(self, number: SupportsIndex) -> Channel:
@@ -430,9 +430,13 @@ class Volume:
         Examples
         --------
         >>> import numpy as np, pyvolume
-        >>> volume = pyvolume.from_array(np.zeros((1, 256, 256, 256), "uint8"), block_shape=(64, 64, 64))
-        >>> volume.plan(np.s_[:, 10:110, 20:120], write=True)
-        <Plan to write 2.441 MiB with 2 requests of together 8 MiB, 4 MiB of it merged, 1 at once, peak memory 4 MiB>
+        >>> zeros = np.zeros((1, 256, 256, 256), "uint8")
+        >>> volume = pyvolume.from_array(zeros, block_shape=(64, 64, 64))
+        >>> plan = volume.plan(np.s_[:, 10:110, 20:120], write=True)
+        >>> [f"{request.action} {request.box}" for request in plan]
+        ['read (0:1, 0:128, 0:128, 0:256)', 'write (0:1, 0:128, 0:128, 0:256)']
+        >>> plan.bytes_wanted, plan.nbytes
+        (2560000, 8388608)
         """
         growable = self.store.traits.growable
         selection = (
@@ -466,7 +470,8 @@ class Volume:
         Examples
         --------
         >>> import numpy as np, pyvolume
-        >>> volume = pyvolume.from_array(np.zeros((1, 100, 64, 64), "uint8"), block_shape=(32, 32, 32))
+        >>> zeros = np.zeros((1, 100, 64, 64), "uint8")
+        >>> volume = pyvolume.from_array(zeros, block_shape=(32, 32, 32))
         >>> list(volume.blocks(shape=(1, 60, 64, 64)))
         [Box(0:1, 0:64, 0:64, 0:64), Box(0:1, 64:100, 0:64, 0:64)]
         """

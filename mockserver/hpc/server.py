@@ -54,7 +54,8 @@ class DataStoreServer:
     Examples
     --------
     >>> import numpy as np
-    >>> with DataStoreServer({"embryo": np.zeros((1, 64, 64, 32), np.uint16)}) as server:
+    >>> zeros = np.zeros((1, 64, 64, 32), np.uint16)
+    >>> with DataStoreServer({"embryo": zeros}) as server:
     ...     server.voxels("embryo").shape
     (1, 64, 64, 32, 1, 1)
     """

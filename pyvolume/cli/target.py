@@ -123,8 +123,8 @@ def parse_target(text: str, default: str = "") -> Target:
 
     Examples
     --------
-    >>> parse_target("dvid://http://localhost:8000/:master/gray[:, 5]")
-    Target(url='dvid://http://localhost:8000/:master/gray', key=(slice(None, None, None), 5))
+    >>> parse_target("dvid://http://localhost:8000/:master/gray[:, 5]").key
+    (slice(None, None, None), 5)
     >>> parse_target(":master/gray", "http://localhost:8000").url
     'http://localhost:8000/:master/gray'
     """

@@ -51,7 +51,8 @@ def url_of(link: str) -> str:
 
     Examples
     --------
-    >>> url_of('https://example.org/#!{"layers":[{"source":"dvid://http://localhost:8000/ab/gray"}]}')
+    >>> state = '{"layers":[{"source":"dvid://http://localhost:8000/ab/gray"}]}'
+    >>> url_of(f"https://example.org/#!{state}")
     'dvid://http://localhost:8000/ab/gray'
     """
     try:

@@ -119,8 +119,9 @@ def parse(url: str) -> Address:
 
     Examples
     --------
-    >>> parse("dvid://localhost:8000/:master/gray")
-    Address(server='http://localhost:8000', version=':master', name='gray', inside='', throttle=False, roi='')
+    >>> address = parse("dvid://localhost:8000/:master/gray")
+    >>> address.server, address.version, address.name
+    ('http://localhost:8000', ':master', 'gray')
     >>> str(parse("https://example.org/api/node/ab12/gray/"))
     'dvid://https://example.org/ab12/gray'
     """

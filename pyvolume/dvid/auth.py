@@ -41,7 +41,8 @@ class Identity:
     Examples
     --------
     >>> import pyvolume
-    >>> connection = pyvolume.Connection("localhost:8000", auth=Identity("anna", token="secret"))
+    >>> anna = Identity("anna", token="secret")
+    >>> connection = pyvolume.Connection("localhost:8000", auth=anna)
     >>> connection.auth
     Identity(user='anna', app='pyvolume')
     """

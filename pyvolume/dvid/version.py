@@ -83,7 +83,7 @@ class Version:
 
     @property
     def parents(self) -> tuple[Version, ...]:
-        """The versions that it was made from: none for the first one, several for a merge."""
+        """The versions that it was made from; none for the first one, several for a merge."""
         return tuple(map(self._other, self._known().parents))
 
     def info(self) -> Node:

@@ -71,9 +71,11 @@ def parse(url: str) -> Address:
 
     Examples
     --------
-    >>> parse("hpc://localhost:9080/ab12?level=2,2,1&timepoint=3")  # doctest: +NORMALIZE_WHITESPACE
-    Address(server='http://localhost:9080', uuid='ab12', version='latest', level=(2, 2, 1),
-            view=View(timepoint=3, channel=None, angle=None))
+    >>> address = parse("hpc://localhost:9080/ab12?level=2,2,1&timepoint=3")
+    >>> address.server, address.uuid, address.version, address.level
+    ('http://localhost:9080', 'ab12', 'latest', (2, 2, 1))
+    >>> address.view
+    View(timepoint=3, channel=None, angle=None)
     """
     base, _, query = url.partition("?")
     path = base[len(SCHEME) :] if recognises(url) else ""

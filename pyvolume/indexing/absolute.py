@@ -27,7 +27,8 @@ class AbsoluteVoxels:
     Examples
     --------
     >>> import numpy as np, pyvolume
-    >>> volume = pyvolume.from_array(np.arange(12).reshape(1, 3, 4), "cxy", growable=True)
+    >>> numbers = np.arange(12).reshape(1, 3, 4)
+    >>> volume = pyvolume.from_array(numbers, "cxy", growable=True)
     >>> volume.absolute[0, 1, 2:]
     array([6, 7])
     >>> volume.absolute[0, -2, 0:3] = 5

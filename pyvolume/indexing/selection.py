@@ -258,7 +258,7 @@ class Selection:
 
     @cached_property
     def _points_axis(self) -> int:
-        """Where numpy puts the axis of the points: in their place if they stand together, else first."""
+        """Where numpy puts the axis of the points; in their place if they are neighbours, else first."""
         advanced = [isinstance(item, (int, Scattered)) for item in self.where]
         first, last = advanced.index(True), len(advanced) - 1 - advanced[::-1].index(True)
         return first - sum(item is Ellipsis for item in self.where[:first]) if all(advanced[first : last + 1]) else 0

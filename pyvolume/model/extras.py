@@ -25,9 +25,9 @@ def require(module: str, *, extra: str, action: str) -> ModuleType:
 
     Examples
     --------
-    >>> require("no_such_library", extra="images", action="a thumbnail")
+    >>> require("no_library", extra="images", action="a thumbnail")
     Traceback (most recent call last):
-    ImportError: a thumbnail needs no_such_library: pip install "pyvolume-sdk[images]"
+    ImportError: a thumbnail needs no_library: pip install "pyvolume-sdk[images]"
     """
     library = module.partition(".")[0]
     try:

@@ -67,7 +67,7 @@ class VoxelsMetadata:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The upper corner of the bounds, never below 0: numpy indices equal the server's coordinates."""
+        """The upper corner of the bounds, never below 0; numpy indices equal the server's coordinates."""
         return tuple(max(0, stop) for stop in self.bounds.stop)
 
     @property
@@ -121,7 +121,7 @@ class VoxelsMetadata:
 
         Examples
         --------
-        >>> metadata = VoxelsMetadata.of((1, 40, 30, 8), "uint16", resolution=0.5, units="micrometers")
+        >>> metadata = VoxelsMetadata.of((1, 40, 30, 8), "uint16", units="micrometers")
         >>> metadata.dims
         ('c', 'x', 'y', 'z')
         >>> metadata.units
@@ -129,8 +129,8 @@ class VoxelsMetadata:
 
         Channels can have labels, and the axes can be others:
 
-        >>> metadata = VoxelsMetadata.of((2, 90, 64, 48), "uint8", dims="caxy", labels={"c": ["red", "green"]})
-        >>> metadata.labels
+        >>> stains = {"c": ["red", "green"]}
+        >>> VoxelsMetadata.of((2, 9, 64, 48), "uint8", dims="caxy", labels=stains).labels
         (('red', 'green'), None, None, None)
         """
         try:

@@ -33,8 +33,8 @@ def symbol_of(unit: str) -> str:
 
     Examples
     --------
-    >>> [symbol_of(unit) for unit in ("nanometers", "Micron", "um", "\u03bcm", "\u00b5m", "parsec")]
-    ['nm', 'µm', 'µm', 'µm', 'µm', '']
+    >>> [symbol_of(unit) for unit in ("meters", "um", "\u03bcm", "\u00b5m", "ab")]
+    ['m', 'µm', 'µm', 'µm', '']
     """
     word = _plain(unit)
     return _SYMBOLS.get(word) or _SYMBOLS.get(word.lower() if len(word) > 2 else word, "")

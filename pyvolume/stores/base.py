@@ -103,8 +103,9 @@ class VoxelStore(Protocol):
 
     @property
     def address(self) -> str:
-        """The canonical url. It names everything that decides about the voxels: the full version, the level, a mask.
+        """The canonical url.
 
+        It names everything that decides about the voxels, for example the full version, the level, a mask.
         Two stores with the same address serve the same voxels. What follows a ``?`` is a view of a volume: writes
         through all views of one volume lock the same boxes, see `StoreTraits.voxels`.
         """
@@ -158,7 +159,7 @@ class Completed(Protocol):
 
     @property
     def completed_from(self) -> VoxelStore | None:
-        """The store of the same voxels that blocks are completed from: without a mask, for example; None: this one."""
+        """The store that blocks are completed from, for example the same voxels without a mask; None for this store."""
 
 
 @runtime_checkable

@@ -328,7 +328,7 @@ class Transfer:
 
     @property
     def voxels(self) -> str:
-        """Names the voxels that are locked: all views of a volume write the same blocks."""
+        """The name of the voxels that are locked; all views of a volume write the same blocks."""
         return self.store.traits.voxels or self.store.address.partition("?")[0]
 
     def _holding(self, step: Step, call: Call) -> AbstractContextManager[None]:

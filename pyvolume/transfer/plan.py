@@ -146,7 +146,7 @@ class Plan:
 
     @property
     def peak_bytes(self) -> int:
-        """Expected memory at the peak: the result of a read, and what the pieces under way hold."""
+        """Expected memory at the peak, for the result of a read and for the pieces that are transferred."""
         return self._peak(self._counted())
 
     def __repr__(self) -> str:

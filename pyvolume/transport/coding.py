@@ -50,7 +50,7 @@ class Inflater:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing has arrived: not even the end of empty compressed data."""
+        """Whether nothing has arrived, not even the end of empty compressed data."""
         return not self._begun
 
     def _decode(self, coded: bytes, limit: int) -> bytes:

@@ -273,8 +273,18 @@ def test_examples_in_docstrings_run(name: str) -> None:
 
 def test_tree_of_the_architecture_page_is_that_of_the_package() -> None:
     tree = next(block.code for block in BLOCKS if block.page.name == "architecture.rst" and "pyvolume/" in block.code)
-    folders = sorted(path.parent.name for path in (ROOT / "pyvolume").rglob("__init__.py"))
-    assert sorted(re.findall(r"^ *(\w+)/", tree, re.MULTILINE)) == folders
+    folders = sorted(path.parent.relative_to(ROOT).parts for path in (ROOT / "pyvolume").rglob("__init__.py"))
+    named: list[tuple[str, ...]] = []
+    for indent, name in re.findall(r"^( *)(\w+)/", tree, re.MULTILINE):
+        above = named[-1][: len(indent) // 2] if named else ()
+        named.append((*above, name))
+    assert sorted(named) == folders
+
+
+def test_table_of_the_architecture_page_names_every_folder_of_tests() -> None:
+    page = (ROOT / "docs" / "development" / "architecture.rst").read_text("utf-8")
+    folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert set(re.findall(r"\* - ``tests/(\w+)``", page)) == folders
 
 
 def test_reference_names_everything_public() -> None:

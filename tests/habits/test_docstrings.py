@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import itertools
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,3 +48,31 @@ def test_an_entry_without_a_description_is_found() -> None:
 def test_each_entry_has_a_description(module: Path) -> None:
     found = {name: entries_without_a_description(text) for name, text in docstrings(module)}
     assert {name: entries for name, entries in found.items() if entries} == {}
+
+
+WIDTH = 81
+"""The characters of an example that the reference shows without a scroll bar, at a width of 1280 pixels."""
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(ROOT)))
+def test_examples_fit_the_page(module: Path) -> None:
+    examples = [each for _, text in docstrings(module) for each in doctest.DocTestParser().get_examples(text)]
+    lines = [
+        line
+        for each in examples
+        for line in (*textwrap.indent(each.source, ">>> ").splitlines(), *each.want.splitlines())
+    ]
+    assert [line for line in lines if len(line) > WIDTH] == []
+
+
+def properties(module: Path) -> Iterator[tuple[str, str]]:
+    """Yield the name of each property of a module, and the first line of its docstring."""
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef) and any("property" in ast.unparse(each) for each in node.decorator_list):
+            yield node.name, (ast.get_docstring(node) or "").partition("\n")[0]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(ROOT)))
+def test_the_first_line_of_a_property_has_no_colon(module: Path) -> None:
+    """napoleon takes what stands before a colon for the type of the property."""
+    assert [name for name, line in properties(module) if ":" in re.sub("``.*?``", "", line)] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import re
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,7 @@ import pyvolume.dvid.server
 import pyvolume.dvid.version
 import pyvolume.dvid.versions.graph
 import pyvolume.dvid.voxels
+import pyvolume.testing
 import pyvolume.transport.auth
 
 ROOT = Path(__file__).parents[2]
@@ -163,6 +165,23 @@ def documented() -> list[object]:
 )
 def test_the_page_of_the_api_describes_every_exported_name(module: ModuleType, name: str) -> None:
     assert any(getattr(module, name) is described for described in documented())
+
+
+def test_the_page_of_the_api_lists_every_public_member_of_a_volume() -> None:
+    page = (ROOT / "docs" / "reference" / "api.rst").read_text("utf-8")
+    section = page.partition("autoclass:: pyvolume.Volume\n")[2].partition("\n\n")[0]
+    public = {name for name in vars(pyvolume.Volume) if not name.startswith("_")}
+    assert public - set(re.findall(r"\w+", section)) == set()
+
+
+def test_the_page_of_the_plugin_describes_every_fixture_and_what_it_holds() -> None:
+    page = (ROOT / "docs" / "reference" / "testing.rst").read_text("utf-8")
+    tree = ast.parse(inspect.getsource(pyvolume.testing))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    fixtures = {each.name for each in functions if "pytest.fixture" in map(ast.unparse, each.decorator_list)}
+    assert fixtures == set(re.findall(r"^``(\w+)``$", page, re.MULTILINE))
+    constants = [value for name, value in vars(pyvolume.testing).items() if re.fullmatch(r"\w+_(NAME|SHAPE)", name)]
+    assert [value for value in constants if str(value) not in page] == []
 
 
 def test_the_page_of_the_api_describes_nothing_of_the_package_that_is_not_exported() -> None:

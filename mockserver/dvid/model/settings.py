@@ -31,7 +31,7 @@ class DataType:
 
     @property
     def url(self) -> str:
-        """The url of its source code: a file, or a folder with its name."""
+        """The url of its source code, a file or a folder with its name."""
         return f"github.com/janelia-flyem/dvid/datatype/{self.file or self.name}"
 
 

@@ -93,7 +93,7 @@ class Volume:
 
     @property
     def unusable(self) -> bool:
-        """Whether no box fits the blocks: DVID accepts a block size of two or four numbers."""
+        """Whether no box fits the blocks; DVID accepts a block size of two or four numbers."""
         return not self.any_box and self.ndim != 3
 
     def own_extents(self, lineage: Sequence[int]) -> Extents | None:

@@ -98,7 +98,7 @@ class Dataset:
 
     @property
     def listed(self) -> list[int]:
-        """The versions that a query lists: every name of digits in the folder, also that of a label."""
+        """The versions that a query lists, every name of digits in the folder, also the name of a label."""
         return [*([int(self.label)] if self.label.isdigit() else []), *self.versions]
 
     @property

@@ -52,7 +52,8 @@ class VoxelsMetadata(neutral.VoxelsMetadata):
 
         Examples
         --------
-        >>> VoxelsMetadata.create_default_metadata((4, 0, 0, 0), "uint8", "cxyz", 1.0, "microns").axiskeys
+        >>> create = VoxelsMetadata.create_default_metadata
+        >>> create((4, 0, 0, 0), "uint8", "cxyz", 1.0, "microns").axiskeys
         'cxyz'
         """
         return cls.of(shape, dtype, dims=axiskeys, resolution=resolution, units=units)

@@ -88,12 +88,18 @@ class Connection(StreamRequestHandler):
         self.all_read = self.body.finished
 
     def carry_out(self, request: Request) -> Answer:
-        """Return the answer of the API, and record the request before the answer is sent."""
+        """Return the answer of the API, and record the request before the answer is sent.
+
+        An error of the API itself is answered with 500.
+        """
         try:
             answer = self.shared.api.answer(request)
-        except BaseException:
+        except OSError:
             self.note(None)
             raise
+        except Exception as problem:
+            log.exception("%s %s", self.head.method, self.head.text)
+            answer = self.shared.error(500, f"mock server: {problem!r:.1000}")
         self.note(answer.status)
         return answer
 

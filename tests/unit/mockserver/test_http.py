@@ -18,6 +18,8 @@ class Echo:
     """A protocol that answers with the body that it gets."""
 
     def answer(self, request: Request) -> Answer:
+        if request.path == "/number":
+            return text_of(200, str(int(request.body.read())))
         if request.path == "/admin":
             return text_of(200, str(request.admin))
         return text_of(200, request.body.read().decode())
@@ -89,3 +91,11 @@ def test_the_framing_decides_how_much_of_a_body_is_read_to_keep_the_connection(
     shared.faults.add(Fault("error"))
     client.request("POST", "/", bytes(size))
     assert client.getresponse().headers["Connection"] == connection
+
+
+def test_an_error_of_the_protocol_is_an_answer(client: http.client.HTTPConnection, shared: Shared) -> None:
+    for number, status in (("9" * 5000, 500), ("7", 200)):
+        client.request("POST", "/number", number)
+        answer = client.getresponse()
+        assert (answer.status, answer.read() != b"") == (status, True)
+    assert [each.status for each in shared.records.copy()] == [500, 200]

@@ -24,7 +24,6 @@ napoleon_use_rtype = False
 napoleon_preprocess_types = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
-autodoc_preserve_defaults = True
 autosummary_generate = False
 python_maximum_signature_line_length = 88
 toc_object_entries = False
@@ -56,4 +55,4 @@ html_sidebars = {page: [] for page in ("index", "installation", "genindex", "py-
 
 def setup(app):
     """Hide the parameters of a Protocol: nobody calls it."""
-    app.connect("autodoc-process-signature", lambda *event: ("", None) if event[4] == "(*args, **kwargs)" else None)
+    app.connect("autodoc-process-signature", lambda *event: ("", None) if event[5] == "(*args, **kwargs)" else None)

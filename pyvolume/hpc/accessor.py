@@ -27,10 +27,10 @@ class DataStoreVolume(Volume):
     """A volume of the HPC DataStore: one resolution level of a dataset, in one version.
 
     Its axes are c, x, y, z, t and a: channel, width, height, depth, time and angle. The axis of time or of angles is
-    dropped where one time point or angle is chosen. Time points are addressed by position; their ids are the labels of
-    the axis, and `Dataset.timepoint` finds the position of an id.
+    missing if one time point or angle is chosen. Time points are addressed by position. Their ids are the labels of the
+    axis, and `Dataset.timepoint` finds the position of an id.
 
-    The version is looked up once, here: the volume stays with its number.
+    The version is resolved once, when the volume is opened.
 
     Parameters
     ----------
@@ -39,26 +39,26 @@ class DataStoreVolume(Volume):
     uuid : str
         The dataset.
     version : int or str
-        A number; ``"latest"``; ``"new"``, which makes a version without blocks; or ``"mixedLatest"``, which shows of
-        each block the newest one, and is read-only.
+        A number; ``"latest"``; ``"new"``, which makes a version without blocks; or ``"mixedLatest"``, which shows the
+        newest version of each block, and is read-only.
     level : int or sequence of int
         A resolution level, by its index or by its factors along x, y and z.
     timepoint, channel, angle : int, optional
-        The id of the only one to show. A channel leaves an axis of length 1.
+        The id of the only one to show. The channel axis then has length 1; the other axes are missing.
     missing : "fill" or "raise"
         What a read gives for blocks that are not stored in the version. A new version has none.
     fill_value : float
         The value of their voxels.
     complete_from : "older" or "fill"
         A write that does not fill a block completes it. If the version does not have the block, the voxels around the
-        written ones come from the nearest older version that has it, or are the fill value. With ``"fill"`` they hide
-        older voxels in ``"mixedLatest"``.
+        written ones come from the nearest older version that has it, or they are the fill value. With ``"fill"`` the
+        block hides older voxels in ``"mixedLatest"``.
     verify : bool
         Read back what was written, and compare.
     partial_blocks : "merge" or "raise"
         The server stores whole blocks only. Other writes complete blocks, or are refused.
     casting, lock, lock_aligned
-        See `Volume`.
+        See `pyvolume.Volume`.
     mode : "r" or "r+"
         Read only, or read and write.
     owns_connection : bool

@@ -214,7 +214,7 @@ class Dataset:
         Parameters
         ----------
         version : int, "all" or "mixedLatest"
-            Of which version.
+            The version to describe.
 
         Raises
         ------

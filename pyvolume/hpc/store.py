@@ -44,7 +44,7 @@ MOST_AT_ONCE = 4
 """The server locks the files that it reads: more requests at once gain nothing."""
 
 MIXED = "mixedLatest"
-"""The version that shows of each block the newest one."""
+"""The version that shows the newest version of each block."""
 
 
 @dataclass(frozen=True, slots=True)

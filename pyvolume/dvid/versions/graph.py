@@ -90,6 +90,7 @@ class Graph:
         Raises
         ------
         NotFoundError
+            If the repository has no such version.
         """
         if uuid not in self.nodes:
             action = f"find version {uuid!r}"

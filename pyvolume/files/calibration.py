@@ -32,7 +32,10 @@ def _of_ome(text: str) -> tuple[dict[str, float], dict[str, str]]:
     pixels: Any = ET.fromstring(text).find("{*}Image/{*}Pixels")
     said = {} if pixels is None else pixels.attrib
     sizes = {axis: float(said[name]) for axis in "xyz" if (name := f"PhysicalSize{axis.upper()}") in said}
-    return sizes, {axis: said.get(f"PhysicalSize{axis.upper()}Unit", "µm") for axis in sizes}
+    units = {axis: said.get(f"PhysicalSize{axis.upper()}Unit", "µm") for axis in sizes}
+    if "TimeIncrement" in said:
+        sizes["t"], units["t"] = float(said["TimeIncrement"]), said.get("TimeIncrementUnit", "s")
+    return sizes, units
 
 
 def _of_imagej(file: tifffile.TiffFile, said: dict[str, Any]) -> tuple[dict[str, float], dict[str, str]]:
@@ -40,7 +43,10 @@ def _of_imagej(file: tifffile.TiffFile, said: dict[str, Any]) -> tuple[dict[str,
     sizes = _across(file) if unit not in {"", "pixel", "pixels"} else {}
     if sizes:
         sizes["z"] = float(said.get("spacing", 1.0))
-    return sizes, {axis: _unescaped(str(said.get(f"{axis}unit", unit))) for axis in sizes}
+    units = {axis: _unescaped(str(said.get(f"{axis}unit", unit))) for axis in sizes}
+    if said.get("finterval"):
+        sizes["t"], units["t"] = float(said["finterval"]), "s"
+    return sizes, units
 
 
 def _across(file: tifffile.TiffFile) -> dict[str, float]:

@@ -196,7 +196,8 @@ class Description:
         lengths = dict(zip(self.axes, shape, strict=True))
         if not set(lengths) <= set(dims) or (self.offset and self.volume_axes != dims):
             raise MetadataError(
-                f"place voxels: expected axes of the volume, {dims!r}, and found {self.volume_axes or self.axes!r}"
+                f"place voxels: expected axes of the volume, {dims!r}, and found {self.volume_axes or self.axes!r}; "
+                "give slices"
             )
         offset = self.offset or (0,) * len(dims)
         step = self.step or (1,) * len(dims)

@@ -16,10 +16,10 @@ from pyvolume.files import calibration
 from pyvolume.files.axes import laid_out, viewed
 from pyvolume.files.complete import one_image
 from pyvolume.files.description import Description
-from pyvolume.model.units import MILLIMETERS, symbol_of
+from pyvolume.model.units import MILLIMETERS, SECONDS, symbol_of, time_symbol_of
 from pyvolume.stores.space import reserve
 
-PLANES = "zcyx"
+PLANES = "tzcyx"
 """The axes in a file, as ImageJ wants them."""
 
 OURS = "pyvolume"
@@ -56,6 +56,8 @@ def _options(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], descripti
     # the samples are said, or else tifffile takes the only voxel of a row for them
     options |= {"shape": (*shape, 1), "resolution": (1 / sizes["x"], 1 / sizes["y"]), "resolutionunit": "NONE"}
     metadata |= {"axes": f"{PLANES}s".upper(), "spacing": sizes["z"], "unit": symbol.replace("µ", "u") or "pixel"}
+    if seconds := SECONDS.get(time_symbol_of(description.unit_of("t"))):
+        metadata["finterval"] = description.size_of("t") * seconds
     return {**options, "dtype": dtype.newbyteorder(">"), "imagej": True, "metadata": metadata}
 
 
@@ -76,6 +78,8 @@ def _ome(description: Description) -> dict[str, Any]:
         if symbol:
             name = f"PhysicalSize{axis.upper()}"
             metadata |= {name: description.size_of(axis), f"{name}Unit": symbol}
+    if symbol := time_symbol_of(description.unit_of("t")):
+        metadata |= {"TimeIncrement": description.size_of("t"), "TimeIncrementUnit": symbol}
     return metadata
 
 
@@ -90,7 +94,8 @@ def read(path: Path) -> Iterator[tuple[Any, Description]]:
         text = calibration.comment_of(file, OURS)
         if text is None:
             sizes, units = calibration.sizes_of(file)
-            description = Description.of_foreign("cxyz", (1,) * 4, sizes, units)
+            lengths = dict(zip(held, series.shape, strict=True))
+            description = Description.of_foreign("cxyzt", (1, 1, 1, 1, lengths.get("t", 1)), sizes, units)
         else:
             description = Description.of_json(text, str(path))
     yield viewed(array.reshape(series.shape), held, description.axes, what), description

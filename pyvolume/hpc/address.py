@@ -77,22 +77,17 @@ def parse(url: str) -> Address:
     >>> address.view
     View(timepoint=3, channel=None, angle=None)
     """
-    base, _, query = url.partition("?")
-    path = base[len(SCHEME) :] if recognises(url) else ""
-    if "#" in url or not path:
-        raise _malformed(url)
     if url.rstrip().endswith("]"):
         raise AddressError(
             f"open: expected a url without slices and found {without_secrets(url)!r}; open the volume, then slice it"
         )
-    server, _, uuid = path.rstrip("/").rpartition("/")
-    server = re.sub(r"/datasets$", "", server)
-    if not server or server.endswith("/"):
+    server, uuid = _parted(url)
+    if not uuid:
         raise AddressError(
             f"open: expected the url of a volume, {FORMS}, and found that of a server; "
-            f"use pyvolume.hpc.DataStore({(uuid or path)!r})"
+            f"use pyvolume.hpc.DataStore({server!r})"
         )
-    words = _words(query)
+    words = _words(url.partition("?")[2])
     return Address(
         normalised_url(server),
         _checked_uuid(urllib.parse.unquote(uuid), url),
@@ -100,6 +95,27 @@ def parse(url: str) -> Address:
         _level(words.get("level", "0")),
         View(*(_number(name, words[name]) if name in words else None for name in ("timepoint", "channel", "angle"))),
     )
+
+
+def server_of(url: str) -> str:
+    """Return the server of a url, which can be all that the url names.
+
+    Raises
+    ------
+    AddressError
+        For a malformed url.
+    """
+    return normalised_url(_parted(url)[0])
+
+
+def _parted(url: str) -> tuple[str, str]:
+    """Return the server of a url, and the uuid; empty if the url names no dataset."""
+    path = url.partition("?")[0][len(SCHEME) :].rstrip("/") if recognises(url) else ""
+    if "#" in url or not path:
+        raise _malformed(url)
+    server, _, uuid = path.rpartition("/")
+    server = re.sub(r"/datasets$", "", server)
+    return (path, "") if not server or server.endswith("/") else (server, uuid)
 
 
 def _checked_uuid(uuid: str, url: str) -> str:
@@ -112,7 +128,7 @@ def _words(query: str) -> dict[str, str]:
     words = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
     unknown = [word for word in words if word not in WORDS]
     if unknown:
-        raise AddressError(f"open: a query has the words {', '.join(WORDS)}; {hint(unknown[0], WORDS)}")
+        raise AddressError(f"open: a query has no word {unknown[0]!r}; {hint(unknown[0], WORDS)}")
     return words
 
 

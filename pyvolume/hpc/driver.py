@@ -29,7 +29,7 @@ class DataStoreDriver(Driver):
 
     def server_of(self, url: str) -> str:
         """Return the server of a url."""
-        return address.parse(url).server
+        return address.server_of(url)
 
     def open(
         self,

@@ -28,6 +28,34 @@ MILLIMETERS = {"pm": 1e-9, "Å": 1e-7, "nm": 1e-6, "µm": 1e-3, "mm": 1.0, "cm":
 """How many millimetres each unit has, by its symbol."""
 
 
+_TIMES = {
+    "ns": ("nanoseconds", "nanosecond"),
+    "µs": ("microseconds", "microsecond", "us"),
+    "ms": ("milliseconds", "millisecond", "msec"),
+    "s": ("seconds", "second", "sec"),
+    "min": ("minutes", "minute"),
+    "h": ("hours", "hour"),
+    "d": ("days", "day"),
+}
+
+_TIME_SYMBOLS = {_plain(word): symbol for symbol, words in _TIMES.items() for word in (symbol, *words)}
+
+SECONDS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+"""How many seconds each unit of time has, by its symbol."""
+
+
+def time_symbol_of(unit: str) -> str:
+    """Return the symbol of a unit of time, in whatever spelling; empty where it is not known.
+
+    Examples
+    --------
+    >>> [time_symbol_of(unit) for unit in ("seconds", "sec", "Minute", "us", "um")]
+    ['s', 's', 'min', 'µs', '']
+    """
+    word = _plain(unit)
+    return _TIME_SYMBOLS.get(word) or _TIME_SYMBOLS.get(word.lower(), "")
+
+
 def symbol_of(unit: str) -> str:
     r"""Return the symbol of a unit of length, in whatever spelling; empty where it is not known.
 

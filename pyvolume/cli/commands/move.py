@@ -121,7 +121,8 @@ def put(file: Path, url: Target, casting: Casting, *, resume: Path | None, verif
             else:
                 source = placed(stored, path, selection, volume)
                 pyvolume.copy(source, volume, progress=progress, resume=resume, verify=verify)
-    found = {"file": str(file), "shape": list(stored.array.shape), "box": corners(selection.box)}
+        address = volume.store.address  # after version=new it has the number
+    found = {"file": str(file), "shape": list(stored.array.shape), "box": corners(selection.box), "address": address}
     show(found, f"{file}: {tuple(stored.array.shape)} to {selection.box}", as_json=as_json)
 
 

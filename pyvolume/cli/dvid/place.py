@@ -13,8 +13,11 @@ import pyvolume
 from pyvolume.cli.target import Url, environment, patience
 from pyvolume.dvid.address import Address, parse
 from pyvolume.dvid.auth import Identity
+from pyvolume.dvid.driver import DRIVER
 from pyvolume.dvid.version import Version, find_version
 from pyvolume.errors import AddressError, PyVolumeError
+from pyvolume.stores import registry
+from pyvolume.transport.urls import without_secrets
 
 Opened = TypeVar("Opened")
 
@@ -67,6 +70,8 @@ class DvidUrl(Url):
         found = super().convert(value, param, ctx)
         try:
             found.refuse_slices()
+            if registry.find(found.url)[1] is not DRIVER:
+                raise AddressError(f"expected a url of DVID, {DRIVER.forms}, and found {without_secrets(value)!r}")
             return Place(parse(found.url))
         except PyVolumeError as error:
             self.fail(str(error), param, ctx)

@@ -175,10 +175,12 @@ class TestForeignFiles:
             assert stored.description.resolution[0] == 0.5
             assert stored.description.units[0] == "micrometers"
 
-    def test_an_animation_is_refused(self, tmp_path: Path) -> None:
-        tifffile.imwrite(tmp_path / "film.tif", ramp((3, 6, 5)), imagej=True, metadata={"axes": "TYX"})
-        with pytest.raises(UnsupportedError, match="expected the axes c, x, y, z"), formats.read(tmp_path / "film.tif"):
-            pass
+    def test_an_animation(self, tmp_path: Path) -> None:
+        frames = ramp((3, 6, 5))
+        tifffile.imwrite(tmp_path / "film.tif", frames, imagej=True, metadata={"axes": "TYX"})
+        with formats.read(tmp_path / "film.tif") as stored:
+            assert stored.description.axes == "cxyzt"
+            same(np.asarray(stored.array), frames.T[np.newaxis, :, :, np.newaxis])
 
     def test_a_scan(self, tmp_path: Path) -> None:
         voxels = ramp((5, 6, 7), "uint16")

@@ -376,7 +376,21 @@ CASES: dict[str, tuple[str, Make, Expected]] = {
         imagej("nm", zunit="um"),
         Read(VOXELS[None], "cxyz", (0.25, 0.5, 1.5), ("nanometers", "nanometers", "micrometers")),
     ),
-    "tiff: imagej, times": ("a.tif", tiff(imagej=True, metadata={"axes": "TYX"}), UnsupportedError),
+    "tiff: imagej, times": (
+        "a.tif",
+        tiff(imagej=True, metadata={"axes": "TYX"}),
+        Read(VOXELS[None, :, :, None], "cxyzt"),
+    ),
+    "tiff: imagej, times and their distance": (
+        "a.tif",
+        tiff(imagej=True, resolution=(4, 2), metadata={"axes": "TYX", "unit": "um", "finterval": 90.0}),
+        Read(VOXELS[None, :, :, None], "cxyzt", (0.25, 0.5, 1.0, 90.0), (*UM, "s")),
+    ),
+    "tiff: ome, times and their distance": (
+        "a.ome.tif",
+        ome_tiff(ZYX, axes="TYX", TimeIncrement=1.5, TimeIncrementUnit="min", PhysicalSizeX=2.0),
+        Read(VOXELS[None, :, :, None], "cxyzt", (2.0, 1.0, 1.0, 1.5), ("micrometers", "", "", "min")),
+    ),
     "tiff: ome": (
         "a.ome.tif",
         ome_tiff(ZYX, PhysicalSizeX=8.0, PhysicalSizeXUnit="nm", PhysicalSizeZ=0.5),

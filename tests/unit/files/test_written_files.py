@@ -101,6 +101,31 @@ def test_ome_has_a_unit_for_each_axis(tmp_path: Path) -> None:
     assert "PhysicalSizeY" not in text
 
 
+@pytest.mark.parametrize(("name", "dtype"), [("a.ome.tif", "int16"), ("a.tif", "uint16"), ("a.tif", "uint64")])
+def test_a_tiff_of_several_times(tmp_path: Path, name: str, dtype: str) -> None:
+    movie = np.arange(2 * 5 * 6 * 7 * 3, dtype=dtype).reshape(2, 5, 6, 7, 3)
+    units = ("µm", "µm", "µm", "minutes", "")
+    described = Description("cxyzta", "cxyzta", (0, 1, 2, 3, 4, 0), (1, 1, 1, 1, 2, 1), (1, 1, 3, 1.5, 1), units)
+    with formats.create(tmp_path / name, (*movie.shape, 1), movie.dtype, described) as target:
+        target[...] = movie[..., np.newaxis]
+    with tifffile.TiffFile(tmp_path / name) as file:
+        assert (file.series[0].axes, file.series[0].shape) == ("TZCYX", (3, 7, 2, 6, 5))
+        if file.is_imagej:
+            assert (file.imagej_metadata or {})["finterval"] == 180.0
+        if file.is_ome:
+            assert 'TimeIncrement="3.0" TimeIncrementUnit="min"' in (file.ome_metadata or "")
+    with formats.read(tmp_path / name) as stored:
+        np.testing.assert_array_equal(stored.array, movie[..., np.newaxis])
+        assert stored.description == described
+
+
+def test_a_tiff_has_no_place_for_several_angles(tmp_path: Path) -> None:
+    new = formats.create(tmp_path / "a.ome.tif", (1, 2, 2, 2, 1, 2), np.dtype("uint8"), Description("cxyzta"))
+    with pytest.raises(UnsupportedError, match="expected no axes but t, z, c, y, x and found a"), new:
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_axes_have_their_names(tmp_path: Path) -> None:
     with h5py.File(written(tmp_path / "a.h5")) as file:
         assert [axis.label for axis in file["voxels"].dims] == list("cxyz")

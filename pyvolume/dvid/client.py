@@ -108,24 +108,4 @@ def post_empty(connection: Connection, action: str, path: str, document: Any, *,
     """Send a JSON document, which DVID acknowledges with an empty answer."""
     upload = Upload.of(json.dumps(document).encode())
     request = Request(action, "POST", path, upload=upload, repeatable=repeatable, refusal=refusal)
-    connection.exchange(request, lambda answer: expect_nothing(action, answer), connection.new_call())
-
-
-def expect_nothing(action: str, answer: Answer) -> None:
-    """Receive the empty answer with which DVID acknowledges a write.
-
-    Raises
-    ------
-    AnswerError
-        If there is something in it, such as the page of a proxy.
-    """
-    body = answer.read(200)
-    if body:
-        found = answer.headers.get("Content-Type", "no type")
-        raise AnswerError(
-            f"{action}: expected an empty answer and found {found}, beginning {body!r}; is a proxy in between?",
-            expected=0,
-            found=len(body),
-            content_type=found,
-            first_bytes=body,
-        )
+    connection.exchange(request, Answer.read_nothing, connection.new_call())

@@ -10,12 +10,11 @@ from pyvolume.dvid import address
 from pyvolume.dvid.auth import VARIABLES, Identity
 from pyvolume.dvid.catalogue import DvidCatalogue
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
-from pyvolume.errors import AddressError, ForbiddenError, LockedError
-from pyvolume.model.arguments import instance_of
+from pyvolume.errors import ForbiddenError, LockedError
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
-from pyvolume.transport.connection import Connection
+from pyvolume.transport.connection import Connection, opening
 
 
 class DvidDriver(Driver):
@@ -63,7 +62,7 @@ class DvidDriver(Driver):
         """
         found = address.parse(url)
         given = {"retry": retry, "token": token}
-        connection = _connect(found.server, {name: value for name, value in given.items() if value is not None})
+        connection = _connect(found.server, given)
         return DvidCatalogue(connection, found)
 
     def names_after(self, url: str, *, token: str | None = None) -> list[str]:
@@ -132,34 +131,20 @@ class DvidDriver(Driver):
         found = address.parse(url)
         found.check_volume()
         given = {"retry": retry, "timeout": timeout, "max_document": max_document, "user": user, "token": token}
-        arguments = {name: value for name, value in given.items() if value is not None}
-        current = _connect(found.server, arguments) if connection is None else connection
-        _check_connection(current, found.server, arguments if connection is not None else {})
-        try:
+        with opening(found.server, connection, given, lambda: _connect(found.server, given)) as current:
             volume = VoxelsAccessor(
                 current, found.version, found.name, throttle=throttle or found.throttle,
                 partial_blocks=partial_blocks, casting=casting, lock=lock, lock_aligned=lock_aligned, mode=mode,
                 owns_connection=connection is None,
             )  # fmt: skip
             return volume.masked(found.roi, owns_connection=connection is None) if found.roi else volume
-        except BaseException:
-            if connection is None:
-                current.close()
-            raise
 
 
 DRIVER = DvidDriver()
 
 
-def _connect(server: str, arguments: dict[str, Any]) -> Connection:
+def _connect(server: str, given: Mapping[str, Any]) -> Connection:
+    """Make a connection with the arguments that are given."""
+    arguments = {name: value for name, value in given.items() if value is not None}
     user, token = arguments.pop("user", None), arguments.pop("token", None)
     return Connection(server, auth=Identity(user, token=token), **arguments)
-
-
-def _check_connection(connection: Connection, server: str, arguments: dict[str, Any]) -> None:
-    """Refuse a connection to another server, or arguments for a connection that exists."""
-    if arguments:
-        raise TypeError(f"open: {', '.join(arguments)} belong to the connection, which is given")
-    instance_of(connection, Connection, "open")
-    if connection.url != server:
-        raise AddressError(f"open: the connection goes to {connection.url}, the url to {server}")

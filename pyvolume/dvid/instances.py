@@ -8,13 +8,14 @@ from typing import Any
 
 from pyvolume.calls.lost import once
 from pyvolume.dvid.address import check_name, segment
-from pyvolume.dvid.client import expect_nothing, get_document, post_document
+from pyvolume.dvid.client import get_document, post_document
 from pyvolume.dvid.documents import TYPENAMES
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions import lookup
 from pyvolume.dvid.versions.graph import RepoInfo, Uuid
 from pyvolume.errors import AnswerError, ExistsError, KeyNotFoundError, NotFoundError, StoreError, UnsupportedError
 from pyvolume.model.nearest import hint
+from pyvolume.transport.answer import Answer
 from pyvolume.transport.connection import Connection
 from pyvolume.transport.request import Request
 
@@ -72,9 +73,7 @@ class InstanceHandle:
         return self._instance.name
 
     def _exchange(self, request: Request) -> None:
-        self.connection.exchange(
-            request, lambda answer: expect_nothing(request.action, answer), self.connection.new_call()
-        )
+        self.connection.exchange(request, Answer.read_nothing, self.connection.new_call())
 
 
 def create(instance: Instance, document: Mapping[str, str], schema: str) -> None:

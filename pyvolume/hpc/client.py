@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import quote
 
 from pyvolume.calls.call import Call
-from pyvolume.errors import AnswerError
 from pyvolume.hpc.documents import DatasetInfo, dataset_info
 from pyvolume.hpc.refusals import refusal
 from pyvolume.hpc.schemas import SCHEMAS
@@ -71,24 +70,4 @@ def post(
 def delete(connection: Connection, action: str, path: str) -> None:
     """Delete what a path names."""
     request = Request(action, "DELETE", path, repeatable=False, refusal=refusal)
-    connection.exchange(request, lambda answer: expect_nothing(action, answer), connection.new_call())
-
-
-def expect_nothing(action: str, answer: Answer) -> None:
-    """Receive the empty answer with which the server acknowledges a change.
-
-    Raises
-    ------
-    AnswerError
-        If there is something in it, such as the page of a proxy.
-    """
-    body = answer.read(200)
-    if body:
-        found = answer.headers.get("Content-Type", "no type")
-        raise AnswerError(
-            f"{action}: expected an empty answer and found {found}, beginning {body!r}; is a proxy in between?",
-            expected=0,
-            found=len(body),
-            content_type=found,
-            first_bytes=body,
-        )
+    connection.exchange(request, Answer.read_nothing, connection.new_call())

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pyvolume.calls.retry import RetryPolicy
-from pyvolume.errors import AddressError
 from pyvolume.hpc import address
 from pyvolume.hpc.accessor import DataStoreVolume
-from pyvolume.model.arguments import instance_of
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
 from pyvolume.transport.auth import BearerToken
-from pyvolume.transport.connection import Connection
+from pyvolume.transport.connection import Connection, opening
 
 
 class DataStoreDriver(Driver):
@@ -78,35 +76,22 @@ class DataStoreDriver(Driver):
             As for `DataStoreVolume`.
         """
         found = address.parse(url)
-        arguments: dict[str, Any] = {"retry": retry, "timeout": timeout, "max_document": max_document}
-        arguments["auth"] = None if token is None else BearerToken(token)
-        arguments = {name: value for name, value in arguments.items() if value is not None}
-        if connection is None:
-            current = Connection(found.server, **arguments)
-        else:
-            current = _checked(connection, found.server, arguments)
         view = found.view
-        try:
+        given = {"retry": retry, "timeout": timeout, "max_document": max_document, "token": token}
+        with opening(found.server, connection, given, lambda: _connect(found.server, given)) as current:
             return DataStoreVolume(
                 current, found.uuid, version=found.version, level=found.level, timepoint=view.timepoint,
                 channel=view.channel, angle=view.angle, missing=missing, fill_value=fill_value,
                 complete_from=complete_from, verify=verify, partial_blocks=partial_blocks, casting=casting, lock=lock,
                 lock_aligned=lock_aligned, mode=mode, owns_connection=connection is None,
             )  # fmt: skip
-        except BaseException:
-            if connection is None:
-                current.close()
-            raise
 
 
 DRIVER = DataStoreDriver()
 
 
-def _checked(connection: Connection, server: str, arguments: Mapping[str, Any]) -> Connection:
-    """Refuse a connection to another server, or arguments for a connection that exists."""
-    if arguments:
-        raise TypeError(f"open: {', '.join(arguments)} belong to the connection, which is given")
-    instance_of(connection, Connection, "open")
-    if connection.url != server:
-        raise AddressError(f"open: the connection goes to {connection.url}, the url to {server}")
-    return connection
+def _connect(server: str, given: Mapping[str, Any]) -> Connection:
+    """Make a connection with the arguments that are given."""
+    arguments = {name: value for name, value in given.items() if value is not None}
+    token = arguments.pop("token", None)
+    return Connection(server, auth=None if token is None else BearerToken(token), **arguments)

@@ -14,7 +14,7 @@ from pyvolume.calls.call import Call
 from pyvolume.codecs import framed
 from pyvolume.errors import AnswerError, NotFoundError, TooLargeError, UnsupportedError
 from pyvolume.hpc.address import canonical
-from pyvolume.hpc.client import expect_nothing, read_info
+from pyvolume.hpc.client import read_info
 from pyvolume.hpc.documents import DIMS, DatasetInfo, View
 from pyvolume.hpc.levels import cells
 from pyvolume.hpc.prefix import Prefix, Prefixes
@@ -253,7 +253,7 @@ class DataStoreStore:
         path = "".join(block.path for block in blocks)
         headers = {"Content-Type": "application/octet-stream"}
         request = Request(action, "POST", path, upload=upload, headers=headers, refusal=refusal)
-        self._prefix(self.version).exchange(request, lambda answer: expect_nothing(action, answer), call)
+        self._prefix(self.version).exchange(request, Answer.read_nothing, call)
         if self.choices.verify:
             self._verify(blocks, whole, call, action)
 

@@ -237,6 +237,26 @@ class Answer:
                 self._raw.release_conn()
         return b"".join(pieces)
 
+    def read_nothing(self) -> None:
+        """Receive the empty body with which a server acknowledges a change.
+
+        Raises
+        ------
+        AnswerError
+            If there is something in it, such as the page of a proxy.
+        """
+        body = self.read(200)
+        if body:
+            found = self.headers.get("Content-Type", "no type")
+            raise AnswerError(
+                f"{self._action}: expected an empty answer and found {found}, beginning {body!r}; "
+                "is a proxy in between?",
+                expected=0,
+                found=len(body),
+                content_type=found,
+                first_bytes=body,
+            )
+
     def read_json(self) -> Any:
         """Receive the whole body and parse it.
 

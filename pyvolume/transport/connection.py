@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -19,6 +19,7 @@ from pyvolume.calls.processes import OfProcess
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.calls.slots import Slots
 from pyvolume.errors import (
+    AddressError,
     AnswerError,
     BusyError,
     ClosedError,
@@ -349,6 +350,47 @@ class Connection:
         if session is not None:
             return GivenSender(self.url, session, verify)
         return OwnSender(self.url, PatientAdapter(self.timeout[1], max(POOL_SIZE, self.concurrency)), verify)
+
+
+@contextlib.contextmanager
+def opening(
+    url: str, given: Connection | None, beside: Mapping[str, object], connect: Callable[[], Connection]
+) -> Iterator[Connection]:
+    """Give the connection over which something is opened: a given one, or a new one, which is closed if that fails.
+
+    Parameters
+    ----------
+    url : str
+        Of the server.
+    given : Connection or None
+        What the user gives.
+    beside : mapping
+        What the user gives for a new connection; None for what is not given.
+    connect : callable
+        Makes a connection.
+
+    Raises
+    ------
+    AddressError
+        If the given connection goes to another server.
+    TypeError
+        If an argument is given together with a connection.
+    """
+    if given is not None:
+        names = [name for name, value in beside.items() if value is not None]
+        if names:
+            raise TypeError(f"open: {', '.join(names)} belong to the connection, which is given")
+        arguments.instance_of(given, Connection, "open")
+        if given.url != url:
+            raise AddressError(f"open: the connection goes to {given.url}, the url to {url}")
+        yield given
+        return
+    connection = connect()
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _target(request: Request, added: Additions) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pyvolume.dvid.client import expect_nothing, post_empty
+from pyvolume.dvid.client import post_empty
 from pyvolume.dvid.extents import check_bounds, extents_document
 from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.errors import MetadataError, SelectionError
 from pyvolume.model.box import Box
+from pyvolume.transport.answer import Answer
 from pyvolume.transport.request import Request, Upload
 
 
@@ -44,9 +45,7 @@ def extend(instance: Instance, box: Box, blocks: Sequence[int]) -> None:
         place = "_".join(map(str, corner[1:]))
         path = f"{instance.path}/raw/{dims}/{'_'.join('0' for _ in blocks)}/{place}"
         request = Request(action, "POST", path, upload=Upload.of(b""), refusal=refusal)
-        instance.connection.exchange(
-            request, lambda answer: expect_nothing(action, answer), instance.connection.new_call()
-        )
+        instance.connection.exchange(request, Answer.read_nothing, instance.connection.new_call())
 
 
 def replace_extents(instance: Instance, box: Box) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
 from pyvolume.codecs import raw
-from pyvolume.dvid.client import expect_nothing, get_document
+from pyvolume.dvid.client import get_document
 from pyvolume.dvid.documents import (
     InstanceDescription,
     check_voxels,
@@ -157,7 +157,7 @@ class DvidStore:
         upload = Upload(box.size * self.dtype.itemsize, lambda: raw.encode(voxels, self.dtype))
         self.connection.exchange(
             Request(action, "POST", self._raw_path(action, box), self.words, upload, refusal=refusal),
-            lambda answer: expect_nothing(action, answer),
+            Answer.read_nothing,
             call,
         )
 

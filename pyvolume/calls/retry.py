@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import tenacity
+
 from pyvolume.errors import StoreError
 from pyvolume.model import arguments
 
@@ -77,10 +79,9 @@ class RetryPolicy:
             if not arguments.number(value, "retry policy", name) >= 0:
                 raise ValueError(f"retry policy: {name} is a number of seconds, 0 or more, not {value!r}")
 
+    # tenacity is not imported late: Ctrl-C inside of the import of asyncio would break it for the rest of the process
     def longest_wait(self, attempts: int) -> float:
         """Return the upper bound of the wait after so many failed attempts of one request, in seconds."""
-        import tenacity  # late: only a retry needs it, and importing it takes longer than a request
-
         first = tenacity.wait_fixed(min(FIRST_WAIT, self.interval, self.max_interval))
         later = tenacity.wait_exponential(multiplier=self.interval / 2, max=self.max_interval)
         state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})

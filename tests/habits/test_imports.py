@@ -25,8 +25,8 @@ EXTRAS = {
     "tifffile",
     "zarr",
 }
-LATE = {"jsonschema", "tenacity", "mockserver"}
-CORE = {"numpy", "requests", "lz4", "urllib3"}
+LATE = {"jsonschema", "mockserver"}
+CORE = {"numpy", "requests", "lz4", "tenacity", "urllib3"}
 
 
 def imported_by(code: str) -> set[str]:

@@ -21,13 +21,15 @@ from pyvolume.indexing.absolute import AbsoluteVoxels
 from pyvolume.indexing.channel import Channel
 from pyvolume.indexing.elementwise import is_array_like, reduced, refusal
 from pyvolume.indexing.selection import Selection
+from pyvolume.integrations.dask import ChunksLike, lazy_array
 from pyvolume.model import arguments
 from pyvolume.model.box import Box, BoxLike, as_box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Level, Scales
 from pyvolume.model.units import readable
 from pyvolume.stores.arrays import ArrayStore, Sliceable, metadata_of, stored_at
-from pyvolume.stores.base import Scaled, VoxelStore
+from pyvolume.stores.base import Scaled, VoxelStore, identity_of
+from pyvolume.stores.catalogue import Versioned
 from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.checks import as_piece, check_out, checked_box, checked_shape, joined
@@ -38,6 +40,7 @@ from pyvolume.transfer.plan import Plan
 from pyvolume.transfer.pool import run_ahead
 
 if TYPE_CHECKING:
+    from dask.array import Array
     from PIL.Image import Image
 
     from pyvolume.display.viewer.server import Viewer
@@ -383,8 +386,8 @@ class Volume:
         return reduced(self, ufunc, method, inputs, options)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Return what dask names the volume by: its address, and the object where voxels can change."""
-        return "pyvolume", self.store.address, "" if self.store.traits.immutable else self._token
+        """Return what dask names the volume by: its address, and what is there, or the object if that changes."""
+        return "pyvolume", self.store.address, identity_of(self.store) if self.store.traits.immutable else self._token
 
     def __len__(self) -> NoReturn:
         raise TypeError("a volume has no len(): use vol.shape, or np.asarray(vol) to read it all")
@@ -477,6 +480,55 @@ class Volume:
         """
         checked = self.bounds if box is None else checked_box(box, self.metadata)
         return self._transfer.blocks(checked, None if shape is None else checked_shape(shape, self.metadata))
+
+    def to_dask(self, chunks: ChunksLike = "auto", *, box: BoxLike | None = None, version: str | None = None) -> Array:
+        """Return the voxels as an array of dask, which reads them when it is computed; needs the extra ``dask``.
+
+        Index 0 of the array is the first voxel of the box: of the bounds, by default. Chunks are cut between blocks, so
+        the first one along an axis is shorter if the box does not begin at a block. Slices of the array are read as
+        slices of the volume: what they leave out is not read.
+
+        Parameters
+        ----------
+        chunks : str, int or sequence of int
+            By default chunks of about 64 MiB. A text such as ``"128 MiB"`` is another size. Integers are the lengths
+            along all axes, channel first, rounded up to whole blocks; -1 is the whole axis.
+        box : Box or pair of corners, optional
+            What the array covers, in absolute voxel coordinates; by default the bounds.
+        version : str, optional
+            Another version of the volume, as `at` takes it.
+
+        Returns
+        -------
+        dask.array.Array
+            It uses the connection of the volume, which has to stay open. Its name, by which dask finds equal results,
+            depends on the address and the box only if the voxels cannot change (``vol.store.traits.immutable``).
+            Otherwise each call gives a new name.
+
+        Raises
+        ------
+        SelectionError
+            For a box outside the volume, or chunks of no length.
+        UnsupportedError
+            If a version is given, and the volume has none.
+
+        Examples
+        --------
+        >>> import numpy as np, pyvolume
+        >>> array = np.ones((1, 100, 64, 64), "uint8")
+        >>> volume = pyvolume.from_array(array, block_shape=(32, 32, 32))
+        >>> volume.to_dask(chunks=(1, 60, -1, -1)).chunks
+        ((1,), (64, 36), (64,), (64,))
+        """
+        volume = self if version is None else self._in_version(version)
+        covered = volume.bounds if box is None else checked_box(box, volume.metadata)
+        return lazy_array(volume._transfer, covered, chunks)  # noqa: SLF001 - of this class
+
+    def _in_version(self, version: str) -> Volume:
+        """Open the volume in another version."""
+        if not isinstance(self, Versioned):
+            raise UnsupportedError(f"open version {version!r} of {self.name}: the volume has no versions")
+        return cast("Volume", self.at(version))
 
     def __getitem__(self, key: object) -> Any:
         """Read voxels: ``vol[0, 10:110, ..., ::2]``.

@@ -124,6 +124,13 @@ def clipped(item: Any, axis: int, size: int, dim: str = "") -> Where:
     return wrapped
 
 
+def moved(where: Where, distance: int) -> Where:
+    """Return coordinates that lie so much further along their axis."""
+    if isinstance(where, range):
+        return range(where.start + distance, where.stop + distance, where.step)
+    return where + distance
+
+
 def _check_inside(index: int, axis: int, size: int, dim: str) -> None:
     if not -size <= index < size:
         raise SelectionError(

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import SelectionError, VoxelsMismatchError
-from pyvolume.indexing.keys import Where, check_mask, clipped, fixed, growing, is_mask, literal, spread
+from pyvolume.indexing.keys import Where, check_mask, clipped, fixed, growing, is_mask, literal, moved, spread
 from pyvolume.indexing.points import Keys, Place, Points, points_of
 from pyvolume.model.axes import DEFAULT_DIMS
 from pyvolume.model.box import Box
@@ -306,6 +306,21 @@ class Selection:
             return literal(item, axis, bounds.start[axis], bounds.stop[axis])
 
         return _select(key, bounds.shape, locate, takes_masks=False)
+
+    @classmethod
+    def of_indices(cls, key: object, box: Box) -> Selection:
+        """Understand a key as numpy would for the array of a box; masks are refused.
+
+        Raises
+        ------
+        SelectionError
+            Where numpy raises.
+        """
+
+        def locate(item: Any, axis: int) -> Where:
+            return moved(clipped(item, axis, box.shape[axis]), box.start[axis])
+
+        return _select(key, box.shape, locate, takes_masks=False)
 
 
 def _select(

@@ -14,6 +14,8 @@ EXTRAS = {
     "build",
     "click",
     "coverage",
+    "dask",
+    "distributed",
     "h5py",
     "hypothesis",
     "jwt",
@@ -23,6 +25,7 @@ EXTRAS = {
     "rich",
     "sphinx",
     "tifffile",
+    "xarray",
     "zarr",
 }
 LATE = {"jsonschema", "mockserver"}

@@ -10,7 +10,7 @@ from typing import Any
 from pyvolume.dvid.documents import TYPENAMES, moment
 from pyvolume.errors import NotFoundError
 
-__all__ = ["Graph", "Node", "RepoInfo", "Uuid"]
+__all__ = ["CommittedUuid", "Graph", "Node", "RepoInfo", "Uuid"]
 
 MASTER = "master"
 """The name of the branch for which the server's documents have an empty name."""
@@ -22,6 +22,12 @@ class Uuid(str):
     pyvolume returns uuids as this kind of text. Wherever it takes a name for a version, such as ``"ab12"`` or
     ``":master"``, it asks the server which version that is; for a `Uuid` no request is needed.
     """
+
+    __slots__ = ()
+
+
+class CommittedUuid(Uuid):
+    """The full uuid of a version that the server has called committed; it stays so."""
 
     __slots__ = ()
 
@@ -81,8 +87,9 @@ class Graph:
     def of(cls, document: Mapping[str, Any]) -> Graph:
         """Read the server's document about a repository, which has been checked."""
         found = sorted(document["DAG"]["Nodes"].items(), key=lambda item: item[1]["VersionID"])
-        names = {node["VersionID"]: Uuid(uuid) for uuid, node in found}
-        return cls(Uuid(document["Root"]), {uuid: _node(Uuid(uuid), node, names) for uuid, node in found})
+        uuids = {uuid: (CommittedUuid if node["Locked"] else Uuid)(uuid) for uuid, node in found}
+        names = {node["VersionID"]: uuids[uuid] for uuid, node in found}
+        return cls(Uuid(document["Root"]), {uuid: _node(uuids[uuid], node, names) for uuid, node in found})
 
     def node(self, uuid: str) -> Node:
         """Return the version of exactly that uuid.

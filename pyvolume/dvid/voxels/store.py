@@ -20,6 +20,7 @@ from pyvolume.dvid.documents import (
 from pyvolume.dvid.extents import LONGEST, check_coordinates, limits_of
 from pyvolume.dvid.instances import Instance, read_info
 from pyvolume.dvid.refusals import refusal
+from pyvolume.dvid.versions.graph import CommittedUuid
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -112,6 +113,8 @@ class DvidStore:
             longest=LONGEST,
             fill=0,
             faithful=not description.lossy and not seen,
+            # a mask can be a region that has no versions
+            immutable=description.versioned and isinstance(instance.uuid, CommittedUuid) and not seen,
             preferred_concurrency=1 if throttle else instance.connection.concurrency,
             voxels=self._voxels(),
         )

@@ -43,8 +43,10 @@ class DataStoreVolume(Volume):
         newest version of each block, and is read-only.
     level : int or sequence of int
         A resolution level, by its index or by its factors along x, y and z.
-    timepoint, channel, angle : int, optional
-        The id of the only one to show. The channel axis then has length 1; the other axes are missing.
+    timepoint, angle : int, optional
+        The id of the only one to show. The volume then has no axis for it.
+    channel : int, optional
+        The id of the only channel to show. The channel axis then has length 1.
     missing : "fill" or "raise"
         What a read gives for blocks that are not stored in the version. A new version has none.
     fill_value : float

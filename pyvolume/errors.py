@@ -24,7 +24,7 @@
             └── BusyError                        the server is busy; the same request may succeed later
                 └── BusyTimeoutError (TimeoutError) still busy when the patience ran out
 
-Most classes are also a built-in error, which stands in brackets. Errors can be pickled, and keep their attributes.
+Most classes are also a built-in error, shown in brackets. Errors can be pickled, and keep their attributes.
 """
 
 from __future__ import annotations

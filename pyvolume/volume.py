@@ -24,6 +24,7 @@ from pyvolume.indexing.selection import Selection
 from pyvolume.integrations.dask import ChunksLike, lazy_array
 from pyvolume.model import arguments
 from pyvolume.model.box import Box, BoxLike, as_box
+from pyvolume.model.extras import require
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Level, Scales
 from pyvolume.model.units import readable
@@ -42,8 +43,10 @@ from pyvolume.transfer.pool import run_ahead
 if TYPE_CHECKING:
     from dask.array import Array
     from PIL.Image import Image
+    from xarray import DataArray
 
     from pyvolume.display.viewer.server import Viewer
+    from pyvolume.integrations.xarray import ChunksByAxis
 
 T = TypeVar("T")
 
@@ -529,6 +532,54 @@ class Volume:
         if not isinstance(self, Versioned):
             raise UnsupportedError(f"open version {version!r} of {self.name}: the volume has no versions")
         return cast("Volume", self.at(version))
+
+    def to_xarray(self, *, box: BoxLike | None = None, chunks: ChunksByAxis | None = None) -> DataArray:
+        """Return the voxels as an array of xarray, which reads what is used of it; needs the extra ``xarray``.
+
+        An axis with labels has these as its coordinate. Other coordinates are lengths: the absolute index times the
+        resolution, in the units of the volume, see the page *Labelled arrays*. The array keeps the bounds that the
+        volume has now.
+
+        Parameters
+        ----------
+        box : Box or pair of corners, optional
+            What the array covers, in absolute voxel coordinates; by default the bounds. Index 0 is the first voxel of
+            the box.
+        chunks : str, int, sequence or mapping, optional
+            Chunks of dask, as for `to_dask`, or lengths by the letter of the axis: an axis that is left out has the
+            length of ``"auto"``. Needs the extra ``dask``. By default no dask is used.
+
+        Returns
+        -------
+        xarray.DataArray
+            Its attributes are the url, the version, the resolution, the units and the labels of the channels.
+
+        Raises
+        ------
+        ImportError
+            If xarray is not installed, or dask for `chunks`.
+        SelectionError
+            For a box outside the volume, chunks of no length, or chunks along another axis.
+
+        Examples
+        --------
+        >>> import numpy as np, pyvolume
+        >>> volume = pyvolume.from_array(np.arange(24).reshape(1, 2, 3, 4))
+        >>> array = volume.to_xarray()
+        >>> array.sel(c="intensity", x=1, y=slice(0, 1)).values
+        array([[12, 13, 14, 15],
+               [16, 17, 18, 19]])
+        """
+        require("xarray", extra="xarray", action="to_xarray")
+        from pyvolume.integrations.xarray import labelled_array  # late: it imports xarray
+
+        covered = self.bounds if box is None else checked_box(box, self.metadata)
+        return labelled_array(self, self._transfer, covered, chunks)
+
+    @property
+    def data(self) -> DataArray:
+        """The voxels as a lazy array of xarray, see `to_xarray`."""
+        return self.to_xarray()
 
     def __getitem__(self, key: object) -> Any:
         """Read voxels: ``vol[0, 10:110, ..., ::2]``.

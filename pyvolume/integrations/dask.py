@@ -54,7 +54,8 @@ def chunks_for(transfer: Transfer, box: Box, chunks: ChunksLike) -> Chunks:
         return chunks_of(box, chunk_shape(box, grid, nbytes // metadata.dtype.itemsize), grid)
     given: Any = (chunks,) * box.ndim if isinstance(chunks, SupportsIndex) else chunks
     if isinstance(given, Sequence) and len(given) == box.ndim:
-        given = [max(1, n) if side == -1 else side for side, n in zip(given, box.shape, strict=True)]
+        whole = box.aligned_to(grid).shape
+        given = [max(1, n) if side == -1 else side for side, n in zip(given, whole, strict=True)]
     return chunks_of(box, checked_shape(given, metadata), grid)
 
 

@@ -28,6 +28,9 @@ from pyvolume.model.extras import require
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Level, Scales
 from pyvolume.model.units import readable
+from pyvolume.reductions.counting import Bins, UniqueCounts, histogram, unique_counts
+from pyvolume.reductions.reduce import Axis, reduce
+from pyvolume.reductions.stream import Stream
 from pyvolume.stores.arrays import ArrayStore, Sliceable, metadata_of, stored_at
 from pyvolume.stores.base import Scaled, VoxelStore, identity_of
 from pyvolume.stores.catalogue import Versioned
@@ -483,6 +486,200 @@ class Volume:
         """
         checked = self.bounds if box is None else checked_box(box, self.metadata)
         return self._transfer.blocks(checked, None if shape is None else checked_shape(shape, self.metadata))
+
+    def sum(
+        self,
+        axis: Axis = None,
+        dtype: DTypeLike | None = None,
+        out: NDArray[Any] | None = None,
+        keepdims: bool = False,
+        *,
+        initial: float | None = None,
+        box: BoxLike | None = None,
+        progress: Progress = None,
+    ) -> Any:
+        """Add voxels, as ``numpy.sum``; a few pieces of the volume are in memory.
+
+        Parameters
+        ----------
+        axis : int or tuple of int, optional
+            Along which axes; by default all of them.
+        dtype : dtype, optional
+            Of the result. By default that of numpy; a sum of integers that it cannot hold is an exact `int` of Python,
+            or an array of them. With an integer dtype sums wrap around, as those of numpy. ``object`` is exact.
+        out : ndarray, optional
+            Filled and returned.
+        keepdims : bool
+            Leave the axes in the result, with length 1.
+        initial : number, optional
+            Added to the result.
+        box : Box or pair of corners, optional
+            Which voxels, in absolute coordinates; by default the bounds.
+        progress : bool or callable, optional
+            Show a bar, or call a function with a `TransferStatus`; see `set_options`.
+
+        Returns
+        -------
+        ndarray or scalar
+            Integers are exact. Floats are added in double precision.
+
+        Raises
+        ------
+        SelectionError
+            For a box outside the volume, or a result that does not fit into memory.
+        TypeError, ValueError
+            As numpy raises them.
+        StoreError
+            If the store could not serve the voxels.
+        """
+        options: dict[str, Any] = {"dtype": dtype, "out": out, "keepdims": keepdims, "initial": initial}
+        return reduce(self._stream(box, progress), "sum", axis, **options)
+
+    def mean(
+        self,
+        axis: Axis = None,
+        dtype: DTypeLike | None = None,
+        out: NDArray[Any] | None = None,
+        keepdims: bool = False,
+        *,
+        box: BoxLike | None = None,
+        progress: Progress = None,
+    ) -> Any:
+        """Return means, as ``numpy.mean``; see `sum`."""
+        options: dict[str, Any] = {"dtype": dtype, "out": out, "keepdims": keepdims}
+        return reduce(self._stream(box, progress), "mean", axis, **options)
+
+    def std(
+        self,
+        axis: Axis = None,
+        dtype: DTypeLike | None = None,
+        out: NDArray[Any] | None = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        *,
+        box: BoxLike | None = None,
+        progress: Progress = None,
+    ) -> Any:
+        """Return standard deviations, as ``numpy.std``, computed in double precision; see `sum`."""
+        options: dict[str, Any] = {"dtype": dtype, "out": out, "ddof": ddof, "keepdims": keepdims}
+        return reduce(self._stream(box, progress), "std", axis, **options)
+
+    def min(
+        self,
+        axis: Axis = None,
+        out: NDArray[Any] | None = None,
+        keepdims: bool = False,
+        *,
+        initial: float | None = None,
+        box: BoxLike | None = None,
+        progress: Progress = None,
+    ) -> Any:
+        """Return the lowest values, as ``numpy.min``; see `sum`."""
+        options: dict[str, Any] = {"out": out, "keepdims": keepdims, "initial": initial}
+        return reduce(self._stream(box, progress), "min", axis, **options)
+
+    def max(
+        self,
+        axis: Axis = None,
+        out: NDArray[Any] | None = None,
+        keepdims: bool = False,
+        *,
+        initial: float | None = None,
+        box: BoxLike | None = None,
+        progress: Progress = None,
+    ) -> Any:
+        """Return the highest values, as ``numpy.max``; see `sum`."""
+        options: dict[str, Any] = {"out": out, "keepdims": keepdims, "initial": initial}
+        return reduce(self._stream(box, progress), "max", axis, **options)
+
+    def any(
+        self,
+        axis: Axis = None,
+        out: NDArray[Any] | None = None,
+        keepdims: bool = False,
+        *,
+        box: BoxLike | None = None,
+        progress: Progress = None,
+    ) -> Any:
+        """Say whether any voxel is not 0, as ``numpy.any``; see `sum`."""
+        return reduce(self._stream(box, progress), "any", axis, out=out, keepdims=keepdims)
+
+    def all(
+        self,
+        axis: Axis = None,
+        out: NDArray[Any] | None = None,
+        keepdims: bool = False,
+        *,
+        box: BoxLike | None = None,
+        progress: Progress = None,
+    ) -> Any:
+        """Say whether no voxel is 0, as ``numpy.all``; see `sum`."""
+        return reduce(self._stream(box, progress), "all", axis, out=out, keepdims=keepdims)
+
+    def histogram(
+        self,
+        bins: Bins = 10,
+        range: tuple[float, float] | None = None,  # noqa: A002 - the word of numpy
+        *,
+        box: BoxLike | None = None,
+        progress: Progress = None,
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Count voxels in bins, as ``numpy.histogram``.
+
+        Parameters
+        ----------
+        bins : int or sequence of float
+            How many bins of one width, or their edges.
+        range : (float, float), optional
+            The lower and the upper end of all bins. By default the lowest and the highest voxel, for which the volume
+            is read twice.
+        box, progress : optional
+            As for `sum`.
+
+        Returns
+        -------
+        counts, edges : ndarray
+            One edge more than counts.
+
+        Raises
+        ------
+        SelectionError, TypeError, ValueError, StoreError
+            As for `sum`.
+        """
+        return histogram(self._stream(box, progress), bins, range)
+
+    def unique_counts(self, *, box: BoxLike | None = None, progress: Progress = None) -> UniqueCounts:
+        """Count how many voxels have each value, as ``numpy.unique_counts``.
+
+        Memory is needed for each value that occurs.
+
+        Parameters
+        ----------
+        box, progress : optional
+            As for `sum`.
+
+        Returns
+        -------
+        values, counts : ndarray
+            The values are sorted. A volume of labels has as many as it has labels.
+
+        Raises
+        ------
+        SelectionError, StoreError
+            As for `sum`.
+
+        Examples
+        --------
+        >>> import numpy as np, pyvolume
+        >>> volume = pyvolume.from_array(np.array([[[[0, 7, 7]]]], "uint64"))
+        >>> labels, sizes = volume.unique_counts()
+        >>> dict(zip(labels.tolist(), sizes.tolist()))
+        {0: 1, 7: 2}
+        """
+        return unique_counts(self._stream(box, progress))
+
+    def _stream(self, box: BoxLike | None, progress: Progress) -> Stream:
+        return Stream(self._transfer, self.bounds if box is None else checked_box(box, self.metadata), progress)
 
     def to_dask(self, chunks: ChunksLike = "auto", *, box: BoxLike | None = None, version: str | None = None) -> Array:
         """Return the voxels as an array of dask, which reads them when it is computed; needs the extra ``dask``.

@@ -23,6 +23,14 @@ def refusal(name: str, example: str) -> TypeError:
     )
 
 
+STREAMED: dict[np.ufunc, tuple[str, set[str]]] = {
+    np.add: ("sum", {"axis", "dtype", "out", "keepdims", "initial"}),
+    np.minimum: ("min", {"axis", "out", "keepdims", "initial"}),
+    np.maximum: ("max", {"axis", "out", "keepdims", "initial"}),
+}
+"""The methods that reduce a volume piece by piece, and the options that they take."""
+
+
 def reduced(volume: object, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """Reduce a whole volume, for ``np.sum``, ``np.max`` and their like.
 
@@ -35,4 +43,9 @@ def reduced(volume: object, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...
     if method != "reduce" or is_output:
         others = ", ".join(["vol[...]"] + ["..."] * (ufunc.nin - 1))
         raise refusal(f"np.{ufunc.__name__}", f"np.{ufunc.__name__}({others})")
+    name, taken = STREAMED.get(ufunc, ("", set()))
+    given = {key: value for key, value in options.items() if value is not None or key == "axis"}
+    if hasattr(volume, name) and given.keys() <= taken:
+        (given["out"],) = given.get("out", (None,))
+        return getattr(volume, name)(**{"axis": 0} | given)
     return ufunc.reduce(*(np.asarray(each) if each is volume else each for each in inputs), **options)

@@ -1,0 +1,1 @@
+"""Sums, extremes and counts of volumes that no memory holds."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pyvolume.calls.trace import Trace, trace
     from pyvolume.comparing import Difference, compare
     from pyvolume.copying import copy
+    from pyvolume.integrations.order import canonical, restored
     from pyvolume.model.box import Box
     from pyvolume.model.metadata import VoxelsMetadata
     from pyvolume.opening import from_array, open
@@ -41,6 +42,7 @@ __all__ = [
     "Volume",
     "VoxelsMetadata",
     "build_pyramid",
+    "canonical",
     "compare",
     "copy",
     "dvid",
@@ -48,6 +50,7 @@ __all__ = [
     "from_array",
     "hpc",
     "open",
+    "restored",
     "set_options",
     "trace",
 ]
@@ -65,10 +68,12 @@ _HOMES = {
     "Volume": "pyvolume.volume",
     "VoxelsMetadata": "pyvolume.model.metadata",
     "build_pyramid": "pyvolume.pyramids",
+    "canonical": "pyvolume.integrations.order",
     "compare": "pyvolume.comparing",
     "copy": "pyvolume.copying",
     "from_array": "pyvolume.opening",
     "open": "pyvolume.opening",
+    "restored": "pyvolume.integrations.order",
     "set_options": "pyvolume.calls.progress",
     "trace": "pyvolume.calls.trace",
 }

@@ -16,8 +16,9 @@ from pyvolume.hpc.store import MIXED, Choices, DataStoreStore
 from pyvolume.hpc.versions import make_version
 from pyvolume.model import arguments
 from pyvolume.model.box import BoxLike
-from pyvolume.transfer.casting import Casting
+from pyvolume.transfer.casting import Casting, castable
 from pyvolume.transfer.checks import checked_box
+from pyvolume.transfer.engine import check_options
 from pyvolume.transfer.locking import NamedLock
 from pyvolume.transport.connection import Connection
 from pyvolume.volume import Volume
@@ -70,6 +71,8 @@ class DataStoreVolume(Volume):
     ------
     NotFoundError
         If there is no such dataset, version, level, time point, channel or angle.
+    VoxelsMismatchError
+        If the dtype of the dataset does not hold the fill value.
     UnsupportedError
         For ``"new"`` in mode "r", and for ``"mixedLatest"`` in mode "r+"; no request is made.
     MetadataError
@@ -100,11 +103,14 @@ class DataStoreVolume(Volume):
         owns_connection: bool = False,
     ) -> None:
         arguments.instance_of(connection, Connection, "DataStoreVolume")
-        arguments.one_of(mode, ("r", "r+"), "volume", "mode")
-        choices = Choices(missing, fill_value, complete_from, verify)
-        _check_version(version, mode)
+        check_options(mode, partial_blocks, casting, lock)  # before "new" makes a version
+        arguments.one_of(missing, ("fill", "raise"), "volume", "missing")
+        arguments.one_of(complete_from, ("older", "fill"), "volume", "complete_from")
+        version = _checked_version(version, mode)
+        ids = {"timepoint": timepoint, "channel": channel, "angle": angle}
+        view = View(**{name: arguments.integer(n, "open", name) for name, n in ids.items() if n is not None})
         info = read_info(connection, uuid)
-        view = View(timepoint, channel, angle)
+        choices = Choices(missing, castable(fill_value, info.dtype, "checked").item(), complete_from, verify)
         index = info.level_index(level)
         info.check_view(view)
         info, number = _resolved(connection, info, index, version)
@@ -163,7 +169,7 @@ class DataStoreVolume(Volume):
         """
         version = int(ref) if isinstance(ref, str) and ref.isdigit() else ref
         store = self.store
-        _check_version(version, self.mode)
+        version = _checked_version(version, self.mode)
         info = read_info(store.connection, store.info.uuid)
         info, number = _resolved(store.connection, info, store.level, version)
         other = DataStoreStore(
@@ -197,16 +203,17 @@ class DataStoreVolume(Volume):
         return self._transfer.stored(self.bounds if box is None else checked_box(box, self.metadata))
 
 
-def _check_version(version: object, mode: str) -> None:
+def _checked_version(version: int | str, mode: str) -> int | str:
     """Refuse a version that the mode does not allow, before any request."""
     if isinstance(version, str):
         arguments.one_of(version, KEYWORDS, "open", "version")
     else:
-        arguments.integer(version, "open", "version", 0)
+        version = arguments.integer(version, "open", "version", 0)
     if version == "new" and mode == "r":
         raise UnsupportedError("open: version 'new' makes a version, which mode 'r' does not allow; use mode='r+'")
     if version == MIXED and mode == "r+":
         raise UnsupportedError(f"open: version {MIXED!r} shows several versions and is read-only; use mode='r'")
+    return version
 
 
 def _resolved(

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pyvolume.calls.call import Call
+from pyvolume.errors import AddressError
 from pyvolume.hpc.documents import DatasetInfo, dataset_info
 from pyvolume.hpc.refusals import refusal
 from pyvolume.hpc.schemas import SCHEMAS
@@ -16,7 +17,16 @@ from pyvolume.transport.request import Request, Upload
 
 
 def dataset_path(uuid: str) -> str:
-    """Return the path of a dataset."""
+    """Return the path of a dataset.
+
+    Raises
+    ------
+    AddressError
+        If the uuid cannot be one: a slash leads to something else on the server.
+    """
+    arguments.text(uuid, "open", "a uuid")
+    if uuid in {"", ".", ".."} or "/" in uuid:
+        raise AddressError(f"open: expected the uuid of a dataset and found {arguments.brief(uuid)}")
     return f"/datasets/{quote(uuid, safe='')}"
 
 

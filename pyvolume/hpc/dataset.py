@@ -134,8 +134,8 @@ class Dataset:
             If the server could not do it.
         """
         action = f"add channels to {self.uuid}"
-        arguments.integer(count, action, "count", 1)
-        post(self.connection, action, f"{dataset_path(self.uuid)}/channels", str(count), "text/plain")
+        wanted = arguments.integer(count, action, "count", 1)
+        post(self.connection, action, f"{dataset_path(self.uuid)}/channels", str(wanted), "text/plain")
 
     def new_version(self) -> int:
         """Make a version without blocks, and return its number.

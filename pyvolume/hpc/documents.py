@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from pyvolume.errors import MetadataError, NotFoundError
 from pyvolume.hpc.levels import LevelInfo
+from pyvolume.model import arguments
 from pyvolume.model.arguments import brief
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.nearest import hint
@@ -104,14 +105,16 @@ class DatasetInfo:
         NotFoundError
             If there is none.
         """
-        number = level if isinstance(level, int) else None
-        if number is None:
-            found = [index for index, each in enumerate(self.levels) if each.factors == tuple(level)]  # type: ignore[arg-type]
-            number = found[0] if found else -1
+        action = f"open {self.uuid}"
+        if isinstance(level, Iterable):
+            factors = tuple(arguments.integer(n, action, "a factor") for n in arguments.each_of(level, action, "level"))
+            wanted = ",".join(map(str, factors))
+            number = next((index for index, each in enumerate(self.levels) if each.factors == factors), -1)
+        else:
+            wanted = str(number := arguments.integer(level, action, "level"))
         if 0 <= number < len(self.levels):
             return number
         known = ", ".join(f"{index} ({each})" for index, each in enumerate(self.levels))
-        wanted = level if isinstance(level, int) else ",".join(map(str, level))
         raise NotFoundError(f"open {self.uuid}: no level {wanted}; the levels are {known}", action=f"open {self.uuid}")
 
     def check_view(self, view: View) -> None:

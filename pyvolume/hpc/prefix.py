@@ -26,7 +26,7 @@ IDLE = 60_000
 """Milliseconds without a block after which a process of its own may end; a server that shares one ignores it."""
 
 KEPT = 45.0
-"""Seconds without a block after which a process of its own is not asked any more."""
+"""Seconds without a block after which the server is asked again where the blocks are."""
 
 
 MOST_OPENS = 3
@@ -76,8 +76,8 @@ class Prefix:
     mode : "read" or "read-write"
         What the process is for.
     kept : float
-        Seconds without a block after which a process of its own is not asked any more. It may have ended, and another
-        process can have its port.
+        Seconds without a block after which it is opened again. A process may have ended, and another one can have its
+        port. A version may be deleted: a request for its blocks would make a version that breaks the dataset.
     """
 
     def __init__(
@@ -119,15 +119,12 @@ class Prefix:
 
     def _open(self, call: Call) -> Opened:
         with self._locks[os.getpid()]:
-            if self._opened is not None and self._may_have_ended(self._opened):
+            if self._opened is not None and time.monotonic() - self._used > self._kept:
                 self._opened.close()
                 self._opened = None
             if self._opened is None:
                 self._opened = opened_by(self._connection, self._action, self._path, call)
             return self._opened
-
-    def _may_have_ended(self, opened: Opened) -> bool:
-        return opened.is_own and time.monotonic() - self._used > self._kept
 
     def _forget(self, opened: Opened) -> None:
         with self._locks[os.getpid()]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 import numpy as np
@@ -26,6 +26,11 @@ UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 SHOWN = 100
 """Characters that a message shows of an answer that is no uuid."""
+
+MOST_TIMEPOINTS = 1_000_000
+
+SMALLEST, LARGEST = 1e-30, 1e30
+"""Sizes of voxels that somebody can mean."""
 
 LONGEST_LABEL = 255
 """Bytes of a label: it is the name of a file on the server."""
@@ -142,8 +147,9 @@ class DataStore:
         """
         action = "create a dataset"
         size = [arguments.integer(n, action, "a shape", 1) for n in arguments.each_of(shape, action, "shape")]
-        sizes = [resolution] * 3 if isinstance(resolution, (int, float)) else list(resolution)
-        ids = list(range(timepoints)) if isinstance(timepoints, int) else sorted(timepoints)
+        sizes = _sizes(resolution, action)
+        ids = _timepoint_ids(timepoints, action)
+        value, time_unit = _quantity(time_resolution, action)
         if len(size) != 3 or len(sizes) != 3:
             raise MetadataError(
                 f"{action}: expected shape and resolution along x, y and z and found {size} and {sizes}"
@@ -162,9 +168,9 @@ class DataStore:
             "timepointIds": ids,
             "channels": arguments.integer(channels, action, "channels", 1),
             "angles": arguments.integer(angles, action, "angles", 1),
-            "voxelUnit": unit,
-            "voxelResolution": [float(each) for each in sizes],
-            "timepointResolution": {"value": float(time_resolution[0]), "unit": time_resolution[1] or None},
+            "voxelUnit": arguments.text(unit, action, "a unit"),
+            "voxelResolution": sizes,
+            "timepointResolution": {"value": value, "unit": time_unit or None},
             "channelResolution": none,
             "angleResolution": none,
             "compression": compression,
@@ -191,15 +197,48 @@ class DataStore:
 
         Raises
         ------
+        AddressError
+            If this can be no uuid.
         NotFoundError
             If there is none.
         StoreError
             If the server could not do it.
         """
-        arguments.text(uuid, "delete a dataset", "a uuid")
-        if uuid in {"", ".", ".."} or "/" in uuid:
-            raise MetadataError(f"delete a dataset: expected a uuid and found {uuid!r}")
         delete(self.connection, f"delete dataset {uuid}", dataset_path(uuid))
+
+
+def _sizes(resolution: float | Sequence[float], action: str) -> list[float]:
+    """Return the size of a voxel along each axis; one number is that of all three."""
+    given = list(resolution) if isinstance(resolution, Iterable) else [resolution] * 3
+    sizes = [arguments.number(each, action, "a resolution") for each in given]
+    if not all(SMALLEST <= each <= LARGEST for each in sizes):
+        raise MetadataError(f"{action}: expected a resolution from {SMALLEST} to {LARGEST} and found {sizes}")
+    return sizes
+
+
+def _timepoint_ids(timepoints: int | Sequence[int], action: str) -> list[int]:
+    """Return the ids of the time points, sorted."""
+    if isinstance(timepoints, Iterable):
+        each_one = arguments.each_of(timepoints, action, "timepoints")
+        return sorted(arguments.integer(each, action, "a time point", 0) for each in each_one)
+    count = arguments.integer(timepoints, action, "timepoints", 1)
+    if count > MOST_TIMEPOINTS:
+        raise MetadataError(f"{action}: expected at most {MOST_TIMEPOINTS} time points and found {count}")
+    return list(range(count))
+
+
+def _quantity(given: tuple[float, str], action: str) -> tuple[float, str]:
+    """Return a finite number and its unit."""
+    try:
+        value, unit = given
+    except (TypeError, ValueError):
+        raise MetadataError(
+            f"{action}: expected time_resolution as a number and a unit and found {arguments.brief(given)}"
+        ) from None
+    found = arguments.number(value, action, "time_resolution")
+    if not 0 <= found <= LARGEST:
+        raise MetadataError(f"{action}: expected time_resolution from 0 to {LARGEST} and found {found}")
+    return found, arguments.text(unit, action, "a unit")
 
 
 def _created(connection: Connection, action: str, document: str) -> str:
@@ -228,7 +267,9 @@ def _check_blocks(action: str, levels: Sequence[LevelInfo], itemsize: int) -> No
 def _check_label(action: str, label: str) -> None:
     """Refuse a label that the server would take for a version, or cannot store."""
     arguments.text(label, action, "a label")
-    if label.isdigit() or label in {".", ".."} or len(label.encode()) > LONGEST_LABEL:
+    is_name = label.isprintable() and not label.isdigit() and label not in {".", ".."}
+    if not is_name or len(label.encode()) > LONGEST_LABEL:
         raise MetadataError(
-            f"{action}: expected a label of up to {LONGEST_LABEL} bytes that is no number and found {label!r}"
+            f"{action}: expected a printable label of up to {LONGEST_LABEL} bytes that is no number and found "
+            f"{arguments.brief(label)}"
         )

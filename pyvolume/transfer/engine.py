@@ -68,6 +68,19 @@ class Operation:
     concurrency: int | None = None
 
 
+def check_options(mode: str, partial_blocks: str, casting: Casting, lock: NamedLock | None) -> None:
+    """Refuse options of a volume that mean nothing.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    arguments.one_of(mode, ("r", "r+"), "volume", "mode")
+    arguments.one_of(partial_blocks, ("merge", "raise"), "volume", "partial_blocks")
+    check_casting(casting)
+    check_lock(lock)
+
+
 @dataclass(frozen=True)
 class Transfer:
     """How the voxels of one volume are read and written.
@@ -96,10 +109,7 @@ class Transfer:
     process: int = dataclasses.field(default_factory=os.getpid, compare=False)
 
     def __post_init__(self) -> None:
-        arguments.one_of(self.mode, ("r", "r+"), "volume", "mode")
-        arguments.one_of(self.partial_blocks, ("merge", "raise"), "volume", "partial_blocks")
-        check_casting(self.casting)
-        check_lock(self.lock)
+        check_options(self.mode, self.partial_blocks, self.casting, self.lock)
 
     def __getstate__(self) -> dict[str, Any]:
         # a callback of this process has no meaning in another one

@@ -112,6 +112,25 @@ def test_mock_answers_as_recorded(row: dict[str, Any], replay: Replay) -> None:
             assert replay.mask(found.headers.get(name, "")) == value, name
 
 
+def test_useless_levels_are_accepted() -> None:
+    level = {"resolutions": [1, 1], "blockDimensions": [4, 4]}
+    document = {"voxelType": "uint8", "dimensions": [4, 4, 4], "voxelResolution": [1, 1, 1], "compression": "raw"}
+    with DataStoreServer() as server:
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
+        statuses = []
+        for levels in ([], [level]):
+            body = json.dumps(document | {"resolutionLevels": levels})
+            connection.request("POST", "/datasets", body, {"Content-Type": "application/json"})
+            uuid = connection.getresponse().read().decode()
+            for path in (uuid, f"{uuid}/1/1/1/0/read", f"{uuid}/1/1/1/0/0/0/0/0/0/0"):
+                connection.request("GET", f"/datasets/{path}")
+                answer = connection.getresponse()
+                answer.read()
+                statuses.append(answer.status)
+        connection.close()
+    assert statuses == [200, 404, 500] * 2
+
+
 def comparable(reply: Reply, replay: Replay) -> tuple[Any, bool]:
     """Return what of a body has to be the same, and whether that is all of it."""
     kind = reply.headers.get("content-type", "")

@@ -37,10 +37,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Level:
-    """One resolution level."""
+    """One resolution level. The server takes pairs too, with which nothing can be done."""
 
-    factors: Triple
-    block_shape: Triple
+    factors: tuple[int, ...]
+    block_shape: tuple[int, ...]
 
     def size(self, full: Sequence[int]) -> Triple:
         """Return the voxels of the level along each axis."""
@@ -204,9 +204,7 @@ class Datasets:
 
 
 def _level(document: dict[str, Any]) -> Level:
-    fx, fy, fz = document["resolutions"]
-    bx, by, bz = document["blockDimensions"]
-    return Level((fx, fy, fz), (bx, by, bz))
+    return Level(tuple(document["resolutions"]), tuple(document["blockDimensions"]))
 
 
 def _count(document: dict[str, Any], name: str) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from mockserver.hpc.model.datasets import Block, Place, Triple
+from mockserver.hpc.model.datasets import Block, Place
 from mockserver.hpc.wire.answers import Crashed, Failed, empty_crash
 
 HEADER = struct.Struct(">3i")
@@ -40,7 +40,7 @@ def packed(block: Block | None) -> bytes:
     return MISSING if block is None else HEADER.pack(*block.shape) + block.voxels
 
 
-def unpacked(data: bytes, count: int, largest: Triple, itemsize: int, *, strict: bool) -> Iterator[Block]:
+def unpacked(data: bytes, count: int, largest: Sequence[int], itemsize: int, *, strict: bool) -> Iterator[Block]:
     """Yield the blocks of a body; a payload that is cut short is filled with zeros, unless the server is strict.
 
     Raises

@@ -10,7 +10,7 @@ import requests
 
 from mockserver import DataStoreServer, Fault
 from pyvolume import Connection, RetryPolicy
-from pyvolume.errors import ForbiddenError, MetadataError, NotFoundError, StoreError
+from pyvolume.errors import AddressError, ForbiddenError, MetadataError, NotFoundError, StoreError
 from pyvolume.hpc import Dataset, DataStore, LevelInfo
 from pyvolume.hpc.levels import propose
 
@@ -44,15 +44,27 @@ def test_a_handle_of_an_unknown_dataset_is_refused(store: DataStore) -> None:
         {"shape": (10, 9, 5.5)},
         {"dtype": "complex64"},
         {"timepoints": []},
+        {"timepoints": 0},
+        {"timepoints": 10**9},
+        {"timepoints": [1.5]},
+        {"timepoints": [-1]},
+        {"timepoints": "ab"},
         {"timepoints": [1, 1]},
         {"channels": 0},
         {"unit": "m" * 256},
         {"time_resolution": (1.0, "s" * 138)},
         {"resolution": 0},
+        {"resolution": float("nan")},
+        {"resolution": (1e-300, 1, 1)},
+        {"resolution": None},
+        {"time_resolution": 5.0},
+        {"time_resolution": (float("inf"), "s")},
+        {"unit": None},
         {"resolution": (1, 1)},
         {"compression": "blosc"},
         {"label": "7"},
         {"label": "a/b"},
+        {"label": "a\0b"},
         {"label": "é" * 128},
         {"levels": []},
         {"levels": [((2, 2, 2), (4, 4, 4))]},
@@ -68,6 +80,21 @@ def test_what_the_server_would_lose_or_change_is_refused_before_asking(changed: 
         with pytest.raises((MetadataError, TypeError, ValueError)):
             store.create_dataset(**arguments)
         assert not server.requests
+
+
+def test_numbers_of_numpy_are_numbers(store: DataStore) -> None:
+    given: dict[str, Any] = {
+        "shape": np.array([8, 7, 6]),
+        "timepoints": np.array([9, 4]),
+        "channels": np.int8(2),
+        "resolution": np.float32(0.5),
+    }
+    made = store.create_dataset(dtype=">u2", **given)
+    assert (made.timepoints, made.channels, made.info().resolution[:3]) == ((4, 9), 2, (0.5, 0.5, 0.5))
+    chosen: dict[str, Any] = {"version": np.int64(0), "level": np.int64(0), "timepoint": np.int64(9)}
+    volume = made.volume(**chosen)
+    assert volume.store.address.endswith("?version=0&level=1,1,1&timepoint=9")
+    store.delete(made.uuid)
 
 
 def test_a_lost_create_is_not_repeated_and_says_that_a_dataset_may_exist() -> None:
@@ -210,10 +237,12 @@ def test_a_deleted_dataset_is_gone(store: DataStore) -> None:
 
 
 @pytest.mark.parametrize("uuid", ["", "a/0", "."])
-def test_only_a_uuid_is_deleted(uuid: str) -> None:
+def test_only_a_uuid_is_used(uuid: str) -> None:
     with DataStoreServer() as server, DataStore(server.url) as store:
-        with pytest.raises(MetadataError):
-            store.delete(uuid)
+        dataset = Dataset(store.connection, uuid)
+        for use in (lambda: store.delete(uuid), dataset.info, dataset.add_channels, lambda: dataset.volume(0)):
+            with pytest.raises(AddressError):
+                use()
         assert not server.requests
 
 

@@ -24,7 +24,7 @@ from scripted import ScriptedServer, answer
 import pyvolume
 from mockserver import DataStoreServer, Fault
 from pyvolume import Connection, RetryPolicy
-from pyvolume.errors import AnswerError, StoreError
+from pyvolume.errors import AnswerError, NotFoundError, StoreError
 from pyvolume.hpc import Dataset, DataStoreVolume
 from pyvolume.hpc.prefix import Prefix, _place, opened_by
 from pyvolume.transport.answer import Answer
@@ -185,6 +185,19 @@ def test_an_idle_process_is_not_asked_because_another_one_can_have_its_port(serv
             prefix.exchange(Request("ask", "GET", "/datatype/0/0/0"), Answer.read, connection.new_call())
         assert sum("/0/read?" in each.path for each in server.requests) == 3
         prefix.close()
+
+
+def test_a_version_that_was_deleted_meanwhile_is_not_asked(array: NDArray[Any]) -> None:
+    with DataStoreServer({"a": array}) as shared, Connection(shared.url) as connection:
+        dataset = Dataset(connection, shared.uuids["a"])
+        number = dataset.new_version()
+        prefix = Prefix(connection, dataset.uuid, "1,1,1", number, "read", kept=0)
+        request = Request("ask", "GET", "/0/0/0/0/0/0")
+        prefix.exchange(request, Answer.read, connection.new_call())
+        dataset.delete_versions(number)
+        with pytest.raises(NotFoundError):
+            prefix.exchange(request, Answer.read, connection.new_call())
+        assert dataset.versions == (0,)  # a request for blocks would have made a version that breaks the dataset
 
 
 class TestNewVersions:

@@ -21,6 +21,7 @@ from pyvolume.errors import (
     SelectionError,
     TooLargeError,
     UnsupportedError,
+    VoxelsMismatchError,
 )
 from pyvolume.hpc import Dataset, DataStore, DataStoreVolume
 from pyvolume.stores.base import identity_of
@@ -107,6 +108,39 @@ class TestUrls:
                 volume[...]
                 volume[...]
             assert [request.status for request in server.requests] == [200, 307, 200, 200]
+
+    @pytest.mark.parametrize(
+        ("options", "error"),
+        [
+            ({"level": "4,4,4"}, TypeError),
+            ({"level": None}, TypeError),
+            ({"level": 1.0}, TypeError),
+            ({"level": (2.0, 2.0, 1.0)}, TypeError),
+            ({"level": -1}, NotFoundError),
+            ({"version": "7"}, ValueError),
+            ({"version": None}, TypeError),
+            ({"version": 10**30}, NotFoundError),
+            ({"timepoint": 20.0}, TypeError),
+            ({"channel": "0"}, TypeError),
+            ({"angle": 10**30}, NotFoundError),
+            ({"missing": "x"}, ValueError),
+            ({"complete_from": "x"}, ValueError),
+            ({"fill_value": -1}, VoxelsMismatchError),
+            ({"fill_value": 1.5}, VoxelsMismatchError),
+            ({"fill_value": float("nan")}, VoxelsMismatchError),
+            ({"mode": "w"}, ValueError),
+            ({"version": "new", "casting": "x"}, ValueError),
+            ({"version": "new", "partial_blocks": "x"}, ValueError),
+            ({"version": "new", "lock": 3}, TypeError),
+            ({"version": "new", "fill_value": -1}, VoxelsMismatchError),
+            ({"version": "new", "level": 7}, NotFoundError),
+        ],
+        ids=str,
+    )
+    def test_options_that_mean_nothing(self, dataset: Dataset, options: Any, error: type[Exception]) -> None:
+        with pytest.raises(error):
+            dataset.volume(**options)
+        assert dataset.versions == (0,)
 
 
 class TestVoxels:

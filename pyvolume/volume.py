@@ -21,7 +21,7 @@ from pyvolume.indexing.absolute import AbsoluteVoxels
 from pyvolume.indexing.channel import Channel
 from pyvolume.indexing.elementwise import is_array_like, reduced, refusal
 from pyvolume.indexing.selection import Selection
-from pyvolume.integrations.dask import ChunksLike, lazy_array
+from pyvolume.integrations.dask import ChunksLike, lazy_array, stored_array
 from pyvolume.model import arguments
 from pyvolume.model.box import Box, BoxLike, as_box
 from pyvolume.model.extras import require
@@ -680,6 +680,59 @@ class Volume:
 
     def _stream(self, box: BoxLike | None, progress: Progress) -> Stream:
         return Stream(self._transfer, self.bounds if box is None else checked_box(box, self.metadata), progress)
+
+    def from_dask(
+        self,
+        array: Array,
+        *,
+        box: BoxLike | None = None,
+        compute: bool = True,
+        return_stored: bool = False,
+    ) -> Any:
+        """Compute an array of dask, and write it chunk by chunk; needs the extra ``dask``.
+
+        The chunks are changed to whole blocks first. No two tasks write into the same block, in threads, processes or
+        on a cluster. The array can be larger than memory. It must not read the voxels that it is written to.
+
+        Parameters
+        ----------
+        array : dask.array.Array
+            Channel first. Values are cast as the volume allows it.
+        box : Box or pair of corners, optional
+            Where the array is written, in absolute voxel coordinates. By default the bounds; in a volume without voxels
+            the place from index 0 on.
+        compute : bool
+            Write now; otherwise the returned object does so when it is computed. Call `refresh` afterwards if other
+            processes have made the volume larger.
+        return_stored : bool
+            Return an array that reads what was written.
+
+        Returns
+        -------
+        None or dask.array.Array
+            As ``dask.array.store``.
+
+        Raises
+        ------
+        TypeError
+            For an array that is not one of dask; `write` takes any array.
+        VoxelsMismatchError
+            If the array has another shape than the box, or its dtype does not fit. Values that do not fit are found
+            when their chunk is written.
+        SelectionError, UnsupportedError, StoreError
+            As for `write`.
+
+        Examples
+        --------
+        >>> import dask.array as da, numpy as np, pyvolume
+        >>> array = np.zeros((1, 64, 64, 64), "uint8")
+        >>> volume = pyvolume.from_array(array, block_shape=(32, 32, 32))
+        >>> volume.from_dask(da.ones((1, 64, 64, 64), chunks=20, dtype="uint8"))
+        >>> bool(volume.all())
+        True
+        """
+        covered = None if box is None else checked_box(box, self.metadata)
+        return stored_array(self._transfer, array, covered, compute=compute, return_stored=return_stored)
 
     def to_dask(self, chunks: ChunksLike = "auto", *, box: BoxLike | None = None, version: str | None = None) -> Array:
         """Return the voxels as an array of dask, which reads them when it is computed; needs the extra ``dask``.

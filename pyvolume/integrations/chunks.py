@@ -61,3 +61,20 @@ def chunks_of(box: Box, shape: Sequence[int], grid: Sequence[int]) -> Chunks:
         faces = [low, *box.faces(axis, -(-side // cell) * cell, low // cell * cell), high]
         found.append(tuple(b - a for a, b in itertools.pairwise(faces)))
     return tuple(found)
+
+
+def merged(chunks: Chunks, box: Box, grid: Sequence[int]) -> Chunks:
+    """Move the ends of chunks of a box down to the nearest ends of blocks.
+
+    Examples
+    --------
+    >>> merged(((1,), (30, 30, 30, 30)), Box((0, 10), (1, 130)), (1, 64))
+    ((1,), (54, 66))
+    """
+    found = []
+    for axis, (lengths, cell) in enumerate(zip(chunks, grid, strict=True)):
+        low, high = box.start[axis], box.stop[axis]
+        faces = (face // cell * cell for face in itertools.accumulate(lengths[:-1], initial=low))
+        inside = sorted({face for face in faces if low < face < high})
+        found.append(tuple(b - a for a, b in itertools.pairwise([low, *inside, high])))
+    return tuple(found)

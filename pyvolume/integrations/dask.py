@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 from uuid import uuid4
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pyvolume.errors import SelectionError
+from pyvolume.errors import SelectionError, VoxelsMismatchError
 from pyvolume.indexing.boxed import BoxVoxels
-from pyvolume.integrations.chunks import CHUNK_BYTES, Chunks, chunk_shape, chunks_of
+from pyvolume.indexing.selection import Selection
+from pyvolume.integrations.chunks import CHUNK_BYTES, Chunks, chunk_shape, chunks_of, merged
+from pyvolume.model.arguments import brief
 from pyvolume.model.box import Box
 from pyvolume.model.extras import require
 from pyvolume.stores.base import identity_of
+from pyvolume.transfer.casting import castable
 from pyvolume.transfer.checks import check_inside, checked_shape
-from pyvolume.transfer.engine import Transfer
-from pyvolume.transfer.grid import unit_grid
+from pyvolume.transfer.engine import Operation, Transfer
+from pyvolume.transfer.grid import aligned, unit_grid
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -76,3 +83,75 @@ def _token(transfer: Transfer, box: Box, lengths: Chunks) -> str:
         return uuid4().hex
     tokenize = require("dask.base", extra="dask", action="to_dask").tokenize
     return str(tokenize(store.address, identity_of(store), box.start, lengths, transfer.metadata.dtype.str))
+
+
+class StoredVoxels(BoxVoxels):
+    """The voxels of a box as an array-like that dask stores into, chunk by chunk.
+
+    Parameters
+    ----------
+    box : Box
+        Which voxels.
+    transfer : Transfer
+        Writes them.
+    """
+
+    def __init__(self, box: Box, transfer: Transfer) -> None:
+        super().__init__(box, transfer.metadata.dtype, transfer.read)
+        self._transfer = transfer
+
+    def __setitem__(self, key: object, voxels: NDArray[Any]) -> None:
+        # no other task writes blocks of this one, so that merging needs no warning in another process
+        own = dataclasses.replace(self._transfer, process=os.getpid())
+        own.post(Selection.of_indices(key, self.box).as_box(), voxels, Operation(own.begin(), progress=False))
+
+    def __dask_tokenize__(self) -> str:
+        # dask must not take the result of an earlier write for this one
+        return uuid4().hex
+
+
+def stored_array(transfer: Transfer, given: object, box: Box | None, *, compute: bool, return_stored: bool) -> Any:
+    """Write an array of dask, see `Volume.from_dask`."""
+    array = require("dask.array", extra="dask", action="from_dask")
+    if not isinstance(given, array.Array):
+        raise TypeError(f"from_dask: expected an array of dask and found {brief(given)}; write takes any array")
+    lazy: Any = given
+    box = _place_of(transfer, lazy, box)
+    traits, grid = transfer.store.traits, unit_grid(transfer.store.traits)
+    transfer.check_writable("write voxels")
+    check_inside(box, transfer.metadata, traits, growing=True)
+    castable(np.empty(0, lazy.dtype), transfer.metadata.dtype, transfer.casting)
+    if (whole := aligned(box, traits.write_grid, traits, transfer.metadata.bounds)) != box:
+        transfer.check_may_merge(Selection.of_box(box), whole)
+    chunks = merged(lazy.chunks, box, grid)
+    if _largest(chunks) > max(CHUNK_BYTES // lazy.dtype.itemsize, _largest(lazy.chunks)):
+        chunks = chunks_of(box, chunk_shape(box, grid, CHUNK_BYTES // lazy.dtype.itemsize), grid)
+    target = StoredVoxels(box, transfer)
+    stored = array.store(lazy.rechunk(chunks), target, lock=False, compute=compute, return_stored=return_stored)
+    if compute and not transfer.metadata.bounds.contains(box):  # other processes have made the volume larger
+        transfer.refresh()
+    return stored
+
+
+def _place_of(transfer: Transfer, array: Any, box: Box | None) -> Box:
+    """Return the box that an array is written to: by default the bounds, or the place from index 0 on.
+
+    Raises
+    ------
+    VoxelsMismatchError
+        If the array has another shape.
+    """
+    bounds = transfer.metadata.bounds
+    if box is None:
+        box = bounds if any(bounds.shape[1:]) or np.isnan(array.shape).any() else Box((0,) * array.ndim, array.shape)
+    if array.shape != box.shape:
+        raise VoxelsMismatchError(
+            f"write voxels: expected an array of shape {box.shape} for {box} and found {array.shape}; "
+            "box= is the place of another array"
+        )
+    return box
+
+
+def _largest(chunks: Chunks) -> int:
+    """Return how many voxels the largest chunk has."""
+    return math.prod(max(lengths) for lengths in chunks)

@@ -115,7 +115,7 @@ class TestReads:
     def test_a_read_gives_up_with_the_error_of_its_fault(
         self, server: DataStoreServer, array: NDArray[Any], kind: str
     ) -> None:
-        with connected(server, kind, patience=0.2) as connection:
+        with connected(server, kind, patience=0.05) as connection:
             volume = volume_of(server, connection)
             server.faults.add(fault(kind, None, "GET"))
             with pytest.raises(FOR_GOOD[kind]) as found:
@@ -144,7 +144,7 @@ class TestReads:
 
     @pytest.mark.parametrize("kind", ["short", "html", "error"])
     def test_the_question_which_blocks_exist_fails(self, server: DataStoreServer, kind: str) -> None:
-        with connected(server, patience=0.2) as connection:
+        with connected(server, patience=0.05) as connection:
             volume = volume_of(server, connection)
             server.faults.add(fault(kind, None, "GET"))
             with pytest.raises(FOR_GOOD[kind]):
@@ -162,7 +162,7 @@ class TestOpening:
 
     @pytest.mark.parametrize("kind", [kind for kind in FOR_GOOD if kind not in {"truncate", "short", "long"}])
     def test_the_open_fails(self, server: DataStoreServer, values: NDArray[Any], kind: str) -> None:
-        with connected(server, kind, patience=0.2) as connection:
+        with connected(server, kind, patience=0.05) as connection:
             volume = volume_of(server, connection)
             server.faults.add(fault(kind, None, "GET", OPEN))
             for use in (lambda: volume[...], lambda: volume.__setitem__(..., values)):
@@ -214,7 +214,7 @@ class TestWrites:
     def test_a_write_gives_up_with_the_error_of_its_fault(
         self, server: DataStoreServer, array: NDArray[Any], values: NDArray[Any], kind: str
     ) -> None:
-        with connected(server, kind, patience=0.2) as connection:
+        with connected(server, kind, patience=0.05) as connection:
             volume = volume_of(server, connection)
             server.faults.add(fault(kind, None, "POST"))
             with pytest.raises(FOR_GOOD[kind]) as found:
@@ -253,7 +253,7 @@ class TestWrites:
     def test_an_unaligned_write_that_cannot_read_writes_nothing(
         self, server: DataStoreServer, array: NDArray[Any], kind: str
     ) -> None:
-        with connected(server, patience=0.2) as connection:
+        with connected(server, patience=0.05) as connection:
             volume = volume_of(server, connection)
             server.faults.add(fault(kind, None, "GET"))
             with pytest.raises(FOR_GOOD[kind]):

@@ -9,7 +9,8 @@
     ├── ClosedError (ValueError)                 the volume or the connection is closed
     ├── MetadataError (ValueError)               a document is invalid or too large
     ├── UnsupportedError (NotImplementedError)   this store cannot do that; also a write to mode="r"
-    │   └── AlignmentError (ValueError)          whole blocks only; names the nearest aligned box
+    │   ├── AlignmentError (ValueError)          whole blocks only; names the nearest aligned box
+    │   └── ArrayAttributeError (AttributeError) a volume has this attribute only after it is read as an array
     └── StoreError                               the store could not serve a valid request
         ├── TransportError (ConnectionError)     no usable answer arrived
         ├── AnswerError                          an answer arrived, but not the expected one
@@ -101,6 +102,10 @@ class AlignmentError(UnsupportedError, ValueError):
     """Whole blocks only; `nearest` is the smallest aligned box around the one asked for."""
 
     nearest: Box | None = None
+
+
+class ArrayAttributeError(UnsupportedError, AttributeError):
+    """An attribute of arrays that volumes do not have, such as ``T``: read the volume as an array."""
 
 
 DOUBT = "the request may have been carried out"

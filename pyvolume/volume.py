@@ -19,7 +19,7 @@ from pyvolume.display import planes, table
 from pyvolume.errors import SelectionError, UnsupportedError
 from pyvolume.indexing.absolute import AbsoluteVoxels
 from pyvolume.indexing.channel import Channel
-from pyvolume.indexing.elementwise import is_array_like, reduced, refusal
+from pyvolume.indexing.elementwise import is_array_like, missing_attribute, reduced, refusal
 from pyvolume.indexing.selection import Selection
 from pyvolume.integrations.dask import ChunksLike, lazy_array, stored_array
 from pyvolume.model import arguments
@@ -390,6 +390,11 @@ class Volume:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         return reduced(self, ufunc, method, inputs, options)
+
+    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            return missing_attribute(self, name, "vol[...]", ", or use vol.data, a lazy array of xarray")
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         """Return what dask names the volume by: its address, and what is there, or the object if that changes."""

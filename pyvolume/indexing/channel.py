@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from pyvolume.errors import SelectionError
 from pyvolume.indexing.absolute import AbsoluteVoxels
-from pyvolume.indexing.elementwise import is_array_like, reduced, refusal
+from pyvolume.indexing.elementwise import is_array_like, missing_attribute, reduced, refusal
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box, BoxLike, as_box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -169,6 +169,11 @@ class Channel:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         return reduced(self, ufunc, method, inputs, options)
+
+    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            return missing_attribute(self, name, "channel[...]")
 
     def __eq__(self, other: object) -> bool:
         """Whether two objects are the same channel of equal volumes; numbers and arrays are refused."""

@@ -8,6 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from pyvolume.errors import ArrayAttributeError
+
+ARRAY_ATTRIBUTES = frozenset(name for name in dir(np.ndarray) if not name.startswith("_"))
+"""What users of numpy look for."""
+
 
 def is_array_like(value: object) -> bool:
     """Whether numpy would compare a value with each voxel: a number, an array, a list, or what can become an array."""
@@ -49,3 +54,29 @@ def reduced(volume: object, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...
         (given["out"],) = given.get("out", (None,))
         return getattr(volume, name)(**{"axis": 0} | given)
     return ufunc.reduce(*(np.asarray(each) if each is volume else each for each in inputs), **options)
+
+
+def missing_attribute(owner: object, name: str, voxels: str, lazy: str = "") -> Any:
+    """Raise the error of an attribute that an object does not have; one of arrays is named with a way out.
+
+    Parameters
+    ----------
+    owner : object
+        What has no such attribute.
+    name : str
+        Of the attribute.
+    voxels : str
+        The expression that reads an array.
+    lazy : str
+        A hint at a lazy array.
+
+    Raises
+    ------
+    ArrayAttributeError, AttributeError
+    """
+    if name in ARRAY_ATTRIBUTES and not hasattr(type(owner), name):
+        raise ArrayAttributeError(
+            f"{name}: expected an array and found a {type(owner).__name__}, whose voxels are not in memory; "
+            f"read what you need, as in {voxels}.{name}{lazy}"
+        )
+    return object.__getattribute__(owner, name)  # the error of Python, or that of a property

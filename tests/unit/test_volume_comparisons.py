@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 import pickle
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from conformance_stores import ramp
 
 import pyvolume
 from mockserver import MockServer
+from pyvolume.errors import ArrayAttributeError, UnsupportedError
 
 ARRAY = ramp((2, 4, 5, 6))
 ARRAY_LIKES: list[Any] = [
@@ -90,3 +92,40 @@ def test_calculations_with_each_voxel_are_refused(volume: pyvolume.Volume, calcu
     with pytest.raises(TypeError):
         calculate(volume)
     np.testing.assert_array_equal(volume[...], ARRAY)
+
+
+@pytest.mark.parametrize("name", ["T", "astype", "reshape", "transpose", "copy", "flat", "ravel", "var", "item"])
+def test_attributes_of_arrays_are_named_with_a_way_out(volume: pyvolume.Volume, name: str) -> None:
+    for owner, voxels in ((volume, "vol"), (volume.channel(0), "channel")):
+        with pytest.raises(ArrayAttributeError, match=rf"{voxels}\[\.\.\.\]\.{name}") as caught:
+            getattr(owner, name)
+        assert isinstance(caught.value, AttributeError)
+        assert isinstance(caught.value, UnsupportedError)
+        assert not hasattr(owner, name)
+    with pytest.raises(ArrayAttributeError, match=r"vol\.data"):
+        getattr(volume, name)
+
+
+@pytest.mark.parametrize("name", ["no_such_name", "_private", "__no_such__"])
+def test_any_other_attribute_is_the_error_of_python(volume: pyvolume.Volume, name: str) -> None:
+    for owner in (volume, volume.channel(0)):
+        with pytest.raises(AttributeError, match=f"object has no attribute '{name}'") as caught:
+            getattr(owner, name)
+        assert type(caught.value) is AttributeError
+
+
+def test_the_attribute_error_of_a_property_stays() -> None:
+    class Own(pyvolume.Volume):
+        @property
+        def T(self) -> object:  # noqa: N802 - the name of numpy
+            return operator.attrgetter("no_such_name")(self.size)
+
+    plain = pyvolume.from_array(ARRAY)
+    with pytest.raises(AttributeError, match="'int' object has no attribute 'no_such_name'"):
+        Own(plain.store, plain.metadata).T  # noqa: B018
+
+
+def test_functions_of_numpy_that_need_an_array_read_it(volume: pyvolume.Volume) -> None:
+    for function in (np.transpose, np.ravel, np.argmax, np.var, np.round, np.cumsum):
+        np.testing.assert_array_equal(function(volume), function(ARRAY), strict=True)
+    assert pickle.loads(pickle.dumps(volume)).shape == copy.deepcopy(volume).shape == copy.copy(volume).shape

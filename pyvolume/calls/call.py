@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NoReturn, Protocol, TypeVar
 
+from pyvolume.calls import cancellation
 from pyvolume.calls.retry import FIRST_WAIT, RetryPolicy, RetryWait
 from pyvolume.calls.trace import Trace, active
 from pyvolume.errors import AnswerError, BusyError, BusyTimeoutError, StoreError, TransportError
@@ -86,6 +87,7 @@ class Call:
         self._bells: dict[threading.Lock, None] = {}
         self._cuts: dict[object, Callable[[], None]] = {}
         self._began = self._last_progress = self._clock.now()
+        cancellation.register(self)
 
     def attempt(self, once: Callable[[Exchange], T], *, retry_answers: bool) -> T:
         """Run `once` until it succeeds, fails for good, or the patience runs out.

@@ -370,6 +370,7 @@ class Transfer:
         with Reporter(operation.progress, title, bytes_wanted) as reporter:
 
             def reported(step: Step) -> None:
+                call.remaining()
                 nbytes = move(step) * plan.itemsize
                 reporter.moved(nbytes, call.counted.retries)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex, TypeVar, cast
 from urllib.parse import unquote
 from uuid import uuid4
@@ -993,13 +993,18 @@ class Volume:
         """
         self.write(joined(start, stop), cast("Sliceable", array), progress=progress)
 
-    def read_many(self, boxes: Iterable[BoxLike], *, ordered: bool = True) -> Iterator[tuple[Box, NDArray[Any]]]:
+    def read_many(
+        self, boxes: Iterable[BoxLike], *, ahead: int | None = None, ordered: bool = True
+    ) -> Generator[tuple[Box, NDArray[Any]], None, None]:
         """Read many boxes, several at once, a few ahead of the caller.
 
         Parameters
         ----------
         boxes : iterable of Box or pair of corners
             In literal voxel coordinates; taken as they are needed.
+        ahead : int, optional
+            How many boxes to read before the caller asks for them; by default two for each request that the store takes
+            at once. So many results are in memory at most, and the one that the caller has.
         ordered : bool
             Give them in the order of `boxes`, or in that in which they arrive.
 
@@ -1019,10 +1024,13 @@ class Volume:
             reporter.moved(voxels.nbytes, call.counted.retries)
             return voxels
 
+        if ahead is not None:
+            arguments.integer(ahead, "read_many", "ahead", least=0)
         with Reporter(None, "read", 0) as reporter:
             given = map(as_box, arguments.each_of(boxes, "read_many", "boxes"))
             tasks = self._announced(given, lambda box: box, reporter)
-            yield from run_ahead(tasks, read, self._transfer.begin, self.store.traits.concurrency, ordered=ordered)
+            concurrency = self.store.traits.concurrency
+            yield from run_ahead(tasks, read, self._transfer.begin, concurrency, ordered=ordered, ahead=ahead)
 
     def write_many(self, pieces: Iterable[tuple[BoxLike, NDArray[Any]]]) -> None:
         """Write many boxes, several at once; which one wins where they overlap is not said.

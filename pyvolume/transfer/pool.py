@@ -209,6 +209,7 @@ def run_ahead(
     concurrency: int,
     *,
     ordered: bool,
+    ahead: int | None = None,
 ) -> Iterator[tuple[Task, Result]]:
     """Do tasks in threads, and give each with its result.
 
@@ -224,6 +225,8 @@ def run_ahead(
         How many tasks to run at once.
     ordered : bool
         Give them in the order of the tasks, or in the order in which they are done.
+    ahead : int, optional
+        How many tasks to begin before the caller asks for their results; by default `AHEAD` for each thread.
 
     Raises
     ------
@@ -232,12 +235,13 @@ def run_ahead(
         ones are cancelled at the end, also when the iterator is closed.
     """
     waiting: deque[_Job[Task, Result]] = deque()
+    most = AHEAD * concurrency if ahead is None else ahead + 1
     pool: _Pool[Task, Result] = _Pool(concurrency)
     try:
         for task in tasks:
             waiting.append(_Job(task, work, begin))
             pool.put(waiting[-1])
-            if len(waiting) >= AHEAD * concurrency:
+            if len(waiting) >= most:
                 yield _taken(waiting, pool, ordered=ordered)
             if pool.is_stopped:
                 break

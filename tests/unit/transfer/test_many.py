@@ -107,6 +107,18 @@ class TestReadMany:
             assert len(store.reads) <= AHEAD * concurrency + given - 1
         assert [box for box, _ in arriving] != []
 
+    @pytest.mark.parametrize("ahead", [0, 1, 5])
+    def test_so_many_are_read_ahead_as_the_caller_says(self, ahead: int) -> None:
+        boxes = Listed(BOXES)
+        arriving = store_of(3).volume().read_many(boxes, ahead=ahead)
+        for given in range(1, 6):
+            next(arriving)
+            assert len(boxes.taken) == ahead + given
+
+    def test_a_negative_number_ahead_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="read_many: expected ahead of at least 0 and found -1"):
+            next(store_of(1).volume().read_many(BOXES, ahead=-1))
+
     def test_nothing_is_read_before_the_first_is_asked_for(self) -> None:
         boxes, store = Listed(BOXES), store_of(4)
         arriving = store.volume().read_many(boxes)

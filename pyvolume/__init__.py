@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyvolume import dvid, errors, hpc
+    from pyvolume import aio, dvid, errors, hpc
     from pyvolume.calls.progress import TransferStatus, set_options
     from pyvolume.calls.retry import RetryPolicy, RetryWait
     from pyvolume.calls.trace import Trace, trace
@@ -41,6 +41,7 @@ __all__ = [
     "TransferStatus",
     "Volume",
     "VoxelsMetadata",
+    "aio",
     "build_pyramid",
     "canonical",
     "compare",
@@ -80,7 +81,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"dvid", "errors", "hpc"}:
+    if name in {"aio", "dvid", "errors", "hpc"}:
         return importlib.import_module(f"pyvolume.{name}")
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("pyvolume-sdk")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from keys import is_decided, keys, not_growing
 from numpy.typing import NDArray
 
 import pyvolume
+from pyvolume import aio
 
 SHAPE = (1, 32, 16, 48)
 
@@ -109,6 +111,35 @@ def names(key: object) -> str:
 def test_reads_listed_keys_as_numpy_does(filled: tuple[pyvolume.Volume, NDArray[Any]], key: Any) -> None:
     volume, array = filled
     same(volume[key], array[key])
+
+
+def test_reads_listed_keys_as_numpy_does_through_asyncio(filled: tuple[pyvolume.Volume, NDArray[Any]]) -> None:
+    volume, array = filled
+
+    async def read() -> list[Any]:
+        vol = aio.AsyncVolume(volume)
+        return list(await asyncio.gather(*(vol[key] for key in KEYS)))
+
+    for key, found in zip(KEYS, asyncio.run(read()), strict=True):
+        same(found, array[key])
+
+
+def test_reads_drawn_keys_as_numpy_does_through_asyncio(
+    backend: Backend, filled: tuple[pyvolume.Volume, NDArray[Any]]
+) -> None:
+    volume, array = filled
+
+    @settings(settings_for(backend), max_examples=10)
+    @given(st.lists(keys(SHAPE), max_size=4))
+    def check(drawn: list[Any]) -> None:
+        async def read() -> list[Any]:
+            vol = aio.AsyncVolume(volume)
+            return list(await asyncio.gather(*(vol[key] for key in drawn)))
+
+        for key, found in zip(drawn, asyncio.run(read()), strict=True):
+            same(found, array[key])
+
+    check()
 
 
 def test_a_result_owns_its_memory_in_fortran_order(filled: tuple[pyvolume.Volume, NDArray[Any]]) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 import mockserver
 import pyvolume
+import pyvolume.aio
 import pyvolume.dvid
 import pyvolume.dvid.general
 import pyvolume.dvid.keyvalue
@@ -30,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 API_PAGES = sorted((ROOT / "docs" / "reference").glob("*.rst"))
 MODULES: list[ModuleType] = [
     pyvolume,
+    pyvolume.aio,
     pyvolume.dvid,
     pyvolume.dvid.voxels,
     pyvolume.dvid.general,
@@ -80,7 +82,7 @@ def is_home_of(module: ModuleType, value: object) -> bool:
     return home == module.__name__ or (is_folder and getattr(value, "__name__", "") in module.__all__)
 
 
-@pytest.mark.parametrize("module", MODULES[2:], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", MODULES[3:], ids=lambda module: module.__name__)
 def test_a_module_exports_whatever_it_defines(module: ModuleType) -> None:
     defined = {name for name, value in vars(module).items() if not name.startswith("_") and is_home_of(module, value)}
     others = set(exported(module)) - defined

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pyvolume.pyramids import build_pyramid
     from pyvolume.transfer.plan import Plan
     from pyvolume.transport.connection import Connection
+    from pyvolume.uploading import from_xarray
     from pyvolume.volume import Volume
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "dvid",
     "errors",
     "from_array",
+    "from_xarray",
     "hpc",
     "open",
     "restored",
@@ -73,6 +75,7 @@ _HOMES = {
     "compare": "pyvolume.comparing",
     "copy": "pyvolume.copying",
     "from_array": "pyvolume.opening",
+    "from_xarray": "pyvolume.uploading",
     "open": "pyvolume.opening",
     "restored": "pyvolume.integrations.order",
     "set_options": "pyvolume.calls.progress",

@@ -21,6 +21,7 @@ from pyvolume.dvid.voxels import creation, requiring
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 from pyvolume.errors import LockedError, NotFoundError
 from pyvolume.model import arguments
+from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.transport.connection import Connection
 
 __all__ = ["Repo"]
@@ -196,6 +197,39 @@ class Repo:
         if voxels is not None and voxels.size:
             volume[...] = voxels
         return volume
+
+    @property
+    def volume_dims(self) -> tuple[str, ...]:
+        """The axes of volumes of DVID, which are channel, x, y and z."""
+        return ("c", "x", "y", "z")
+
+    def create_described(
+        self, name: str, metadata: VoxelsMetadata, block_shape: Sequence[int] | None = None
+    ) -> VoxelsAccessor:
+        """Create the volume that metadata describe, and open it, as `create_volume` does.
+
+        Parameters
+        ----------
+        name : str
+            The name of the new instance.
+        metadata : pyvolume.VoxelsMetadata
+            Of axes c, x, y and z; the volume keeps the shape.
+        block_shape : sequence of int, optional
+            As for `create_volume`.
+
+        Raises
+        ------
+        LockedError, ExistsError, UnsupportedError, MetadataError, SelectionError, RefusedError, TransportError
+            As for `create_volume`.
+        """
+        return creation.create(
+            self._new_instance(name),
+            metadata,
+            block_shape=creation.BLOCK_SHAPE if block_shape is None else block_shape,
+            compression=None,
+            versioned=True,
+            tags=None,
+        )
 
     def require_volume(
         self,

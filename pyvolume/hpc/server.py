@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from pyvolume.errors import AnswerError, MetadataError, NotFoundError, StoreError
+from pyvolume.hpc.accessor import DataStoreVolume
 from pyvolume.hpc.client import dataset_path, delete, post
 from pyvolume.hpc.dataset import Dataset
 from pyvolume.hpc.documents import VOXEL_TYPES
@@ -18,6 +19,7 @@ from pyvolume.hpc.levels import LevelInfo, checked_levels, propose
 from pyvolume.hpc.schemas import SCHEMAS
 from pyvolume.hpc.store import MAX_BODY
 from pyvolume.model import arguments
+from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.transport.auth import BearerToken
 from pyvolume.transport.connection import Connection
 
@@ -31,6 +33,8 @@ MOST_TIMEPOINTS = 1_000_000
 
 SMALLEST, LARGEST = 1e-30, 1e30
 """Sizes of voxels that somebody can mean."""
+
+BLOCK_SHAPE = (64, 64, 64)
 
 LONGEST_LABEL = 255
 """Bytes of a label: it is the name of a file on the server."""
@@ -191,6 +195,50 @@ class DataStore:
         except StoreError as error:
             error.as_uncertain(f"the server gave the uuid {uuid}")
             raise
+
+    @property
+    def volume_dims(self) -> tuple[str, ...]:
+        """The axes of volumes of a DataStore, which are channel, x, y, z, time and angle."""
+        return ("c", "x", "y", "z", "t", "a")
+
+    def create_described(
+        self, name: str, metadata: VoxelsMetadata, block_shape: Sequence[int] | None = None
+    ) -> DataStoreVolume:
+        """Create a dataset of one resolution level, and open its first version.
+
+        Parameters
+        ----------
+        name : str
+            The label of the dataset, see `create_dataset`.
+        metadata : pyvolume.VoxelsMetadata
+            Of axes c, x, y, z, t and a. The labels are not kept; the time points have the ids 0, 1, …
+        block_shape : sequence of int, optional
+            Voxels of a block along x, y and z; by default 64 along each.
+
+        Raises
+        ------
+        MetadataError
+            If x, y and z have different units; also as for `create_dataset`.
+        NotFoundError, StoreError
+            As for `create_dataset`.
+        """
+        arguments.text(name, "create a dataset", "a name")
+        channels, *size, times, angles = metadata.shape
+        if len(set(metadata.units[:3])) > 1:
+            raise MetadataError(f"create a dataset: expected one unit for x, y and z and found {metadata.units[:3]}")
+        dataset = self.create_dataset(
+            size,
+            metadata.dtype,
+            timepoints=times,
+            channels=channels,
+            angles=angles,
+            levels=[((1, 1, 1), BLOCK_SHAPE if block_shape is None else block_shape)],
+            resolution=metadata.resolution[:3],
+            unit=metadata.units[0],
+            time_resolution=(metadata.resolution[3], metadata.units[3]),
+            label=name,
+        )
+        return dataset.volume()
 
     def delete(self, uuid: str) -> None:
         """Delete a dataset with all its versions.

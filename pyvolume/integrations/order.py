@@ -44,7 +44,7 @@ def canonical(array: Any, dims: Sequence[str], order: Sequence[str] = "cxyz") ->
     (1, 80, 100, 1, 7)
     """
     _check_image(dict(zip(_letters(dims, np.shape(array)), np.shape(array), strict=True)))
-    return _reordered(array, dims, order)
+    return reordered(array, dims, order)
 
 
 def restored(array: Any, dims: Sequence[str], order: Sequence[str] = "cxyz") -> Any:
@@ -74,10 +74,10 @@ def restored(array: Any, dims: Sequence[str], order: Sequence[str] = "cxyz") -> 
     >>> restored(np.zeros((3, 100, 80, 1)), "xyc").shape
     (100, 80, 3)
     """
-    return _reordered(array, order, dims)
+    return reordered(array, order, dims)
 
 
-def _reordered(array: Any, present: Sequence[str], wanted: Sequence[str]) -> Any:
+def reordered(array: Any, present: Sequence[str], wanted: Sequence[str]) -> Any:
     """Transpose an array, leave out axes of length 1, and add others."""
     voxels = array if hasattr(array, "transpose") else np.asarray(array)
     found, dims = _letters(present, voxels.shape), _letters(wanted)

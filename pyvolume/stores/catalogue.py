@@ -1,10 +1,14 @@
-"""What is above a volume: lists of volumes, and versions of one. Both are optional."""
+"""What is around a volume: lists, versions, a place to create one, attributes. All are optional."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+
+from pyvolume.model.metadata import VoxelsMetadata
+
+V_co = TypeVar("V_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +66,34 @@ class Versioned(Protocol):
 
     def at(self, ref: str) -> Any:
         """Open the same volume in another version."""
+
+
+@runtime_checkable
+class Creating(Protocol[V_co]):
+    """A place where volumes are created."""
+
+    @property
+    def volume_dims(self) -> tuple[str, ...]:
+        """The letters of the axes of its volumes, channel first."""
+
+    def create_described(self, name: str, metadata: VoxelsMetadata, block_shape: Sequence[int] | None = None) -> V_co:
+        """Create a volume, and open it for writing.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        metadata : pyvolume.VoxelsMetadata
+            With the axes of `volume_dims`; it begins at voxel 0.
+        block_shape : sequence of int, optional
+            Shape of the blocks along x, y and z.
+        """
+
+
+@runtime_checkable
+class Attributed(Protocol):
+    """A volume with attributes of its own."""
+
+    @property
+    def attrs(self) -> MutableMapping[str, Any]:
+        """Values of JSON by their names."""

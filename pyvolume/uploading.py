@@ -1,0 +1,225 @@
+"""From an array with names to a volume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar, overload, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyvolume.errors import MetadataError
+from pyvolume.integrations.order import canonical, reordered
+from pyvolume.model import arguments
+from pyvolume.model.box import Box
+from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.stores.arrays import Sliceable
+from pyvolume.stores.catalogue import Attributed, Creating
+from pyvolume.volume import Volume
+
+AnyVolume = TypeVar("AnyVolume", bound=Volume)
+
+ATTRIBUTE = "xarray"
+"""The attribute of a volume that says what the array was that it comes from."""
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """An array of xarray."""
+
+    @property
+    def dims(self) -> tuple[Any, ...]: ...
+    @property
+    def coords(self) -> Mapping[Any, Any]: ...
+    @property
+    def attrs(self) -> dict[Any, Any]: ...
+    @property
+    def name(self) -> Any: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def isel(self, indexers: Mapping[Any, Any]) -> Any:
+        """Select by indices."""
+
+
+@overload
+def from_xarray(
+    array: Any,
+    target: AnyVolume,
+    *,
+    dims: Sequence[str] | None = None,
+) -> AnyVolume: ...
+
+
+@overload
+def from_xarray(
+    array: Any,
+    target: Creating[AnyVolume],
+    *,
+    name: str | None = None,
+    dims: Sequence[str] | None = None,
+    chunks: Sequence[int] | None = None,
+) -> AnyVolume: ...
+
+
+def from_xarray(
+    array: Any,
+    target: Volume | Creating[Volume],
+    *,
+    name: str | None = None,
+    dims: Sequence[str] | None = None,
+    chunks: Sequence[int] | None = None,
+) -> Volume:
+    """Store an array whose axes have names as a volume.
+
+    The axes are put into the order of the store, and those that are missing get a length of 1, see `canonical`. The
+    voxels go to index 0. What is lazy is read and written piece by piece.
+
+    Parameters
+    ----------
+    array : xarray.DataArray or array-like
+        Of numpy or dask, or anything else with slices; only an array of xarray knows its dims.
+    target : Volume, pyvolume.dvid.Repo or pyvolume.hpc.DataStore
+        A volume to write to, or where to create one. DVID needs a repository with an open version.
+    name : str, optional
+        Of the volume that is created; by default that of the array of xarray. A DataStore takes it as a label.
+    dims : sequence of str, optional
+        The letter of each axis of the array, such as ``"xyc"``; by default the dims of the array of xarray, which then
+        are letters.
+    chunks : sequence of int, optional
+        Shape of the blocks of the volume that is created, along x, y and z.
+
+    Returns
+    -------
+    Volume
+        Open for writing. A volume that is created has the resolution and the units that the coordinates of an array of
+        xarray give: those that are evenly spaced. A volume with attributes, as in DVID, has those of the array too, and
+        name, dims and coordinates as the attribute ``"xarray"``. If the write fails, the volume stays.
+
+    Raises
+    ------
+    MetadataError
+        If the array is no image of the axes of the target, see `canonical`; if dims are missing; or for attributes that
+        are no JSON.
+    TypeError
+        For another target, for `name` or `chunks` of a volume that exists, and without a name of one that does not.
+    VoxelsMismatchError, SelectionError, UnsupportedError, StoreError
+        As for `Volume.write`, and as the target creates volumes.
+
+    Examples
+    --------
+    >>> import numpy as np, pyvolume
+    >>> volume = pyvolume.from_array(np.zeros((3, 100, 80, 1), "uint8"))
+    >>> pixels = np.ones((80, 100, 3), "uint8")
+    >>> pyvolume.from_xarray(pixels, volume, dims="yxc").shape
+    (3, 100, 80, 1)
+    """
+    labelled = array if isinstance(array, Labelled) else None
+    if dims is None:
+        if labelled is None:
+            raise MetadataError("from_xarray: expected dims, such as 'xyc', because only an array of xarray knows them")
+        dims = labelled.dims
+    order = _dims_of(target)
+    given = canonical(array, dims, order) if labelled is None else Ordered(labelled, dims, order)
+    if isinstance(target, Volume):
+        if name is not None or chunks is not None:
+            raise TypeError("from_xarray: name and chunks are those of a volume that is created, and this one exists")
+        volume = target
+    else:
+        found = name if name is not None or labelled is None else labelled.name
+        title = arguments.text(found, "from_xarray", "a name")
+        volume = target.create_described(title, _described(labelled, dims, given, target.volume_dims), chunks)
+    if labelled is not None and isinstance(volume, Attributed):
+        volume.attrs.update(_attributes(labelled, dims))
+    volume.write(Box((0,) * volume.ndim, given.shape), given)
+    return volume
+
+
+class Ordered:
+    """An array of xarray with its axes in the order of a store; slices of it are read when they are asked for.
+
+    Parameters
+    ----------
+    array : DataArray
+        In memory, or lazy.
+    dims : sequence of str
+        The letter of each of its axes.
+    order : sequence of str
+        The letters of the axes of the result.
+
+    Raises
+    ------
+    MetadataError
+        As `canonical`.
+    """
+
+    def __init__(self, array: Labelled, dims: Sequence[str], order: Sequence[str]) -> None:
+        outline = canonical(np.broadcast_to(np.empty((), array.dtype), array.shape), dims, order)
+        self.shape: tuple[int, ...] = outline.shape
+        self.dtype = array.dtype
+        self._array = array
+        self._dims = tuple(dims)
+        self._order = tuple(order)
+
+    def __getitem__(self, key: tuple[slice, ...]) -> NDArray[Any]:
+        """Read a slice of each axis."""
+        by_letter = dict(zip(self._order, key, strict=True))
+        named = zip(self._array.dims, self._dims, strict=True)
+        part = self._array.isel({name: by_letter[letter] for name, letter in named if letter in by_letter})
+        return np.asarray(reordered(np.asarray(part), self._dims, self._order))
+
+
+def _dims_of(target: object) -> tuple[str, ...]:
+    if isinstance(target, Volume):
+        return target.dims
+    if isinstance(target, Creating):
+        return target.volume_dims
+    raise TypeError(
+        f"from_xarray: expected a Volume, a Repo or a DataStore as the target, and found {type(target).__name__}"
+    )
+
+
+def _described(
+    labelled: Labelled | None, dims: Sequence[str], given: Sliceable, order: Sequence[str]
+) -> VoxelsMetadata:
+    """Describe the volume to create: its voxels are as far apart as the coordinates say."""
+    spacings = {} if labelled is None else _spacings(labelled, dims)
+    found = [spacings.get(letter, (1.0, "")) for letter in order[1:]]
+    resolution, units = zip(*found, strict=True)
+    return VoxelsMetadata.of(given.shape, given.dtype, dims=order, resolution=resolution, units=units)
+
+
+def _spacings(labelled: Labelled, dims: Sequence[str]) -> dict[str, tuple[float, str]]:
+    """Return the distance of voxels along the axes that have such a coordinate, and its unit."""
+    found = {}
+    for name, letter in zip(labelled.dims, dims, strict=True):
+        coordinate = labelled.coords.get(name)
+        step = None if coordinate is None else _step(coordinate.values)
+        if coordinate is not None and step is not None and step > 0:
+            found[letter] = step, str(coordinate.attrs.get("units", ""))
+    return found
+
+
+def _step(values: NDArray[Any]) -> float | None:
+    """Return the distance of values that are evenly spaced, as far as their floats tell; else None."""
+    if values.ndim != 1 or values.size < 2 or values.dtype.kind not in "iuf":
+        return None
+    floats = values.astype(np.float64)
+    step = float(floats[-1] - floats[0]) / (values.size - 1)
+    tolerance = 1e-3 * abs(step)
+    return step if step and bool(np.all(np.abs(np.diff(floats) - step) <= tolerance)) else None
+
+
+def _attributes(labelled: Labelled, dims: Sequence[str]) -> dict[str, Any]:
+    """Return the attributes of an array, and what else it says of itself, as values of JSON."""
+    coordinates = {}
+    for name, coordinate in labelled.coords.items():
+        values = coordinate.values
+        step = _step(values)
+        shown = values.astype(str) if values.dtype.kind in "mM" else values
+        told = {"values": shown.tolist()} if step is None else {"start": float(values[0]), "step": step}
+        coordinates[str(name)] = {"dims": list(map(str, coordinate.dims)), **told, "attrs": dict(coordinate.attrs)}
+    name = None if labelled.name is None else str(labelled.name)
+    own = {"name": name, "dims": list(dims), "coords": coordinates}
+    return {str(key): value for key, value in labelled.attrs.items()} | {ATTRIBUTE: own}

@@ -29,7 +29,7 @@ EXTRAS = {
     "zarr",
 }
 LATE = {"jsonschema", "mockserver"}
-CORE = {"numpy", "requests", "lz4", "tenacity", "urllib3"}
+CORE = {"asyncio", "numpy", "requests", "lz4", "tenacity", "urllib3"}
 
 
 def imported_by(code: str) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -25,7 +26,7 @@ from pyvolume.stores.locks import process_locks
 
 T = TypeVar("T")
 
-PATIENCE = 20
+PATIENCE = 60
 SHAPE = (1, 64, 32, 32)
 ARRAY = ramp(SHAPE)
 BOXES = [Box((0, x, 0, 0), (1, x + 4, 32, 32)) for x in range(0, 64, 4)]
@@ -349,6 +350,22 @@ class TestCancellation:
         server.faults.add(Fault("stall", method="GET", path=".*/raw/.*"))
         target = pyvolume.from_array(np.zeros_like(ARRAY))
         self.check(server, volume, lambda _: aio.to_thread(pyvolume.copy, volume, target))
+
+    def test_of_a_reduction(self, server: MockServer, volume: pyvolume.Volume) -> None:
+        server.faults.add(Fault("stall", method="GET", path=".*/raw/.*"))
+        self.check(server, volume, lambda vol: aio.to_thread(vol.volume.max))
+
+    def test_by_ctrl_c(self, server: MockServer, volume: pyvolume.Volume) -> None:
+        async def main() -> None:
+            read = asyncio.create_task(aio.AsyncVolume(volume).read(volume.bounds))
+            await until(lambda: not server.faults.unfired)
+            signal.raise_signal(signal.SIGINT)
+            await read
+
+        server.faults.add(Fault("stall", path=".*/raw/.*"))
+        with pytest.raises(KeyboardInterrupt):
+            run(main())
+        same(volume[...], ARRAY)
 
     def test_during_the_wait_before_a_retry(self, server: MockServer, connection: pyvolume.Connection) -> None:
         async def main() -> None:

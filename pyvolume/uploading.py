@@ -25,7 +25,7 @@ ATTRIBUTE = "xarray"
 
 @runtime_checkable
 class Labelled(Protocol):
-    """An array of xarray."""
+    """An array of xarray; not its ``data``, which would read it if it is lazy."""
 
     @property
     def dims(self) -> tuple[Any, ...]: ...
@@ -39,6 +39,8 @@ class Labelled(Protocol):
     def shape(self) -> tuple[int, ...]: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def chunks(self) -> Any: ...
     def isel(self, indexers: Mapping[Any, Any]) -> Any:
         """Select by indices."""
 
@@ -74,7 +76,7 @@ def from_xarray(
     """Store an array whose axes have names as a volume.
 
     The axes are put into the order of the store, and those that are missing get a length of 1, see `canonical`. The
-    voxels go to index 0. What is lazy is read and written piece by piece.
+    voxels go to index 0. What is lazy is read and written piece by piece, an array of dask as `Volume.from_dask` does.
 
     Parameters
     ----------
@@ -121,7 +123,11 @@ def from_xarray(
             raise MetadataError("from_xarray: expected dims, such as 'xyc', because only an array of xarray knows them")
         dims = labelled.dims
     order = _dims_of(target)
-    given = canonical(array, dims, order) if labelled is None else Ordered(labelled, dims, order)
+    lazy = _of_dask(array, labelled)
+    if lazy is not None or labelled is None:
+        given = canonical(array if lazy is None else lazy, dims, order)
+    else:
+        given = Ordered(labelled, dims, order)
     if isinstance(target, Volume):
         if name is not None or chunks is not None:
             raise TypeError("from_xarray: name and chunks are those of a volume that is created, and this one exists")
@@ -132,7 +138,11 @@ def from_xarray(
         volume = target.create_described(title, _described(labelled, dims, given, target.volume_dims), chunks)
     if labelled is not None and isinstance(volume, Attributed):
         volume.attrs.update(_attributes(labelled, dims))
-    volume.write(Box((0,) * volume.ndim, given.shape), given)
+    box = Box((0,) * volume.ndim, given.shape)
+    if lazy is None:
+        volume.write(box, given)
+    else:
+        volume.from_dask(given, box=box)
     return volume
 
 
@@ -168,6 +178,12 @@ class Ordered:
         named = zip(self._array.dims, self._dims, strict=True)
         part = self._array.isel({name: by_letter[letter] for name, letter in named if letter in by_letter})
         return np.asarray(reordered(np.asarray(part), self._dims, self._order))
+
+
+def _of_dask(array: Any, labelled: Labelled | None) -> Any:
+    """Return the array of dask that is given, also inside one of xarray; None if there is none."""
+    found = array if labelled is None else array.data if labelled.chunks is not None else None
+    return found if hasattr(found, "__dask_graph__") else None
 
 
 def _dims_of(target: object) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conformance_stores import DataStoreBackend, DvidBackend, ramp
+from conformance_stores import DataStoreBackend, DvidBackend, in_pieces, ramp
+from watched_store import WatchedStore
 
 import pyvolume
 from mockserver import MockServer
@@ -92,13 +93,12 @@ def test_dims_rename_the_axes_of_a_labelled_array() -> None:
 
 
 @pytest.mark.parametrize("is_labelled", [False, True], ids=["dask", "xarray of dask"])
-def test_what_is_lazy_is_computed_piece_by_piece(is_labelled: bool) -> None:
+def test_each_chunk_of_dask_is_computed_once(is_labelled: bool) -> None:
     dask = pytest.importorskip("dask.array", reason="dask comes with the extra 'dask'")
-    largest = 0
+    computed: list[int] = []
 
     def noted(part: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        nonlocal largest
-        largest = max(largest, part.size)
+        computed.append(part.size)
         return part
 
     voxels = ramp((64, 48, 32))
@@ -109,14 +109,19 @@ def test_what_is_lazy_is_computed_piece_by_piece(is_labelled: bool) -> None:
     array = xr.DataArray(lazy, dims=("z", "y", "x")) if is_labelled else lazy
     pyvolume.from_xarray(array, volume, dims="zyx")
     np.testing.assert_array_equal(volume[0], voxels.T, strict=True)
-    assert largest == 16 * 16 * 32
+    assert computed == [16 * 16 * 32] * 12
 
 
-def test_a_lazy_volume_is_read_by_the_part() -> None:
-    source = pyvolume.from_array(ramp((2, 30, 20, 10), "uint16"))
-    target = pyvolume.from_array(np.zeros((2, 30, 20, 10), "uint16"), block_shape=(8, 8, 8))
-    pyvolume.from_xarray(source.data.transpose("z", "c", "y", "x"), target)
-    np.testing.assert_array_equal(target[...], source[...], strict=True)
+def test_a_lazy_volume_is_read_once_and_by_the_part() -> None:
+    voxels = ramp((2, 30, 20, 16), "uint16")
+    source = WatchedStore(voxels)
+    target = pyvolume.from_array(np.zeros_like(voxels), block_shape=(8, 8, 8))
+    in_pieces(target, voxels.nbytes // 4)
+    lazy = pyvolume.Volume(source, source.metadata).data.transpose("z", "c", "y", "x")
+    pyvolume.from_xarray(lazy, target)
+    np.testing.assert_array_equal(target[...], voxels, strict=True)
+    assert len(source.asked) > 1
+    assert sum(box.size for _, box in source.asked) == voxels.size
 
 
 @pytest.mark.parametrize(

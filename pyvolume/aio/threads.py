@@ -22,6 +22,9 @@ T = TypeVar("T")
 SHARED_THREADS = 32
 """Threads of `to_thread`, of all event loops of a process together."""
 
+IDLE = 0.05
+"""Seconds for which a thread waits for more work: to start one takes longer than to give it a request."""
+
 LINGER = 1.0
 """Seconds for which a cancelled task waits for its thread, which then ends by itself."""
 
@@ -42,8 +45,9 @@ class Threads:
     def __init__(self, count: int, owner: str) -> None:
         self._owner = owner
         self._free = count
+        self._idle = 0
         self._queue: deque[Callable[[], None]] = deque()
-        self._lock = threading.Lock()
+        self._wanted = threading.Condition()
         self._begun: dict[Future[Any], Cancellation] = {}
         self._is_closed = False
 
@@ -109,6 +113,9 @@ class Threads:
                 cancellation.cancel()
             await self._wait(LINGER)
             raise
+        finally:
+            with self._wanted:
+                self._wanted.notify_all()
 
     async def _wait(self, seconds: float | None = None) -> None:
         """Wait for what has begun."""
@@ -120,12 +127,13 @@ class Threads:
         job: Future[T] = Future()
         self._begun[job] = cancellation
         job.add_done_callback(self._begun.pop)
-        with self._lock:
+        with self._wanted:
             self._queue.append(functools.partial(_do, job, work))
-            is_wanted = self._free > 0
-            self._free -= is_wanted
-        if is_wanted:
-            threading.Thread(target=self._work, name="pyvolume", daemon=True).start()
+            self._wanted.notify()
+            needs_thread = len(self._queue) > self._idle and self._free > 0
+            self._free -= needs_thread
+        if needs_thread:
+            threading.Thread(target=self._work, name="pyvolume asyncio", daemon=True).start()
         return job
 
     def _work(self) -> None:
@@ -133,7 +141,10 @@ class Threads:
             do()
 
     def _take(self) -> Callable[[], None] | None:
-        with self._lock:
+        with self._wanted:
+            self._idle += 1
+            self._wanted.wait_for(lambda: self._queue or self._is_closed, IDLE)
+            self._idle -= 1
             if self._queue:
                 return self._queue.popleft()
             self._free += 1

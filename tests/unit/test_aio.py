@@ -70,6 +70,16 @@ def same(actual: object, expected: object) -> None:
     np.testing.assert_array_equal(actual, expected, strict=True)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """Let the threads end that wait for more work: other tests count threads."""
+    yield
+    left = [thread for thread in threading.enumerate() if thread.name == "pyvolume asyncio"]
+    for thread in left:
+        thread.join(PATIENCE)
+    assert [thread for thread in left if thread.is_alive()] == []
+
+
 @pytest.fixture
 def server() -> Iterator[MockServer]:
     with MockServer({"gray": ARRAY}) as server:

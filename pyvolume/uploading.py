@@ -14,13 +14,10 @@ from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.arrays import Sliceable
-from pyvolume.stores.catalogue import Attributed, Creating
+from pyvolume.stores.catalogue import ARRAY_ATTRIBUTE, Attributed, Creating
 from pyvolume.volume import Volume
 
 AnyVolume = TypeVar("AnyVolume", bound=Volume)
-
-ATTRIBUTE = "xarray"
-"""The attribute of a volume that says what the array was that it comes from."""
 
 
 @runtime_checkable
@@ -97,7 +94,8 @@ def from_xarray(
     Volume
         Open for writing. A volume that is created has the resolution and the units that the coordinates of an array of
         xarray give: those that are evenly spaced. A volume with attributes, as in DVID, has those of the array too, and
-        name, dims and coordinates as the attribute ``"xarray"``. If the write fails, the volume stays.
+        name, dims and coordinates as the attribute ``"xarray"``: ``volume.to_xarray(restore_dims=True)`` gives them
+        back. If the write fails, the volume stays.
 
     Raises
     ------
@@ -136,7 +134,7 @@ def from_xarray(
         found = name if name is not None or labelled is None else labelled.name
         title = arguments.text(found, "from_xarray", "a name")
         volume = target.create_described(title, _described(labelled, dims, given, target.volume_dims), chunks)
-    if labelled is not None and isinstance(volume, Attributed):
+    if isinstance(volume, Attributed):
         volume.attrs.update(_attributes(labelled, dims))
     box = Box((0,) * volume.ndim, given.shape)
     if lazy is None:
@@ -227,8 +225,10 @@ def _step(values: NDArray[Any]) -> float | None:
     return step if step and bool(np.all(np.abs(np.diff(floats) - step) <= tolerance)) else None
 
 
-def _attributes(labelled: Labelled, dims: Sequence[str]) -> dict[str, Any]:
+def _attributes(labelled: Labelled | None, dims: Sequence[str]) -> dict[str, Any]:
     """Return the attributes of an array, and what else it says of itself, as values of JSON."""
+    if labelled is None:
+        return {ARRAY_ATTRIBUTE: {"name": None, "letters": list(dims), "dims": list(dims), "coords": {}}}
     coordinates = {}
     for name, coordinate in labelled.coords.items():
         values = coordinate.values
@@ -236,6 +236,10 @@ def _attributes(labelled: Labelled, dims: Sequence[str]) -> dict[str, Any]:
         shown = values.astype(str) if values.dtype.kind in "mM" else values
         told = {"values": shown.tolist()} if step is None else {"start": float(values[0]), "step": step}
         coordinates[str(name)] = {"dims": list(map(str, coordinate.dims)), **told, "attrs": dict(coordinate.attrs)}
-    name = None if labelled.name is None else str(labelled.name)
-    own = {"name": name, "dims": list(dims), "coords": coordinates}
-    return {str(key): value for key, value in labelled.attrs.items()} | {ATTRIBUTE: own}
+    own = {
+        "name": None if labelled.name is None else str(labelled.name),
+        "letters": list(dims),
+        "dims": list(map(str, labelled.dims)),
+        "coords": coordinates,
+    }
+    return {str(key): value for key, value in labelled.attrs.items()} | {ARRAY_ATTRIBUTE: own}

@@ -788,7 +788,9 @@ class Volume:
             raise UnsupportedError(f"open version {version!r} of {self.name}: the volume has no versions")
         return cast("Volume", self.at(version))
 
-    def to_xarray(self, *, box: BoxLike | None = None, chunks: ChunksByAxis | None = None) -> DataArray:
+    def to_xarray(
+        self, *, box: BoxLike | None = None, chunks: ChunksByAxis | None = None, restore_dims: bool = False
+    ) -> DataArray:
         """Return the voxels as an array of xarray, which reads what is used of it; needs the extra ``xarray``.
 
         An axis with labels has these as its coordinate. Other coordinates are lengths: the absolute index times the
@@ -803,6 +805,8 @@ class Volume:
         chunks : str, int, sequence or mapping, optional
             Chunks of dask, as for `to_dask`, or lengths by the letter of the axis: an axis that is left out has the
             length of ``"auto"``. Needs the extra ``dask``. By default no dask is used.
+        restore_dims : bool
+            Return the axes, coordinates, name and attributes of the array that `from_xarray` stored; needs requests.
 
         Returns
         -------
@@ -815,6 +819,8 @@ class Volume:
             If xarray is not installed, or dask for `chunks`.
         SelectionError
             For a box outside the volume, chunks of no length, or chunks along another axis.
+        MetadataError
+            If the volume does not say what `from_xarray` stored.
 
         Examples
         --------
@@ -829,7 +835,7 @@ class Volume:
         from pyvolume.integrations.xarray import labelled_array  # late: it imports xarray
 
         covered = self.bounds if box is None else checked_box(box, self.metadata)
-        return labelled_array(self, self._transfer, covered, chunks)
+        return labelled_array(self, self._transfer, covered, chunks, restore_dims=restore_dims)
 
     @property
     def data(self) -> DataArray:

@@ -16,6 +16,7 @@ from pyvolume.indexing.boxed import BoxVoxels
 from pyvolume.integrations.chunks import CHUNK_BYTES, chunk_shape, chunks_of
 from pyvolume.integrations.coordinates import coordinates_of
 from pyvolume.integrations.dask import ChunksLike, lazy_array
+from pyvolume.integrations.restoring import restored_array
 from pyvolume.model.box import Box
 from pyvolume.stores.base import VoxelStore
 from pyvolume.stores.catalogue import Versioned
@@ -74,7 +75,9 @@ class LazyVoxels(BackendArray):
         return voxels.squeeze(single)
 
 
-def labelled_array(volume: Named, transfer: Transfer, box: Box, chunks: ChunksByAxis | None) -> xr.DataArray:
+def labelled_array(
+    volume: Named, transfer: Transfer, box: Box, chunks: ChunksByAxis | None, *, restore_dims: bool
+) -> xr.DataArray:
     """Return the voxels of a box as an array of xarray, see `Volume.to_xarray`."""
     metadata = transfer.metadata
     check_inside(box, metadata, transfer.store.traits, growing=False)
@@ -86,7 +89,7 @@ def labelled_array(volume: Named, transfer: Transfer, box: Box, chunks: ChunksBy
         _attributes(volume, transfer),
     )  # fmt: skip
     array.encoding["preferred_chunks"] = _preferred_chunks(transfer, box)
-    return array
+    return restored_array(array, volume, box.start) if restore_dims else array
 
 
 def _variable_name(volume: Named, dims: tuple[str, ...]) -> str:

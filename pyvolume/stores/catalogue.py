@@ -10,6 +10,9 @@ from pyvolume.model.metadata import VoxelsMetadata
 
 V_co = TypeVar("V_co", covariant=True)
 
+ARRAY_ATTRIBUTE = "xarray"
+"""The attribute of a volume that says what the array was that it comes from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

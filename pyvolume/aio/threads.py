@@ -137,8 +137,15 @@ class Threads:
         return job
 
     def _work(self) -> None:
-        while (do := self._take()) is not None:
+        while self._work_once():
+            pass
+
+    def _work_once(self) -> bool:
+        """Do the next work, and keep nothing of it; return whether there was any."""
+        do = self._take()
+        if do is not None:
             do()
+        return do is not None
 
     def _take(self) -> Callable[[], None] | None:
         with self._wanted:

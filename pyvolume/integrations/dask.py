@@ -16,6 +16,7 @@ from pyvolume.errors import SelectionError, VoxelsMismatchError
 from pyvolume.indexing.boxed import BoxVoxels
 from pyvolume.indexing.selection import Selection
 from pyvolume.integrations.chunks import CHUNK_BYTES, Chunks, chunk_shape, chunks_of, merged
+from pyvolume.integrations.sharing import Shared
 from pyvolume.model.arguments import brief
 from pyvolume.model.box import Box
 from pyvolume.model.extras import require
@@ -39,7 +40,7 @@ def lazy_array(transfer: Transfer, box: Box, chunks: ChunksLike = "auto") -> Arr
     lengths, dtype = chunks_for(transfer, box, chunks), transfer.metadata.dtype
     # getters of dask are joined with the slices behind them, which other functions are not
     return array.from_array(  # type: ignore[no-any-return]
-        BoxVoxels(box, dtype, transfer.read),
+        BoxVoxels(box, dtype, Shared(transfer).read),
         chunks=lengths,
         name=f"pyvolume-{_token(transfer, box, lengths)}",
         meta=np.empty((0,) * box.ndim, dtype),
@@ -97,12 +98,12 @@ class StoredVoxels(BoxVoxels):
     """
 
     def __init__(self, box: Box, transfer: Transfer) -> None:
-        super().__init__(box, transfer.metadata.dtype, transfer.read)
-        self._transfer = transfer
+        self._shared = Shared(transfer)
+        super().__init__(box, transfer.metadata.dtype, self._shared.read)
 
     def __setitem__(self, key: object, voxels: NDArray[Any]) -> None:
         # no other task writes blocks of this one, so that merging needs no warning in another process
-        own = dataclasses.replace(self._transfer, process=os.getpid())
+        own = dataclasses.replace(self._shared.transfer, process=os.getpid())
         own.post(Selection.of_indices(key, self.box).as_box(), voxels, Operation(own.begin(), progress=False))
 
     def __dask_tokenize__(self) -> str:

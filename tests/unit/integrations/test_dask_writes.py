@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -133,6 +134,20 @@ def test_what_may_not_be_written_is_refused_before_anything_is_computed() -> Non
     with pytest.raises(AlignmentError):
         store.volume(partial_blocks="raise").from_dask(array[:, 1:], box=((0, 1, 0, 0), SHAPE))
     assert store.asked == []
+
+
+def test_few_chunks_are_in_memory() -> None:
+    volume = pyvolume.from_array(np.zeros((1, 512, 256, 256), "uint8"), block_shape=(32, 32, 32))
+    workers, chunk = 2, 1 << 20
+    array = da.ones(volume.shape, chunks=(1, 128, 128, 64), dtype="uint8") * 7
+    tracemalloc.start()
+    try:
+        with dask.config.set(scheduler="threads", num_workers=workers):
+            volume.from_dask(array)
+        assert tracemalloc.get_traced_memory()[1] < 2 * chunk * workers + (8 << 20)
+    finally:
+        tracemalloc.stop()
+    assert (volume.min(), volume.max()) == (7, 7)
 
 
 GRAY = ramp((1, 96, 64, 64), "uint16")

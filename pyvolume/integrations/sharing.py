@@ -1,0 +1,52 @@
+"""One transfer for all tasks of a process, although each task is pickled alone."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+from uuid import uuid4
+
+from pyvolume.indexing.selection import Selection
+from pyvolume.transfer.engine import Transfer
+
+KEPT = 16
+"""Transfers that a process keeps after their tasks have ended, with their connections."""
+
+
+class Shared:
+    """A transfer that is unpickled once in each process: its tasks share a connection, and its limit of requests.
+
+    Parameters
+    ----------
+    transfer : Transfer
+        What is shared.
+    name : str, optional
+        The same in all processes; by default a new one.
+    """
+
+    def __init__(self, transfer: Transfer, name: str = "") -> None:
+        self.transfer = transfer
+        self.name = name or uuid4().hex
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shared) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __reduce__(self) -> Any:
+        return _found, (self.transfer, self.name)
+
+    def read(self, selection: Selection) -> Any:
+        """Read voxels."""
+        return self.transfer.read(selection)
+
+
+def _found(transfer: Transfer, name: str) -> Shared:
+    return _kept(Shared(transfer, name))
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _kept(shared: Shared) -> Shared:
+    """Return the first object of a name."""
+    return shared

@@ -79,8 +79,8 @@ def from_xarray(
     ----------
     array : xarray.DataArray or array-like
         Of numpy or dask, or anything else with slices; only an array of xarray knows its dims.
-    target : Volume, pyvolume.dvid.Repo or pyvolume.hpc.DataStore
-        A volume to write to, or where to create one. DVID needs a repository with an open version.
+    target : Volume, or a Repo or Version of DVID, or a DataStore
+        A volume to write to, or where to create one. DVID needs an open version.
     name : str, optional
         Of the volume that is created; by default that of the array of xarray. A DataStore takes it as a label.
     dims : sequence of str, optional
@@ -190,7 +190,7 @@ def _dims_of(target: object) -> tuple[str, ...]:
     if isinstance(target, Creating):
         return target.volume_dims
     raise TypeError(
-        f"from_xarray: expected a Volume, a Repo or a DataStore as the target, and found {type(target).__name__}"
+        f"from_xarray: expected a Volume, Repo, Version or DataStore as the target, and found {type(target).__name__}"
     )
 
 

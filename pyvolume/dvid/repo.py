@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from numpy.typing import ArrayLike, DTypeLike
 
 from pyvolume.dvid.address import check_name
+from pyvolume.dvid.documents import DIMS
 from pyvolume.dvid.instances import Instance, taken
 from pyvolume.dvid.keyvalue import mapping
 from pyvolume.dvid.keyvalue.mapping import KeyValue
@@ -201,7 +202,7 @@ class Repo:
     @property
     def volume_dims(self) -> tuple[str, ...]:
         """The axes of volumes of DVID, which are channel, x, y and z."""
-        return ("c", "x", "y", "z")
+        return DIMS
 
     def create_described(
         self, name: str, metadata: VoxelsMetadata, block_shape: Sequence[int] | None = None
@@ -222,14 +223,7 @@ class Repo:
         LockedError, ExistsError, UnsupportedError, MetadataError, SelectionError, RefusedError, TransportError
             As for `create_volume`.
         """
-        return creation.create(
-            self._new_instance(name),
-            metadata,
-            block_shape=creation.BLOCK_SHAPE if block_shape is None else block_shape,
-            compression=None,
-            versioned=True,
-            tags=None,
-        )
+        return creation.create_described(self._new_instance(name), metadata, block_shape)
 
     def require_volume(
         self,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from numpy.typing import DTypeLike
 
-from pyvolume.dvid.instances import Instance, as_missing_key
+from pyvolume.dvid.documents import DIMS
+from pyvolume.dvid.instances import Instance, as_missing_key, check_free
 from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.roi.region import Roi
 from pyvolume.dvid.versions import changes, losses
@@ -17,6 +18,7 @@ from pyvolume.dvid.versions.lookup import find, read_info, resolve, within
 from pyvolume.errors import NotFoundError
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
+from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
 from pyvolume.transport.connection import Connection
@@ -305,6 +307,34 @@ class Version:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.volumes())
+
+    @property
+    def volume_dims(self) -> tuple[str, ...]:
+        """The axes of volumes of DVID, which are channel, x, y and z."""
+        return DIMS
+
+    def create_described(
+        self, name: str, metadata: VoxelsMetadata, block_shape: Sequence[int] | None = None
+    ) -> VoxelsAccessor:
+        """Create the volume that metadata describe, and open it in this version.
+
+        Parameters
+        ----------
+        name, metadata, block_shape
+            As for `Repo.create_described`.
+
+        Raises
+        ------
+        LockedError
+            If this version is committed.
+        ExistsError, UnsupportedError, MetadataError, SelectionError, RefusedError, TransportError
+            As for `Repo.create_described`.
+        """
+        from pyvolume.dvid.voxels import creation  # a volume knows its version, and imports this module
+
+        instance = Instance(self.connection, self.uuid, name)
+        check_free(instance)
+        return creation.create_described(instance, metadata, block_shape)
 
     def require_volume(
         self,

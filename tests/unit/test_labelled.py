@@ -57,6 +57,10 @@ def test_chunks_follow_the_blocks(server: MockServer, url: str, monkeypatch: pyt
         before = len(server.requests)
         np.testing.assert_array_equal(array.isel(x=slice(60, 64), y=70), VOXELS[:, 60:64, 70], strict=True)
         assert boxes(server, before) == ["4_1_64/60_70_0"]
+    box = ((0, 10, 0, 0), (1, 120, 96, 64))
+    with xr.open_dataarray(url, engine="pyvolume", chunks={}, box=box) as array:
+        assert array.chunks == ((1,), (54, 56), (64, 32), (64,))
+        np.testing.assert_array_equal(array, VOXELS[:, 10:120], strict=True)
 
 
 def test_a_box_and_options_are_passed_on(url: str) -> None:

@@ -12,7 +12,7 @@ from watched_store import WatchedStore
 
 import pyvolume
 from mockserver import MockServer
-from pyvolume.errors import MetadataError, VoxelsMismatchError
+from pyvolume.errors import ExistsError, LockedError, MetadataError, VoxelsMismatchError
 
 xr = pytest.importorskip("xarray", reason="xarray comes with the extra 'xarray'")
 
@@ -91,6 +91,19 @@ def test_axes_are_given_back_to_arrays_without_names(repo: pyvolume.dvid.repo.Re
         volume.to_xarray(restore_dims=True)
     with pytest.raises(MetadataError, match="and found None"):
         pyvolume.from_array(VOXELS, "cxy").to_xarray(restore_dims=True)
+
+
+def test_a_version_can_be_the_target(dvid: DvidBackend) -> None:
+    version = pyvolume.dvid.Server(dvid.connection).create_repo("uploads to a branch").root
+    version.commit()
+    branch = version.branch("uploads")
+    volume = pyvolume.from_xarray(VOXELS, branch, name="branched", dims="xyc", chunks=(32, 32, 32))
+    assert (volume.uuid, volume.block_shape) == (branch.uuid, (32, 32, 32))
+    np.testing.assert_array_equal(volume[0, :40, :30, 0], VOXELS[..., 0], strict=True)
+    with pytest.raises(ExistsError):
+        pyvolume.from_xarray(VOXELS, branch, name="branched", dims="xyc")
+    with pytest.raises(LockedError):
+        pyvolume.from_xarray(VOXELS, version, name="late", dims="xyc")
 
 
 def test_a_data_store_keeps_time_and_angle(hpc_backend: DataStoreBackend) -> None:
@@ -174,7 +187,7 @@ def test_targets_that_are_none_are_refused() -> None:
     volume = pyvolume.from_array(np.zeros((1, 4, 4)), "cxy")
     with pytest.raises(TypeError, match="this one exists"):
         pyvolume.from_xarray(np.zeros((4, 4)), volume, dims="xy", name="a")  # type: ignore[call-overload]
-    with pytest.raises(TypeError, match="expected a Volume, a Repo or a DataStore"):
+    with pytest.raises(TypeError, match="expected a Volume, Repo, Version or DataStore"):
         pyvolume.from_xarray(np.zeros((4, 4)), "dvid://localhost:1/a/b", dims="xy")  # type: ignore[call-overload]
 
 

@@ -96,6 +96,14 @@ def create(
     return VoxelsAccessor(instance.connection, instance.uuid, instance.name)
 
 
+def create_described(
+    instance: Instance, metadata: VoxelsMetadata, block_shape: Sequence[int] | None = None
+) -> VoxelsAccessor:
+    """Create the volume that metadata describe, whose name is free, and open it."""
+    blocks = BLOCK_SHAPE if block_shape is None else block_shape
+    return create(instance, metadata, block_shape=blocks, compression=None, versioned=True, tags=None)
+
+
 def described(
     name: str,
     shape: Sequence[int] | None,

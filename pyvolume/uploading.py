@@ -38,8 +38,6 @@ class Labelled(Protocol):
     def dtype(self) -> np.dtype[Any]: ...
     @property
     def chunks(self) -> Any: ...
-    def isel(self, indexers: Mapping[Any, Any]) -> Any:
-        """Select by indices."""
 
 
 @overload
@@ -74,11 +72,12 @@ def from_xarray(
 
     The axes are put into the order of the store, and those that are missing get a length of 1, see `canonical`. The
     voxels go to index 0. What is lazy is read and written piece by piece, an array of dask as `Volume.from_dask` does.
+    It must not read the voxels that it is written to.
 
     Parameters
     ----------
     array : xarray.DataArray or array-like
-        Of numpy or dask, or anything else with slices; only an array of xarray knows its dims.
+        Of numpy or dask, a dataset of HDF5 or zarr, another volume; only an array of xarray knows its dims.
     target : Volume, or a Repo or Version of DVID, or a DataStore
         A volume to write to, or where to create one. DVID needs an open version.
     name : str, optional
@@ -122,10 +121,11 @@ def from_xarray(
         dims = labelled.dims
     order = _dims_of(target)
     lazy = _of_dask(array, labelled)
-    if lazy is not None or labelled is None:
-        given = canonical(array if lazy is None else lazy, dims, order)
+    given: Any
+    if lazy is None and isinstance(array, Sliceable) and not isinstance(array, np.ndarray):
+        given = Ordered(array, dims, order)
     else:
-        given = Ordered(labelled, dims, order)
+        given = canonical(array if lazy is None else lazy, dims, order)
     if isinstance(target, Volume):
         if name is not None or chunks is not None:
             raise TypeError("from_xarray: name and chunks are those of a volume that is created, and this one exists")
@@ -145,12 +145,12 @@ def from_xarray(
 
 
 class Ordered:
-    """An array of xarray with its axes in the order of a store; slices of it are read when they are asked for.
+    """An array with its axes in the order of a store; slices of it are read when they are asked for.
 
     Parameters
     ----------
-    array : DataArray
-        In memory, or lazy.
+    array : array-like
+        What slices turn into arrays.
     dims : sequence of str
         The letter of each of its axes.
     order : sequence of str
@@ -162,7 +162,7 @@ class Ordered:
         As `canonical`.
     """
 
-    def __init__(self, array: Labelled, dims: Sequence[str], order: Sequence[str]) -> None:
+    def __init__(self, array: Sliceable, dims: Sequence[str], order: Sequence[str]) -> None:
         outline = canonical(np.broadcast_to(np.empty((), array.dtype), array.shape), dims, order)
         self.shape: tuple[int, ...] = outline.shape
         self.dtype = array.dtype
@@ -173,8 +173,7 @@ class Ordered:
     def __getitem__(self, key: tuple[slice, ...]) -> NDArray[Any]:
         """Read a slice of each axis."""
         by_letter = dict(zip(self._order, key, strict=True))
-        named = zip(self._array.dims, self._dims, strict=True)
-        part = self._array.isel({name: by_letter[letter] for name, letter in named if letter in by_letter})
+        part = self._array[tuple(by_letter.get(letter, slice(None)) for letter in self._dims)]
         return np.asarray(reordered(np.asarray(part), self._dims, self._order))
 
 

@@ -153,13 +153,14 @@ def test_each_chunk_of_dask_is_computed_once(is_labelled: bool) -> None:
     assert computed == [16 * 16 * 32] * 12
 
 
-def test_a_lazy_volume_is_read_once_and_by_the_part() -> None:
+@pytest.mark.parametrize("dims", ["zcyx", "cxyz"], ids=["xarray", "volume"])
+def test_a_volume_is_read_once_and_by_the_part(dims: str) -> None:
     voxels = ramp((2, 30, 20, 16), "uint16")
     source = WatchedStore(voxels)
     target = pyvolume.from_array(np.zeros_like(voxels), block_shape=(8, 8, 8))
     in_pieces(target, voxels.nbytes // 4)
-    lazy = pyvolume.Volume(source, source.metadata).data.transpose("z", "c", "y", "x")
-    pyvolume.from_xarray(lazy, target)
+    lazy = pyvolume.Volume(source, source.metadata)
+    pyvolume.from_xarray(lazy.data.transpose(*dims) if dims == "zcyx" else lazy, target, dims=dims)
     np.testing.assert_array_equal(target[...], voxels, strict=True)
     assert len(source.asked) > 1
     assert sum(box.size for _, box in source.asked) == voxels.size

@@ -61,13 +61,24 @@ def unique_counts(stream: Stream) -> UniqueCounts:
     """Count how often each value occurs, see `Volume.unique_counts`."""
     found: list[UniqueCounts] = [UniqueCounts(np.empty(0, stream.dtype), np.empty(0, np.int64))]
     for _, voxels in stream:
-        found.append(UniqueCounts(*np.unique(voxels, return_counts=True)))
+        found.append(_counted(voxels))
         # each is joined with one of its size, so that many values are not sorted again for each part
         while len(found) > 1 and len(found[-1].values) >= len(found[-2].values):
             found.append(_joined(found.pop(), found.pop()))
     while len(found) > 1:
         found.append(_joined(found.pop(), found.pop()))
     return found[0]
+
+
+def _counted(voxels: NDArray[Any]) -> UniqueCounts:
+    """Count the values of a part; small integers need no sorting."""
+    dtype = voxels.dtype
+    if dtype.kind not in "biu" or dtype.itemsize > 2:
+        return UniqueCounts(*np.unique(voxels, return_counts=True))
+    lowest = 0 if dtype == np.bool_ else np.iinfo(dtype).min
+    counts = np.bincount(voxels.ravel(order="K").astype(np.intp) - lowest)
+    present = np.flatnonzero(counts)
+    return UniqueCounts((present + lowest).astype(dtype), counts[present])
 
 
 def _joined(a: UniqueCounts, b: UniqueCounts) -> UniqueCounts:

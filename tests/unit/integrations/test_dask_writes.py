@@ -176,7 +176,7 @@ def test_processes_read_and_write(server: MockServer) -> None:
 
 
 def test_a_cluster_reads_and_writes(server: MockServer) -> None:
-    distributed = pytest.importorskip("distributed", reason="distributed comes with the extra 'test'")
+    distributed = pytest.importorskip("distributed", reason="distributed comes with the extra 'distributed'")
     cluster = functools.partial(
         distributed.LocalCluster, n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     )

@@ -132,7 +132,7 @@ def test_a_crop_fetches_no_more_than_the_blocks_around_it(server: MockServer) ->
         array = volume.to_dask()
         opened = len(server.requests)
         crop = np.s_[:, 70:134, 30:94, 64:128]
-        with pyvolume.trace() as traced:
+        with dask.config.set(scheduler="sync"), pyvolume.trace() as traced:
             same(array[crop].compute(), GRAY[crop])
             assert array[crop].astype("int64").max().compute() == GRAY[crop].max()
         assert traced.bytes_fetched == 2 * 64**3

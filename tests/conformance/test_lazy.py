@@ -1,4 +1,4 @@
-"""Keys of the lazy array of dask: numpy on the same array is the oracle.
+"""Lazy arrays of dask, and reductions without dask: numpy on the same array is the oracle.
 
 What dask refuses is not drawn: index arrays of more than one axis of the volume, of several dimensions or of none;
 single booleans; a new axis beside a list. An integer beside a list that stands apart from it is not drawn either: numpy
@@ -19,18 +19,27 @@ from hypothesis import strategies as st
 from keys import slices
 from numpy.typing import NDArray
 
+import pyvolume
+
 pytest.importorskip("dask.array", reason="dask comes with the extra 'dask'")
 
 SHAPE = (2, 32, 16, 48)
 
 
 @pytest.fixture(scope="module", params=["memory", "mock_backend", "real_backend", "hpc_backend"])
-def filled(request: pytest.FixtureRequest) -> tuple[Any, NDArray[Any]]:
-    """Give the lazy array of a volume, in several chunks, and the array in it."""
+def stored(request: pytest.FixtureRequest) -> tuple[pyvolume.Volume, NDArray[Any]]:
+    """Give a volume, and the array in it."""
     is_memory = request.param == "memory"
     backend: Backend = MemoryBackend() if is_memory else request.getfixturevalue(request.param)
     array = ramp(SHAPE if is_memory or request.param == "hpc_backend" else (1, *SHAPE[1:]), "uint16")
-    return backend.new(array).to_dask((1, 16, 16, 32)), array
+    return backend.new(array), array
+
+
+@pytest.fixture
+def filled(stored: tuple[pyvolume.Volume, NDArray[Any]]) -> tuple[Any, NDArray[Any]]:
+    """Give the lazy array of the volume, in several chunks, and the array in it."""
+    volume, array = stored
+    return volume.to_dask((1, 16, 16, 32)), array
 
 
 @st.composite
@@ -71,7 +80,18 @@ def test_reads_listed_keys_as_numpy_does(filled: tuple[Any, NDArray[Any]], key: 
     np.testing.assert_array_equal(lazy[key].compute(), array[key])
 
 
-def test_reductions_are_those_of_the_volume(filled: tuple[Any, NDArray[Any]]) -> None:
-    lazy, array = filled
-    assert lazy.max().compute() == array.max()
-    np.testing.assert_array_equal(lazy.sum((0, 2)).compute(), array.sum((0, 2)), strict=True)
+@pytest.mark.parametrize("name", ["min", "max", "sum", "mean", "std", "any", "all"])
+def test_reductions_are_those_of_numpy(stored: tuple[pyvolume.Volume, NDArray[Any]], name: str) -> None:
+    volume, array = stored
+    for axis in (None, (0, 2)):
+        expected = getattr(array, name)(axis)
+        np.testing.assert_allclose(getattr(volume, name)(axis), expected, rtol=1e-12, strict=True)
+        np.testing.assert_allclose(getattr(volume.to_dask(), name)(axis).compute(), expected, rtol=1e-12)
+
+
+def test_values_are_counted(stored: tuple[pyvolume.Volume, NDArray[Any]]) -> None:
+    volume, array = stored
+    expected = np.unique(array, return_counts=True)
+    np.testing.assert_array_equal(volume.unique_counts().values, expected[0], strict=True)
+    np.testing.assert_array_equal(volume.unique_counts().counts, expected[1], strict=True)
+    np.testing.assert_array_equal(volume.histogram(7)[0], np.histogram(array, 7)[0], strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -99,6 +100,13 @@ def test_the_graph_is_one_layer_of_few_objects() -> None:
     assert array.npartitions == 10**6
     (layer,) = array.dask.layers.values()
     assert not layer.is_materialized()
+
+
+def test_a_missing_library_is_named_with_its_extra(store: WatchedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dask", None)
+    for call in (store.volume().to_dask, lambda: store.volume().from_dask(da.zeros(SHAPE))):
+        with pytest.raises(ImportError, match=r"pyvolume-sdk\[dask\]"):
+            call()
 
 
 def test_another_version_needs_a_volume_with_versions(store: WatchedStore) -> None:

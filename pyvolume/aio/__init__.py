@@ -4,7 +4,8 @@ Examples
 --------
 >>> import asyncio, numpy as np, pyvolume
 >>> async def main():
-...     vol = pyvolume.aio.AsyncVolume(pyvolume.from_array(np.zeros((1, 20, 30, 40), "uint8")))
+...     zeros = pyvolume.from_array(np.zeros((1, 20, 30, 40), "uint8"))
+...     vol = pyvolume.aio.AsyncVolume(zeros)
 ...     await vol.setitem(np.s_[:, 5:10, 5:10, 5:10], 7)
 ...     return int((await vol[0, 0:8, 5, 5]).sum())
 >>> asyncio.run(main())

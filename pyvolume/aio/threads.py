@@ -194,7 +194,8 @@ async def to_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwar
     Examples
     --------
     >>> import numpy as np, pyvolume
-    >>> source, destination = (pyvolume.from_array(np.full((1, 4, 4), n, "uint8"), "cxy") for n in (1, 2))
+    >>> source = pyvolume.from_array(np.full((1, 4, 4), 1, "uint8"), "cxy")
+    >>> destination = pyvolume.from_array(np.full((1, 4, 4), 2, "uint8"), "cxy")
     >>> asyncio.run(to_thread(pyvolume.copy, source, destination))
     16
     >>> int(destination[...].sum())

@@ -10,7 +10,7 @@ demo: $(VENV)/installed-demo
 	$(RUN) -m pyvolume.demo
 
 test: $(VENV)/installed-test
-	$(RUN) -m pytest -n 2
+	$(RUN) -m pytest -n 3
 
 lint: $(VENV)/installed-lint
 	$(VENV)/bin/ruff format --check

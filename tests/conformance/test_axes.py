@@ -17,8 +17,8 @@ from mockserver import MockServer
 
 SHAPES = {1: (2, 40), 2: (1, 12, 9), 3: (3, 8, 9, 7), 4: (1, 5, 7, 6, 4), 5: (2, 3, 4, 5, 3, 4)}
 
-memory_settings = settings(max_examples=500, database=None, suppress_health_check=list(HealthCheck))
-http_settings = settings(memory_settings, max_examples=60)
+memory_settings = settings(max_examples=150, database=None, suppress_health_check=list(HealthCheck))
+http_settings = settings(memory_settings, max_examples=30)
 
 
 def same(actual: object, expected: object) -> None:

@@ -22,7 +22,7 @@ class Backend(Protocol):
 
 
 class MemoryBackend:
-    examples = 500
+    examples = 150
 
     def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.Volume:
         return pyvolume.from_array(array.copy(order="F"), block_shape=blocks, growable=True)
@@ -31,7 +31,7 @@ class MemoryBackend:
 class DvidBackend:
     """Instances on a server that speaks DVID's protocol."""
 
-    examples = 100
+    examples = 40
 
     def __init__(self, url: str, admin_token: str | None) -> None:
         self.connection = pyvolume.Connection(url, auth=pyvolume.dvid.Identity(admin_token=admin_token), concurrency=8)
@@ -53,7 +53,7 @@ class DvidBackend:
 class DataStoreBackend:
     """Datasets on a server that speaks the protocol of the HPC DataStore, at their only time point and angle."""
 
-    examples = 100
+    examples = 40
 
     def __init__(self, url: str) -> None:
         self.connection = pyvolume.Connection(url, concurrency=8)

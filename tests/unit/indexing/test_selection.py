@@ -18,7 +18,7 @@ from pyvolume import Box
 from pyvolume.errors import SelectionError
 from pyvolume.indexing.selection import Selection
 
-EXAMPLES = settings(max_examples=250)
+EXAMPLES = settings(max_examples=120)
 
 
 def ramp(shape: tuple[int, ...]) -> NDArray[np.int64]:
@@ -123,7 +123,7 @@ def any_keys(draw: st.DrawFn) -> Any:
     return draw(item) if draw(st.booleans()) else tuple(draw(st.lists(item, max_size=4)))
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(any_keys())
 def test_a_key_is_refused_exactly_where_numpy_refuses_it(key: Any) -> None:
     full = ramp((2, 3, 4))
@@ -421,7 +421,7 @@ def parts(selection: Selection, tiles: list[Box]) -> Iterator[tuple[Any, Any, An
             yield tile.slices_from((0,) * tile.ndim), part.local, part.place
 
 
-@settings(EXAMPLES, max_examples=500)
+@settings(EXAMPLES, max_examples=200)
 @given(tiled_keys())
 def test_parts_of_any_tiling_make_up_what_numpy_reads(case: tuple[tuple[int, ...], Any, list[Box]]) -> None:
     shape, key, tiles = case
@@ -434,7 +434,7 @@ def test_parts_of_any_tiling_make_up_what_numpy_reads(case: tuple[tuple[int, ...
     assert (counts == 1).all()
 
 
-@settings(EXAMPLES, max_examples=500)
+@settings(EXAMPLES, max_examples=200)
 @given(tiled_keys())
 def test_parts_of_any_tiling_make_up_what_numpy_writes(case: tuple[tuple[int, ...], Any, list[Box]]) -> None:
     shape, key, tiles = case

@@ -25,7 +25,7 @@ from pyvolume.transfer.grid import aligned
 from pyvolume.transfer.known import Known
 from pyvolume.volume import transfer_of
 
-EXAMPLES = settings(max_examples=200)
+EXAMPLES = settings(max_examples=100)
 
 
 def noise(shape: tuple[int, ...], seed: int = 0) -> NDArray[np.uint8]:

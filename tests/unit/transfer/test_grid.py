@@ -17,7 +17,7 @@ from pyvolume import Box
 from pyvolume.indexing.selection import Selection
 from pyvolume.transfer.grid import SKIP_BYTES, TouchedBoxes, aligned, borders, cut, whole_blocks_in
 
-EXAMPLES = settings(max_examples=150)
+EXAMPLES = settings(max_examples=80)
 
 
 @EXAMPLES

@@ -23,7 +23,7 @@ from pyvolume.stores.base import StoreTraits
 from pyvolume.transfer.grid import aligned
 from pyvolume.transfer.plan import MERGE_WHOLE_BYTES, Plan, plan_read, plan_write
 
-EXAMPLES = settings(max_examples=150)
+EXAMPLES = settings(max_examples=80)
 
 
 def metadata_of(bounds: Box, itemsize: int) -> VoxelsMetadata:

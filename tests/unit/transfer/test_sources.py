@@ -48,7 +48,7 @@ def post(store: WatchedStore, box: Box, values: Any, **options: Any) -> None:
     store.volume(**options).post_ndarray(box.start, box.stop, values)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.data())
 def test_an_array_like_is_written_as_its_array_would_be(data: st.DataObject) -> None:
     blocks = data.draw(st.tuples(*[st.integers(1, 5)] * 3))

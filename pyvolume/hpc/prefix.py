@@ -154,8 +154,8 @@ class Prefixes:
 
     def of(self, level: str, version: int | str, mode: str) -> Prefix:
         """Return the prefix of a level in a version."""
-        prefix = Prefix(self._connection, self._uuid, level, version, mode)
-        return self._found.setdefault((level, version, mode), prefix)
+        key = level, version, mode
+        return self._found.get(key) or self._found.setdefault(key, Prefix(self._connection, self._uuid, *key))
 
     def close(self) -> None:
         """Close the connections to processes of their own."""

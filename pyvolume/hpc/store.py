@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -178,7 +179,7 @@ class DataStoreStore:
 
         return Scales(tuple(map(level, range(len(self.info.levels)))), self.level)
 
-    @property
+    @functools.cached_property
     def completed_from(self) -> DataStoreStore:
         """The store of the same voxels that looks into older versions for a block that is missing."""
         older = self.choices.complete_from == "older" and isinstance(self.version, int)

@@ -19,7 +19,7 @@ from pyvolume.stores.arrays import Sliceable
 from pyvolume.transfer.checks import check_inside, checked_box
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.grid import cut, grid_of
-from pyvolume.transfer.pieces import Cut, Pieces, Remaining, Steps
+from pyvolume.transfer.pieces import Pieces, Remaining, Steps
 from pyvolume.transfer.pool import run_ahead
 from pyvolume.volume import Volume, transfer_of
 
@@ -277,7 +277,7 @@ class _Found:
 
     def pieces(self, most: int) -> Pieces:
         """Cut the box where no block is cut."""
-        return Pieces((self._box.aligned_to(self._grid),), (Cut(self._grid, most),), self._box.intersection)
+        return Pieces.of_box(self._box, self._box.aligned_to(self._grid), self._grid, most)
 
     def add(self, piece: Box, differ: NDArray[np.bool_]) -> None:
         """Count what differs in a piece."""

@@ -27,7 +27,7 @@ from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.grid import aligned, grid_of
 from pyvolume.transfer.journal import Journal
 from pyvolume.transfer.overlap import memory_of
-from pyvolume.transfer.pieces import Cut, Pieces, Step
+from pyvolume.transfer.pieces import Pieces, Step
 from pyvolume.transfer.pool import run_all
 from pyvolume.volume import Volume, transfer_of
 
@@ -133,8 +133,7 @@ def copy(
     grid = grid_of(traits.chunks, source.store.traits.chunks) or traits.write_grid
     whole = aligned(box, grid, traits, destination.metadata.bounds)
     most = _piece_voxels(source, destination, box)
-    # no block is cut: pieces are the parts of the box that lie in pieces of the blocks around it
-    pieces = Pieces((whole,), (Cut(grid, most),), box.intersection)
+    pieces = Pieces.of_box(box, whole, grid, most)
     copied = {
         "source": source.name,
         "destination": destination.name,

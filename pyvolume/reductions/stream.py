@@ -17,7 +17,7 @@ from pyvolume.model.slabs import slabs
 from pyvolume.transfer.checks import check_inside
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.grid import aligned, unit_grid
-from pyvolume.transfer.pieces import Cut, Pieces
+from pyvolume.transfer.pieces import Pieces
 from pyvolume.transfer.plan import TOGETHER_BYTES
 from pyvolume.transfer.pool import run_ahead
 
@@ -77,7 +77,7 @@ class Stream:
         grid = unit_grid(traits)
         whole = aligned(self.box, grid, traits, self.transfer.metadata.bounds)
         most = min(traits.piece_bytes[0], TOGETHER_BYTES // traits.concurrency)
-        return Pieces((whole,) * (self.box.size > 0), (Cut(grid, max(1, most // itemsize)),), self.box.intersection)
+        return Pieces.of_box(self.box, whole, grid, max(1, most // itemsize))
 
     def _moved(self, part: tuple[slice, ...], piece: Box) -> tuple[slice, ...]:
         """Return the slices of a part of a piece in the box."""

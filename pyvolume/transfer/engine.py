@@ -42,7 +42,7 @@ from pyvolume.transfer.locking import (
     warn_of_merging,
 )
 from pyvolume.transfer.overlap import apart
-from pyvolume.transfer.pieces import Step
+from pyvolume.transfer.pieces import Pieces, Step
 from pyvolume.transfer.plan import Plan, plan_read, plan_write
 from pyvolume.transfer.pool import run_all
 
@@ -160,8 +160,7 @@ class Transfer:
         if shape is not None:
             return parts_of(box, whole, [-(-side // cell) * cell for side, cell in zip(shape, grid, strict=True)])
         most = max(1, traits.piece_bytes[0] // self.metadata.dtype.itemsize)
-        parts = (piece.intersection(box) for piece in cut(whole, grid, most))
-        return (part for part in parts if part is not None)
+        return iter(Pieces.of_box(box, whole, grid, most))
 
     def stored(self, box: Box) -> NDArray[np.bool_]:
         """Return for each block that a box touches whether it is stored; a store that is not `Sparse` has all."""

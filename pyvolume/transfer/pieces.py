@@ -50,6 +50,23 @@ class Pieces:
     cuts: tuple[Cut, ...] = ()
     keep: Callable[[Box], Box | None] | None = None
 
+    @classmethod
+    def of_box(cls, box: Box, whole: Box, grid: tuple[int, ...], most: int) -> Pieces:
+        """Cut a box between cells of a grid: into the parts of it that lie in pieces of the cells around it.
+
+        Parameters
+        ----------
+        box : Box
+            What is cut.
+        whole : Box
+            The cells around it.
+        grid : tuple of int
+            The shape of a cell.
+        most : int
+            Voxels in a piece of `whole`, at least one cell.
+        """
+        return cls((whole,), (Cut(grid, most),), box.intersection)
+
     def __iter__(self) -> Iterator[Box]:
         boxes = iter(self.parts)
         for each in self.cuts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
-from typing import Any, Self
+from typing import Any
 
 from pyvolume.dvid import aliases, general
 from pyvolume.dvid.auth import Identity
@@ -14,11 +14,12 @@ from pyvolume.dvid.versions.lookup import names_like, read_infos
 from pyvolume.errors import AmbiguousError, KeyNotFoundError
 from pyvolume.model.nearest import hint
 from pyvolume.transport.connection import Connection
+from pyvolume.transport.handle import ServerHandle
 
 __all__ = ["Repos", "Server"]
 
 
-class Server:
+class Server(ServerHandle):
     """A DVID server.
 
     Each method is one request; `create_repo` and `require_repo` are more.
@@ -35,22 +36,7 @@ class Server:
     """
 
     def __init__(self, server: Connection | str) -> None:
-        self._owns_connection = not isinstance(server, Connection)
-        self.connection = server if isinstance(server, Connection) else Connection(server, auth=Identity())
-
-    def __repr__(self) -> str:
-        return f"<Server {self.connection.url}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection, if this handle has made it."""
-        if self._owns_connection:
-            self.connection.close()
+        super().__init__(server, lambda url: Connection(url, auth=Identity()))
 
     def info(self) -> dict[str, str]:
         """Return what the server says of itself; all values are text."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from typing import Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -14,7 +13,7 @@ from pyvolume.errors import AnswerError, MetadataError, NotFoundError, StoreErro
 from pyvolume.hpc.accessor import DataStoreVolume
 from pyvolume.hpc.client import dataset_path, delete, post
 from pyvolume.hpc.dataset import Dataset
-from pyvolume.hpc.documents import VOXEL_TYPES
+from pyvolume.hpc.documents import DIMS, VOXEL_TYPES
 from pyvolume.hpc.levels import LevelInfo, checked_levels, propose
 from pyvolume.hpc.schemas import SCHEMAS
 from pyvolume.hpc.store import MAX_BODY
@@ -22,6 +21,7 @@ from pyvolume.model import arguments
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.transport.auth import BearerToken
 from pyvolume.transport.connection import Connection
+from pyvolume.transport.handle import ServerHandle
 
 UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 """The form of the uuids that the server gives."""
@@ -40,7 +40,7 @@ LONGEST_LABEL = 255
 """Bytes of a label: it is the name of a file on the server."""
 
 
-class DataStore:
+class DataStore(ServerHandle):
     """An HPC DataStore. It cannot list its datasets: keep their uuids.
 
     Parameters
@@ -57,27 +57,9 @@ class DataStore:
     """
 
     def __init__(self, server: Connection | str, *, token: str | None = None) -> None:
-        self._owns_connection = not isinstance(server, Connection)
-        if isinstance(server, Connection):
-            if token is not None:
-                raise TypeError("DataStore: token belongs to the connection, which is given")
-            self.connection = server
-        else:
-            self.connection = Connection(server, auth=None if token is None else BearerToken(token))
-
-    def __repr__(self) -> str:
-        return f"<DataStore {self.connection.url}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection, if this handle has made it."""
-        if self._owns_connection:
-            self.connection.close()
+        if isinstance(server, Connection) and token is not None:
+            raise TypeError("DataStore: token belongs to the connection, which is given")
+        super().__init__(server, lambda url: Connection(url, auth=None if token is None else BearerToken(token)))
 
     def dataset(self, uuid: str) -> Dataset:
         """Return a dataset by its uuid; one request.
@@ -189,7 +171,8 @@ class DataStore:
             return self.dataset(uuid)
         except NotFoundError as error:
             raise NotFoundError(
-                f"{action}: the server gave the uuid {uuid}, but has no such dataset; it loses one of a long unit",
+                f"{action}: the server gave the uuid {uuid}, but has no such dataset; "
+                "it loses a dataset whose unit is too long",
                 **vars(error),
             ) from None
         except StoreError as error:
@@ -199,7 +182,7 @@ class DataStore:
     @property
     def volume_dims(self) -> tuple[str, ...]:
         """The axes of volumes of a DataStore, which are channel, x, y, z, time and angle."""
-        return ("c", "x", "y", "z", "t", "a")
+        return DIMS
 
     def create_described(
         self, name: str, metadata: VoxelsMetadata, block_shape: Sequence[int] | None = None

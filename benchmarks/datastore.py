@@ -88,7 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.datastore", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each action is measured ({ROUNDS})")
     options = parser.parse_args()
-    with running("datastore") as server, DataStore(server.url) as store:
+    with running("mock", {"kind": "hpc"}) as server, DataStore(server.url) as store:
         print(f"{'action':14} {'plain, MB/s':>12} {'pyvolume, MB/s':>15} {'ratio':>6}  wanted")
         for dtype in DTYPES:
             _measure(server.url, store, dtype, options.rounds)

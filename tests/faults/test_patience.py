@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import requests
-from scripted import ScriptedServer, answer
+from scripted import ScriptedServer, answer, read_body, read_head
 
 from pyvolume import Connection, RetryPolicy
 from pyvolume.calls.call import Call, Exchange
@@ -49,9 +49,11 @@ class Restarting:
         """Answer one request, and stop."""
 
         def work() -> None:
-            with listener, listener.accept()[0] as accepted:
+            with listener, listener.accept()[0] as accepted, accepted.makefile("rb") as stream:
                 listener.close()
-                self.heads.append(accepted.recv(1 << 16).decode())
+                head = read_head(stream)
+                read_body(stream, head)  # a client refuses an answer that comes before the end of its request
+                self.heads.append(head.decode())
                 accepted.sendall(GOOD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
 
         self.thread = threading.Thread(target=work, daemon=True)

@@ -66,23 +66,34 @@ class ScriptedServer:
 
     def _answer(self, stream: BinaryIO) -> bool:
         assert self._current is not None
-        head = b""
-        while line := stream.readline():
-            head += line
-            if line == b"\r\n":
-                break
+        head = read_head(stream)
         if not head:
             return False
         if self._slow_start is not None:
             self._slow_start.wait(10)
         self.heads.append(head.decode())
-        lengths = [line.split(b":")[1] for line in head.splitlines() if line.lower().startswith(b"content-length")]
-        self.bodies.append(stream.read(int(lengths[0])) if lengths else b"")
+        self.bodies.append(read_body(stream, head))
         number, answer = self._answers.pop(0)
         for piece in [answer] if isinstance(answer, bytes) else answer:
             self._current.sendall(piece)
             self.bytes_sent += len(piece)
         return number not in self._closing
+
+
+def read_head(stream: BinaryIO) -> bytes:
+    """Read the head of a request; it is empty if the client has hung up."""
+    head = b""
+    while line := stream.readline():
+        head += line
+        if line == b"\r\n":
+            break
+    return head
+
+
+def read_body(stream: BinaryIO, head: bytes) -> bytes:
+    """Read the body that follows a head, of the length that the head says."""
+    lengths = [line.split(b":")[1] for line in head.splitlines() if line.lower().startswith(b"content-length")]
+    return stream.read(int(lengths[0])) if lengths else b""
 
 
 def answer(body: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:

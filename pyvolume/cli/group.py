@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from click.shell_completion import add_completion_class
 from pyvolume.cli import WITHHELD
 from pyvolume.cli.exit_codes import exit_code, sentence
 from pyvolume.cli.output import ended_quietly
-from pyvolume.cli.signals import Ended
+from pyvolume.cli.signals import Ended, came
 from pyvolume.cli.suggesting import Suggesting
 from pyvolume.errors import ForbiddenError, NotFoundError
 from pyvolume.stores import registry
@@ -74,7 +75,6 @@ class Commands(Suggesting):
             from pyvolume.cli.completion import Bash  # only a shell that completes needs it
 
             add_completion_class(Bash)
-        shows_traceback = "--debug" in (sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         try:
             status = super().main(args, *rest, **extra)
@@ -86,18 +86,30 @@ class Commands(Suggesting):
             click.echo(f"pyvolume: {error.format_message()}{way_out}", err=True)
             sys.exit(2)
         except (click.Abort, KeyboardInterrupt):
-            click.echo("pyvolume: interrupted", err=True)
-            sys.exit(130)
+            _stop(signal.SIGINT)
         except Ended as ended:
-            with contextlib.suppress(OSError):  # the terminal may be closed
-                click.echo(f"pyvolume: ended by {ended.name}", err=True)
-            raise
+            _stop(ended.number)
         except Exception as error:
-            if shows_traceback:
-                traceback.print_exception(error)
-            click.echo(f"pyvolume: {sentence(error)}", err=True)
-            sys.exit(exit_code(error))
+            _fail(error, shows_traceback="--debug" in (sys.argv[1:] if args is None else args))
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(error: Exception, *, shows_traceback: bool) -> NoReturn:
+    """Say an error, and end the process."""
+    if (number := came()) is not None:
+        _stop(number)
+    if shows_traceback:
+        traceback.print_exception(error)
+    click.echo(f"pyvolume: {sentence(error)}", err=True)
+    sys.exit(exit_code(error))
+
+
+def _stop(number: signal.Signals) -> NoReturn:
+    """End the process as one that a signal ends."""
+    with contextlib.suppress(OSError):  # the terminal may be closed
+        name = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+        click.echo(f"pyvolume: {name}", err=True)
+    sys.exit(128 + number)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

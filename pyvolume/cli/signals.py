@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
-from typing import NoReturn
+import sys
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 """What ends the command: Ctrl-C, `kill`, a terminal that closes; not every system has all of them."""
+
+AGAIN = 0.01
+"""Seconds until a signal comes again whose exception was lost."""
+
+_came: list[signal.Signals] = []
 
 
 class Ended(SystemExit):
@@ -14,28 +25,59 @@ class Ended(SystemExit):
 
     Parameters
     ----------
-    number : int
-        The number of the signal.
+    number : signal.Signals
+        The signal.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: signal.Signals) -> None:
         super().__init__(128 + number)
-        self.name = signal.Signals(number).name
+        self.number = number
 
 
 def end_by_exceptions() -> None:
-    """Let each signal that ends the process raise an error; one that is ignored already, as by nohup, stays so."""
+    """Let each signal that ends the process raise an error; one that is ignored already, as by nohup, stays so.
+
+    Python drops an exception that a callback of a weak reference or ``__del__`` raises, and h5py runs many of them
+    (https://docs.python.org/3/library/sys.html#sys.unraisablehook); such a signal comes again a moment later.
+    """
     for number in _numbers():
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
+    sys.unraisablehook = _send_again
+
+
+def came() -> signal.Signals | None:
+    """Return the signal that ends the process, if one came; C code may have put another exception in place of its."""
+    return _came[0] if _came else None
 
 
 def _end(number: int, _frame: object) -> NoReturn:
     for each in _numbers():
         signal.signal(each, _ignore)  # a second one would interrupt the cleaning up
+    _came.append(signal.Signals(number))
     if number == signal.SIGINT:
         raise KeyboardInterrupt
-    raise Ended(number)
+    raise Ended(signal.Signals(number))
+
+
+def _send_again(lost: UnraisableHookArgs) -> None:
+    number = came()
+    if number is None or not isinstance(lost.exc_value, (Ended, KeyboardInterrupt)):
+        sys.__unraisablehook__(lost)
+        return
+    _came.clear()
+    signal.signal(number, _end)
+    again = threading.Timer(AGAIN, _send, (number, threading.get_ident()))
+    again.daemon = True
+    again.start()
+
+
+def _send(number: signal.Signals, main: int) -> None:
+    """Send a signal to the main thread; on POSIX it ends a call of the system in which the thread waits."""
+    if sys.platform == "win32":
+        _thread.interrupt_main(number)
+    else:
+        signal.pthread_kill(main, number)
 
 
 def _ignore(_number: int, _frame: object) -> None:

@@ -49,8 +49,10 @@ class OpenPages:
         self._has_ended = False
 
     def watch(self, connection: socket.socket) -> None:
-        """Count a page as open until its connection ends."""
+        """Count a page as open until its connection ends, or until `end`; a page that comes later is let go at once."""
         with self._lock:
+            if self._has_ended:
+                return
             self._open.add(connection)
         try:
             while connection.recv(4096):

@@ -16,6 +16,7 @@ let frame;
 let contrast = null;
 let pointer = null;
 let settled;
+let hasEnded = false;
 const at = {};
 const planes = {};
 const waiting = {};
@@ -26,7 +27,10 @@ async function ask(path, query) {
   return answer;
 }
 
-function tell(error) { byId("status").textContent = error ? String(error.message || error) : ""; }
+function tell(error) {
+  const said = hasEnded ? "the viewer has ended" : error ? String(error.message || error) : "";
+  byId("status").textContent = said;
+}
 
 async function open(version) {
   volume = await (await ask("volume", {version})).json();
@@ -56,7 +60,7 @@ async function open(version) {
 // The server of the command ends with its last page; it learns of this one by a connection that lasts as long.
 function stayOpen() {
   const socket = new WebSocket(new URL("open", location.href.replace(/^http/, "ws")));
-  socket.addEventListener("close", () => tell("the viewer has ended"));
+  socket.addEventListener("close", () => { hasEnded = true; tell(); });
 }
 
 function fillVersions() {

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import pyvolume
+from pyvolume.display.viewer.pages import OpenPages
 from pyvolume.display.viewer.server import Viewer
 
 # The example of RFC 6455, section 1.3.
@@ -78,3 +79,14 @@ def test_a_viewer_from_python_counts_no_pages() -> None:
         connection, answer = open_page(viewer)
         connection.close()
     assert answer.startswith(b"HTTP/1.1 404 ")
+
+
+def test_a_page_that_comes_after_the_end_is_let_go() -> None:
+    pages = OpenPages(lambda: None, grace=0.5)
+    pages.end()
+    here, there = socket.socketpair()
+    with here, there:
+        watching = threading.Thread(target=pages.watch, args=(here,), daemon=True)
+        watching.start()
+        watching.join(10)
+        assert not watching.is_alive()

@@ -293,10 +293,9 @@ class Stack(queue.LifoQueue[Any]):
 
     def put(self, item: Any, *_args: Any, **_options: Any) -> None:
         """Put a connection back, or None for one that is yet to be made."""
-        idle = list(self._idle)
-        if item is not None and any(item is each for each in idle):
+        if item is not None and item in self._idle:
             return
-        if len(idle) >= self.maxsize:
+        if len(self._idle) >= self.maxsize:
             raise queue.Full
         self._idle.append(item)
 

@@ -177,12 +177,12 @@ class CellWriter(Worker):
     def run(self) -> None:
         """Write until stopped, then once more when the server is calm."""
         self.volume = self.until_done(self.open)
-        self.ledger.note("ready")
         mine = [cell for cell in self.cells if cell != self.child_cell]
         shares = [mine[at :: self.THREADS + 1] for at in range(self.THREADS + 1)]
         threads = [threading.Thread(target=self._write_many, args=(share,), daemon=True) for share in shares[1:]]
         for thread in threads:
-            self.until_done(thread.start)
+            thread.start()
+        self.ledger.note("ready")
         self.until_stopped(lambda: self._step(shares[0]))
         for thread in threads:
             self.until_done(thread.join)

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from pyvolume.calls.trace import Trace, trace
     from pyvolume.comparing import Difference, compare
     from pyvolume.copying import copy
+    from pyvolume.files.folder import Folder
     from pyvolume.integrations.order import canonical, restored
     from pyvolume.model.box import Box
     from pyvolume.model.metadata import VoxelsMetadata
-    from pyvolume.opening import from_array, open
+    from pyvolume.opening import connect, default_server, from_array, open
     from pyvolume.pyramids import build_pyramid
     from pyvolume.transfer.plan import Plan
     from pyvolume.transport.connection import Connection
@@ -35,6 +36,7 @@ __all__ = [
     "Box",
     "Connection",
     "Difference",
+    "Folder",
     "Plan",
     "RetryPolicy",
     "RetryWait",
@@ -46,7 +48,9 @@ __all__ = [
     "build_pyramid",
     "canonical",
     "compare",
+    "connect",
     "copy",
+    "default_server",
     "dvid",
     "errors",
     "from_array",
@@ -63,6 +67,7 @@ _HOMES = {
     "Box": "pyvolume.model.box",
     "Connection": "pyvolume.transport.connection",
     "Difference": "pyvolume.comparing",
+    "Folder": "pyvolume.files.folder",
     "Plan": "pyvolume.transfer.plan",
     "RetryPolicy": "pyvolume.calls.retry",
     "RetryWait": "pyvolume.calls.retry",
@@ -73,7 +78,9 @@ _HOMES = {
     "build_pyramid": "pyvolume.pyramids",
     "canonical": "pyvolume.integrations.order",
     "compare": "pyvolume.comparing",
+    "connect": "pyvolume.opening",
     "copy": "pyvolume.copying",
+    "default_server": "pyvolume.opening",
     "from_array": "pyvolume.opening",
     "from_xarray": "pyvolume.uploading",
     "open": "pyvolume.opening",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, overload
 
 import numpy as np
@@ -20,6 +23,9 @@ from pyvolume.transfer.casting import Casting
 from pyvolume.volume import Volume
 
 AnyVolume = TypeVar("AnyVolume", bound=Volume)
+AnyPlace = TypeVar("AnyPlace")
+
+_default: contextvars.ContextVar[str] = contextvars.ContextVar("pyvolume default server", default="")
 
 CUBE_AXES = 3
 """An array of so many axes may have a channel or not."""
@@ -96,14 +102,110 @@ def open(  # noqa: A001
     options = registry.with_secrets(options)
     if not isinstance(url, (str, os.PathLike)):
         raise TypeError(f"open: expected a url or a path, and found {type(url).__name__}; from_array takes an array")
-    text = os.fspath(url)
-    address = url_of(text) if is_link(text) else text
+    address = _completed(url)
     given = {"partial_blocks": partial_blocks, "casting": casting, **options}
     volume = cast("Volume", registry.open_url(address, mode, given))
     if isinstance(volume, kind):
         return volume
     volume.close()
     raise AddressError(f"open: expected the url of a {kind.__name__}, and found that of a {type(volume).__name__}")
+
+
+@overload
+def connect(url: str | os.PathLike[str], *, kind: type[AnyPlace], **options: Any) -> AnyPlace: ...
+
+
+@overload
+def connect(url: str | os.PathLike[str], **options: Any) -> Any: ...
+
+
+def connect(url: str | os.PathLike[str], *, kind: type[Any] = object, **options: Any) -> Any:
+    """Return a server, or a folder of files, that holds volumes.
+
+    Nothing is asked of a server before it is used.
+
+    Parameters
+    ----------
+    url : str or path
+        Of a server, ``dvid://http://host:port`` or ``hpc://http://host:port``; or the path of a folder.
+    kind : type, optional
+        The class that is expected, such as `pyvolume.dvid.Server`; a type checker then knows its methods.
+    **options
+        Options of the driver: for servers `retry`, `timeout`, `max_document` and `token`, for DVID also `user`.
+
+    Returns
+    -------
+    pyvolume.dvid.Server, pyvolume.hpc.DataStore or Folder
+        Its method `close` closes what it holds open, and so does the end of a ``with`` block.
+
+    Raises
+    ------
+    AddressError
+        If the url names no server and no folder, or one of another class than `kind`. For something else on the server
+        the message names the call that opens it.
+    TypeError
+        For an option that the driver does not have, and for a `url` that is no string and no path.
+
+    Examples
+    --------
+    >>> from mockserver import MockServer
+    >>> with MockServer() as mock, connect(f"dvid://{mock.url}") as server:
+    ...     server.create_repo("fly").info().alias
+    'fly'
+    """
+    options = registry.with_secrets(options)
+    if not isinstance(url, (str, os.PathLike)):
+        raise TypeError(f"connect: expected a url or a path, and found {type(url).__name__}")
+    place = registry.connect_url(_completed(url) if isinstance(url, str) else Path(url).absolute().as_uri(), options)
+    if isinstance(place, kind):
+        return place
+    place.close()
+    raise AddressError(f"connect: expected the url of a {kind.__name__}, and found that of a {type(place).__name__}")
+
+
+@contextlib.contextmanager
+def default_server(url: str | os.PathLike[str]) -> Iterator[None]:
+    """Set the server of the urls inside the block that name none.
+
+    `open` and `connect` then take the rest of a url, such as ``"fly:main/gray"``. A url of its own, and the path of a
+    file, are taken as they are. It holds in the thread or task that enters the block.
+
+    Parameters
+    ----------
+    url : str or path
+        What stands in front of the rest and a slash.
+
+    Raises
+    ------
+    AddressError
+        If it is no url, and no path of a folder.
+
+    Examples
+    --------
+    >>> from mockserver import MockServer
+    >>> ones = np.ones((1, 8, 8, 8), "uint8")
+    >>> with MockServer({"gray": ones}) as mock, default_server(mock.url):
+    ...     open(":master/gray").shape
+    (1, 8, 8, 8)
+    """
+    text = os.fspath(url)
+    registry.find(text)
+    token = _default.set(text.rstrip("/"))
+    try:
+        yield
+    finally:
+        _default.reset(token)
+
+
+def _completed(url: str | os.PathLike[str]) -> str:
+    """Return a url that can be opened: behind a link, or with the default server in front of a rest."""
+    text = os.fspath(url)
+    if is_link(text):
+        return url_of(text)
+    default = _default.get()
+    if not default or not isinstance(url, str) or registry.recognised(text):
+        return text
+    return f"{default}/{text}"
 
 
 def from_array(

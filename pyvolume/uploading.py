@@ -78,7 +78,7 @@ def from_xarray(
     ----------
     array : xarray.DataArray or array-like
         Of numpy or dask, a dataset of HDF5 or zarr, another volume; only an array of xarray knows its dims.
-    target : Volume, or a Repo or Version of DVID, or a DataStore
+    target : Volume, or a Repo or Version of DVID, a DataStore or a Folder
         A volume to write to, or where to create one. DVID needs an open version.
     name : str, optional
         Of the volume that is created; by default that of the array of xarray. A DataStore takes it as a label.
@@ -189,7 +189,8 @@ def _dims_of(target: object) -> tuple[str, ...]:
     if isinstance(target, Creating):
         return target.volume_dims
     raise TypeError(
-        f"from_xarray: expected a Volume, Repo, Version or DataStore as the target, and found {type(target).__name__}"
+        "from_xarray: expected a Volume, Repo, Version, DataStore or Folder as the target, "
+        f"and found {type(target).__name__}"
     )
 
 

@@ -87,6 +87,21 @@ class Address:
         if kind:
             raise AddressError(f"open: expected the url of a volume, {FORMS}, and found that of {kind}; use {call}")
 
+    def check_server(self) -> None:
+        """Refuse everything but a server, with the call that opens it.
+
+        Raises
+        ------
+        AddressError
+        """
+        if self.version:
+            kind, call = self._other_kind()
+            is_volume = kind in {"", "a request"}
+            raise AddressError(
+                f"connect: expected the url of a server and found that of {'a volume' if is_volume else kind}; "
+                f"use {f'pyvolume.open({str(self)!r})' if is_volume else call}"
+            )
+
     def _other_kind(self) -> tuple[str, str]:
         """Return what is named if it is no volume, and the call that opens it."""
         server = f"pyvolume.dvid.Server({self.server!r})"

@@ -9,6 +9,7 @@ from pyvolume.calls.retry import RetryPolicy
 from pyvolume.dvid import address
 from pyvolume.dvid.auth import VARIABLES, Identity
 from pyvolume.dvid.catalogue import DvidCatalogue
+from pyvolume.dvid.server import Server
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 from pyvolume.errors import ForbiddenError, LockedError
 from pyvolume.stores.registry import Driver
@@ -64,6 +65,37 @@ class DvidDriver(Driver):
         given = {"retry": retry, "token": token}
         connection = _connect(found.server, given)
         return DvidCatalogue(connection, found)
+
+    def connect(
+        self,
+        url: str,
+        *,
+        retry: RetryPolicy | None = None,
+        timeout: float | tuple[float, float] | None = None,
+        max_document: int | None = None,
+        user: str | None = None,
+        token: str | None = None,
+    ) -> Server:
+        """Return the server at a url.
+
+        Parameters
+        ----------
+        url : str
+            Of a server, in one of the forms of `pyvolume.dvid.address`.
+        retry, timeout, max_document : optional
+            Arguments of the `Connection` that is made.
+        user, token : str, optional
+            Of its `Identity`.
+
+        Raises
+        ------
+        AddressError
+            If the url names a version or an instance.
+        """
+        found = address.parse(url)
+        found.check_server()
+        given = {"retry": retry, "timeout": timeout, "max_document": max_document, "user": user, "token": token}
+        return Server(_connect(found.server, given), owns_connection=True)
 
     def names_after(self, url: str, *, token: str | None = None) -> list[str]:
         """Return the versions of a server, or the instances of a version; one request, without patience.

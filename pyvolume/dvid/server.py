@@ -28,6 +28,8 @@ class Server(ServerHandle):
     ----------
     server : Connection or str
         A connection, which `close` leaves open; or a url, for which the server makes a connection that `close` closes.
+    owns_connection : bool
+        Close a given connection too.
 
     Raises
     ------
@@ -35,8 +37,8 @@ class Server(ServerHandle):
         If the url is not one of an HTTP server.
     """
 
-    def __init__(self, server: Connection | str) -> None:
-        super().__init__(server, lambda url: Connection(url, auth=Identity()))
+    def __init__(self, server: Connection | str, *, owns_connection: bool = False) -> None:
+        super().__init__(server, lambda url: Connection(url, auth=Identity()), owns_connection=owns_connection)
 
     def info(self) -> dict[str, str]:
         """Return what the server says of itself; all values are text."""

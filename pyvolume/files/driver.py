@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import functools
+import os
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote
 
-import numpy as np
-
-from pyvolume.errors import AddressError, MetadataError, UnsupportedError
+from pyvolume.errors import AddressError
 from pyvolume.files import formats
-from pyvolume.files.description import Description
-from pyvolume.model.box import Box
-from pyvolume.model.metadata import VoxelsMetadata
-from pyvolume.stores.arrays import ArrayStore
+from pyvolume.files.folder import Folder
+from pyvolume.files.volumes import open_file
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
@@ -28,12 +21,32 @@ __all__ = ["DRIVER"]
 
 
 class _FileDriver(Driver):
-    """Opens paths of files."""
+    """Opens paths of files, and of folders that hold files."""
 
-    forms = f"a path with one of the suffixes {', '.join(formats.FORMATS)}"
+    forms = f"a path with one of the suffixes {', '.join(formats.FORMATS)}, or that of a folder with a slash in it"
 
     def recognises(self, url: str) -> bool:
-        return "://" not in url and formats.suffix_of(Path(url)) is not None
+        return "://" not in url and (formats.suffix_of(Path(url)) is not None or _is_folder(url))
+
+    def names_volume(self, url: str) -> bool:
+        return not _is_folder(url)
+
+    def catalogue(self, url: str) -> Folder:
+        """Open a folder, see `Driver`."""
+        return self.connect(url)
+
+    def connect(self, url: str) -> Folder:
+        """Open a folder.
+
+        Raises
+        ------
+        AddressError
+            If the path is that of a file, or there is no such folder.
+        """
+        path = _path_of(url)
+        if formats.suffix_of(path) is not None:
+            raise AddressError(f"connect: expected a folder and found {path}; use pyvolume.open({url!r})")
+        return Folder(path)
 
     @staticmethod
     def open(
@@ -56,92 +69,23 @@ class _FileDriver(Driver):
         MetadataError
             If the file is broken.
         """
-        scheme = re.match(r"file:(//|(?=/))", url, re.IGNORECASE)
-        path = Path(unquote(url[scheme.end() :]) if scheme else url)
-        with contextlib.ExitStack() as stack:
-            store, metadata = _opened(path, mode)
-            stack.callback(store.close)
-            volume = Volume(
-                store,
-                metadata,
-                mode=mode,
-                partial_blocks=partial_blocks,
-                casting=casting,
-                lock=lock,
-                lock_aligned=lock_aligned,
-            )
-            stack.pop_all()
-        return volume
-
-
-def _opened(path: Path, mode: Literal["r", "r+"]) -> tuple[ArrayStore, VoxelsMetadata]:
-    """Open a file; closing the store closes it."""
-    if not path.exists():
-        hint = f"; the command 'pyvolume get URL {path}' makes one" if mode == "r+" else ""
-        raise AddressError(f"open: there is no file {path}{hint}")
-    path = path.absolute()  # files can be read when the process has gone to another folder
-    with contextlib.ExitStack() as stack:
-        stored = stack.enter_context(formats.read(path, mode))
-        metadata = _metadata_of(stored.description, stored.array, path)
-        keeping = contextlib.ExitStack()
-        store = ArrayStore(
-            stored.array,
-            metadata,
-            axes=stored.description.axes,
-            path=path,
-            writable=mode == "r+",
-            close=keeping.close,
-            reopening=functools.partial(_reopening, path, mode),
+        if _is_folder(url):
+            raise AddressError(f"open: expected a file and found the folder {url}; use pyvolume.connect({url!r})[...]")
+        return open_file(
+            _path_of(url), mode, partial_blocks=partial_blocks, casting=casting, lock=lock, lock_aligned=lock_aligned
         )
-        keeping.push(stack.pop_all())
-    return store, metadata
 
 
-def _reopening(path: Path, mode: Literal["r", "r+"]) -> tuple[Callable[..., ArrayStore], tuple[Path, str]]:
-    """Return what is pickled in place of an open file.
-
-    Raises
-    ------
-    UnsupportedError
-        If only one process at a time can have the file open for writing.
-    """
-    if mode == "r+" and formats.suffix_of(path) in {".h5", ".hdf5"}:
-        raise UnsupportedError(
-            f"pickle or copy the volume {path}: expected mode='r', because one process at a time writes to an HDF5 "
-            "file; open it where it is written"
-        )
-    return _reopened, (path, mode)
+def _path_of(url: str) -> Path:
+    scheme = re.match(r"file:(//|(?=/))", url, re.IGNORECASE)
+    return Path(unquote(url[scheme.end() :]) if scheme else url)
 
 
-def _reopened(path: Path, mode: Literal["r", "r+"]) -> ArrayStore:
-    return _opened(path, mode)[0]
-
-
-def _metadata_of(description: Description, array: Any, path: Path) -> VoxelsMetadata:
-    """Describe the volume in a file. It lies at its offset, unless only every nth voxel was taken.
-
-    Raises
-    ------
-    MetadataError
-        If no volume is like that: one without channels, or with a voxel of no size.
-    """
-    axes = description.volume_axes or "c" + description.axes.replace("c", "")
-    lengths = dict(zip(description.axes, array.shape, strict=True))
-    shape = [lengths.get(axis, 1) for axis in axes]
-    try:
-        metadata = VoxelsMetadata.of(
-            shape,
-            np.dtype(array.dtype).newbyteorder("="),
-            dims=axes,
-            resolution=[description.size_of(axis) for axis in axes[1:]],
-            units=[description.unit_of(axis) for axis in axes[1:]],
-        )
-    except MetadataError as error:
-        raise MetadataError(f"open {path}: {str(error).removeprefix('metadata: ')}") from None
-    is_placed = bool(description.offset) and set(description.step) <= {1}
-    start = description.offset if is_placed else (0,) * len(axes)
-    bounds = Box(start, [low + n for low, n in zip(start, shape, strict=True)])
-    return dataclasses.replace(metadata, bounds=bounds)
+def _is_folder(url: str) -> bool:
+    """Whether a url is the path of a folder that is no file of a format; a bare word can be a name on a server."""
+    path = _path_of(url)
+    is_path = {"/", os.sep}.intersection(url)
+    return bool(is_path) and formats.suffix_of(path) is None and path.is_dir()
 
 
 DRIVER = _FileDriver()

@@ -97,6 +97,23 @@ def parse(url: str) -> Address:
     )
 
 
+def parse_server(url: str) -> str:
+    """Understand the url of a server.
+
+    Raises
+    ------
+    AddressError
+        For a malformed url, and for that of a dataset.
+    """
+    server, uuid = _parted(url)
+    if uuid:
+        raise AddressError(
+            f"connect: expected the url of a server and found that of a dataset; "
+            f"use pyvolume.hpc.DataStore({server!r}).dataset({urllib.parse.unquote(uuid)!r})"
+        )
+    return normalised_url(server)
+
+
 def server_of(url: str) -> str:
     """Return the server of a url, which can be all that the url names.
 

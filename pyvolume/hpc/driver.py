@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.hpc import address
 from pyvolume.hpc.accessor import DataStoreVolume
+from pyvolume.hpc.server import DataStore
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
@@ -28,6 +29,34 @@ class DataStoreDriver(Driver):
     def server_of(self, url: str) -> str:
         """Return the server of a url."""
         return address.server_of(url)
+
+    def connect(
+        self,
+        url: str,
+        *,
+        retry: RetryPolicy | None = None,
+        timeout: float | tuple[float, float] | None = None,
+        max_document: int | None = None,
+        token: str | None = None,
+    ) -> DataStore:
+        """Return the server at a url.
+
+        Parameters
+        ----------
+        url : str
+            ``hpc://http://HOST:PORT``.
+        retry, timeout, max_document : optional
+            Arguments of the `Connection` that is made.
+        token : str, optional
+            Sent as a bearer token.
+
+        Raises
+        ------
+        AddressError
+            If the url names a dataset.
+        """
+        given = {"retry": retry, "timeout": timeout, "max_document": max_document, "token": token}
+        return DataStore(_connect(address.parse_server(url), given), owns_connection=True)
 
     def open(
         self,

@@ -49,6 +49,8 @@ class DataStore(ServerHandle):
         A connection, which `close` leaves open; or a url, for which a connection is made that `close` closes.
     token : str, optional
         Sent as a bearer token; only with a url.
+    owns_connection : bool
+        Close a given connection too.
 
     Raises
     ------
@@ -56,10 +58,11 @@ class DataStore(ServerHandle):
         If the url is not one of an HTTP server.
     """
 
-    def __init__(self, server: Connection | str, *, token: str | None = None) -> None:
+    def __init__(self, server: Connection | str, *, token: str | None = None, owns_connection: bool = False) -> None:
         if isinstance(server, Connection) and token is not None:
             raise TypeError("DataStore: token belongs to the connection, which is given")
-        super().__init__(server, lambda url: Connection(url, auth=None if token is None else BearerToken(token)))
+        auth = None if token is None else BearerToken(token)
+        super().__init__(server, lambda url: Connection(url, auth=auth), owns_connection=owns_connection)
 
     def dataset(self, uuid: str) -> Dataset:
         """Return a dataset by its uuid; one request.

@@ -82,6 +82,20 @@ class Driver(Protocol):
         """
         raise UnsupportedError(f"open {without_secrets(url)}: this protocol has volumes only, and no lists of them")
 
+    def connect(self, url: str) -> Any:
+        """Return what stands at a url and holds volumes: a server, a folder; a driver may add options as keywords.
+
+        It has a method `close`, and is a context manager that calls it.
+
+        Raises
+        ------
+        AddressError
+            If the url names anything else.
+        UnsupportedError
+            If the protocol has volumes only.
+        """
+        raise UnsupportedError(f"connect {without_secrets(url)}: this protocol has volumes only, and no servers")
+
 
 _ONE_SLASH = re.compile(r"(?!file:)([a-z][a-z\d+.-]+):/(?!/)", re.IGNORECASE)
 """The beginning of a url that lacks a slash; ``C:/`` is a path, and ``file:/path`` is right."""
@@ -191,25 +205,26 @@ def find(url: str) -> tuple[str, Driver]:
     raise AddressError("; ".join([message, *_broken()]))
 
 
-def check_options(name: str, driver: Driver, options: Iterable[str]) -> None:
-    """Refuse options that a driver does not have.
+def check_options(action: str, name: str, function: Callable[..., Any], options: Iterable[str]) -> None:
+    """Refuse options that a function of a driver does not have.
 
     Raises
     ------
     TypeError
         It suggests the option with the nearest name.
     """
-    known = option_names(driver)
+    known = option_names(function)
+    others = [each for each in inspect.signature(function).parameters if each == "mode"]
     for option in options:
         if option not in known:
-            raise TypeError(f"open: {name} has no option {option!r}; {hint(option, ['mode', *known])}")
+            raise TypeError(f"{action}: {name} has no option {option!r}; {hint(option, [*others, *known])}")
 
 
-def option_names(driver: Driver) -> list[str]:
-    """Return the names of a driver's options."""
-    parameters = inspect.signature(driver.open).parameters.values()
+def option_names(function: Callable[..., Any]) -> list[str]:
+    """Return the names of the options that a function of a driver has."""
+    parameters = inspect.signature(function).parameters.values()
     if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
-        raise TypeError(f"open: a driver names each of its options, and {driver!r} takes any")
+        raise TypeError(f"open: a driver names each of its options, and {function!r} takes any")
     return [each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
 
 
@@ -248,5 +263,12 @@ def open_url(url: str, mode: Literal["r", "r+"], options: Mapping[str, Any]) -> 
     """Open the volume at a url with the driver that recognises it, see `pyvolume.open`."""
     arguments.one_of(mode, ("r", "r+"), "open", "mode")  # a library would take "w" as the wish to empty the file
     name, driver = find(url)
-    check_options(name, driver, options)
+    check_options("open", name, driver.open, options)
     return driver.open(url, mode, **options)
+
+
+def connect_url(url: str, options: Mapping[str, Any]) -> Any:
+    """Connect to a server with the driver that recognises its url, see `pyvolume.connect`."""
+    name, driver = find(url)
+    check_options("connect", name, driver.connect, options)
+    return driver.connect(url, **options)

@@ -17,6 +17,8 @@ class ServerHandle:
         A connection, which `close` leaves open; or a url, for which a connection is made that `close` closes.
     connect : callable
         Makes the connection to a url.
+    owns_connection : bool
+        Close a given connection too.
 
     Raises
     ------
@@ -24,8 +26,10 @@ class ServerHandle:
         If the url is not one of an HTTP server.
     """
 
-    def __init__(self, server: Connection | str, connect: Callable[[str], Connection]) -> None:
-        self._owns_connection = not isinstance(server, Connection)
+    def __init__(
+        self, server: Connection | str, connect: Callable[[str], Connection], *, owns_connection: bool = False
+    ) -> None:
+        self._owns_connection = owns_connection or not isinstance(server, Connection)
         self.connection = server if isinstance(server, Connection) else connect(server)
 
     def __repr__(self) -> str:
@@ -38,6 +42,6 @@ class ServerHandle:
         self.close()
 
     def close(self) -> None:
-        """Close the connection, if this handle has made it."""
+        """Close the connection, if it is this handle's own."""
         if self._owns_connection:
             self.connection.close()

@@ -9,16 +9,17 @@ from pyvolume.cli.target import Target, target
 from pyvolume.display.table import text_of
 
 
-@click.command(short_help="List repositories, or the instances of a version.")
+@click.command(short_help="List repositories, the instances of a version, or the files of a folder.")
 @click.argument("url", type=target, default="")
 @as_json
 def ls(url: Target, as_json: bool) -> None:
-    """List the repositories of a server, or the instances that a version sees.
+    """List the repositories of a server, the instances that a version sees, or the volumes in a folder.
 
     \b
     Examples:
       pyvolume ls http://localhost:8000
       pyvolume ls dvid://http://localhost:8000/:master
+      pyvolume ls images/
     """
     url.refuse_slices()
     with url.catalogue() as catalogue:

@@ -161,4 +161,4 @@ def test_our_drivers_name_their_options(name: str) -> None:
     driver = registry.load(name)
     parameters = inspect.signature(driver.open).parameters
     assert list(parameters)[:2] == ["url", "mode"]
-    assert {"partial_blocks", "casting"} <= set(registry.option_names(driver))
+    assert {"partial_blocks", "casting"} <= set(registry.option_names(driver.open))

@@ -806,15 +806,18 @@ class Volume:
             Chunks of dask, as for `to_dask`, or lengths by the letter of the axis: an axis that is left out has the
             length of ``"auto"``. Needs the extra ``dask``. By default no dask is used.
         restore_dims : bool
-            Return the axes, coordinates, name and attributes of the array that `from_xarray` stored; needs requests.
+            Return the axes, coordinates and name of the array that `from_xarray` stored.
 
         Returns
         -------
         xarray.DataArray
-            Its attributes are the url, the version, the resolution, the units and the labels of the channels.
+            Its attributes are the url, the version, the resolution, the units and the labels of the channels, and then
+            those of the volume, as ``vol.attrs`` of DVID, which needs requests.
 
         Raises
         ------
+        StoreError
+            If the store could not tell the attributes.
         ImportError
             If xarray is not installed, or dask for `chunks`.
         SelectionError

@@ -1,4 +1,4 @@
-"""An array as it was before `from_xarray` stored it: its own axes, coordinates, name and attributes."""
+"""An array as it was before `from_xarray` stored it: its own axes, coordinates and name."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from numpy.typing import NDArray
 
 from pyvolume.errors import MetadataError
 from pyvolume.model.arguments import brief
-from pyvolume.stores.catalogue import ARRAY_ATTRIBUTE, Attributed
+from pyvolume.stores.catalogue import ARRAY_ATTRIBUTE
 
 
-def restored_array(array: xr.DataArray, volume: object, start: Sequence[int]) -> xr.DataArray:
-    """Give the array of a volume, which begins at an absolute index, what the attributes of the volume say.
+def restored_array(array: xr.DataArray, told: object, start: Sequence[int]) -> xr.DataArray:
+    """Give the array of a volume, which begins at an absolute index, what an attribute of the volume says.
 
     Raises
     ------
     MetadataError
-        If the volume has no such attribute, or an axis that the array did not have is longer than 1.
+        If the attribute is not that of `from_xarray`, or an axis that the array did not have is longer than 1.
     """
-    attributes = dict(volume.attrs.items()) if isinstance(volume, Attributed) else {}
-    told = attributes.pop(ARRAY_ATTRIBUTE, None)
     if not isinstance(told, Mapping) or not {"name", "letters", "dims", "coords"} <= told.keys():
         raise MetadataError(
             f"to_xarray: restore_dims needs the attribute {ARRAY_ATTRIBUTE!r} as from_xarray stores it in a volume "
@@ -41,9 +39,7 @@ def restored_array(array: xr.DataArray, volume: object, start: Sequence[int]) ->
     own = bare.transpose(*letters).rename(dict(zip(letters, names, strict=True)))
     begins = dict(zip(array.dims, start, strict=True))
     first = {name: begins.get(letter, 0) for letter, name in zip(letters, names, strict=True)}
-    found = own.assign_coords(_coordinates(told["coords"], own.sizes, first)).rename(told["name"])
-    found.attrs = attributes | array.attrs
-    return found
+    return own.assign_coords(_coordinates(told["coords"], own.sizes, first)).rename(told["name"])
 
 
 def _coordinates(

@@ -19,7 +19,7 @@ from pyvolume.integrations.dask import ChunksLike, lazy_array
 from pyvolume.integrations.restoring import restored_array
 from pyvolume.model.box import Box
 from pyvolume.stores.base import VoxelStore
-from pyvolume.stores.catalogue import Versioned
+from pyvolume.stores.catalogue import ARRAY_ATTRIBUTE, Attributed, Versioned
 from pyvolume.transfer.checks import check_inside
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.grid import unit_grid
@@ -84,12 +84,14 @@ def labelled_array(
     voxels: Any = indexing.LazilyIndexedArray(LazyVoxels(BoxVoxels(box, metadata.dtype, transfer.read)))
     if chunks is not None:
         voxels = lazy_array(transfer, box, _by_position(transfer, box, chunks))
+    own = dict(volume.attrs.items()) if isinstance(volume, Attributed) else {}
+    told = own.pop(ARRAY_ATTRIBUTE, None)
     array = xr.DataArray(
         voxels, coordinates_of(metadata, box), metadata.dims, _variable_name(volume, metadata.dims),
-        _attributes(volume, transfer),
+        _attributes(volume, transfer) | own,
     )  # fmt: skip
     array.encoding["preferred_chunks"] = _preferred_chunks(transfer, box)
-    return restored_array(array, volume, box.start) if restore_dims else array
+    return restored_array(array, told, box.start) if restore_dims else array
 
 
 def _variable_name(volume: Named, dims: tuple[str, ...]) -> str:

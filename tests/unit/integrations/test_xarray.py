@@ -36,7 +36,8 @@ def volume(server: MockServer) -> Iterator[pyvolume.Volume]:
 
 def asked(server: MockServer, since: int) -> list[str]:
     """Say which boxes were read: size and offset."""
-    return [record.path.partition("0_1_2/")[2].partition("?")[0] for record in server.requests[since:]]
+    parted = [record.path.partition("0_1_2/") for record in server.requests[since:]]
+    return [place.partition("?")[0] for _, is_of_voxels, place in parted if is_of_voxels]
 
 
 def placed(start: tuple[int, ...], shape: tuple[int, ...], resolution: Any = 1.0, units: Any = "") -> pyvolume.Volume:
@@ -47,7 +48,7 @@ def placed(start: tuple[int, ...], shape: tuple[int, ...], resolution: Any = 1.0
     return pyvolume.Volume(volume.store, dataclasses.replace(told, bounds=volume.bounds))
 
 
-def test_an_array_says_what_the_volume_is_without_a_request(server: MockServer, volume: pyvolume.Volume) -> None:
+def test_an_array_says_what_the_volume_is_and_reads_no_voxel(server: MockServer, volume: pyvolume.Volume) -> None:
     before = len(server.requests)
     array = volume.data
     assert (array.dims, array.shape, array.dtype, array.name) == (tuple("cxyz"), VOXELS.shape, VOXELS.dtype, "gray")
@@ -60,6 +61,20 @@ def test_an_array_says_what_the_volume_is_without_a_request(server: MockServer, 
     }
     assert "gray" in repr(array) + array._repr_html_()  # type: ignore[no-untyped-call]
     assert asked(server, before) == []
+
+
+def test_an_array_has_the_attributes_of_the_volume_itself(server: MockServer) -> None:
+    with pyvolume.open(f"dvid://{server.url}/:master/gray", "r+", kind=pyvolume.dvid.VoxelsAccessor) as volume:
+        before = len(server.requests)
+        assert "sample" not in volume.data.attrs
+        assert len(server.requests) == before + 1
+        volume.attrs.update({"sample": {"cell": 3}, "units": "counts", "xarray": "not ours"})
+        attrs = volume.data.attrs
+        for name in list(volume.attrs):
+            del volume.attrs[name]
+    assert (attrs["sample"], attrs["units"]) == ({"cell": 3}, "counts")
+    assert attrs["url"] == volume.store.address
+    assert "xarray" not in attrs
 
 
 def test_lengths_begin_at_the_absolute_position() -> None:

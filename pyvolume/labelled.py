@@ -81,5 +81,4 @@ class PyvolumeBackend(BackendEntrypoint):
             return True
         if not isinstance(filename_or_obj, str | os.PathLike):
             return False
-        scheme, separator, _ = os.fspath(filename_or_obj).partition("://")
-        return bool(separator) and scheme.lower() in {name.lower() for name in registry.names()} - {"file"}
+        return registry.names_protocol(os.fspath(filename_or_obj))

@@ -21,7 +21,7 @@ from pyvolume.indexing.selection import Selection
 from pyvolume.model.secret import Secret
 from pyvolume.stores import registry
 from pyvolume.stores.catalogue import Catalogue
-from pyvolume.stores.tokens import token_for, why_withheld
+from pyvolume.stores.tokens import tokens_of, why_withheld
 from pyvolume.transfer.casting import Casting
 from pyvolume.transport.urls import without_secrets
 
@@ -147,13 +147,10 @@ def environment(url: str) -> dict[str, Secret]:
     """Return the tokens of the environment that are for the server of a url; of others a refusal will tell."""
     driver = registry.find(url)[1]
     server = driver.server_of(url)
-    if not server:
-        return {}
-    found = {option: token_for(server, variable) for option, variable in driver.environment.items()}
-    if context := click.get_current_context(silent=True):
+    if server and (context := click.get_current_context(silent=True)):
         reasons = [why_withheld(server, variable) for variable in driver.environment.values()]
         context.meta.setdefault(WITHHELD, []).extend(filter(None, reasons))
-    return {option: token for option, token in found.items() if token}
+    return tokens_of(url)
 
 
 def patience() -> float:

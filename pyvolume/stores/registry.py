@@ -259,6 +259,12 @@ def recognised(text: str) -> bool:
     return "://" in text or _ONE_SLASH.match(text) is not None or _recognising(text) is not None
 
 
+def names_protocol(text: str) -> bool:
+    """Whether a text has the scheme of a protocol; not that of files. No request."""
+    scheme, separator, _ = text.partition("://")
+    return bool(separator) and scheme.lower() in {name.lower() for name in names()} - {"file"}
+
+
 def open_url(url: str, mode: Literal["r", "r+"], options: Mapping[str, Any]) -> Any:
     """Open the volume at a url with the driver that recognises it, see `pyvolume.open`."""
     arguments.one_of(mode, ("r", "r+"), "open", "mode")  # a library would take "w" as the wish to empty the file

@@ -25,6 +25,20 @@ def token_for(server: str, variable: str) -> Secret | None:
     return token if token and origin(normalised_url(server)) in map(origin, _servers()) else None
 
 
+def tokens_of(url: str) -> dict[str, Secret]:
+    """Return the tokens of the environment that are for the server of a url, by the option of its driver.
+
+    Raises
+    ------
+    AddressError
+        If no driver recognises the url, or PYVOLUME_TOKEN_HOST names no server.
+    """
+    driver = registry.find(url)[1]
+    server = driver.server_of(url)
+    found = {option: token_for(server, variable) for option, variable in driver.environment.items() if server}
+    return {option: token for option, token in found.items() if token}
+
+
 def why_withheld(server: str, variable: str) -> str:
     """Say why the token in a variable does not go to a server; empty if it does, or if there is none."""
     if not os.environ.get(variable, "").strip() or token_for(server, variable):

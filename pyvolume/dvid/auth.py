@@ -96,7 +96,10 @@ class Identity:
 Kind = Literal["token", "admin_token"]
 
 VARIABLES: Mapping[str, str] = {"token": "PYVOLUME_TOKEN", "admin_token": "DVID_ADMIN_TOKEN"}
-"""The variables of the environment that the command reads; Python code passes tokens itself."""
+"""The variables of the environment that the command reads; Python code passes tokens itself.
+
+The reader of napari reads the first one.
+"""
 
 
 def token_advice(kind: Kind, *, sent: bool) -> str:

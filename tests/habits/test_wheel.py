@@ -44,7 +44,7 @@ def metadata_file(wheel: zipfile.ZipFile, name: str) -> str:
     return wheel.read(member).decode()
 
 
-@pytest.mark.parametrize("pattern", ["*.py", "*.schema.json", "py.typed", "page/*"])
+@pytest.mark.parametrize("pattern", ["*.py", "*.schema.json", "py.typed", "page/*", "*.yaml"])
 def test_every_file_of_the_packages_is_in_the_wheel(wheel: zipfile.ZipFile, pattern: str) -> None:
     expected = in_checkout(pattern)
     assert expected
@@ -65,6 +65,12 @@ def test_pytest_finds_the_plugin(wheel: zipfile.ZipFile) -> None:
     points = configparser.ConfigParser()
     points.read_string(metadata_file(wheel, "entry_points.txt"))
     assert dict(points["pytest11"]) == {"pyvolume": "pyvolume.testing"}
+
+
+def test_napari_finds_the_reader(wheel: zipfile.ZipFile) -> None:
+    points = configparser.ConfigParser()
+    points.read_string(metadata_file(wheel, "entry_points.txt"))
+    assert dict(points["napari.manifest"]) == {"pyvolume-sdk": "pyvolume:napari.yaml"}
 
 
 def test_the_command_is_there(wheel: zipfile.ZipFile) -> None:

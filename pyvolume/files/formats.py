@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -146,6 +146,22 @@ def suffix_of(path: Path) -> str | None:
 def _ending(path: Path) -> str | None:
     name = path.name.lower()
     return max((each for each in FORMATS if name.endswith(each)), key=len, default=None)
+
+
+def levels_of(path: Path) -> Sequence[tuple[Path, Mapping[str, float]]]:
+    """Return where the resolution levels of an image are, the finest first; empty if a file has none.
+
+    Each has the size of its voxels in voxels of the finest level, by the letter of the axis.
+
+    Raises
+    ------
+    MetadataError
+        If the metadata of the image is broken.
+    """
+    levels: Sequence[tuple[Path, Mapping[str, float]]] = ()
+    if suffix_of(path) == ".zarr":
+        levels = _module_of(path).levels_of(path)
+    return levels
 
 
 def keeps_place(path: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,32 +40,61 @@ def image_of(path: Path) -> Image:
     MetadataError
         If the metadata of OME-Zarr is broken.
     """
+    return dict(_around(path)).get(path, Image())
+
+
+def levels_of(path: Path) -> list[tuple[Path, Image]]:
+    """Return the arrays of an image, the finest first, and what is said of each; empty if there is no image.
+
+    Parameters
+    ----------
+    path : Path
+        A group that says of one image only, or an array of an image.
+
+    Raises
+    ------
+    MetadataError
+        If the metadata of OME-Zarr is broken.
+    """
+    own = list(_images(path, path)) if _is_group(path) else []
+    return own[0] if len(own) == 1 else _around(path)
+
+
+def _around(path: Path) -> list[tuple[Path, Image]]:
+    """Return the image that an array belongs to, as the nearest group around it says."""
     for folder in path.parents:
-        if not any((folder / name).exists() for name in ("zarr.json", ".zgroup")):
+        if not _is_group(folder):
             break
-        attributes: Any = zarr.open_group(str(folder), mode="r").attrs.asdict()
-        name = path.relative_to(folder).as_posix()
-        try:
-            found = list(_named(name, attributes.get("ome", attributes).get("multiscales", ())))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise MetadataError(f"read {path}: expected multiscales of OME-Zarr in {folder}: {error!r}") from None
-        if found:
-            return found[0]
-    return Image()
+        for image in _images(folder, path):
+            if any(each == path for each, _ in image):
+                return image
+    return []
 
 
-def _named(name: str, multiscales: Iterable[Mapping[str, Any]]) -> Iterable[Image]:
-    for image in multiscales:
-        # versions before 0.4 name the axes only, those before 0.3 have five
-        axes = [each if isinstance(each, dict) else {"name": each} for each in image.get("axes", "tczyx")]
-        for dataset in image["datasets"]:
-            if dataset["path"].strip("/") == name:
-                scales = [*_scales(image), *_scales(dataset)]
-                yield Image(
-                    axes=tuple(each["name"] for each in axes),
-                    scale=tuple(map(math.prod, zip(*scales, strict=True))),
-                    units=tuple(each.get("unit", "") for each in axes),
-                )
+def _is_group(folder: Path) -> bool:
+    if (folder / ".zgroup").exists():
+        return True
+    return (folder / "zarr.json").exists() and isinstance(zarr.open(str(folder), mode="r"), zarr.Group)
+
+
+def _images(folder: Path, path: Path) -> Iterator[list[tuple[Path, Image]]]:
+    """Give the images that a group tells of, to read a path: the arrays of each, the finest first."""
+    attributes: Any = zarr.open_group(str(folder), mode="r").attrs.asdict()
+    try:
+        for image in attributes.get("ome", attributes).get("multiscales", ()):
+            yield [(folder / dataset["path"].strip("/"), _described(image, dataset)) for dataset in image["datasets"]]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise MetadataError(f"read {path}: expected multiscales of OME-Zarr in {folder}: {error!r}") from None
+
+
+def _described(image: Mapping[str, Any], dataset: Mapping[str, Any]) -> Image:
+    # versions before 0.4 name the axes only, those before 0.3 have five
+    axes = [each if isinstance(each, dict) else {"name": each} for each in image.get("axes", "tczyx")]
+    return Image(
+        axes=tuple(each["name"] for each in axes),
+        scale=tuple(map(math.prod, zip(*_scales(image), *_scales(dataset), strict=True))),
+        units=tuple(each.get("unit", "") for each in axes),
+    )
 
 
 def _scales(item: Mapping[str, Any]) -> list[list[float]]:

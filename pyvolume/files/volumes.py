@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,9 @@ from pyvolume.files import formats
 from pyvolume.files.description import Description
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.model.scales import Level, Scales
 from pyvolume.stores.arrays import ArrayStore
+from pyvolume.stores.base import VoxelStore
 from pyvolume.volume import Volume
 
 
@@ -58,6 +60,7 @@ def _opened(path: Path, mode: Literal["r", "r+"]) -> tuple[ArrayStore, VoxelsMet
             writable=mode == "r+",
             close=keeping.close,
             reopening=functools.partial(_reopening, path, mode),
+            scales=functools.cache(functools.partial(_scales, path, mode, metadata.dims)),
         )
         keeping.push(stack.pop_all())
     return store, metadata
@@ -81,6 +84,23 @@ def _reopening(path: Path, mode: Literal["r", "r+"]) -> tuple[Callable[..., Arra
 
 def _reopened(path: Path, mode: Literal["r", "r+"]) -> ArrayStore:
     return _opened(path, mode)[0]
+
+
+def _scales(path: Path, mode: Literal["r", "r+"], dims: Sequence[str]) -> Scales[VoxelStore]:
+    """Return the resolution levels of the image that a file belongs to.
+
+    Raises
+    ------
+    MetadataError
+        If the levels contradict each other.
+    """
+    found = formats.levels_of(path) or [(path, {})]
+    levels = [
+        Level(tuple(factors.get(dim, 1.0) for dim in dims), functools.partial(_reopened, each, mode))
+        for each, factors in found
+    ]
+    current = next((number for number, (each, _) in enumerate(found) if each == path), 0)
+    return Scales(tuple(levels), current)
 
 
 def _metadata_of(description: Description, array: Any, path: Path) -> VoxelsMetadata:

@@ -87,17 +87,18 @@ class _Target:
 
 @contextlib.contextmanager
 def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Description]]:
-    """Give the array in a folder: itself, or the only one of a group."""
+    """Give the array in a folder: itself, or of a group the only one, or the finest one of its only image."""
     what = f"read {path}"
     found: Any = zarr.open(str(path), mode=mode)
     if isinstance(found, zarr.Group):
-        arrays = dict(found.arrays())
-        if len(arrays) != 1:
+        arrays = sorted(name for name, _ in found.arrays())
+        levels = ngff.levels_of(path)
+        if len(arrays) != 1 and not levels:
             raise UnsupportedError(
-                f"{what}: expected one array and found {sorted(arrays)}; name one of them, as in {path / 'NAME'}"
+                f"{what}: expected one array and found {arrays}; name one of them, as in {path / 'NAME'}"
             )
-        ((name, found),) = arrays.items()
-        path /= name
+        path = levels[0][0] if levels else path / arrays[0]
+        found = zarr.open_array(str(path), mode=mode)
     attributes = dict(found.attrs)
     image = ngff.image_of(path)
     names = getattr(found.metadata, "dimension_names", None)
@@ -107,3 +108,19 @@ def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Desc
         held, found.shape, dict(zip(held, image.scale, strict=False)), dict(zip(held, image.units, strict=False))
     )
     yield arranged(found, held, description.axes, what), description
+
+
+def levels_of(path: Path) -> list[tuple[Path, dict[str, float]]]:
+    """Return the arrays of an image, the finest first, with the size of their voxels in voxels of the first, by axis.
+
+    It is empty if there is no image. Where the image says no sizes, the lengths of the arrays tell.
+    """
+    levels = ngff.levels_of(path)
+    sizes = [
+        image.scale or [1 / max(n, 1) for n in zarr.open_array(str(each), mode="r").shape] for each, image in levels
+    ]
+    letters = [axes_of([image.axes], len(image.axes), f"read {path}") for _, image in levels]
+    return [
+        (each, {axis: a / b for axis, a, b in zip(axes, own, sizes[0], strict=True)})
+        for (each, _), axes, own in zip(levels, letters, sizes, strict=True)
+    ]

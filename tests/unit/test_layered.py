@@ -162,6 +162,25 @@ def test_a_url_of_a_coarser_level_begins_there() -> None:
         assert options["scale"][-3:] == [2.0, 1.0, 1.0]
 
 
+def test_levels_of_a_zarr_are_one_layer(manager: Any, tmp_path: Path) -> None:
+    zarr: Any = pytest.importorskip("zarr", reason="zarr comes with the extra 'files'")
+    voxels = ramp((8, 24, 16), "uint16")
+    path = tmp_path / "image.zarr"
+    group = zarr.open_group(str(path), mode="w")
+    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"]
+    datasets = []
+    for level in range(3):
+        group.create_array(str(level), data=voxels[:, :: 2**level, :: 2**level])
+        scale = [2.0, 0.5 * 2**level, 0.5 * 2**level]
+        datasets.append({"path": str(level), "coordinateTransformations": [{"type": "scale", "scale": scale}]})
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
+    ((data, options, kind),) = npe2.read([str(path)], stack=False, plugin_name=PLUGIN)
+    assert (kind, options["name"], options["multiscale"]) == ("image", "image.zarr", True)
+    assert (options["scale"], options["units"]) == ([2.0, 0.5, 0.5], ["µm"] * 3)
+    for level, array in enumerate(data):
+        np.testing.assert_array_equal(array, voxels[:, :: 2**level, :: 2**level], strict=True)
+
+
 def test_a_layer_reads_after_the_volume_is_collected(server: MockServer) -> None:
     ((data, _, _),) = read_layers(f"dvid://{server.url}/:master/gray")
     gc.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -65,18 +66,19 @@ def layers_of(name: str, levels: Sequence[Transfer], facts: Mapping[str, Any]) -
         raise UnsupportedError(f"show {name} in napari: expected a plane of voxels and found the axis {order[0]} only")
     if not metadata.bounds.size:
         raise SelectionError(f"show {name} in napari: expected voxels and found the empty bounds {metadata.bounds}")
-    arrays = [_array(level, order) for level in levels]
-    options = {**_placed(metadata, order), "multiscale": len(arrays) > 1, "metadata": dict(facts)}
+    options = {**_placed(metadata, order), "multiscale": len(levels) > 1, "metadata": dict(facts)}
     names = _channel_names(name, metadata)
-    if metadata.dtype.name in LABELS:
+    is_labels = metadata.dtype.name in LABELS
+    if is_labels or len(names) == 1:
+        kind, more = ("labels", {}) if is_labels else ("image", {"rgb": False})
         return [
-            (_data([array[i] for array in arrays]), {**options, "name": each}, "labels") for i, each in enumerate(names)
+            (_data([_channel(level, order, number) for level in levels]), {**options, **more, "name": each}, kind)
+            for number, each in enumerate(names)
         ]
-    if len(names) == 1:
-        return [(_data([array[0] for array in arrays]), {**options, "name": name, "rgb": False}, "image")]
     if _is_color(metadata):
-        ordered = [array.transpose((*range(1, array.ndim), 0)) for array in arrays]
-        return [(_data(ordered), {**options, "name": name, "rgb": True}, "image")]
+        colors = [_array(level, (*order, "c"), level.metadata.bounds) for level in levels]
+        return [(_data(colors), {**options, "name": name, "rgb": True}, "image")]
+    arrays = [_array(level, ("c", *order), level.metadata.bounds) for level in levels]
     return [(_data(arrays), {**options, "name": names, "rgb": False, "channel_axis": 0}, "image")]
 
 
@@ -92,11 +94,20 @@ def shown_order(dims: Sequence[str]) -> tuple[str, ...]:
     return (*others, *(dim for dim in "zyx" if dim in dims))
 
 
-def _array(level: Transfer, order: Sequence[str]) -> Any:
-    """Return the voxels of a level, the channel first, then the axes in the order in which they are shown."""
-    metadata = level.metadata
-    lazy = lazy_array(level, metadata.bounds, _chunks(level, order[-PLANE_AXES:]))
-    return lazy.transpose((0, *(metadata.dims.index(dim) for dim in order)))
+def _channel(level: Transfer, order: Sequence[str], number: int) -> Any:
+    """Return the voxels of a channel, which has no axis then."""
+    bounds = level.metadata.bounds
+    box = bounds.replaced(0, bounds.start[0] + number, bounds.start[0] + number + 1)
+    array = _array(level, ("c", *order), box)
+    # an index would make a task for each chunk at once, and there can be millions
+    return array.map_blocks(itemgetter(0), drop_axis=0, meta=np.empty((0,) * len(order), array.dtype))
+
+
+def _array(level: Transfer, order: Sequence[str], box: Box) -> Any:
+    """Return the voxels of a box, with the axes in an order."""
+    dims = level.metadata.dims
+    shown = [dim for dim in order if dim != "c"][-PLANE_AXES:]
+    return lazy_array(level, box, _chunks(level, shown)).transpose([dims.index(dim) for dim in order])
 
 
 def _chunks(level: Transfer, plane: Sequence[str]) -> tuple[int, ...]:

@@ -122,3 +122,13 @@ def test_chunks_are_one_block_thick(monkeypatch: pytest.MonkeyPatch) -> None:
     volume = pyvolume.from_array(np.zeros((1, 100, 60, 40), "uint8"), block_shape=(16, 16, 16))
     ((data, _, _),) = layers(volume)
     assert data.chunks == ((16, 16, 8), (32, 28), (32, 32, 32, 4))
+
+
+@pytest.mark.parametrize(("dtype", "channels"), [("uint8", 1), ("uint64", 2), ("uint16", 2)])
+def test_no_task_is_made_before_it_is_computed(dtype: str, channels: int) -> None:
+    from dask.highlevelgraph import MaterializedLayer
+
+    volume = pyvolume.from_array(np.zeros((channels, 64, 64, 64), dtype), block_shape=(8, 8, 8))
+    for data, _, _ in layers(volume):
+        made = [layer for layer in data.dask.layers.values() if isinstance(layer, MaterializedLayer)]
+        assert made == []

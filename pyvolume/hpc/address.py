@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pyvolume.errors import AddressError
 from pyvolume.hpc.documents import EVERYTHING, View
+from pyvolume.model.arguments import brief
 from pyvolume.model.nearest import hint
 from pyvolume.transport.urls import normalised_url, without_secrets
 
@@ -22,6 +23,9 @@ KEYWORDS = ("latest", "mixedLatest", "new")
 
 WORDS = ("version", "level", "timepoint", "channel", "angle")
 """The words of a query."""
+
+NUMBER = r"\d{1,18}"
+"""A number in a url; Python refuses to read very long ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,31 +146,35 @@ def _checked_uuid(uuid: str, url: str) -> str:
 
 
 def _words(query: str) -> dict[str, str]:
-    words = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+    pairs = urllib.parse.parse_qsl(query, keep_blank_values=True)
+    words = dict(pairs)
     unknown = [word for word in words if word not in WORDS]
     if unknown:
         raise AddressError(f"open: a query has no word {unknown[0]!r}; {hint(unknown[0], WORDS)}")
+    if len(pairs) > len(words):
+        twice = next(word for word in words if [name for name, _ in pairs].count(word) > 1)
+        raise AddressError(f"open: expected each word of a query once and found {twice!r} several times")
     return words
 
 
 def _version(text: str) -> int | str:
     if text in KEYWORDS:
         return text
-    if re.fullmatch(r"\d+", text, re.ASCII):
+    if re.fullmatch(NUMBER, text, re.ASCII):
         return int(text)
-    raise AddressError(f"open: a version is a number, {', '.join(KEYWORDS)}, not {text!r}; {hint(text, KEYWORDS)}")
+    raise AddressError(f"open: a version is a number, {', '.join(KEYWORDS)}, not {brief(text)}; {hint(text, KEYWORDS)}")
 
 
 def _level(text: str) -> int | tuple[int, ...]:
-    if not re.fullmatch(r"\d+(,\d+,\d+)?", text, re.ASCII):
-        raise AddressError(f"open: a level is its factors, as in 2,2,1, or its index, not {text!r}")
+    if not re.fullmatch(rf"{NUMBER}(,{NUMBER},{NUMBER})?", text, re.ASCII):
+        raise AddressError(f"open: a level is its factors, as in 2,2,1, or its index, not {brief(text)}")
     numbers = tuple(map(int, text.split(",")))
     return numbers[0] if len(numbers) == 1 else numbers
 
 
 def _number(name: str, text: str) -> int:
-    if not re.fullmatch(r"-?\d+", text, re.ASCII):
-        raise AddressError(f"open: {name} is a number, not {text!r}")
+    if not re.fullmatch(rf"-?{NUMBER}", text, re.ASCII):
+        raise AddressError(f"open: {name} is a number, not {brief(text)}")
     return int(text)
 
 

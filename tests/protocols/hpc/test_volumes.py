@@ -77,6 +77,9 @@ class TestUrls:
             ("channel=2", NotFoundError),
             ("angle=2", NotFoundError),
             ("time=3", AddressError),
+            ("timepoint=20&timepoint=25", AddressError),
+            ("version=0&version=latest", AddressError),
+            *((f"{word}={'9' * 5000}", AddressError) for word in ("version", "level", "timepoint")),
         ],
     )
     def test_what_is_not_there_is_refused(self, dataset: Dataset, query: str, error: type[Exception]) -> None:

@@ -60,6 +60,10 @@ def delete_versions(connection: Connection, info: DatasetInfo, numbers: Sequence
     The server deletes one after the other, and makes a dataset without version 0 unusable.
     """
     action = f"delete versions of {info.uuid}"
+    if any(isinstance(each, bool) for each in numbers):  # as in delete_versions(2, True)
+        raise TypeError(
+            f"{action}: expected numbers of versions and found {arguments.brief(tuple(numbers))}; force=True"
+        )
     wanted = [arguments.integer(each, action, "a version", 0) for each in arguments.each_of(numbers, action, "numbers")]
     absent = [each for each in wanted if each not in info.versions]
     if absent:

@@ -191,6 +191,13 @@ class TestVersions:
             dataset.delete_versions(1, 7)
         assert dataset.versions == (0, 1)
 
+    def test_a_forgotten_name_of_an_argument_deletes_nothing(self, dataset: Dataset) -> None:
+        dataset.new_version()
+        dataset.new_version()
+        with pytest.raises(TypeError, match="force=True"):
+            dataset.delete_versions(2, True)  # True counts as 1
+        assert dataset.versions == (0, 1, 2)
+
     def test_a_lost_answer_is_looked_up(self) -> None:
         with DataStoreServer({"a": np.zeros((1, 8, 8, 8), "uint8")}) as server, DataStore(server.url) as store:
             server.faults.add(Fault("lost", path=".*/new/.*"))

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 import urllib.parse
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -31,6 +32,14 @@ KEPT = 45.0
 
 MOST_OPENS = 3
 """How often a request is sent to a new process."""
+
+_DELETIONS: Counter[tuple[str, str]] = Counter()
+"""How often this process has deleted versions, by server and dataset."""
+
+
+def note_deletion(connection: Connection, uuid: str) -> None:
+    """Let every prefix of a dataset be opened again, because versions were deleted."""
+    _DELETIONS[connection.url, uuid] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,8 @@ class Prefix:
         What the process is for.
     kept : float
         Seconds without a block after which it is opened again. A process may have ended, and another one can have its
-        port. A version may be deleted: a request for its blocks would make a version that breaks the dataset.
+        port. A version may be deleted: a request for its blocks would make a version that breaks the dataset. After
+        `note_deletion` it is opened again at once.
     """
 
     def __init__(
@@ -90,6 +100,8 @@ class Prefix:
         self._locks = OfProcess(threading.Lock)
         self._opened: Opened | None = None
         self._used = 0.0
+        self._dataset = connection.url, uuid
+        self._deletions = 0
 
     def exchange(self, request: Request, receive: Callable[[Answer], T], call: Call) -> T:
         """Send a request whose path follows the prefix, see `Connection.exchange`."""
@@ -119,10 +131,12 @@ class Prefix:
 
     def _open(self, call: Call) -> Opened:
         with self._locks[os.getpid()]:
-            if self._opened is not None and time.monotonic() - self._used > self._kept:
+            is_old = time.monotonic() - self._used > self._kept or self._deletions != _DELETIONS[self._dataset]
+            if self._opened is not None and is_old:
                 self._opened.close()
                 self._opened = None
             if self._opened is None:
+                self._deletions = _DELETIONS[self._dataset]
                 self._opened = opened_by(self._connection, self._action, self._path, call)
             return self._opened
 

@@ -226,8 +226,9 @@ class DataStoreStore:
         missing = list(self._blocks(box))
         whole = self._whole(out)
         action = f"read voxels {box} of {self.info.uuid}"
-        for version in (self.version, *self.fallbacks):
-            missing = self._read_blocks(version, missing, whole, call, action) if missing else []
+        missing = self._read_blocks(self.version, missing, whole, call, action) if missing else []
+        for version in self.fallbacks:
+            missing = self._read_older(version, missing, whole, call, action) if missing else []
         if missing and self.choices.missing == "raise":
             raise NotFoundError(
                 f"{action}: {len(missing)} of the blocks are not stored in version {self.version}, "
@@ -293,6 +294,17 @@ class DataStoreStore:
 
         found = self._received(version, blocks, put, call, action)
         return [block for block, is_stored in zip(blocks, found, strict=True) if not is_stored]
+
+    def _read_older(
+        self, version: int, blocks: Sequence[Block], whole: NDArray[Any], call: Call, action: str
+    ) -> list[Block]:
+        """Do as `_read_blocks`; an older version can have been deleted since the volume was opened."""
+        try:
+            return self._read_blocks(version, blocks, whole, call, action)
+        except NotFoundError:
+            if version in read_info(self.connection, self.info.uuid, call).versions:
+                raise
+            return list(blocks)
 
     def _verify(self, blocks: Sequence[Block], whole: NDArray[Any], call: Call, action: str) -> None:
         """Read back what was written."""

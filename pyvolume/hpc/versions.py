@@ -10,7 +10,7 @@ from pyvolume.calls.lost import once
 from pyvolume.errors import AnswerError, MetadataError, NotFoundError, StoreError
 from pyvolume.hpc.client import dataset_path, delete, get_document, read_info
 from pyvolume.hpc.documents import DatasetInfo
-from pyvolume.hpc.prefix import Opened, open_path, opened_by
+from pyvolume.hpc.prefix import Opened, note_deletion, open_path, opened_by
 from pyvolume.model import arguments
 from pyvolume.transport.connection import Connection
 
@@ -75,4 +75,7 @@ def delete_versions(connection: Connection, info: DatasetInfo, numbers: Sequence
     if set(wanted) == set(info.versions):
         raise MetadataError(f"{action}: a dataset keeps its last version; delete the dataset")
     if wanted:
-        delete(connection, action, "/".join([dataset_path(info.uuid), *map(str, dict.fromkeys(wanted))]))
+        try:
+            delete(connection, action, "/".join([dataset_path(info.uuid), *map(str, dict.fromkeys(wanted))]))
+        finally:
+            note_deletion(connection, info.uuid)

@@ -295,6 +295,23 @@ class TestVersions:
         same(third[0, :8, :4, :4], array[0, :8, :4, :4])
         same(dataset.volume("mixedLatest", timepoint=20, angle=0, mode="r")[...], array)
 
+    def test_a_volume_does_not_ask_a_version_that_the_program_has_deleted(
+        self, history: tuple[Dataset, NDArray[Any]]
+    ) -> None:
+        dataset, array = history
+        dataset.new_version()
+        second = dataset.volume("new", timepoint=20, angle=0)
+        second[0, 2, 1, 1] = 7  # version 1 is asked for its block
+        dataset.delete_versions(1)
+        second[0, 9, 8, 4] = 8
+        array[0, 2, 1, 1], array[0, 9, 8, 4] = 7, 8
+        assert dataset.versions == (0, 2)  # a request for blocks of version 1 would have made it again
+        same(dataset.volume("mixedLatest", timepoint=20, angle=0, mode="r")[...], array)
+        dataset.delete_versions(2)
+        with pytest.raises(NotFoundError, match="no such version"):
+            second[0, 9, 8, 4]
+        assert len(dataset.versions) == 1
+
     def test_a_border_block_is_filled_on_request(self, history: tuple[Dataset, NDArray[Any]]) -> None:
         dataset, _ = history
         new = dataset.volume("new", timepoint=20, angle=0, complete_from="fill", fill_value=3)

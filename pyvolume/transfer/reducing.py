@@ -76,10 +76,11 @@ def _most_frequent(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Return the most frequent of the values that several arrays have at each place."""
     ordered = np.sort(np.stack(parts), axis=0)
     found: NDArray[Any] = ordered[0].copy()
-    longest = np.ones(ordered.shape[1:], np.intp)
+    longest = np.ones(ordered.shape[1:], np.min_scalar_type(len(parts)))  # may be more than the voxels: keep it small
     run = longest.copy()
     for before, value in itertools.pairwise(ordered):
-        run = np.where(value == before, run + 1, 1)
+        run += 1
+        run[value != before] = 1
         is_longer = run > longest
         found[is_longer], longest[is_longer] = value[is_longer], run[is_longer]
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fractions
 import itertools
 import math
+import tracemalloc
 from collections import Counter
 from typing import Any
 
@@ -78,3 +79,12 @@ def test_every_nth_voxel(factors: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("method", ["mean", "mode", "stride"])
 def test_an_axis_shorter_than_its_factor_becomes_one_voxel(method: Method) -> None:
     assert reduced(np.full((1, 5, 3), 7, "uint8"), (1, 5, 16), method).tolist() == [[[7]]]
+
+
+def test_the_most_frequent_labels_need_little_memory() -> None:
+    voxels = ramp((1, 64, 64, 64), "uint8")
+    tracemalloc.start()
+    reduced(voxels, (1, 2, 2, 1), "mode")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * voxels.nbytes

@@ -54,6 +54,11 @@ class Commands(Suggesting):
         command: click.Command = getattr(importlib.import_module(module), cmd_name)
         return command
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """Write which urls each driver opens."""
+        with formatter.section("Volumes, by driver"):
+            formatter.write_dl([(name, driver.forms) for name, driver in registry.importable()])
+
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Read the arguments, and print help."""
         with ended_quietly():

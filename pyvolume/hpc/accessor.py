@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,6 +148,20 @@ class DataStoreVolume(Volume):
     def version_name(self) -> str:
         """The version as text."""
         return str(self.version)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the facts about the volume as values of JSON, see `Volume.describe`; no request.
+
+        The versions are those that were there when the volume was opened.
+        """
+        info = self.store.info
+        return super().describe() | {
+            "label": info.label,
+            "version": self.version,
+            "versions": list(info.versions),
+            "levels": [list(level.factors) for level in info.levels],
+            "timepoints": list(info.timepoints),
+        }
 
     def version_labels(self) -> Mapping[str, str]:
         """Return the versions of the dataset; one request."""

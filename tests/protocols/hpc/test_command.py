@@ -170,6 +170,12 @@ class TestErrors:
         assert (found["dims"], found["stop"]) == (["c", "x", "y", "z"], [2, 10, 9, 5])
         assert found["units"] == ["um"] * 3
 
+    def test_info_says_what_a_url_can_choose(self, run: Run, url: str) -> None:
+        found = run("info", f"{url}?level=1", "--json").document
+        assert (found["version"], found["versions"], found["timepoints"]) == (0, [0], [20, 25, 33])
+        assert found["levels"] == [[1, 1, 1], [2, 2, 1]]
+        assert "levels      [1, 1, 1], [2, 2, 1]" in done(run, "info", url)
+
     @pytest.mark.parametrize(
         ("arguments", "code", "says"),
         [

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 import pyvolume
 from mockserver import Fault, MockServer
 from pyvolume.files import formats
+from pyvolume.stores import registry
 
 ROOT = Path(__file__).parents[3]
 GRAY = ":master/gray"
@@ -524,6 +525,10 @@ class TestHelp:
         listed = run("--help").out
         assert "Read voxels into a file." in listed
         assert "PYVOLUME_URL" in listed
+
+    def test_the_command_says_the_urls_of_every_driver(self, run: Run) -> None:
+        listed = "".join(run("--help").out.split())
+        assert all("".join(driver.forms.split()) in listed for _, driver in registry.importable())
 
     @pytest.mark.parametrize(
         "command",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -36,10 +38,12 @@ def mock_backend() -> Iterator[DvidBackend]:
 def hpc_backend() -> Iterator[DataStoreBackend]:
     from mockserver import DataStoreServer
 
-    with DataStoreServer() as server:
-        backend = DataStoreBackend(server.url)
+    with contextlib.ExitStack() as stack:
+        url = os.environ.get("PYVOLUME_HPC_URL") or stack.enter_context(DataStoreServer()).url
+        backend = DataStoreBackend(url)
+        stack.callback(backend.connection.close)
+        stack.callback(backend.server.delete_all)
         yield backend
-        backend.connection.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pyvolume
+import pyvolume.hpc
 from pyvolume.dvid import general, voxels
 
 
@@ -50,6 +51,23 @@ class DvidBackend:
         return volume
 
 
+class OwnDatasets(pyvolume.hpc.DataStore):
+    """A server on which the datasets that were made here are deleted at the end."""
+
+    def __init__(self, connection: pyvolume.Connection) -> None:
+        super().__init__(connection)
+        self._made: list[pyvolume.hpc.Dataset] = []
+
+    def create_dataset(self, *facts: Any, **options: Any) -> pyvolume.hpc.Dataset:
+        made = super().create_dataset(*facts, **options)
+        self._made.append(made)
+        return made
+
+    def delete_all(self) -> None:
+        for dataset in self._made:
+            self.delete(dataset.uuid)
+
+
 class DataStoreBackend:
     """Datasets on a server that speaks the protocol of the HPC DataStore, at their only time point and angle."""
 
@@ -57,7 +75,7 @@ class DataStoreBackend:
 
     def __init__(self, url: str) -> None:
         self.connection = pyvolume.Connection(url, concurrency=8)
-        self.server = pyvolume.hpc.DataStore(self.connection)
+        self.server = OwnDatasets(self.connection)
 
     def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.hpc.DataStoreVolume:
         dataset = self.server.create_dataset(

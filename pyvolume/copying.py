@@ -20,7 +20,7 @@ from pyvolume.indexing.selection import Selection
 from pyvolume.model import arguments
 from pyvolume.model.box import Box, BoxLike
 from pyvolume.stores.arrays import ArrayStore, Sliceable
-from pyvolume.stores.base import identity_of
+from pyvolume.stores.base import Incomplete, identity_of
 from pyvolume.transfer.casting import castable
 from pyvolume.transfer.checks import check_inside, checked_box
 from pyvolume.transfer.engine import Operation, Transfer
@@ -303,7 +303,9 @@ class _Copy:
 
     def _move(self, step: Step) -> None:
         self._touch()
-        if not self._is_there(step.box):
+        source = self._source.store
+        is_left_out = isinstance(source, Incomplete) and not source.has_voxels(step.box)
+        if not is_left_out and not self._is_there(step.box):
             self._copy(step.box)
             self._copied.append(step.box)
         self._report(step.box.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from pyvolume.errors import SelectionError, UnsupportedError
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
-from pyvolume.stores.base import StoreTraits, identity_of
+from pyvolume.stores.base import StoreTraits, completed_from, identity_of
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.reducing import Method, reduced
 from pyvolume.volume import Volume, transfer_of
@@ -40,6 +41,8 @@ def build_pyramid(
     """Fill coarser resolution levels of an image, each from the next finer one.
 
     The voxels move piece by piece, as in `copy`: each worker holds one piece and the finer voxels that it is made of.
+    Where older versions complete the blocks of a version, they complete the finer voxels too. A piece is left out
+    then, if the version has no finer block of it: zeros would hide the voxels of the older versions.
 
     Parameters
     ----------
@@ -151,8 +154,11 @@ class ReducedStore:
     """
 
     def __init__(self, source: Transfer, metadata: VoxelsMetadata, factors: Sequence[int], method: Method) -> None:
-        self._source, self._metadata, self._factors, self._method = source, metadata, tuple(factors), method
-        traits = source.store.traits
+        self._metadata, self._factors, self._method = metadata, tuple(factors), method
+        completing = completed_from(source.store)
+        self._source = dataclasses.replace(source, store=completing)
+        self._own = source if completing is not source.store else None
+        traits = completing.traits
         ratio = int(np.prod(self._factors))
         self.address = f"{source.name} reduced by {method} of {self._factors}"
         self.traits = StoreTraits(
@@ -174,10 +180,18 @@ class ReducedStore:
         return self._metadata
 
     def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
+        out[...] = reduced(self._source.take(self._finer(box), call), self._factors, self._method)
+
+    def has_voxels(self, box: Box) -> bool:
+        """Whether the finer level has a block there of its own; the others are those of an older version."""
+        return self._own is None or bool(self._own.stored(self._finer(box)).any())
+
+    def _finer(self, box: Box) -> Box:
+        """Return the voxels of the finer level that a box is made of."""
         bounds = self._source.metadata.bounds
         sides = zip(box.start, box.stop, self._factors, bounds.stop, strict=True)
         start, stop = zip(*((low * n, min(high * n, end)) for low, high, n, end in sides), strict=True)
-        out[...] = reduced(self._source.take(Box(start, stop), call), self._factors, self._method)
+        return Box(start, stop)
 
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:  # noqa: ARG002 - never called: not writable
         raise UnsupportedError(f"write voxels {box} of {self.address}: a coarser level is not written through")

@@ -180,10 +180,12 @@ class DataStoreStore:
         return Scales(tuple(map(level, range(len(self.info.levels)))), self.level)
 
     @functools.cached_property
-    def completed_from(self) -> DataStoreStore:
+    def completed_from(self) -> DataStoreStore | None:
         """The store of the same voxels that looks into older versions for a block that is missing."""
-        older = self.choices.complete_from == "older" and isinstance(self.version, int)
-        fallbacks = [each for each in reversed(self.info.versions) if older and each < self.version]  # type: ignore[operator]
+        older = [each for each in reversed(self.info.versions) if isinstance(self.version, int) and each < self.version]
+        if not older and self.choices.missing == "fill":
+            return None
+        fallbacks = older if self.choices.complete_from == "older" else ()
         return self._changed(choices=dataclasses.replace(self.choices, missing="fill"), fallbacks=fallbacks)
 
     def _changed(

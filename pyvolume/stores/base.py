@@ -163,6 +163,14 @@ class Completed(Protocol):
 
 
 @runtime_checkable
+class Incomplete(Protocol):
+    """A store that does not have all its voxels; a copy leaves the others as they are at the destination."""
+
+    def has_voxels(self, box: Box) -> bool:
+        """Whether a box has voxels that a copy takes."""
+
+
+@runtime_checkable
 class Part(Protocol):
     """A store that shows a part of its voxels, with fewer axes or from another index on."""
 

@@ -62,6 +62,24 @@ def test_time_points_and_angles_are_kept(hpc_backend: DataStoreBackend) -> None:
     np.testing.assert_array_equal(volume.scale(1)[...], np.broadcast_to(values, (1, 4, 4, 4, 2, 2)))
 
 
+@pytest.mark.parametrize("missing", ["fill", "raise"])
+def test_a_new_version_hides_nothing_of_the_older_ones(hpc_backend: DataStoreBackend, missing: Any) -> None:
+    made = hpc_backend.server.create_dataset(
+        (32, 32, 32), "uint8", levels=[((1, 1, 1), (8, 8, 8)), ((2, 2, 2), (8, 8, 8)), ((4, 4, 4), (8, 8, 8))]
+    )
+    first = made.volume(timepoint=0, angle=0)
+    first[...] = ramp((1, 32, 32, 32))
+    pyvolume.build_pyramid(first)
+    new = made.volume("new", timepoint=0, angle=0, missing=missing)
+    assert pyvolume.build_pyramid(new) == 0  # nothing is stored in the new version
+    new[0, 3:9, 5, 5] = 200
+    pyvolume.build_pyramid(new)
+    mixed = made.volume("mixedLatest", timepoint=0, angle=0, mode="r")
+    for number in (1, 2):
+        expected = reduced(mixed.scale(number - 1)[...], (1, 2, 2, 2), "mean")
+        np.testing.assert_array_equal(mixed.scale(number)[...], expected)
+
+
 @pytest.mark.parametrize("levels", [[0], [4], [-1]])
 def test_a_level_that_is_not_there_is_refused(image: DataStoreVolume, levels: list[int]) -> None:
     with pytest.raises(SelectionError, match="levels from 1 to 3"):

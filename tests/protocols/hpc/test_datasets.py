@@ -133,6 +133,19 @@ def test_a_create_whose_dataset_is_lost_is_an_error() -> None:
             store.create_dataset((10, 9, 5), "uint16")
 
 
+def test_a_negative_time_point_is_refused() -> None:
+    # the server skips the minus sign in the path of several blocks: it would read and write other blocks
+    document = {
+        "voxelType": "uint8", "dimensions": [8, 8, 8], "timepoints": 2, "timepointIds": [-5, 5], "voxelUnit": "um",
+        "voxelResolution": [1, 1, 1], "compression": "raw",
+        "resolutionLevels": [{"resolutions": [1, 1, 1], "blockDimensions": [4, 4, 4]}],
+    }  # fmt: skip
+    with DataStoreServer() as server, DataStore(server.url) as store:
+        uuid = requests.post(f"{server.url}/datasets", json=document, timeout=60).text
+        with pytest.raises(MetadataError, match="timepointIds"):
+            store.dataset(uuid)
+
+
 class TestLevels:
     @pytest.mark.parametrize(
         ("size", "resolution", "factors"),

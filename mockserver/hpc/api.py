@@ -142,8 +142,7 @@ class DataStoreApi:
         raise Failed(404, f"RESTEASY003210: Could not find resource for full path: http://{host}{request.path}")
 
     def _stop(self, _request: Request) -> Answer:
-        self._shut_down()
-        return EMPTY
+        return replace(EMPTY, after=self._shut_down)
 
 
 def _too_long(request: Request) -> Answer | None:

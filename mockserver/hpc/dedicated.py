@@ -88,8 +88,7 @@ class Dedicated:
             number = -1 if self._version == MIXED else int(self._version)
             return status_of(self._dataset.uuid, number, self._mode, self._levels, self._timeout)
         if request.method == "POST" and path == "/stop":
-            threading.Thread(target=self.stop, daemon=True).start()
-            return EMPTY
+            return replace(EMPTY, after=threading.Thread(target=self.stop, daemon=True).start)
         if request.method == "GET" and (match := re.fullmatch(r"/datatype/(\d+)/(\d+)/(\d+)", path)):
             return datatype_of(request, self._dataset, [int(word) for word in match.groups()])
         if match := DIGITS.fullmatch(path):

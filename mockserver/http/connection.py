@@ -6,7 +6,7 @@ import contextlib
 import logging
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import HTTPServer
@@ -60,6 +60,7 @@ class Connection(StreamRequestHandler):
             log.debug("%s:%s disconnected: %s", *self.client_address[:2], problem)
 
     def _serve_next(self) -> None:
+        self._after: Callable[[], object] | None = None
         try:
             head = read_head(self.rfile, self.shared.framing.head)
         except Malformed as malformed:
@@ -85,6 +86,8 @@ class Connection(StreamRequestHandler):
                 self.send(self.shared.error(HTTPStatus.FORBIDDEN, reason))
             else:
                 misbehaviour.serve(self, self.request_now, self.shared.faults.take(head.method, head.text))
+        if self._after is not None:
+            self._after()
         self.all_read = self.body.finished
 
     def carry_out(self, request: Request) -> Answer:
@@ -101,6 +104,7 @@ class Connection(StreamRequestHandler):
             log.exception("%s %s", self.head.method, self.head.text)
             answer = self.shared.error(500, f"mock server: {problem!r:.1000}")
         self.note(answer.status)
+        self._after = answer.after
         return answer
 
     def note(self, status: int | None) -> None:

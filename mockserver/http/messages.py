@@ -135,6 +135,8 @@ class Answer:
         Send the length of a long body, too. Otherwise a long body is sent in chunks.
     chunked : bool
         Send a short body in chunks, too.
+    after : callable, optional
+        Called when the answer has been sent.
     """
 
     status: int = 200
@@ -144,6 +146,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     sized: bool = False
     chunked: bool = False
+    after: Callable[[], object] | None = None
 
 
 Handler = Callable[[Request], Answer]

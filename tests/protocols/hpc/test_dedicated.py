@@ -200,6 +200,12 @@ def test_a_version_that_was_deleted_meanwhile_is_not_asked(array: NDArray[Any]) 
         assert dataset.versions == (0,)  # a request for blocks would have made a version that breaks the dataset
 
 
+def test_a_process_answers_a_stop_before_it_ends(server: DataStoreServer) -> None:
+    place = f"{server.url}/datasets/{server.uuids['a']}/1/1/1/0/read"
+    urls = [requests.get(place, allow_redirects=False, timeout=60).headers["Location"] for _ in range(50)]
+    assert {requests.post(f"{url}stop", timeout=60).status_code for url in urls} == {200}
+
+
 class TestNewVersions:
     def test_the_number_is_looked_up_where_the_process_does_not_say_it(
         self, server: DataStoreServer, dataset: Dataset

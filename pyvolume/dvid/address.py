@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pyvolume.errors import AddressError, MetadataError
 from pyvolume.model import arguments
-from pyvolume.transport.urls import normalised_url, without_secrets
+from pyvolume.transport.urls import normalised_url, without_secrets, words_of
 
 SCHEME = "dvid://"
 
@@ -193,9 +193,9 @@ def _words(query: str) -> dict[str, str]:
     Raises
     ------
     AddressError
-        For a word that is neither known nor without effect on the voxels.
+        For a word that is neither known nor without effect on the voxels, and for one that is given twice.
     """
-    words = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+    words = words_of(query)
     unknown = [word for word in words if word not in {"roi", "throttle", *IGNORED_WORDS}]
     if unknown:
         raise AddressError(f"open: expected a query of roi and throttle and found the words {', '.join(unknown)}")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import NotFoundError, UnsupportedError
-from pyvolume.hpc.address import KEYWORDS
+from pyvolume.hpc.address import KEYWORDS, number_of
 from pyvolume.hpc.client import read_info
 from pyvolume.hpc.documents import DatasetInfo, View
 from pyvolume.hpc.store import MIXED, Choices, DataStoreStore
@@ -181,9 +181,8 @@ class DataStoreVolume(Volume):
         NotFoundError, UnsupportedError, StoreError
             As for the class.
         """
-        version = int(ref) if isinstance(ref, str) and ref.isdigit() else ref
         store = self.store
-        version = _checked_version(version, self.mode)
+        version = _checked_version(number_of(ref), self.mode)
         info = read_info(store.connection, store.info.uuid)
         info, number = _resolved(store.connection, info, store.level, version)
         other = DataStoreStore(

@@ -11,7 +11,7 @@ from pyvolume.errors import AddressError
 from pyvolume.hpc.documents import EVERYTHING, View
 from pyvolume.model.arguments import brief
 from pyvolume.model.nearest import hint
-from pyvolume.transport.urls import normalised_url, without_secrets
+from pyvolume.transport.urls import normalised_url, without_secrets, words_of
 
 SCHEME = "hpc://"
 
@@ -118,6 +118,17 @@ def parse_server(url: str) -> str:
     return normalised_url(server)
 
 
+def number_of(version: int | str) -> int | str:
+    """Return a version, as a number if it is the text of one.
+
+    Examples
+    --------
+    >>> number_of("3"), number_of("latest")
+    (3, 'latest')
+    """
+    return int(version) if isinstance(version, str) and re.fullmatch(NUMBER, version, re.ASCII) else version
+
+
 def server_of(url: str) -> str:
     """Return the server of a url, which can be all that the url names.
 
@@ -146,14 +157,10 @@ def _checked_uuid(uuid: str, url: str) -> str:
 
 
 def _words(query: str) -> dict[str, str]:
-    pairs = urllib.parse.parse_qsl(query, keep_blank_values=True)
-    words = dict(pairs)
+    words = words_of(query)
     unknown = [word for word in words if word not in WORDS]
     if unknown:
         raise AddressError(f"open: a query has no word {unknown[0]!r}; {hint(unknown[0], WORDS)}")
-    if len(pairs) > len(words):
-        twice = next(word for word in words if [name for name, _ in pairs].count(word) > 1)
-        raise AddressError(f"open: expected each word of a query once and found {twice!r} several times")
     return words
 
 

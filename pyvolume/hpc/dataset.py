@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pyvolume.errors import MetadataError, NotFoundError
 from pyvolume.hpc import versions
 from pyvolume.hpc.accessor import DataStoreVolume
+from pyvolume.hpc.address import number_of
 from pyvolume.hpc.client import dataset_path, get_text, post, read_info
 from pyvolume.hpc.documents import DatasetInfo
 from pyvolume.hpc.levels import LevelInfo
@@ -199,14 +200,14 @@ class Dataset:
         Parameters
         ----------
         version : int or str
-            See `DataStoreVolume`.
+            As `version` of a `DataStoreVolume`; a number may be text.
 
         Raises
         ------
         NotFoundError, StoreError
             As for `DataStoreVolume`.
         """
-        return self.volume(version, mode="r" if version == "mixedLatest" else "r+")
+        return self.volume(number_of(version), mode="r" if version == "mixedLatest" else "r+")
 
     def bdv_xml(self, version: int | Literal["all", "mixedLatest"] = "all") -> str:
         """Return the document with which BigDataViewer opens the dataset.

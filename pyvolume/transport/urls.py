@@ -86,5 +86,21 @@ def without_secrets(address: str) -> str:
     return f"{before}{place}{question_mark}{'&'.join(words) if query else ''}{hash_sign}{HIDDEN if fragment else ''}"
 
 
+def words_of(query: str) -> dict[str, str]:
+    """Return the words of the query of a volume's url, with their values.
+
+    Raises
+    ------
+    AddressError
+        For a word that is given several times: nobody knows which value is meant.
+    """
+    pairs = urllib.parse.parse_qsl(query, keep_blank_values=True)
+    words = dict(pairs)
+    if len(pairs) > len(words):
+        twice = next(word for word in words if [name for name, _ in pairs].count(word) > 1)
+        raise AddressError(f"open: expected each word of a query once and found {twice!r} several times")
+    return words
+
+
 def _parted(word: str) -> tuple[str, str, str]:
     return word.partition("=")

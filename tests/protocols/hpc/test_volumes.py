@@ -345,7 +345,7 @@ class TestVersions:
         assert volume.at("latest").version == 1
         assert volume.at("1").version == 1
         assert volume.version_labels() == {"0": "version 0", "1": "version 1"}
-        assert dataset.at(0).version == 0
+        assert dataset.at(0).version == dataset.at("0").version == 0
         assert dataset.at("mixedLatest").mode == "r"
 
     def test_a_pickled_volume_makes_no_version(self, dataset: Dataset) -> None:

@@ -70,6 +70,7 @@ def test_the_text_of_an_address_names_the_same(name: str) -> None:
         f"{HOST}/ab12/gray#there",
         f"{HOST}/ab12/gray[0, 1:2]",
         f"{HOST}/ab12/gray?compression=jpeg",
+        f"{HOST}/ab12/gray?roi=nose&roi=mouth",
         "dvid://ftp://host/ab/gray",
     ],
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex, TypeVar, cast
 from urllib.parse import unquote
 from uuid import uuid4
@@ -17,6 +19,8 @@ from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.display import planes, table
 from pyvolume.errors import SelectionError, UnsupportedError
+from pyvolume.files import saving
+from pyvolume.files.saving import Mode
 from pyvolume.indexing.absolute import AbsoluteVoxels
 from pyvolume.indexing.channel import Channel
 from pyvolume.indexing.elementwise import is_array_like, missing_attribute, reduced, refusal
@@ -1001,6 +1005,75 @@ class Volume:
             As `write`.
         """
         self.write(joined(start, stop), cast("Sliceable", array), progress=progress)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        key: object = None,
+        *,
+        box: BoxLike | None = None,
+        mode: Mode = "w-",
+        progress: Progress = None,
+        **options: Any,
+    ) -> None:
+        """Read voxels into a new file, in the format of its suffix; most formats need the extra ``files``.
+
+        The file says where its voxels come from: `pyvolume.open` opens it at the same coordinates. It gets its name
+        when it is complete. The command ``pyvolume get`` does the same.
+
+        Parameters
+        ----------
+        path : path
+            One of the suffixes .npy .npz .h5 .hdf5 .zarr .tif .tiff .ome.tif .ome.tiff .nii .nii.gz, or .png .jpg for
+            one plane. The page *File formats* says what each of them holds.
+        key : optional
+            What to save, as in ``vol[key]``; an index array for one axis at most.
+        box : Box or pair of corners, optional
+            What to save, in absolute voxel coordinates. Without `key` and `box` it is all that is stored: the bounds.
+        mode : "w-" or "w"
+            Refuse a file that is there, or replace it when the new one is complete. A directory is never replaced.
+        progress : bool or callable, optional
+            Show a bar, or call a function with a `TransferStatus`; see `set_options`.
+        **options
+            Of the format. HDF5: ``dataset="voxels"``, the name; ``chunks=64``, one length or one for each axis of the
+            array; ``compression=None``, as in h5py. zarr: ``chunks=64``; ``compressors="auto"``, as in zarr.
+
+        Raises
+        ------
+        ExistsError
+            If the path is taken.
+        SelectionError
+            If no voxel is selected, or a new axis; or for chunks of another number of axes.
+        UnsupportedError
+            For an unknown suffix, or voxels that the format cannot hold. Nothing has been read then.
+        TypeError
+            For an option that the format does not have, or both a key and a box.
+        ImportError
+            If the library of the format is missing.
+        OSError
+            If the disk is full, or the folder is missing or not for this user.
+        StoreError
+            If the store could not serve the voxels. No file is left then.
+
+        Examples
+        --------
+        >>> import numpy as np, pyvolume, tempfile
+        >>> volume = pyvolume.from_array(np.arange(24).reshape(1, 2, 3, 4))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     volume.save(f"{folder}/cut.npz", np.s_[:, 1, ::2])
+        ...     with pyvolume.open(f"{folder}/cut.npz") as cut:
+        ...         cut.shape, cut[0, 0, 1].tolist()
+        ((1, 1, 2, 4), [20, 21, 22, 23])
+        """
+        selection = self._selection_to_save(key, box)
+        saving.save(self, self._transfer, selection, Path(path), mode=mode, progress=progress, options=options)
+
+    def _selection_to_save(self, key: object, box: BoxLike | None) -> Selection:
+        if key is not None and box is not None:
+            raise TypeError("save: expected a key or a box, and found both")
+        if key is not None:
+            return Selection.for_reading(key, self.shape, self.dims)
+        return Selection.of_box(self.bounds if box is None else checked_box(box, self.metadata))
 
     def read_many(
         self, boxes: Iterable[BoxLike], *, ahead: int | None = None, ordered: bool = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Literal, Self, SupportsIndex, TypeVar
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from pyvolume.aio.threads import Threads, to_thread
 from pyvolume.calls.cancellation import Cancellation
 from pyvolume.calls.progress import Progress
+from pyvolume.files.saving import Mode
 from pyvolume.model.box import Box, BoxLike
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Scales
@@ -251,6 +253,34 @@ class AsyncVolume:
     ) -> None:
         """Write a box given by its corners, see `Volume.post_ndarray` and `write`."""
         await self._run(self.volume.post_ndarray, start, stop, array, progress=progress)
+
+    async def save(
+        self,
+        path: str | os.PathLike[str],
+        key: object = None,
+        *,
+        box: BoxLike | None = None,
+        mode: Mode = "w-",
+        progress: Progress = None,
+        **options: Any,
+    ) -> None:
+        """Read voxels into a new file, in the format of its suffix, see `Volume.save`.
+
+        Parameters
+        ----------
+        path, key, box, mode, **options
+            As for `Volume.save`.
+        progress : bool or callable, optional
+            As for `Volume.save`. The function is called in another thread.
+
+        Raises
+        ------
+        CancelledError
+            If the task is cancelled. No file is left.
+        ExistsError, SelectionError, UnsupportedError, TypeError, ImportError, OSError, StoreError
+            As for `Volume.save`.
+        """
+        await self._run(self.volume.save, path, key, box=box, mode=mode, progress=progress, **options)
 
     async def read_many(
         self, boxes: Iterable[BoxLike], *, ahead: int | None = None, ordered: bool = True

@@ -116,7 +116,8 @@ def _link(part: Path, path: Path) -> None:
 
 
 def _taken(path: Path) -> ExistsError:
-    return ExistsError(f"write {path}: it exists{'' if path.is_dir() else '; --force replaces it'}")
+    way_out = "" if path.is_dir() else "; mode='w' replaces it, in a shell --force"
+    return ExistsError(f"write {path}: it exists{way_out}")
 
 
 def _remove_if_left(folder: Path) -> None:

@@ -6,13 +6,29 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from pyvolume.errors import MetadataError
+from pyvolume.errors import MetadataError, SelectionError
 from pyvolume.files.axes import in_order
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.units import MILLIMETERS, name_of, symbol_of
-from pyvolume.volume import Volume
+from pyvolume.stores.base import VoxelStore
+
+
+class Described(Protocol):
+    """What is asked of a volume whose voxels go into a file; a volume in a version has a `uuid` too."""
+
+    @property
+    def store(self) -> VoxelStore: ...
+
+    @property
+    def dims(self) -> tuple[str, ...]: ...
+
+    @property
+    def resolution(self) -> tuple[float, ...]: ...
+
+    @property
+    def units(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +223,21 @@ class Description:
         )
 
 
-def describe(volume: Volume, selection: Selection) -> Description:
-    """Say where the voxels of a selection lie; indices from a list have no place of their own."""
+def describe(volume: Described, selection: Selection) -> Description:
+    """Say where the voxels of a selection lie; indices from a list have no place of their own.
+
+    Raises
+    ------
+    SelectionError
+        If the array has an axis that is none of the volume: a new one, or lists for several axes together.
+    """
+    if None in selection.axes:
+        raise SelectionError(
+            "save: expected a key whose array has axes of the volume, and found a new axis, a mask of several axes or "
+            "lists for several axes"
+        )
     where: tuple[Any, ...] = selection.by_axis
-    axes = "".join(axis for axis, each in zip(volume.dims, where, strict=True) if not isinstance(each, int))
+    axes = "".join(volume.dims[axis] for axis in selection.axes if axis is not None)
     has_place = selection.points is None
     pairs = [(each, 1) if isinstance(each, int) else (each.start, each.step) for each in where] if has_place else []
     return Description(

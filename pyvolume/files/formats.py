@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,9 @@ from pyvolume.errors import MetadataError, PyVolumeError, UnsupportedError
 from pyvolume.files.atomic import appearing
 from pyvolume.files.axes import forwards
 from pyvolume.files.description import Description
+from pyvolume.model import arguments
 from pyvolume.model.extras import missing
+from pyvolume.model.nearest import hint
 
 FORMATS = {
     ".npy": ("npy", "numpy"),
@@ -55,7 +57,13 @@ class Stored:
 
 @contextlib.contextmanager
 def create(
-    path: Path, shape: Sequence[int], dtype: np.dtype[Any], description: Description, *, force: bool = False
+    path: Path,
+    shape: Sequence[int],
+    dtype: np.dtype[Any],
+    description: Description,
+    *,
+    force: bool = False,
+    **options: Any,
 ) -> Iterator[Any]:
     """Make a file of voxels: give what is assigned to by slices. It gets its name when the block ends without an error.
 
@@ -71,20 +79,37 @@ def create(
         Where the voxels come from.
     force : bool
         Replace a file that is there; a directory never.
+    **options
+        Of the format.
 
     Raises
     ------
     UnsupportedError
         For an unknown suffix, or voxels that the format cannot hold.
+    TypeError
+        For an option that the format does not have; it suggests the nearest name.
     ExistsError
         If the file is there.
     ImportError
         If the library is missing; the message names the extra.
     """
     module = _module_of(path)
-    with appearing(path, force=force) as part, module.create(part, tuple(shape), dtype, description) as target:
+    _check_options(path, module.create, options)
+    made = module.create
+    with appearing(path, force=force) as part, made(part, tuple(shape), dtype, description, **options) as target:
         yield target
 
+
+def _check_options(path: Path, create: Callable[..., object], options: Iterable[str]) -> None:
+    known = arguments.keywords(create)
+    for option in options:
+        if option not in known:
+            suggested = hint(option, [*known, *OF_EVERY_FORMAT])
+            raise TypeError(f"save {path}: {suffix_of(path)} has no option {option!r}; {suggested}")
+
+
+OF_EVERY_FORMAT = ("key", "box", "mode", "progress")
+"""What `Volume.save` takes besides the options of a format."""
 
 IN_PLACE = {"hdf5", "npy", "zarr"}
 """The modules whose files can be changed in place; their `read` takes a mode."""

@@ -14,38 +14,54 @@ import numpy as np
 
 from pyvolume.errors import MetadataError, UnsupportedError
 from pyvolume.files.axes import arranged
+from pyvolume.files.chunking import ChunksLike, chunk_shape
 from pyvolume.files.description import Description
 from pyvolume.files.names import NAMES, axes_of, said_by_attributes
-from pyvolume.stores.space import reserve
+from pyvolume.stores.space import check_free, reserve
 
 VOXELS = "voxels"
 
 WANTED = [*(each.name for each in fields(Description)), *NAMES]
 """The attributes that are read; those of other programs can be references, which are no values."""
 
-CHUNK = 64
-"""Voxels along each edge of a chunk, at most."""
-
 OVERHEAD = 1 << 16
 """Bytes of a file beside its chunks, for few of them."""
 
 
 @contextlib.contextmanager
-def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> Iterator[Any]:
-    """Give a dataset in a new file, whose space is taken: HDF5 can crash when a write fails."""
+def create(
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    description: Description,
+    *,
+    dataset: str = VOXELS,
+    chunks: ChunksLike = None,
+    compression: str | int | None = None,
+) -> Iterator[Any]:
+    """Give a dataset in a new file, whose space is taken: HDF5 can crash when a write fails.
+
+    What is compressed has no known size: only then another program can fill the disk in the meantime.
+    """
     # an array without axes or without voxels has no chunks
-    chunks = tuple(min(n, CHUNK) for n in shape) if shape and all(shape) else None
-    stored = math.prod(-(-n // length) * length for n, length in zip(shape, chunks or (1,) * len(shape), strict=True))
+    lengths = chunk_shape(shape, chunks, f"write {path.name}") if shape and all(shape) else None
+    stored = math.prod(-(-n // length) * length for n, length in zip(shape, lengths or (1,) * len(shape), strict=True))
+    needed = stored * dtype.itemsize + OVERHEAD
     path.touch()
-    reserve(path, stored * dtype.itemsize + OVERHEAD)
+    if compression is None:
+        reserve(path, needed)
+        how: dict[str, Any] = {"dcpl": _all_chunks_now()}
+    else:
+        check_free(path, needed)
+        how = {"compression": compression}
     with h5py.File(path, "w") as file:
-        dataset = file.create_dataset(VOXELS, shape, dtype, chunks=chunks, dcpl=_all_chunks_now())
-        dataset.attrs.update(description.to_document())
-        for axis, name in zip(dataset.dims, description.axes, strict=True):
+        voxels = file.create_dataset(dataset, shape, dtype, chunks=lengths, **how)
+        voxels.attrs.update(description.to_document())
+        for axis, name in zip(voxels.dims, description.axes, strict=True):
             axis.label = name
         file.flush()
         reserve(path, path.stat().st_size)
-        yield dataset
+        yield voxels
 
 
 def _all_chunks_now() -> Any:

@@ -16,25 +16,32 @@ from numpy.typing import NDArray
 from pyvolume.errors import UnsupportedError
 from pyvolume.files import ngff
 from pyvolume.files.axes import arranged
+from pyvolume.files.chunking import ChunksLike, chunk_shape
 from pyvolume.files.description import Description
 from pyvolume.files.names import axes_of, said_by_attributes
 from pyvolume.stores.arrays import in_chunks
-
-CHUNK = 64
-"""Voxels along each edge of a chunk, at most."""
 
 WRITERS = 4
 """How many writes run at once."""
 
 
 @contextlib.contextmanager
-def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description: Description) -> Iterator[Any]:
+def create(
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    description: Description,
+    *,
+    chunks: ChunksLike = None,
+    compressors: Any = "auto",
+) -> Iterator[Any]:
     """Give an array in a new folder."""
     with _started_threads() as writers:
         options: dict[str, Any] = {
             "shape": shape,
             "dtype": dtype,
-            "chunks": tuple(max(1, min(n, CHUNK)) for n in shape),
+            "chunks": chunk_shape(shape, chunks, f"write {path.name}"),
+            "compressors": compressors,
             "dimension_names": list(description.axes),
             "attributes": description.to_document(),
         }

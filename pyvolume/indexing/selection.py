@@ -214,6 +214,23 @@ class Selection:
             item for item in self.where if isinstance(item, (range, int, Scattered)) and item is not Scattered.BOOLEAN
         )
 
+    @cached_property
+    def axes(self) -> tuple[int | None, ...]:
+        """The axis of the box for each axis of the result.
+
+        None for a new axis, and for those of index arrays and masks that select on several axes together.
+        """
+        axis, found = 0, list[int | None]()
+        for item in self.where:
+            if item is None or isinstance(item, range):
+                found.append(None if item is None else axis)
+            axis += isinstance(item, (range, int)) or item is Scattered.AXIS
+        if self.points is not None:
+            covered = [axis for axis, item in enumerate(self.by_axis) if item is Scattered.AXIS]
+            ours = covered if len(covered) == len(self.points.shape) == 1 else [None] * len(self.points.shape)
+            found[self._points_axis : self._points_axis] = ours
+        return tuple(found)
+
     def in_box(self, voxels: NDArray[Any]) -> NDArray[Any]:
         """View an array with the axes of the result under those of the box, of which every voxel is selected.
 

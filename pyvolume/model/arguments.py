@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import operator
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
@@ -122,6 +123,12 @@ def each_of(values: Any, action: str, name: str) -> Iterator[Any]:
         return iter(values)
     except TypeError:
         _refuse(action, f"{name}, one after the other", values)
+
+
+def keywords(function: Callable[..., object]) -> list[str]:
+    """Return the names of the options of a function: those of its parameters that are given by name only."""
+    parameters = inspect.signature(function).parameters.values()
+    return [each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
 
 
 def array_of(values: ArrayLike) -> NDArray[Any]:

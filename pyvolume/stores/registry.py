@@ -225,7 +225,7 @@ def option_names(function: Callable[..., Any]) -> list[str]:
     parameters = inspect.signature(function).parameters.values()
     if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
         raise TypeError(f"open: a driver names each of its options, and {function!r} takes any")
-    return [each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
+    return arguments.keywords(function)
 
 
 def accepted(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:

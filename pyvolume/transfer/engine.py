@@ -178,13 +178,13 @@ class Transfer:
                 found[place] = self.store.stored(piece, call)
         return found
 
-    def read(self, selection: Selection) -> Any:
+    def read(self, selection: Selection, operation: Operation | None = None) -> Any:
         """Return the selected voxels, as a scalar where the key leaves no axis."""
         metadata = self.metadata
         check_inside(selection.box, metadata, self.store.traits, growing=False)
         result = new_array(selection.shape, metadata.dtype)
         simple, view = selection.simplified()
-        self._read(simple, view(result), self.operation())
+        self._read(simple, view(result), operation or self.operation())
         return result[()] if selection.is_scalar else result
 
     def read_box(self, box: Box, out: NDArray[Any] | None, operation: Operation) -> NDArray[Any]:
@@ -209,7 +209,7 @@ class Transfer:
             simple, view = selection.simplified()
             self._read(simple, view(out), operation)
         elif selection.form == "points":  # not every array-like can be assigned to by index arrays
-            out[...] = self.read(selection)
+            out[...] = self.read(selection, operation)
         else:
             self._read(selection, out, operation)
 

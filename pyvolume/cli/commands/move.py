@@ -10,13 +10,12 @@ import click
 import pyvolume
 from pyvolume.calls.progress import Bar
 from pyvolume.cli.output import as_json, corners, show
+from pyvolume.cli.placed import placed
 from pyvolume.cli.streams import STREAM, read_file, written_file
 from pyvolume.cli.target import Target, target
 from pyvolume.errors import SelectionError
 from pyvolume.files import formats
 from pyvolume.files.description import Description, describe
-from pyvolume.files.placed import placed
-from pyvolume.indexing.keys import channel_hint
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.units import agree
 from pyvolume.transfer.casting import Casting
@@ -61,21 +60,13 @@ def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
         raise click.UsageError("-: expected voxels on the standard output, or --json", click.get_current_context())
     with written_file(file) as path, url.volume() as volume:
         selection = url.selection_in(volume)
-        description = describe(volume, selection)
-        if not selection.box.size:
-            hint = "" if url.key is None else channel_hint(volume.dims)
-            raise SelectionError(f"get: expected voxels for a file, and none of {volume.shape} are selected{hint}")
-        with (
-            formats.create(path, selection.shape, volume.dtype, description, force=force) as target,
-            Bar(f"get {file.name}", quiet=True) as progress,
-        ):
-            transfer = transfer_of(volume, "get")
-            transfer.read_into(selection, target, transfer.operation(progress))
+        with Bar(f"get {file.name}", quiet=True) as progress:
+            volume.save(path, url.key, mode="w" if force else "w-", progress=progress)
         found = {
             "file": str(file),
             "shape": list(selection.shape),
             "dtype": volume.dtype.name,
-        } | description.to_document()
+        } | describe(volume, selection).to_document()
     if file != STREAM:
         show(found, f"{file}: {selection.shape} {volume.dtype.name} of {selection.box}", as_json=as_json)
 

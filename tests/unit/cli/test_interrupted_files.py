@@ -97,7 +97,7 @@ def test_two_runs_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
         with appearing(path) as second:
             second.write_text("complete")
         assert first.read_text() == "whole"
-        with pytest.raises(ExistsError, match="it exists; --force replaces it"):
+        with pytest.raises(ExistsError, match="it exists; mode='w' replaces it, in a shell --force"):
             slower.close()
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_text() == "complete"

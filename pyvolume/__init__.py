@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pyvolume.model.metadata import VoxelsMetadata
     from pyvolume.opening import connect, default_server, from_array, open
     from pyvolume.pyramids import build_pyramid
+    from pyvolume.recording import Receipt, Receipts, receipts
     from pyvolume.transfer.plan import Plan
     from pyvolume.transport.connection import Connection
     from pyvolume.uploading import from_xarray
@@ -38,6 +39,8 @@ __all__ = [
     "Difference",
     "Folder",
     "Plan",
+    "Receipt",
+    "Receipts",
     "RetryPolicy",
     "RetryWait",
     "Trace",
@@ -57,6 +60,7 @@ __all__ = [
     "from_xarray",
     "hpc",
     "open",
+    "receipts",
     "restored",
     "set_options",
     "trace",
@@ -69,6 +73,8 @@ _HOMES = {
     "Difference": "pyvolume.comparing",
     "Folder": "pyvolume.files.folder",
     "Plan": "pyvolume.transfer.plan",
+    "Receipt": "pyvolume.recording",
+    "Receipts": "pyvolume.recording",
     "RetryPolicy": "pyvolume.calls.retry",
     "RetryWait": "pyvolume.calls.retry",
     "Trace": "pyvolume.calls.trace",
@@ -84,6 +90,7 @@ _HOMES = {
     "from_array": "pyvolume.opening",
     "from_xarray": "pyvolume.uploading",
     "open": "pyvolume.opening",
+    "receipts": "pyvolume.recording",
     "restored": "pyvolume.integrations.order",
     "set_options": "pyvolume.calls.progress",
     "trace": "pyvolume.calls.trace",
@@ -94,7 +101,7 @@ def __getattr__(name: str) -> Any:
     if name in {"aio", "dvid", "errors", "hpc"}:
         return importlib.import_module(f"pyvolume.{name}")
     if name == "__version__":
-        return importlib.import_module("importlib.metadata").version("pyvolume-sdk")
+        return importlib.import_module("pyvolume.model.release").release()
     if name not in _HOMES:
         raise AttributeError(f"module 'pyvolume' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

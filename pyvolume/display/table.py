@@ -1,9 +1,9 @@
-"""The facts about a volume as a table, for notebooks."""
+"""Tables for notebooks: the facts about a volume, and lists."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pyvolume.model.units import readable
@@ -18,6 +18,17 @@ def table_of(facts: Mapping[str, Any]) -> str:
         if text
     )
     return f"<table>{cells}</table>"
+
+
+def listing(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return values of JSON, a row for each list of them, as a table of HTML."""
+    lines = [_line("th", headings), *(_line("td", row) for row in rows)]
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _line(tag: str, row: Sequence[object]) -> str:
+    cells = (f'<{tag} style="text-align:left">{html.escape(text_of(value))}</{tag}>' for value in row)
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def rows_of(facts: Mapping[str, Any]) -> dict[str, str]:

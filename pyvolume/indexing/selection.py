@@ -264,6 +264,13 @@ class Selection:
             place[self._points_axis : self._points_axis] = found[1]
         return Part(tuple(local), tuple(place), is_whole=False)
 
+    def cropped(self, part: Part) -> Selection:
+        """Select what a part has of this selection, which has no points."""
+        places = iter(part.place)
+        where = [item if isinstance(item, int) or item is Ellipsis else _at(item, next(places)) for item in self.where]
+        faces = [_faces(item) for item in where if isinstance(item, (range, int))]
+        return Selection(Box([low for low, _ in faces], [high for _, high in faces]), tuple(where))
+
     def touching(self, piece: Box) -> Box | None:
         """Return a piece that has a selected voxel."""
         return None if self.within(piece) is None else piece
@@ -393,6 +400,11 @@ def _faces(where: range | int) -> tuple[int, int]:
     if isinstance(where, int):
         return where, where + 1
     return (min(where[0], where[-1]), max(where[0], where[-1]) + 1) if where else (where.start, where.start)
+
+
+def _at(item: object, place: object) -> range | None:
+    """Return the coordinates at a place of an axis of the result; a new axis has none."""
+    return item[place] if isinstance(item, range) and isinstance(place, slice) else None
 
 
 def _step(item: object) -> int:

@@ -25,6 +25,7 @@ from pyvolume.transfer.casting import castable
 from pyvolume.transfer.checks import check_inside, checked_shape
 from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.grid import aligned, unit_grid
+from pyvolume.transfer.receipts import keeping, kept_by
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -40,7 +41,7 @@ def lazy_array(transfer: Transfer, box: Box, chunks: ChunksLike = "auto") -> Arr
     lengths, dtype = chunks_for(transfer, box, chunks), transfer.metadata.dtype
     # getters of dask are joined with the slices behind them, which other functions are not
     return array.from_array(  # type: ignore[no-any-return]
-        BoxVoxels(box, dtype, Shared(transfer).read),
+        BoxVoxels(box, dtype, Shared(transfer, keepers=keeping.get()).read),
         chunks=lengths,
         name=f"pyvolume-{_token(transfer, box, lengths)}",
         meta=np.empty((0,) * box.ndim, dtype),
@@ -98,13 +99,15 @@ class StoredVoxels(BoxVoxels):
     """
 
     def __init__(self, box: Box, transfer: Transfer) -> None:
-        self._shared = Shared(transfer)
+        self._shared = Shared(transfer, keepers=keeping.get())
         super().__init__(box, transfer.metadata.dtype, self._shared.read)
 
     def __setitem__(self, key: object, voxels: NDArray[Any]) -> None:
         # no other task writes blocks of this one, so that merging needs no warning in another process
         own = dataclasses.replace(self._shared.transfer, process=os.getpid())
-        own.post(Selection.of_indices(key, self.box).as_box(), voxels, Operation(own.begin(), progress=False))
+        box = Selection.of_indices(key, self.box).as_box()
+        with kept_by(self._shared.keepers):
+            own.post(box, voxels, Operation(own.begin(), progress=False))
 
     def __dask_tokenize__(self) -> str:
         # dask must not take the result of an earlier write for this one

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from pyvolume.indexing.selection import Selection
 from pyvolume.transfer.engine import Transfer
+from pyvolume.transfer.receipts import Keeper, kept_by
 
 KEPT = 16
 """Transfers that a process keeps after their tasks have ended, with their connections."""
@@ -22,11 +23,14 @@ class Shared:
         What is shared.
     name : str, optional
         The same in all processes; by default a new one.
+    keepers : tuple of callable, optional
+        Who gets the receipts of tasks in this process: the threads of dask know no blocks.
     """
 
-    def __init__(self, transfer: Transfer, name: str = "") -> None:
+    def __init__(self, transfer: Transfer, name: str = "", keepers: tuple[Keeper, ...] = ()) -> None:
         self.transfer = transfer
         self.name = name or uuid4().hex
+        self.keepers = keepers
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Shared) and self.name == other.name
@@ -39,7 +43,10 @@ class Shared:
 
     def read(self, selection: Selection) -> Any:
         """Read voxels."""
-        return self.transfer.read(selection)
+        if not self.keepers:
+            return self.transfer.read(selection)
+        with kept_by(self.keepers):
+            return self.transfer.read(selection)
 
 
 def _found(transfer: Transfer, name: str) -> Shared:

@@ -45,6 +45,7 @@ from pyvolume.transfer.overlap import apart
 from pyvolume.transfer.pieces import Pieces, Step
 from pyvolume.transfer.plan import Plan, plan_read, plan_write
 from pyvolume.transfer.pool import run_all
+from pyvolume.transfer.receipts import Action, Receipt, keep, keeping, receipt_of
 
 _log = logging.getLogger(__name__)
 
@@ -185,6 +186,8 @@ class Transfer:
         result = new_array(selection.shape, metadata.dtype)
         simple, view = selection.simplified()
         self._read(simple, view(result), operation or self.operation())
+        if keeping.get():
+            keep(self._receipt("read", selection, result))
         return result[()] if selection.is_scalar else result
 
     def read_box(self, box: Box, out: NDArray[Any] | None, operation: Operation) -> NDArray[Any]:
@@ -193,13 +196,18 @@ class Transfer:
         if out is None:
             out = new_array(box.shape, self.metadata.dtype)
         self._read(Selection.of_box(box), out, operation)
+        if keeping.get():
+            keep(self._receipt("read", Selection.of_box(box), out))
         return out
 
     def take(self, box: Box, call: Call) -> NDArray[Any]:
         """Return the voxels of a box with one request at a time; it can be a view that must not be changed."""
         if isinstance(self.store, ArrayStore):
             check_inside(box, self.metadata, self.store.traits, growing=False)
-            return self.store.take(box)
+            voxels = self.store.take(box)
+            if keeping.get():
+                keep(self._receipt("read", Selection.of_box(box), voxels))
+            return voxels
         return self.read_box(box, None, Operation(call, progress=False, concurrency=1))
 
     def read_into(self, selection: Selection, out: Any, operation: Operation) -> None:
@@ -208,13 +216,20 @@ class Transfer:
         if isinstance(out, np.ndarray):
             simple, view = selection.simplified()
             self._read(simple, view(out), operation)
+            if keeping.get():
+                keep(self._receipt("read", selection, out))
         elif selection.form == "points":  # not every array-like can be assigned to by index arrays
             out[...] = self.read(selection, operation)
         else:
-            self._read(selection, out, operation)
+            pieces: list[Receipt] | None = [] if keeping.get() else None
+            self._read(selection, out, operation, pieces)
+            keep(*(pieces or ()))
 
-    def _read(self, selection: Selection, out: Any, operation: Operation) -> None:
-        """Put the selected voxels into an array; into an array-like one piece at a time."""
+    def _receipt(self, action: Action, selection: Selection, voxels: NDArray[Any]) -> Receipt:
+        return receipt_of(action, self.store.address, selection, voxels, self.metadata.dtype)
+
+    def _read(self, selection: Selection, out: Any, operation: Operation, pieces: list[Receipt] | None = None) -> None:
+        """Put the selected voxels into an array; into an array-like one piece at a time, whose receipts are listed."""
         dtype = self.metadata.dtype
         in_memory = isinstance(out, np.ndarray) and out.dtype == dtype  # ImageJ is big-endian
         lock = contextlib.nullcontext() if in_memory else threading.Lock()  # pieces may share a chunk of a file
@@ -231,6 +246,8 @@ class Transfer:
             kept = around[part.local]
             with lock:
                 out[part.place] = kept
+            if pieces is not None:
+                pieces.append(self._receipt("read", selection.cropped(part), kept))
             return kept.size
 
         self._run(self.plan(selection, write=False, concurrency=operation.concurrency), move, operation)
@@ -252,18 +269,26 @@ class Transfer:
         if selection.form == "points" or isinstance(array, np.ndarray):
             values = castable(np.asarray(array[...]), self.metadata.dtype, self.casting).reshape(selection.shape)
             simple, view = selection.simplified()
-            values = view(values)
-            self._write(simple, lambda part: values[part.place], operation)
+            given = view(values)
+            self._write(simple, lambda part: given[part.place], operation)
+            if keeping.get():
+                keep(self._receipt("write", selection, values))
             return
-        store = ArrayStore(array)
+        store, pieces = ArrayStore(array), list[Receipt]()
+        is_kept = bool(keeping.get())
 
         def fetched(part: Part) -> NDArray[Any]:
             # without index arrays each place is a slice; that of an added axis is open
             place: list[Any] = [each.indices(n) for each, n in zip(part.place, array.shape, strict=True)]  # type: ignore[union-attr]
             box = Box([start for start, _, _ in place], [stop for _, stop, _ in place])
-            return castable(store.take(box), self.metadata.dtype, self.casting)
+            values = castable(store.take(box), self.metadata.dtype, self.casting)
+            if is_kept:
+                pieces.append(self._receipt("write", shaped.cropped(part), values))
+            return values
 
         self._write(shaped, fetched, operation)
+        if is_kept:
+            keep(*pieces)
 
     def write(self, selection: Selection, values: object, operation: Operation) -> None:
         """Write values, which are broadcast, where the selection says."""
@@ -273,8 +298,11 @@ class Transfer:
             self._check_dropped(array, selection)
         check_size(selection.size, array.dtype)
         simple, view = selection.simplified()
-        array = view(selection.broadcast(array))
-        self._write(simple, lambda part: array[part.place], operation)
+        spread = selection.broadcast(array)
+        given = view(spread)
+        self._write(simple, lambda part: given[part.place], operation)
+        if keeping.get():
+            keep(self._receipt("write", selection, spread))
 
     def _check_dropped(self, array: NDArray[Any], selection: Selection) -> None:
         """Refuse values that a user would lose because the key selects no voxel; a single one fills nothing.

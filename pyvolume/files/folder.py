@@ -7,15 +7,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pyvolume.errors import AddressError, KeyNotFoundError, MetadataError, UnsupportedError
+from pyvolume.errors import AddressError, KeyNotFoundError, MetadataError
 from pyvolume.files import formats
 from pyvolume.files.description import Description
 from pyvolume.files.volumes import open_file
 from pyvolume.model import arguments
+from pyvolume.model.arguments import brief
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.nearest import hint
 from pyvolume.stores.catalogue import Entry
 from pyvolume.volume import Volume
+
+BLOCK_AXES = 3
 
 SUFFIX = ".zarr"
 """The format of a volume that is created, and the suffix that a name can leave out."""
@@ -106,25 +109,24 @@ class Folder:
         metadata : VoxelsMetadata
             Its shape, dtype, resolution and units.
         block_shape : sequence of int, optional
-            Refused: the chunks are 64 voxels long.
+            Shape of the chunks along x, y and z; at most 64 voxels along each by default.
 
         Raises
         ------
         MetadataError
-            If the name cannot be that of a file.
-        UnsupportedError
-            For another shape of the blocks.
+            If the name cannot be that of a file, or there is not one length of a chunk for each of the three axes.
         ExistsError
             If there is such a file.
         """
         path = self.path / f"{_checked(name, self.path).removesuffix(SUFFIX)}{SUFFIX}"
-        if block_shape is not None:
-            raise UnsupportedError(f"create {path}: expected no chunks, because those of this format are fixed")
         dims = "".join(metadata.dims)
+        if block_shape is not None and len(block_shape) != BLOCK_AXES:
+            raise MetadataError(f"create {path}: expected chunks along x, y and z and found {brief(block_shape)}")
+        chunks = None if block_shape is None else (metadata.shape[0], *block_shape, 1)
         place = Description(
             dims, dims, metadata.bounds.start, (1,) * len(dims), resolution=metadata.resolution, units=metadata.units
         )
-        with formats.create(path, metadata.shape, metadata.dtype, place):
+        with formats.create(path, metadata.shape, metadata.dtype, place, chunks=chunks):
             pass
         return open_file(path, "r+")
 

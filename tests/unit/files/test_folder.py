@@ -9,7 +9,7 @@ import pytest
 
 import pyvolume
 from pyvolume.cli.group import pyvolume as command
-from pyvolume.errors import AddressError, ExistsError, KeyNotFoundError, MetadataError, UnsupportedError
+from pyvolume.errors import AddressError, ExistsError, KeyNotFoundError, MetadataError
 from pyvolume.files.folder import Folder
 
 pytest.importorskip("zarr", reason="zarr comes with the extra 'files'")
@@ -78,9 +78,14 @@ def test_a_volume_that_exists_is_not_replaced(folder: Folder) -> None:
     assert folder["b"][...].any()
 
 
-def test_chunks_of_another_shape_are_refused(folder: Folder) -> None:
-    with pytest.raises(UnsupportedError, match="chunks"):
-        pyvolume.from_xarray(PIXELS, folder, name="b", dims="xyz", chunks=(2, 2, 2))
+def test_chunks_can_be_chosen(folder: Folder) -> None:
+    volume = pyvolume.from_xarray(PIXELS, folder, name="b", dims="xyz", chunks=(2, 3, 1))
+    assert volume.chunks == (1, 2, 3, 1, 1)
+
+
+def test_chunks_of_other_axes_are_refused(folder: Folder) -> None:
+    with pytest.raises(MetadataError, match="chunks"):
+        pyvolume.from_xarray(PIXELS, folder, name="b", dims="xyz", chunks=(2, 2))
     assert "b" not in folder
 
 

@@ -10,8 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pyvolume.calls.processes import OfProcess
+from pyvolume.model.table import html_table
+from pyvolume.model.units import readable
 
 COUNTED = ("requests", "bytes_fetched", "bytes_sent", "bytes_used", "retries", "seconds_waited")
+
+OF_CACHE = ("cache_hits", "cache_misses")
+"""Shown only where a cache was used."""
 
 _LOCKS = OfProcess(threading.RLock)
 """One for all: it is held for a moment."""
@@ -33,6 +38,10 @@ class Trace:
         How many attempts were repeated.
     seconds_waited : float
         For a busy server or a bad line, added up over all threads.
+    cache_hits : int
+        Blocks that a `BlockCache` had.
+    cache_misses : int
+        Blocks that it did not have, and that were requested.
     """
 
     requests: int = 0
@@ -41,6 +50,8 @@ class Trace:
     bytes_used: int = 0
     retries: int = 0
     seconds_waited: float = 0.0
+    cache_hits: int = 0
+    cache_misses: int = 0
 
     def add(self, **counts: float) -> None:
         """Add to some of the numbers."""
@@ -49,7 +60,17 @@ class Trace:
                 setattr(self, name, getattr(self, name) + count)
 
     def __str__(self) -> str:
-        return ", ".join(f"{name.replace('_', ' ')} {getattr(self, name):.6g}" for name in COUNTED)
+        return ", ".join(f"{name.replace('_', ' ')} {number:.6g}" for name, number in self._shown().items())
+
+    def _repr_html_(self) -> str:
+        return html_table({
+            name.replace("_", " "): readable(number) if name.startswith("bytes") else f"{number:.6g}"
+            for name, number in self._shown().items()
+        })
+
+    def _shown(self) -> dict[str, float]:
+        uses_cache = any(getattr(self, name) for name in OF_CACHE)
+        return {name: getattr(self, name) for name in COUNTED + (OF_CACHE if uses_cache else ())}
 
 
 _active: contextvars.ContextVar[tuple[Trace, ...]] = contextvars.ContextVar("pyvolume traces", default=())

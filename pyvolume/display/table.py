@@ -6,18 +6,13 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pyvolume.model.table import html_table
 from pyvolume.model.units import readable
 
 
 def table_of(facts: Mapping[str, Any]) -> str:
     """Return the facts about a volume, as from `Volume.describe`, as a table of HTML."""
-    cells = "".join(
-        f'<tr><th style="text-align:left">{html.escape(name)}</th>'
-        f'<td style="text-align:left">{html.escape(text)}</td></tr>'
-        for name, text in rows_of(facts).items()
-        if text
-    )
-    return f"<table>{cells}</table>"
+    return html_table(rows_of(facts))
 
 
 def listing(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -156,6 +157,26 @@ def test_a_trace_reads_as_a_sentence() -> None:
     with pyvolume.trace() as t:
         exchange(failures=1, received=1000)
     assert str(t) == ("requests 2, bytes fetched 2000, bytes sent 0, bytes used 0, retries 1, seconds waited 2")
+
+
+def test_numbers_of_a_cache_are_shown_where_one_was_used() -> None:
+    trace = Trace()
+    trace.add(requests=1, cache_misses=3)
+    assert str(trace).endswith("seconds waited 0, cache hits 0, cache misses 3")
+
+
+def test_a_notebook_shows_a_trace_as_a_table_with_readable_bytes() -> None:
+    with pyvolume.trace() as t:
+        exchange(failures=1, received=1 << 20)
+    rows = re.findall("<th[^>]*>(.*?)</th><td[^>]*>(.*?)</td>", t._repr_html_())
+    assert dict(rows) == {
+        "requests": "2",
+        "bytes fetched": "2 MiB",
+        "bytes sent": "0 B",
+        "bytes used": "0 B",
+        "retries": "1",
+        "seconds waited": "2",
+    }
 
 
 def test_the_log_tells_what_a_call_has_cost(caplog: pytest.LogCaptureFixture) -> None:

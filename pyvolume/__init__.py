@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyvolume import aio, dvid, errors, hpc
+    from pyvolume.caching.cache import BlockCache
     from pyvolume.calls.progress import TransferStatus, set_options
     from pyvolume.calls.retry import RetryPolicy, RetryWait
     from pyvolume.calls.trace import Trace, trace
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pyvolume.volume import Volume
 
 __all__ = [
+    "BlockCache",
     "Box",
     "Connection",
     "Difference",
@@ -68,6 +70,7 @@ __all__ = [
 
 # the pytest plugin is in this package, and must not make every test run pay for numpy and requests
 _HOMES = {
+    "BlockCache": "pyvolume.caching.cache",
     "Box": "pyvolume.model.box",
     "Connection": "pyvolume.transport.connection",
     "Difference": "pyvolume.comparing",

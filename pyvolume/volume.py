@@ -14,6 +14,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from pyvolume.caching.cache import BlockCache
 from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.calls.retry import RetryPolicy
@@ -92,6 +93,9 @@ class Volume:
     casting : "checked", "safe", "same_kind" or "unsafe"
         Which values may be written into the volume's dtype. "checked": those that do not change, but for the
         rounding of floats.
+    cache : BlockCache, optional
+        Keeps the blocks that are read, if the voxels never change (``store.traits.immutable``); otherwise it is not
+        used, and `describe` says so. With a cache, reads request whole blocks.
     """
 
     def __init__(
@@ -106,6 +110,7 @@ class Volume:
         lock_aligned: bool = True,
         partial_blocks: Literal["merge", "raise"] = "merge",
         casting: Casting = "checked",
+        cache: BlockCache | None = None,
     ) -> None:
         self._transfer = Transfer(
             store,
@@ -117,6 +122,7 @@ class Volume:
             lock_aligned=lock_aligned,
             partial_blocks=partial_blocks,
             casting=casting,
+            cache=cache,
         )
         self._token = uuid4().hex
 
@@ -291,7 +297,7 @@ class Volume:
 
         The table in a notebook and the command ``pyvolume info`` show them.
         """
-        return {
+        facts = {
             "address": self.store.address,
             "name": self.name,
             "dtype": self.dtype.name,
@@ -304,6 +310,7 @@ class Volume:
             "units": list(self.units),
             "mode": self.mode,
         }
+        return facts if self._transfer.cache is None else facts | {"cache": self._transfer.cache_use}
 
     def __repr__(self) -> str:
         chunks = "×".join(map(str, self.store.traits.chunks[1:]))

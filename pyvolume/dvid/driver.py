@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+from pyvolume.caching.cache import BlockCache
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.dvid import address
 from pyvolume.dvid.auth import VARIABLES, Identity
@@ -130,6 +131,7 @@ class DvidDriver(Driver):
         casting: Casting = "checked",
         lock: NamedLock | None = None,
         lock_aligned: bool = True,
+        cache: BlockCache | None = None,
     ) -> VoxelsAccessor:
         """Open the volume at a url.
 
@@ -148,7 +150,7 @@ class DvidDriver(Driver):
             Of the `Identity` of that connection.
         throttle : bool
             Allow the server to answer that it is busy, see `VoxelsAccessor`.
-        partial_blocks, casting, lock, lock_aligned
+        partial_blocks, casting, lock, lock_aligned, cache
             See `VoxelsAccessor`.
 
         Raises
@@ -166,8 +168,8 @@ class DvidDriver(Driver):
         with opening(found.server, connection, given, lambda: _connect(found.server, given)) as current:
             volume = VoxelsAccessor(
                 current, found.version, found.name, throttle=throttle or found.throttle,
-                partial_blocks=partial_blocks, casting=casting, lock=lock, lock_aligned=lock_aligned, mode=mode,
-                owns_connection=connection is None,
+                partial_blocks=partial_blocks, casting=casting, lock=lock, lock_aligned=lock_aligned, cache=cache,
+                mode=mode, owns_connection=connection is None,
             )  # fmt: skip
             return volume.masked(found.roi, owns_connection=connection is None) if found.roi else volume
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from numpy.typing import DTypeLike
 
+from pyvolume.caching.cache import BlockCache
 from pyvolume.dvid.documents import DIMS
 from pyvolume.dvid.instances import Instance, as_missing_key, check_free
 from pyvolume.dvid.keyvalue.mapping import KeyValue
@@ -258,6 +259,7 @@ class Version:
         casting: Casting = "checked",
         lock: NamedLock | None = None,
         lock_aligned: bool = True,
+        cache: BlockCache | None = None,
     ) -> VoxelsAccessor:
         """Open a volume in this version.
 
@@ -267,7 +269,7 @@ class Version:
             The name of the instance.
         mode : "r" or "r+"
             Read only, or read and write.
-        throttle, partial_blocks, casting, lock, lock_aligned
+        throttle, partial_blocks, casting, lock, lock_aligned, cache
             As for `VoxelsAccessor`.
 
         Raises
@@ -286,6 +288,7 @@ class Version:
             casting=casting,
             lock=lock,
             lock_aligned=lock_aligned,
+            cache=cache,
             mode=mode,
         )
 

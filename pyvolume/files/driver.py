@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
+from pyvolume.caching.cache import BlockCache
 from pyvolume.errors import AddressError
 from pyvolume.files import formats
 from pyvolume.files.folder import Folder
@@ -57,6 +58,7 @@ class _FileDriver(Driver):
         casting: Casting = "checked",
         lock: NamedLock | None = None,
         lock_aligned: bool = True,
+        cache: BlockCache | None = None,
     ) -> Volume:
         """Open the volume in a file.
 
@@ -72,8 +74,9 @@ class _FileDriver(Driver):
         if _is_folder(url):
             raise AddressError(f"open: expected a file and found the folder {url}; use pyvolume.connect({url!r})[...]")
         return open_file(
-            _path_of(url), mode, partial_blocks=partial_blocks, casting=casting, lock=lock, lock_aligned=lock_aligned
-        )
+            _path_of(url), mode, partial_blocks=partial_blocks, casting=casting, lock=lock, lock_aligned=lock_aligned,
+            cache=cache,
+        )  # fmt: skip
 
 
 def _path_of(url: str) -> Path:

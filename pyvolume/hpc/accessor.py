@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from pyvolume.caching.cache import BlockCache
 from pyvolume.errors import NotFoundError, UnsupportedError
 from pyvolume.hpc.address import KEYWORDS, number_of
 from pyvolume.hpc.client import read_info
@@ -60,8 +61,8 @@ class DataStoreVolume(Volume):
         Read back what was written, and compare.
     partial_blocks : "merge" or "raise"
         The server stores whole blocks only. Other writes complete blocks, or are refused.
-    casting, lock, lock_aligned
-        See `pyvolume.Volume`.
+    casting, lock, lock_aligned, cache
+        See `pyvolume.Volume`. A cache is not used: every version of a DataStore can be written.
     mode : "r" or "r+"
         Read only, or read and write.
     owns_connection : bool
@@ -99,11 +100,12 @@ class DataStoreVolume(Volume):
         casting: Casting = "checked",
         lock: NamedLock | None = None,
         lock_aligned: bool = True,
+        cache: BlockCache | None = None,
         mode: Literal["r", "r+"] = "r+",
         owns_connection: bool = False,
     ) -> None:
         arguments.instance_of(connection, Connection, "DataStoreVolume")
-        check_options(mode, partial_blocks, casting, lock)  # before "new" makes a version
+        check_options(mode, partial_blocks, casting, lock, cache)  # before "new" makes a version
         arguments.one_of(missing, ("fill", "raise"), "volume", "missing")
         arguments.one_of(complete_from, ("older", "fill"), "volume", "complete_from")
         version = _checked_version(version, mode)
@@ -127,6 +129,7 @@ class DataStoreVolume(Volume):
             casting=casting,
             lock=lock,
             lock_aligned=lock_aligned,
+            cache=cache,
         )
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+from pyvolume.caching.cache import BlockCache
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.hpc import address
 from pyvolume.hpc.accessor import DataStoreVolume
@@ -76,6 +77,7 @@ class DataStoreDriver(Driver):
         casting: Casting = "checked",
         lock: NamedLock | None = None,
         lock_aligned: bool = True,
+        cache: BlockCache | None = None,
     ) -> DataStoreVolume:
         """Open the volume at a url.
 
@@ -92,7 +94,7 @@ class DataStoreDriver(Driver):
             Arguments of the `Connection` that is made.
         token : str, optional
             Sent as a bearer token.
-        missing, fill_value, complete_from, verify, partial_blocks, casting, lock, lock_aligned
+        missing, fill_value, complete_from, verify, partial_blocks, casting, lock, lock_aligned, cache
             See `DataStoreVolume`.
 
         Raises
@@ -112,7 +114,7 @@ class DataStoreDriver(Driver):
                 current, found.uuid, version=found.version, level=found.level, timepoint=view.timepoint,
                 channel=view.channel, angle=view.angle, missing=missing, fill_value=fill_value,
                 complete_from=complete_from, verify=verify, partial_blocks=partial_blocks, casting=casting, lock=lock,
-                lock_aligned=lock_aligned, mode=mode, owns_connection=connection is None,
+                lock_aligned=lock_aligned, cache=cache, mode=mode, owns_connection=connection is None,
             )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ def html_table(rows: Mapping[str, str]) -> str:
     Examples
     --------
     >>> html_table({"unit": "<µm>", "note": ""})
-    '<table><tr><th style="text-align:left">unit</th><td style="text-align:left">&lt;µm&gt;</td></tr></table>'
+    '<table><tr><th style="text-align:left">unit</th>...&lt;µm&gt;</td></tr></table>'
     """
     cells = "".join(
         f'<tr><th style="text-align:left">{html.escape(name)}</th>'

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
+
+from pyvolume.model import arguments
 
 _WORDS = {
     "pm": ("picometers", "picometer", "picometre", "picometres"),
@@ -96,6 +99,38 @@ def agree(sizes: Sequence[float], units: Sequence[str], others: Sequence[float],
 
 def _millimeters(sizes: Sequence[float], units: Sequence[str]) -> list[float]:
     return [size * MILLIMETERS.get(symbol_of(unit), math.nan) for size, unit in zip(sizes, units, strict=False)]
+
+
+_SIZES = {
+    prefix + "B" if base == 1000 else prefix + "iB": base**power
+    for base in (1000, 1024)
+    for power, prefix in enumerate("KMGTPE", 1)
+} | {"B": 1, "": 1}
+
+
+def bytes_of(size: object, action: str, name: str) -> int:
+    """Return a number of bytes that is given as one, or as a text such as ``"1 GiB"``.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a whole number nor a text.
+    ValueError
+        If it is below 0, or a text without a number and a unit.
+
+    Examples
+    --------
+    >>> [bytes_of(size, "cache", "memory") for size in ("1.5 KiB", "2MB", 7)]
+    [1536, 2000000, 7]
+    """
+    if not isinstance(size, str):
+        return arguments.integer(size, action, name, 0)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Z]?i?B|)", size.strip(), re.IGNORECASE | re.ASCII)
+    units = {unit.lower(): nbytes for unit, nbytes in _SIZES.items()}
+    if found is None or found[2].lower() not in units:
+        expected = f"expected {name} as a number of bytes, or a text such as '1 GiB',"
+        raise ValueError(f"{action}: {expected} and found {arguments.brief(size)}")
+    return int(float(found[1]) * units[found[2].lower()])
 
 
 def readable(nbytes: float) -> str:

@@ -13,6 +13,9 @@ from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Scales
 
+SKIP_BYTES = 1 << 20
+"""A gap between voxels that are read is worth a request of its own from here: what it saves costs more than asking."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreTraits:

@@ -16,6 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pyvolume.caching.cache import BlockCache
+from pyvolume.caching.reading import CachedReads, check_cache, reads_of, why_unused
 from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.calls.retry import RetryPolicy
@@ -69,7 +71,9 @@ class Operation:
     concurrency: int | None = None
 
 
-def check_options(mode: str, partial_blocks: str, casting: Casting, lock: NamedLock | None) -> None:
+def check_options(
+    mode: str, partial_blocks: str, casting: Casting, lock: NamedLock | None, cache: BlockCache | None
+) -> None:
     """Refuse options of a volume that mean nothing.
 
     Raises
@@ -80,6 +84,7 @@ def check_options(mode: str, partial_blocks: str, casting: Casting, lock: NamedL
     arguments.one_of(partial_blocks, ("merge", "raise"), "volume", "partial_blocks")
     check_casting(casting)
     check_lock(lock)
+    check_cache(cache)
 
 
 @dataclass(frozen=True)
@@ -92,10 +97,15 @@ class Transfer:
         What serves the voxels.
     known : Known
         The metadata, with the bounds that writes have made larger.
-    mode, retry, locks, lock, lock_aligned, partial_blocks, casting
+    mode, retry, locks, lock, lock_aligned, partial_blocks, casting, cache
         As for `Volume`.
     process : int, optional
         The process that opened the volume; 0 after pickling.
+
+    Attributes
+    ----------
+    reads : VoxelStore or CachedReads
+        What reads are planned for and sent to: the store, or a cache in front of it.
     """
 
     store: VoxelStore
@@ -107,10 +117,13 @@ class Transfer:
     lock_aligned: bool = True
     partial_blocks: Literal["merge", "raise"] = "merge"
     casting: Casting = "checked"
+    cache: BlockCache | None = None
     process: int = dataclasses.field(default_factory=os.getpid, compare=False)
+    reads: VoxelStore | CachedReads = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_options(self.mode, self.partial_blocks, self.casting, self.lock)
+        check_options(self.mode, self.partial_blocks, self.casting, self.lock, self.cache)
+        object.__setattr__(self, "reads", reads_of(self.store, self.cache, self.metadata))
 
     def __getstate__(self) -> dict[str, Any]:
         # a callback of this process has no meaning in another one
@@ -144,9 +157,15 @@ class Transfer:
         """The address of what outlives the process; arrays in memory have none."""
         return self.store.address if self.store.traits.lasting else "memory"
 
+    @property
+    def cache_use(self) -> str:
+        """Whether the cache is used, for people."""
+        reason = "none was given" if self.cache is None else why_unused(self.store, self.cache, self.metadata)
+        return f"not used: {reason}" if reason else "used"
+
     def plan(self, selection: Selection, *, write: bool, concurrency: int | None = None) -> Plan:
         """Plan to read or write the selected voxels."""
-        traits = self.store.traits
+        traits = self.store.traits if write else self.reads.traits
         make = plan_write if write else plan_read
         plan = make(selection, traits, self.metadata, concurrency or traits.concurrency)
         if not write or self.lock is None:
@@ -233,16 +252,18 @@ class Transfer:
         dtype = self.metadata.dtype
         in_memory = isinstance(out, np.ndarray) and out.dtype == dtype  # ImageJ is big-endian
         lock = contextlib.nullcontext() if in_memory else threading.Lock()  # pieces may share a chunk of a file
+        wanted = selection.box if self.reads is not self.store else None  # a cache gives any part of its blocks
 
         def move(step: Step) -> int:
-            part = selection.within(step.box)
+            box = step.box if wanted is None else step.box.intersection(wanted) or step.box
+            part = selection.within(box)
             if part is None:
                 return 0
             if part.is_whole and in_memory:
-                self.store.read_box(step.box, out[part.place], operation.call)
-                return step.box.size
-            around = np.empty(step.box.shape, dtype, order="F")
-            self.store.read_box(step.box, around, operation.call)
+                self.reads.read_box(box, out[part.place], operation.call)
+                return box.size
+            around = np.empty(box.shape, dtype, order="F")
+            self.reads.read_box(box, around, operation.call)
             kept = around[part.local]
             with lock:
                 out[part.place] = kept
@@ -362,6 +383,8 @@ class Transfer:
                 self._run(plan, move, operation)
         finally:
             self.locks.give_back(hold)
+            if isinstance(self.reads, CachedReads):  # an administrator of the server can write where nobody else can
+                self.reads.forget(whole)
 
     @property
     def voxels(self) -> str:

@@ -12,10 +12,7 @@ import numpy as np
 from pyvolume.indexing.points import Points
 from pyvolume.indexing.selection import Scattered, Selection
 from pyvolume.model.box import Box
-from pyvolume.stores.base import StoreTraits
-
-SKIP_BYTES = 1 << 20
-"""A gap between selected voxels is worth a request of its own from here: what it saves costs more than asking."""
+from pyvolume.stores.base import SKIP_BYTES, StoreTraits
 
 Faces = tuple[int, int]
 

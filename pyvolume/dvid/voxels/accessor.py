@@ -8,6 +8,7 @@ from typing import Any, Literal, SupportsIndex, cast
 
 from numpy.typing import NDArray
 
+from pyvolume.caching.cache import BlockCache
 from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.keyvalue.attributes import Attributes
 from pyvolume.dvid.roi.region import Roi
@@ -57,6 +58,8 @@ class VoxelsAccessor(Volume):
         Which values may be written, see `Volume`.
     lock, lock_aligned : optional
         Keep writers of other processes out of the blocks that are written, see `Volume`.
+    cache : BlockCache, optional
+        Keeps the blocks that are read of a committed version, see `Volume`.
     mode : "r" or "r+"
         Read only, or read and write.
     owns_connection : bool
@@ -89,6 +92,7 @@ class VoxelsAccessor(Volume):
         casting: Casting = "checked",
         lock: NamedLock | None = None,
         lock_aligned: bool = True,
+        cache: BlockCache | None = None,
         mode: Literal["r", "r+"] = "r+",
         owns_connection: bool = False,
     ) -> None:
@@ -115,6 +119,7 @@ class VoxelsAccessor(Volume):
             casting=casting,
             lock=lock,
             lock_aligned=lock_aligned,
+            cache=cache,
         )
 
     @property

@@ -15,7 +15,8 @@ from plans import boxes, grids, is_one_cell, on_grid, painted, traits_of
 
 from pyvolume import Box
 from pyvolume.indexing.selection import Selection
-from pyvolume.transfer.grid import SKIP_BYTES, TouchedBoxes, aligned, borders, cut, whole_blocks_in
+from pyvolume.stores.base import SKIP_BYTES
+from pyvolume.transfer.grid import TouchedBoxes, aligned, borders, cut, whole_blocks_in
 
 EXAMPLES = settings(max_examples=80)
 

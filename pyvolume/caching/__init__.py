@@ -1,0 +1,1 @@
+"""Blocks that are kept, so that they are not requested again."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
+import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from interrupts import interrupted_at
 from numpy.typing import NDArray
 
@@ -136,26 +140,32 @@ def test_ctrl_c_at_any_moment_leaves_the_sum_right_and_the_lock_free() -> None:
     assert moment > 10
 
 
-def test_a_change_by_a_signal_handler_inside_a_change_is_counted() -> None:
-    blocks = MemoryBlocks(10 * COST)
+class Interrupting(np.ndarray[Any, np.dtype[Any]]):
+    """A block whose size takes so long to find that a signal handler comes in between."""
+
+    handler: Callable[[], object] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        if self.handler is not None:
+            self.handler()
+        return super().nbytes
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_change_by_a_signal_handler_inside_a_change_is_counted(moment: int) -> None:
+    blocks, asked = MemoryBlocks(10 * COST), itertools.count(1)
     blocks.put(key(0), block())
 
-    class Interrupting(OrderedLike):
-        def pop(self, *arguments: Any) -> Any:
-            found = super().pop(*arguments)
-            if not self.has_come:
-                self.has_come = True
-                blocks.put(key(8), block())
-                blocks.put(key(9), block())
-            return found
+    def handle() -> None:
+        if next(asked) == moment:
+            blocks.put(key(8), block())
+            blocks.put(key(9), block())
 
-    blocks._blocks = Interrupting(blocks._blocks)
-    blocks.put(key(1), block())
+    interrupting = block().view(Interrupting)
+    interrupting.handler = handle
+    blocks.put(key(1), interrupting)
     assert (kept(blocks), blocks.nbytes) == ([0, 1, 8, 9], 4 * COST)
-
-
-class OrderedLike(type(MemoryBlocks(0)._blocks)):  # type: ignore[misc]
-    has_come = False
 
 
 def _in_child(blocks: MemoryBlocks, answers: Any) -> None:
@@ -169,8 +179,6 @@ def test_a_forked_process_goes_on_although_a_thread_held_the_lock() -> None:
     holds, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        import os
-
         with blocks._locks[os.getpid()]:
             blocks._is_torn = True  # as in the middle of a change
             holds.set()

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import pickle
 import threading
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from cached import frozen, use_cache
 from conformance_stores import ramp
+from interrupts import interrupted_at
 from watched_store import WatchedStore
 
 import pyvolume
@@ -139,6 +141,14 @@ def test_what_is_made_anew_under_the_same_address_is_read_anew() -> None:
     first = Named(ARRAY, (4, 4, 4), immutable=True, lasting=True)
     second = Named(other, (4, 4, 4), immutable=True, lasting=True)
     first.address, second.name = second.address, "second"
+    first.volume(cache=cache)[...]
+    np.testing.assert_array_equal(second.volume(cache=cache)[...], other, strict=True)
+
+
+def test_the_same_name_at_another_address_is_read_anew() -> None:
+    cache, other = BlockCache(), 255 - ARRAY
+    first = Named(ARRAY, (4, 4, 4), immutable=True, lasting=True)
+    second = Named(other, (4, 4, 4), immutable=True, lasting=True)
     first.volume(cache=cache)[...]
     np.testing.assert_array_equal(second.volume(cache=cache)[...], other, strict=True)
 
@@ -337,9 +347,45 @@ class GeneratedOnce:
     def close(self) -> None: ...
 
 
+def test_a_plane_of_known_blocks_needs_the_memory_of_the_plane() -> None:
+    array = np.zeros((1, 64, 64, 64), "uint64")
+    volume = frozen(array, (32, 32, 32)).volume(cache=BlockCache())
+    volume[...]
+    tracemalloc.start()
+    try:
+        volume[0, :, :, 5]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * array[0, :, :, 5].nbytes
+
+
 def test_pieces_of_a_read_are_cut_between_blocks() -> None:
     store = frozen(ARRAY, max_read_bytes=20 * BLOCK)
     volume = store.volume(cache=BlockCache())
     volume[:, 1:, 1:, 1:]
     assert {face % 4 for box in store.reads for face in itertools.chain(box.start[1:], box.stop[1:])} == {0}
     assert max(box.size for box in store.reads) <= 20 * BLOCK
+
+
+def test_ctrl_c_at_any_moment_leaves_volume_and_cache_usable() -> None:
+    moment, was_interrupted = 0, True
+    while was_interrupted:
+        moment += 37
+        cache = BlockCache(40 * (BLOCK + OVERHEAD))
+        volume = frozen(ARRAY).volume(cache=cache)
+        volume[:, :, 2:3]
+        try:
+            with interrupted_at(moment):
+                volume[:, 3:, 3:]
+            was_interrupted = False
+        except KeyboardInterrupt:
+            pass
+        found: list[Any] = []
+        other = threading.Thread(target=lambda into=found, of=volume: into.append(of[...]), daemon=True)
+        other.start()
+        other.join(20)
+        assert len(found) == 1, f"nothing is read after an interrupt at place {moment}"
+        assert (found[0] == ARRAY).all(), moment
+        assert cache.nbytes <= 40 * (BLOCK + OVERHEAD)
+    assert moment > 100

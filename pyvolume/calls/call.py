@@ -13,6 +13,7 @@ from typing import NoReturn, Protocol, TypeVar
 
 from pyvolume.calls import cancellation
 from pyvolume.calls.retry import FIRST_WAIT, RetryPolicy, RetryWait
+from pyvolume.calls.starting import start
 from pyvolume.calls.trace import Trace, active
 from pyvolume.errors import AnswerError, BusyError, BusyTimeoutError, StoreError, TransportError
 
@@ -225,7 +226,7 @@ class Call:
             if left < threading.TIMEOUT_MAX:
                 alarm = threading.Timer(left, cut)
                 alarm.daemon = True
-                alarm.start()
+                start(alarm)
             yield left
         finally:
             if alarm is not None:

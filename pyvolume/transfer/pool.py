@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from pyvolume.calls.call import LONGEST_WAIT, Call
+from pyvolume.calls.starting import start
 from pyvolume.errors import StoreError
 from pyvolume.transfer.pieces import Remaining, Step
 
@@ -83,7 +84,7 @@ class _Pool(Generic[Task, Result]):
         self._queue.put(job)
         if self._started < len(self._threads):
             self._started += 1
-            self._threads[self._started - 1].start()
+            start(self._threads[self._started - 1])
 
     def stop(self) -> None:
         """Begin no further job, and let the threads end."""
@@ -118,7 +119,7 @@ class _Team:
     def run(self) -> None:
         """Move all steps, and wait until all threads have ended."""
         for thread in self._threads:
-            thread.start()
+            start(thread)
         while self._alive():
             self.linger(LONGEST_WAIT)
 

@@ -15,14 +15,17 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from holds import held
-from interrupts import interrupted_at
+from interrupts import interrupted_at, interrupted_in_the_wait_for_a_thread
 from numpy.typing import NDArray
 
 import pyvolume
 from mockserver import MockServer
 from pyvolume import Box, RetryPolicy
+from pyvolume.calls.call import Call
 from pyvolume.dvid import VoxelsAccessor
 from pyvolume.stores.locks import process_locks
+from pyvolume.transfer.pieces import Step
+from pyvolume.transfer.pool import run_all
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # an interrupted request leaves its socket to Python
@@ -88,6 +91,23 @@ OPERATIONS: dict[str, Callable[[Bench], object]] = {
 }
 
 
+def read_with_deadline(bench: Bench) -> None:
+    retry = RetryPolicy(deadline=60)
+    with pyvolume.Connection(bench.connection.url, retry=retry) as connection:
+        VoxelsAccessor(connection, bench.uuid, "gray")
+
+
+def read_in_pieces(bench: Bench) -> None:
+    run_all([Step(box) for box in BOXES], lambda step: bench.gray.read(step.box), Call(RetryPolicy()), 2)
+
+
+STARTING_THREADS: dict[str, Callable[[Bench], object]] = {
+    "read many": OPERATIONS["read many"],
+    "read in pieces": read_in_pieces,
+    "deadline": read_with_deadline,
+}
+
+
 def is_left_in_order(bench: Bench) -> bool:
     """Whether nothing is held, soon, and the volume can be read and written."""
     end = time.monotonic() + PATIENCE
@@ -117,6 +137,22 @@ def test_ctrl_c_where_a_call_begins_or_ends(bench: Bench, name: str) -> None:
     assert len(kept) > len(places) // 2
     kept.clear()
     gc.collect()  # the warnings are ignored here only
+
+
+@pytest.mark.parametrize("name", STARTING_THREADS)
+def test_ctrl_c_in_the_wait_for_a_thread_that_begins(bench: Bench, name: str) -> None:
+    raised: list[BaseException] = []
+    for _ in range(100):  # the thread can begin before anybody waits for it
+        try:
+            with interrupted_in_the_wait_for_a_thread() as times:
+                STARTING_THREADS[name](bench)
+        except BaseException as error:
+            raised.append(error)
+        if times[0]:
+            break
+    assert is_left_in_order(bench)
+    assert [type(each) for each in raised] == [KeyboardInterrupt]
+    gc.collect()
 
 
 def test_ctrl_c_at_random_moments(bench: Bench) -> None:

@@ -40,6 +40,26 @@ class CtrlC:
 
 
 @contextlib.contextmanager
+def interrupted_in_the_wait_for_a_thread() -> Iterator[list[int]]:
+    """Press Ctrl-C when this thread begins to wait for another one that it starts; the list gets how often it did."""
+    times = [0]
+
+    def profile(frame: FrameType, event: str, _argument: object) -> None:
+        code = threading.Condition._release_save.__code__  # type: ignore[attr-defined]
+        outer = frame.f_back and frame.f_back.f_back and frame.f_back.f_back.f_back
+        if event == "return" and frame.f_code is code and outer and outer.f_code is threading.Thread.start.__code__:
+            times[0] += 1
+            raise KeyboardInterrupt
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        yield times
+    finally:
+        sys.setprofile(before)
+
+
+@contextlib.contextmanager
 def interrupted_at(number: int) -> Iterator[list[int]]:
     """Press Ctrl-C where code of any module begins or ends a call in this thread, after so many other such places.
 

@@ -79,7 +79,7 @@ class Journal:
                 try:
                     change = json.loads(line)
                     carry_out(change["operation"], change["arguments"])
-                except DamagedError:
+                except (OSError, MemoryError):  # another start can carry it out
                     raise
                 except Exception as error:
                     if not file.read(1):

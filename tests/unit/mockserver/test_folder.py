@@ -393,6 +393,22 @@ def test_a_body_that_is_not_as_it_was_written_is_named(folder: Path, damage: str
         assert server.voxels("gray", CHILD)[0, 32, 0, 0] == 7
 
 
+def test_what_the_system_refuses_at_a_start_is_not_forgotten(folder: Path) -> None:
+    with reopened(folder) as (_, client):
+        write(client, CHILD, 9)
+    body = max((folder / "voxels").iterdir())
+    kept, content = (folder / "journal.jsonl").read_bytes(), body.read_bytes()
+    body.unlink()
+    body.symlink_to(body)
+    with pytest.raises(OSError, match=re.escape(str(body))):
+        MockServer(folder=folder)
+    assert (folder / "journal.jsonl").read_bytes() == kept
+    body.unlink()
+    body.write_bytes(content)
+    with reopened(folder) as (server, _):
+        assert server.voxels("gray", CHILD)[0, 32, 0, 0] == 9
+
+
 def test_a_line_that_is_not_as_it_was_written_is_named(folder: Path) -> None:
     journal = folder / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)

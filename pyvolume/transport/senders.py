@@ -15,6 +15,7 @@ from requests.cookies import extract_cookies_to_jar, get_cookie_header
 from pyvolume.model.secret import Secret
 from pyvolume.transport.adapter import SECRET_QUERY, PatientAdapter
 from pyvolume.transport.answer import Received
+from pyvolume.transport.cookies import few_cookies
 from pyvolume.transport.line import FoundLine, Line
 from pyvolume.transport.request import Body
 
@@ -88,6 +89,7 @@ class OwnSender:
 
     def __init__(self, url: str, adapter: PatientAdapter, verify: bool | str) -> None:
         self._session = requests.Session()
+        self._session.cookies = few_cookies()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
         template = self._session.prepare_request(requests.Request("GET", url, headers=HEADERS))

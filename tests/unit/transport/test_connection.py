@@ -521,6 +521,24 @@ class TestEnvironment:
             get(connection, "/other")
             assert (sent, web.last_headers.get("Cookie")) == ("balancer=7", None)
 
+    @pytest.mark.parametrize(("length", "kept"), [(100, 50), (4000, 5)], ids=["many", "long"])
+    def test_cookies_without_end_are_not_kept(
+        self, web: Web, connect: Callable[..., Connection], length: int, kept: int
+    ) -> None:
+        connection = connect()
+        web.answers["/login"] = (200, {"Set-Cookie": "first=1"}, b"")
+        get(connection, "/login")
+        for number in range(80):
+            web.answers["/evil"] = (200, {"Set-Cookie": f"c{number}={'x' * length}"}, b"")
+            get(connection, "/evil")
+        web.answers["/evil"] = (200, {"Set-Cookie": f"first={'x' * 20_000}"}, b"")
+        get(connection, "/evil")
+        web.answers["/login"] = (200, {"Set-Cookie": "first=2"}, b"")
+        get(connection, "/login")
+        get(connection, "/voxels")
+        sent = web.last_headers["Cookie"].split("; ")
+        assert (len(sent), "first=2" in sent) == (kept, True)
+
     def test_the_parameters_of_a_given_session_apply(self, web: Web, connect: Callable[..., Connection]) -> None:
         with requests.Session() as session:
             session.params = {"key": "mine"}

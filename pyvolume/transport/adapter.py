@@ -10,6 +10,7 @@ import queue
 import socket
 import ssl
 from collections.abc import Mapping
+from email.errors import MissingHeaderBodySeparatorDefect
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -145,15 +146,21 @@ class FinalResponse(http.client.HTTPResponse):
 
     def begin(self) -> None:
         """Read the status line and the headers."""
-        super().begin()
+        self._begin_one()
         while 100 <= self.status < 200:
             self.headers = None  # type: ignore[assignment]
-            super().begin()
+            self._begin_one()
         self._reader.in_head = False
         if self.will_close and self.length is None and isinstance(self._connected, ssl.SSLSocket):
             # the end of the connection is that of the body: over TLS it must have been meant
             self._connected.suppress_ragged_eofs = False  # type: ignore[attr-defined]
         self.will_close = self.will_close or self._is_last
+
+    def _begin_one(self) -> None:
+        super().begin()
+        # the parser takes such a line for the end of the head, and leaves out the length that may follow
+        if any(isinstance(each, MissingHeaderBodySeparatorDefect) for each in self.headers.defects):
+            raise http.client.HTTPException("a head with a line that is no header")
 
     def _read_status(self) -> tuple[str, int, str]:
         if self._heads > MAX_INTERIM:

@@ -39,14 +39,21 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m mockserv
     parser = _parser(prog, name)
     options = parser.parse_args(arguments)
     check(parser, options)
-    stopped = threading.Event()
+    started, stopped = threading.Event(), threading.Event()
+
+    def stop(number: int, _frame: object) -> None:
+        stopped.set()
+        if not started.is_set():  # a long journal takes minutes
+            sys.exit(128 + number)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+        signal.signal(number, stop)
     try:
         server = KINDS[name].start(parser, options)
     except OSError as error:
         parser.exit(1, f"{prog}: cannot serve: {error}\n")
     with server as running:
+        started.set()
         print(json.dumps({"url": running.url}) if options.json else running.url, flush=True)
         stopped.wait()
 

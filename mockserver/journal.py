@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -125,6 +126,8 @@ class Journal:
         DamagedError
             If it is missing, or has another length.
         """
+        if not re.fullmatch(r"[0-9]+\.raw", name):  # that of no file outside the folder
+            raise DamagedError(f"{self._path} names {name!r}, which is no file of voxels")
         path = self._voxels / name
         try:
             found = path.stat().st_size
@@ -219,7 +222,8 @@ def _refuse_foreign(folder: Path, journal: Path, voxels: Path) -> None:
             begun = file.read(len(HEADER))
         if begun == HEADER:
             return
-    is_ours = HEADER.startswith(begun) and set(folder.iterdir()) <= {journal, voxels}
+    is_other = os.path.lexists(journal) and not journal.is_file()  # opening a pipe could wait for ever
+    is_ours = not is_other and HEADER.startswith(begun) and set(folder.iterdir()) <= {journal, voxels}
     if not is_ours or (voxels.exists() and any(voxels.iterdir())):
         raise FileExistsError(
             f"the folder {folder} holds files that the mock server did not write; choose an empty folder"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import itertools
+import json
 import os
 import random
 import re
@@ -173,11 +174,21 @@ def test_a_change_that_a_crash_cut_short_is_forgotten(folder: Path, array: NDArr
         assert server.voxels("gray", CHILD)[0, 32, 0, 0] == 8
 
 
-def start(folder: Path, **options: Any) -> tuple[subprocess.Popen[str], str]:
+def append(folder: Path, written: dict[str, Any]) -> None:
+    """Add a write of voxels to the journal."""
+    with (folder / "journal.jsonl").open("a") as file:
+        file.write(json.dumps({"operation": "write", "arguments": written}) + "\n")
+
+
+def launch(folder: Path, **options: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "mockserver", "--port", "0", "--folder", str(folder)]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3], **options
     )
+
+
+def start(folder: Path, **options: Any) -> tuple[subprocess.Popen[str], str]:
+    process = launch(folder, **options)
     assert process.stdout is not None
     return process, process.stdout.readline().strip()
 
@@ -212,6 +223,21 @@ def test_the_command_stops_when_told(folder: Path) -> None:
         assert process.wait(30) == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_stops_while_it_reads_the_journal(folder: Path, number: signal.Signals) -> None:
+    for body in ("100.raw", "101.raw"):
+        os.mkfifo(folder / "voxels" / body)  # the server waits for its writer
+        append(folder, {"uuid": ROOT, "name": "gray", "start": [0] * 3, "shape": [0] * 3, "grow": False, "body": body})
+    with launch(folder) as process:
+        (folder / "voxels" / "100.raw").open("wb").close()
+        process.send_signal(number)
+        try:
+            said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert (process.returncode, said) == (128 + number, ("", ""))
+
+
 def test_a_folder_belongs_to_one_server(folder: Path) -> None:
     with reopened(folder), pytest.raises(BlockingIOError, match="another server"):
         MockServer(folder=folder)
@@ -238,6 +264,17 @@ def test_a_folder_of_the_user_is_refused_and_left_as_it_is(tmp_path: Path, case:
     with pytest.raises(FileExistsError, match="empty"):
         MockServer(folder=tmp_path)
     assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_a_journal_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "journal.jsonl")
+    with launch(tmp_path) as process:
+        try:
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert (process.returncode, said.count("\n")) == (1, 1)
+    assert [each.name for each in tmp_path.iterdir()] == ["journal.jsonl"]
 
 
 def test_a_file_that_no_journal_names_stays(folder: Path) -> None:
@@ -407,6 +444,14 @@ def test_what_the_system_refuses_at_a_start_is_not_forgotten(folder: Path) -> No
     body.write_bytes(content)
     with reopened(folder) as (server, _):
         assert server.voxels("gray", CHILD)[0, 32, 0, 0] == 9
+
+
+@pytest.mark.parametrize("name", ["../../secret", "notes.txt"])
+def test_a_journal_names_no_file_but_those_of_its_voxels(folder: Path, name: str) -> None:
+    (folder / "voxels" / name).write_bytes(block(1))
+    append(folder, {"uuid": CHILD, "name": "gray", "start": [0] * 3, "shape": [32] * 3, "body": name})
+    with pytest.raises(OSError, match="which is no file of voxels"):
+        MockServer(folder=folder)
 
 
 def test_a_line_that_is_not_as_it_was_written_is_named(folder: Path) -> None:

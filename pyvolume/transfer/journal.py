@@ -119,10 +119,15 @@ class Journal:
                 self.finished[box] = checksum
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        encoded = _encoded(line)
-        if self._file.write(encoded) < len(encoded):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        os.fsync(self._file.fileno())
+        self._write(_encoded(line))
+
+    def _write(self, encoded: bytes) -> None:
+        try:
+            if self._file.write(encoded) < len(encoded):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OSError(error.errno, f"write the journal {self.path}: {error.strerror}") from error
 
     def _hold(self) -> None:
         """Keep the file from other copies, where the system has locks."""
@@ -147,7 +152,7 @@ class Journal:
             if document is not None:
                 self._note(document)
         if not last.endswith(b"\n"):
-            self._file.write(b"\n")
+            self._write(b"\n")
         if not is_begun:
             self._append(self._header)
 

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -256,6 +257,19 @@ def test_a_large_file_that_is_no_journal_takes_no_memory(volumes: Copying, journ
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 20
+
+
+@pytest.mark.parametrize("room", [0, 600])
+def test_a_full_disk_names_the_journal(volumes: Copying, journal: Path, room: int) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(OSError, match=f"write the journal {journal}: "):
+            pyvolume.copy(*volumes, resume=journal)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    pyvolume.copy(*volumes, resume=journal)
+    same(volumes[1][...], volumes[0][...])
 
 
 def test_what_is_no_file_is_no_journal(volumes: Copying, tmp_path: Path) -> None:

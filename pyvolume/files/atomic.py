@@ -48,7 +48,7 @@ def appearing(path: Path, *, force: bool = False) -> Iterator[Path]:
     ExistsError
         If something is there, at the beginning or at the end.
     OSError
-        If the disk is full, or the folder is not for this user; it names the file.
+        If the disk is full, the folder is not for this user, or the hidden one vanishes; it names the file.
     FileNotFoundError
         If there is no folder for it.
     """
@@ -84,7 +84,8 @@ def _told(path: Path) -> Iterator[None]:
     except PyVolumeError:
         raise
     except OSError as error:
-        if error.errno not in OF_FILES:
+        names_hidden = any(each.endswith(SUFFIX) for each in Path(str(error.filename)).parts)
+        if error.errno not in OF_FILES and not names_hidden:
             raise
         raise OSError(error.errno, f"write {path}: {error.strerror}") from error
 
@@ -96,7 +97,7 @@ def _publish(part: Path, path: Path, *, force: bool) -> None:
             if force:
                 path.unlink(missing_ok=True)
             path.mkdir()
-            part.replace(path)
+            _fill(part, path)
         elif force:
             part.replace(path)
         else:
@@ -112,7 +113,20 @@ def _link(part: Path, path: Path) -> None:
         raise
     except OSError:  # some file systems have no links
         path.open("xb").close()
-        part.replace(path)
+        _fill(part, path)
+
+
+def _fill(part: Path, taken: Path) -> None:
+    """Put what is complete in the place of an empty file or folder, which nobody keeps if that fails."""
+    try:
+        part.replace(taken)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if taken.is_dir():
+                taken.rmdir()
+            elif not taken.stat().st_size:
+                taken.unlink()
+        raise
 
 
 def _taken(path: Path) -> ExistsError:

@@ -193,6 +193,28 @@ def test_a_file_system_without_links_replaces_nothing_either(tmp_path: Path, mon
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"a": b"whole", "b": b"mine"}
 
 
+@pytest.mark.parametrize("name", ["cut.npy", "cut.zarr"])
+def test_a_hidden_folder_that_vanishes_leaves_no_empty_file(tmp_path: Path, name: str) -> None:
+    with (
+        pytest.raises(FileNotFoundError, match=rf"^\[Errno 2\] write {tmp_path / name}: "),
+        appearing(tmp_path / name) as part,
+    ):
+        shutil.rmtree(part.parent)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_given_its_name_leaves_no_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt), appearing(tmp_path / "cut.zarr") as part:
+        part.mkdir()
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES])
 def test_what_the_system_refuses_names_the_file(tmp_path: Path, number: int) -> None:
     with pytest.raises(OSError, match=r"write \S*/cut\.npy: ") as caught, appearing(tmp_path / "cut.npy") as part:

@@ -124,6 +124,19 @@ class _LastReader(io.BufferedReader):
         super().close()
 
 
+def check_head(headers: object) -> None:
+    """Refuse the headers of http.client if a line among them is none.
+
+    Its parser takes such a line for the end of the head, and leaves out the length that may follow.
+
+    Raises
+    ------
+    http.client.HTTPException
+    """
+    if any(isinstance(each, MissingHeaderBodySeparatorDefect) for each in getattr(headers, "defects", ())):
+        raise http.client.HTTPException("a head with a line that is no header")
+
+
 class FinalResponse(http.client.HTTPResponse):
     """The final answer: interim ones (status 1xx) before it are skipped, which http.client does with 100 only.
 
@@ -158,9 +171,7 @@ class FinalResponse(http.client.HTTPResponse):
 
     def _begin_one(self) -> None:
         super().begin()
-        # the parser takes such a line for the end of the head, and leaves out the length that may follow
-        if any(isinstance(each, MissingHeaderBodySeparatorDefect) for each in self.headers.defects):
-            raise http.client.HTTPException("a head with a line that is no header")
+        check_head(self.headers)
 
     def _read_status(self) -> tuple[str, int, str]:
         if self._heads > MAX_INTERIM:

@@ -13,7 +13,7 @@ import urllib3
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from pyvolume.model.secret import Secret
-from pyvolume.transport.adapter import SECRET_QUERY, PatientAdapter
+from pyvolume.transport.adapter import SECRET_QUERY, PatientAdapter, check_head
 from pyvolume.transport.answer import Received
 from pyvolume.transport.cookies import few_cookies
 from pyvolume.transport.line import FoundLine, Line
@@ -179,6 +179,11 @@ class GivenSender:
                 f"interim answer {response.status_code}, which the given session takes for the final one; "
                 "a connection without session= skips it"
             )
+        try:
+            check_head(getattr(getattr(response.raw, "_original_response", None), "msg", None))
+        except http.client.HTTPException:
+            response.raw.close()
+            raise
         return Received(response.status_code, response.headers, response.raw)
 
     def close(self) -> None:

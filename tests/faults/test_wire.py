@@ -363,13 +363,15 @@ def test_a_head_that_breaks_off_is_no_answer(cut: int) -> None:
         connection.exchange(COMMIT, Answer.read, connection.new_call())
 
 
+@pytest.mark.parametrize("own", [True, False], ids=["own session", "given session"])
 @pytest.mark.parametrize("broken", ["no colon", "Server : spaced", "HTTP/1.1 200 OK"])
-def test_a_head_with_a_line_that_is_no_header_is_no_answer(broken: str) -> None:
+def test_a_head_with_a_line_that_is_no_header_is_no_answer(broken: str, own: bool) -> None:
     """Python's parser of headers leaves out all that follows: here it is where the value ends."""
     bad = chunked(b"value", OCTETS).replace(b"OK\r\n", f"OK\r\n{broken}\r\n".encode(), 1)
     with (
         ScriptedServer([bad, chunked(b"value", OCTETS)], closing=[0]) as server,
-        pyvolume.Connection(server.url, retry=QUICK) as connection,
+        requests.Session() as session,
+        pyvolume.Connection(server.url, retry=QUICK, session=None if own else session) as connection,
     ):
         assert connection.exchange(Request("read", "GET", "/key"), Answer.read, connection.new_call()) == b"value"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import http.client
 import os
 import socket
@@ -12,8 +13,13 @@ import threading
 from types import FrameType
 from typing import Self
 
+from pyvolume.calls.processes import OfProcess
+
 AGAIN = 0.05
 """Seconds after which a thread that goes on is cut off again."""
+
+_LOOKING = OfProcess(threading.Lock)
+"""Held while the collection of garbage is off."""
 
 _DISCARD = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
@@ -106,7 +112,7 @@ class FoundLine(Line):
             self._released.wait(AGAIN)
 
     def _find(self) -> socket.socket | None:
-        frame: FrameType | None = sys._current_frames().get(self._thread)  # noqa: SLF001 - public, in spite of its name
+        frame = _frame_of(self._thread)
         while frame is not None and not any(each is self for each in frame.f_locals.values()):
             match frame.f_locals.get("self"):
                 case socket.socket() as connected:
@@ -117,6 +123,22 @@ class FoundLine(Line):
                     return connected
             frame = frame.f_back
         return None
+
+
+def _frame_of(thread: int) -> FrameType | None:
+    """Return what a thread runs at the moment.
+
+    Python 3.11 locks its list of threads meanwhile. A garbage collection that begins there and frees a
+    `threading.local` would wait for that lock for ever (https://github.com/python/cpython/issues/106883).
+    """
+    with _LOOKING[os.getpid()]:
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            return sys._current_frames().get(thread)  # noqa: SLF001 - public, in spite of its name
+        finally:
+            if collects:
+                gc.enable()
 
 
 def _shut_down(connected: socket.socket) -> None:

@@ -1,5 +1,6 @@
 """Configuration of the documentation. The extra `docs` lists what builds it; nothing is downloaded."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -24,6 +25,7 @@ napoleon_use_rtype = False
 napoleon_preprocess_types = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+autodoc_preserve_defaults = True
 autosummary_generate = False
 python_maximum_signature_line_length = 88
 toc_object_entries = False
@@ -54,5 +56,19 @@ html_sidebars = {page: [] for page in ("index", "installation", "genindex", "py-
 
 
 def setup(app):
-    """Hide the parameters of a Protocol: nobody calls it."""
-    app.connect("autodoc-process-signature", lambda *event: ("", None) if event[5] == "(*args, **kwargs)" else None)
+    """Show signatures and paths as a reader wants them."""
+    app.connect("autodoc-process-signature", _signature)
+    app.connect("html-page-context", _let_paths_break)
+
+
+def _signature(app, what, name, item, options, signature, returned):
+    """Hide the parameters of a Protocol, which nobody calls; a factory of dataclasses makes a mapping here."""
+    if signature == "(*args, **kwargs)":
+        return "", None
+    return (signature.replace("<factory>", "{}"), returned) if signature else None
+
+
+def _let_paths_break(app, page, template, context, doctree):
+    """Break a long path after a slash, in preference to any other character."""
+    paths = re.compile(r'(?<=<span class="pre">)[^<]*/[^<]*')
+    context["body"] = paths.sub(lambda path: re.sub(r"(?<=[^/])/(?=[^/])", "/<wbr>", path[0]), context.get("body", ""))

@@ -61,14 +61,16 @@ def setup(app):
     app.connect("html-page-context", _let_paths_break)
 
 
-def _signature(app, what, name, item, options, signature, returned):
-    """Hide the parameters of a Protocol, which nobody calls; a factory of dataclasses makes a mapping here."""
+def _signature(*event):
+    """Hide the parameters of a Protocol, which nobody calls. A factory of the dataclasses here makes a mapping."""
+    signature = event[5]
     if signature == "(*args, **kwargs)":
         return "", None
-    return (signature.replace("<factory>", "{}"), returned) if signature else None
+    return (signature.replace("<factory>", "{}"), event[6]) if signature else None
 
 
-def _let_paths_break(app, page, template, context, doctree):
+def _let_paths_break(*event):
     """Break a long path after a slash, in preference to any other character."""
+    context = event[3]
     paths = re.compile(r'(?<=<span class="pre">)[^<]*/[^<]*')
     context["body"] = paths.sub(lambda path: re.sub(r"(?<=[^/])/(?=[^/])", "/<wbr>", path[0]), context.get("body", ""))

@@ -103,7 +103,7 @@ class Difference:
         Yields
         ------
         Box, ndarray, ndarray
-            The voxels of `a` and those of `b`.
+            The voxels of `a`, and the voxels of `b`.
 
         Raises
         ------
@@ -132,7 +132,7 @@ def compare(
     a, b : Volume or array-like
         Two versions, two servers, or a volume and an array; of equally many axes, channel first. The first voxel of an
         array-like has the coordinates 0; it is used by several threads at once, unless `concurrency` is 1. Values are
-        compared, whatever their dtypes; a NaN equals a NaN.
+        compared, not dtypes; a NaN equals a NaN.
     box : Box or pair of corners, optional
         What to compare, in the same literal coordinates of both. By default the bounds of both: the smallest box
         around the two. Outside its bounds a volume counts as zeros, if its store gives zeros there, as DVID does.
@@ -144,7 +144,7 @@ def compare(
     Returns
     -------
     Difference
-        True if something differs. Its blocks are those of `a`, or of `b` where `a` has none.
+        True if something differs. Its blocks are the blocks of `a`, or of `b` if `a` has none.
 
     Raises
     ------

@@ -10,7 +10,7 @@
     ├── MetadataError (ValueError)               a document is invalid or too large
     ├── UnsupportedError (NotImplementedError)   this store cannot do that; also a write to mode="r"
     │   ├── AlignmentError (ValueError)          whole blocks only; names the nearest aligned box
-    │   └── ArrayAttributeError (AttributeError) a volume has this attribute only after it is read as an array
+    │   └── ArrayAttributeError (AttributeError) arrays have this attribute, volumes do not
     └── StoreError                               the store could not serve a valid request
         ├── TransportError (ConnectionError)     no usable answer arrived
         ├── AnswerError                          an answer arrived, but not the expected one

@@ -173,7 +173,7 @@ def default_server(url: str | os.PathLike[str]) -> Iterator[None]:
     Parameters
     ----------
     url : str or path
-        What stands in front of the rest and a slash.
+        The first part of each url, before a slash and the rest.
 
     Raises
     ------

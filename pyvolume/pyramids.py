@@ -47,7 +47,7 @@ def build_pyramid(
     Parameters
     ----------
     volume : Volume
-        Any level of the image. The levels are those of ``volume.scales``; they must exist.
+        Any level of the image. All levels of ``volume.scales`` must exist.
     levels : sequence of int, optional
         Which levels to fill, by number; by default all that are coarser than `volume`.
     method : "mean", "mode" or "stride"
@@ -55,7 +55,7 @@ def build_pyramid(
         first one, as Fiji's client of the HPC DataStore makes it. The mean of integers is rounded half up, once for
         each level. Of equally frequent values the lowest one counts.
     concurrency, progress, verify : optional
-        As for `copy`; progress begins anew for each level.
+        As for `copy`; the progress begins at 0 for each level.
     resume : path, optional
         As for `copy`; the number of the level is added to the name of the journal.
 

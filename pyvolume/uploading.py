@@ -81,7 +81,7 @@ def from_xarray(
     target : Volume, or a Repo or Version of DVID, a DataStore or a Folder
         A volume to write to, or where to create one. DVID needs an open version.
     name : str, optional
-        Of the volume that is created; by default that of the array of xarray. A DataStore takes it as a label.
+        Of the volume that is created; by default the name of the array of xarray. A DataStore takes it as a label.
     dims : sequence of str, optional
         The letter of each axis of the array, such as ``"xyc"``; by default the dims of the array of xarray, which then
         are letters.
@@ -92,9 +92,9 @@ def from_xarray(
     -------
     Volume
         Open for writing. A volume that is created has the resolution and the units that the coordinates of an array of
-        xarray give: those that are evenly spaced. A volume with attributes, as in DVID, has those of the array too, and
-        name, dims and coordinates as the attribute ``"xarray"``: ``volume.to_xarray(restore_dims=True)`` gives them
-        back. If the write fails, the volume stays.
+        xarray give, if they are evenly spaced. A volume with attributes, as in DVID, has the attributes of the array
+        too, and name, dims and coordinates as the attribute ``"xarray"``: ``volume.to_xarray(restore_dims=True)`` gives
+        them back. If the write fails, the volume stays.
 
     Raises
     ------

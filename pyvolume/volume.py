@@ -68,8 +68,9 @@ SPARSE = 8
 class Volume:
     """A volume on a store, read and written as if it were a numpy array.
 
-    Indices follow numpy; the axes are channel first, then those of the store (``dims``, for DVID c, x, y, z). A read
-    returns a new array in Fortran order. ``vol.absolute[...]`` takes absolute voxel coordinates of any sign.
+    Indices follow numpy; the first axis is the channel, then follow the axes of the store (``dims``, for DVID c, x,
+    y, z). A read returns a new array in Fortran order. ``vol.absolute[...]`` takes absolute voxel coordinates of any
+    sign.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ class Volume:
     retry : RetryPolicy, optional
         How long each operation is repeated.
     locks : Locks, optional
-        Keeps writers of the same voxels apart; by default those of this process.
+        Keeps writers of the same voxels apart; by default the writers of this process.
     lock : callable, optional
         ``lock(name)`` returns a context manager that keeps writers of other processes out of a block; the name is the
         same in all of them, and safe as the name of a file. Every writer of the volume must use it.
@@ -323,7 +324,7 @@ class Volume:
         return table.table_of(self.describe())
 
     def thumbnail(self, size: int = 256) -> Image:
-        """Draw the three middle planes, see `pyvolume.display.planes.thumbnail_of`; needs the extra ``images``."""
+        """Draw the three middle planes each at most `size` pixels wide and high; needs the extra ``images``."""
         return planes.thumbnail_of(self, size)
 
     def view(self, *, browser: bool | None = None, port: int = 0) -> Viewer:
@@ -521,8 +522,9 @@ class Volume:
         axis : int or tuple of int, optional
             Along which axes; by default all of them.
         dtype : dtype, optional
-            Of the result. By default that of numpy; a sum of integers that it cannot hold is an exact `int` of Python,
-            or an array of them. With an integer dtype sums wrap around, as those of numpy. ``object`` is exact.
+            Of the result. By default the dtype that numpy uses; a sum of integers that is too large for it is an exact
+            `int` of Python, or an array of them. With an integer dtype sums wrap around, as in numpy. ``object`` is
+            exact.
         out : ndarray, optional
             Filled and returned.
         keepdims : bool
@@ -823,7 +825,7 @@ class Volume:
         -------
         xarray.DataArray
             Its attributes are the url, the version, the resolution, the units and the labels of the channels, and then
-            those of the volume, as ``vol.attrs`` of DVID, which needs requests.
+            the attributes of the volume, as ``vol.attrs`` of DVID, which needs requests.
 
         Raises
         ------

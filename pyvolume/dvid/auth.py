@@ -30,7 +30,7 @@ class Identity:
         overwrite a committed version. It shows in no log of pyvolume and its libraries, except with a session of the
         user.
     pickle_secrets : bool
-        Whether the tokens travel with a pickled connection. By default pickling leaves them out; a copy within the
+        Whether a pickled connection contains the tokens. By default pickling leaves them out; a copy within the
         process, as by `copy.deepcopy`, keeps them.
 
     Raises

@@ -102,7 +102,7 @@ class Repo:
             A full uuid, a prefix of one, a tag, the end of a branch as ``":dev"``, or ``":dev~1"`` for the version
             before it. It is looked up once.
         follow : bool
-            Look it up again for each operation: the handle moves along with the branch.
+            Look it up again for each operation: the handle follows the branch.
 
         Raises
         ------
@@ -157,10 +157,10 @@ class Repo:
         name : str
             The name of the new instance.
         shape : sequence of int, optional
-            (x, y, z) in voxels, which the volume keeps; it can only grow. By default that of `data`. Without both the
-            volume grows from nothing.
+            (x, y, z) in voxels, which the volume keeps; it can only grow. By default the shape of `data`. Without
+            both the volume is empty, and grows.
         dtype : dtype-like, optional
-            The type of a voxel; by default that of `data`.
+            The type of a voxel; by default the type of `data`.
         data : array-like of the axes (x, y, z) or (c, x, y, z), optional
             Written at 0. The volume gets as many channels. If the write fails, the volume stays.
         channels : int

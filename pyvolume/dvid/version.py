@@ -34,8 +34,8 @@ class Version:
     """One version of a repository.
 
     `Repo.version`, `Repo.versions` and ``volume.version`` return handles of this class. A handle stays with its version
-    when the branch moves on. Its properties never change and cost no request; `info` returns what can change, with one
-    request. Two handles are equal if they name the same version of the same server.
+    when the branch gets a newer one. Its properties never change and cost no request; `info` returns what can change,
+    with one request. Two handles are equal if they name the same version of the same server.
 
     ``version["gray"]`` opens a volume for reading and writing, ``"gray" in version`` asks for it, and ``for name in
     version`` gives the names of all volumes.
@@ -49,8 +49,8 @@ class Version:
     uuid : Uuid
         The full uuid of this version.
     follows : str
-        A name for versions that is looked up again for each operation, such as ``"ab:dev"``: the handle moves along
-        with the branch, and is equal only to handles that follow the same name. Each of its properties is a request.
+        A name for versions that is looked up again for each operation, such as ``"ab:dev"``: the handle
+        follows the branch, and is equal only to handles that follow the same name. Each of its properties is a request.
     """
 
     def __init__(self, connection: Connection, graph: Graph, uuid: Uuid, *, follows: str = "") -> None:
@@ -493,7 +493,7 @@ def find_version(connection: Connection, ref: str, *, follow: bool = False) -> V
     ref : str
         A name in any form, see `VoxelsAccessor`; it is looked up once.
     follow : bool
-        Look it up again for each operation: the handle moves along with the branch.
+        Look it up again for each operation: the handle follows the branch.
 
     Raises
     ------

@@ -207,7 +207,7 @@ class DataStoreVolume(Volume):
         Returns
         -------
         ndarray of bool
-            One entry for each block that the box touches; the axes are those of the volume.
+            One entry for each block that the box touches; with the axes of the volume.
 
         Raises
         ------

@@ -1,1 +1,1 @@
-"""The seam between volumes and what serves them, and stores that need no protocol."""
+"""What a driver implements, and stores that need no protocol."""

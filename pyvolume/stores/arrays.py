@@ -49,7 +49,7 @@ class ArrayStore:
     array : array-like
         Used by several threads at once.
     metadata : VoxelsMetadata, optional
-        Of the volume; by default its axes are those of the array, channel first, and it begins at voxel 0.
+        Of the volume; by default it has the axes of the array, channel first, and it begins at voxel 0.
     axes : str, optional
         One letter for each axis of the array, in its order. Axes of the volume that the array lacks have one voxel.
     path : path, optional

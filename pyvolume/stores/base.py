@@ -1,4 +1,4 @@
-"""The seam between volumes and the stores that serve them."""
+"""What a driver implements: stores, which read and write the voxels of volumes."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ class Identified(Protocol):
     def identity(self) -> str:
         """Name what is stored now, without a request; empty if nothing is known.
 
-        What is made anew under the same address has another identity. A write can change the identity.
+        Something new at the same address has another identity. A write can change the identity.
         """
 
 

@@ -81,7 +81,7 @@ class BearerToken:
     token : str
         Of printable ASCII characters.
     pickle_secrets : bool
-        Whether the token travels with a pickled connection. By default pickling leaves it out; a copy within the
+        Whether a pickled connection contains the token. By default pickling leaves it out; a copy within the
         process, as by `copy.deepcopy`, keeps it.
 
     Raises

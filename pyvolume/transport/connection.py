@@ -103,7 +103,7 @@ class Connection:
     Raises
     ------
     AddressError
-        If the url is not that of an HTTP server.
+        If the url does not name an HTTP server.
 
     Examples
     --------
@@ -181,8 +181,8 @@ class Connection:
         url : str
             As for a new connection.
         auth : Auth, optional
-            For the same scheme, host and port that of this connection by default; for another one none, because it
-            would get the secrets.
+            For the same scheme, host and port by default the `auth` of this connection; for another server none,
+            because it would get the secrets.
         session : requests.Session, optional
             By default as for `auth`.
         lasting : bool
@@ -192,7 +192,7 @@ class Connection:
         Raises
         ------
         AddressError
-            If the url is not that of an HTTP server.
+            If the url does not name an HTTP server.
         """
         there = normalised_url(url)
         if origin(there) == origin(self.url):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import inspect
 import itertools
 import re
 import textwrap
@@ -76,3 +77,19 @@ def properties(module: Path) -> Iterator[tuple[str, str]]:
 def test_the_first_line_of_a_property_has_no_colon(module: Path) -> None:
     """napoleon takes what stands before a colon for the type of the property."""
     assert [name for name, line in properties(module) if ":" in re.sub("``.*?``", "", line)] == []
+
+
+BLOCK_WIDTH = 100
+"""The characters of a literal block that a page of the reference without a list of contents shows."""
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(ROOT)))
+def test_literal_blocks_fit_the_page(module: Path) -> None:
+    blocks = [
+        block
+        for _, text in docstrings(module)
+        for block in re.findall(r"::\n\n((?:(?: {4,}.*)?\n)+)", inspect.cleandoc(text))
+    ]
+    assert [
+        line for block in blocks for line in block.splitlines() if len(line.removeprefix("    ")) > BLOCK_WIDTH
+    ] == []

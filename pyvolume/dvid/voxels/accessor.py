@@ -35,7 +35,7 @@ __all__ = ["VoxelsAccessor", "get_metadata", "get_ndarray", "post_ndarray"]
 class VoxelsAccessor(Volume):
     """A volume of DVID: one instance, in one version.
 
-    The version is looked up once, here: the accessor stays with it when a branch moves on.
+    The version is looked up once, here: the accessor keeps it when a branch gets a newer one.
 
     Parameters
     ----------
@@ -226,8 +226,8 @@ class VoxelsAccessor(Volume):
         """Iterate over the versions in which the volume changed: this version and its ancestors, the newest first.
 
         DVID does not record which version wrote a block, and the times of its versions do not count writes. Therefore
-        the voxels of each version are compared with those of its parent, see `pyvolume.compare`. That reads the whole
-        volume twice for each version; a caller who has seen enough may stop at any time.
+        the voxels of each version are compared with the voxels of its parent, see `pyvolume.compare`. This reads the
+        whole volume twice for each version; a caller who has seen enough may stop at any time.
 
         Parameters
         ----------
@@ -297,7 +297,7 @@ class VoxelsAccessor(Volume):
         TooLargeError
             For more than 64 Mi pixels; no request is made.
         AnswerError
-            If what arrives is not such a picture.
+            If the response is not the expected picture.
         StoreError
             If the server could not draw it.
         """

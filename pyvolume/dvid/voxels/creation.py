@@ -62,7 +62,7 @@ def create_new(
     Raises
     ------
     UnsupportedError
-        If DVID has no type for such voxels; the message names those it has.
+        If DVID has no type for these voxels; the message names the types that it has.
     MetadataError
         For a name or a block shape that would make an instance which cannot be reached, and which nothing over
         HTTP can delete.

@@ -56,9 +56,10 @@ html_sidebars = {page: [] for page in ("index", "installation", "genindex", "py-
 
 
 def setup(app):
-    """Show signatures and paths as a reader wants them."""
+    """Show signatures, paths and links as a reader wants them."""
     app.connect("autodoc-process-signature", _signature)
     app.connect("html-page-context", _let_paths_break)
+    app.connect("missing-reference", _find_short_name)
 
 
 def _signature(*event):
@@ -74,3 +75,12 @@ def _let_paths_break(*event):
     context = event[3]
     paths = re.compile(r'(?<=<span class="pre">)[^<]*/[^<]*')
     context["body"] = paths.sub(lambda path: re.sub(r"(?<=[^/])/(?=[^/])", "/<wbr>", path[0]), context.get("body", ""))
+
+
+def _find_short_name(app, env, node, content):
+    """Link a class that a docstring names without its module, or a method of this class."""
+    name, python = node["reftarget"], env.get_domain("py")
+    if node.get("refdomain") != "py" or not name[:1].isupper():
+        return None
+    full = min((each for each in python.objects if each.endswith(f".{name}")), key=len, default="")
+    return python.resolve_xref(env, node["refdoc"], app.builder, "obj", full, node, content) if full else None

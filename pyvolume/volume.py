@@ -324,7 +324,7 @@ class Volume:
         return table.table_of(self.describe())
 
     def thumbnail(self, size: int = 256) -> Image:
-        """Draw the three middle planes each at most `size` pixels wide and high; needs the extra ``images``."""
+        """Draw the three middle planes, each with up to ``size`` pixels along a side; needs the extra ``images``."""
         return planes.thumbnail_of(self, size)
 
     def view(self, *, browser: bool | None = None, port: int = 0) -> Viewer:

@@ -192,7 +192,9 @@ class AsyncVolume:
 
         Parameters
         ----------
-        box, out : Box, ndarray
+        box : Box, or a pair of corners
+            As for `Volume.read`.
+        out : ndarray, optional
             As for `Volume.read`.
         progress : bool or callable, optional
             As for `Volume.read`. The function is called in another thread.

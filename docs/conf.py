@@ -25,7 +25,6 @@ napoleon_use_rtype = False
 napoleon_preprocess_types = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
-autodoc_preserve_defaults = True
 autosummary_generate = False
 python_maximum_signature_line_length = 88
 toc_object_entries = False
@@ -63,11 +62,13 @@ def setup(app):
 
 
 def _signature(*event):
-    """Hide the parameters of a Protocol, which nobody calls. A factory of the dataclasses here makes a mapping."""
+    """Hide the parameters of a Protocol, which nobody calls, and show defaults as they are written."""
     signature = event[5]
     if signature == "(*args, **kwargs)":
         return "", None
-    return (signature.replace("<factory>", "{}"), event[6]) if signature else None
+    signature = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", signature or "")
+    signature = re.sub(r"<function [\w.]+<lambda>>", "...", signature).replace("<factory>", "{}")
+    return (signature, event[6]) if signature else None
 
 
 def _let_paths_break(*event):

@@ -186,6 +186,22 @@ def test_no_code_escapes_as_something_else(page: Path) -> None:
         assert not line.lstrip().startswith(">>>"), f"{name_of(page)}:{number}: put it into a block"
 
 
+UNCLEAR = re.compile(
+    r"\b(such\s+an?|(that|those)\s+of|whatever|wherever|nor|so\s+is|moves?\s+on|stands?\s+still|elsewhere)\b",
+    re.IGNORECASE,
+)
+"""Inversions, metaphors and references, which a reader whose third language is English must read twice."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_prose_is_plain(page: Path) -> None:
+    code = {i for block in blocks_of(page) for i in range(block.line, block.line + block.code.count("\n") + 1)}
+    lines = page.read_text("utf-8").splitlines()
+    prose = "\n".join("" if number in code else line for number, line in enumerate(lines, 1))
+    found = [f"{prose[: each.start()].count(chr(10)) + 1}: {each[0]}" for each in UNCLEAR.finditer(prose)]
+    assert found == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

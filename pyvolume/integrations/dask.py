@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import os
 from collections.abc import Sequence
@@ -41,12 +42,19 @@ def lazy_array(transfer: Transfer, box: Box, chunks: ChunksLike = "auto") -> Arr
     lengths, dtype = chunks_for(transfer, box, chunks), transfer.metadata.dtype
     # getters of dask are joined with the slices behind them, which other functions are not
     return array.from_array(  # type: ignore[no-any-return]
-        BoxVoxels(box, dtype, Shared(transfer, keepers=keeping.get()).read),
+        BoxVoxels(box, dtype, functools.partial(_read, Shared(transfer, keepers=keeping.get()))),
         chunks=lengths,
         name=f"pyvolume-{_token(transfer, box, lengths)}",
         meta=np.empty((0,) * box.ndim, dtype),
         inline_array=True,
     )
+
+
+def _read(shared: Shared[Transfer], selection: Selection) -> Any:
+    if not shared.keepers:
+        return shared.value.read(selection)
+    with kept_by(shared.keepers):
+        return shared.value.read(selection)
 
 
 def chunks_for(transfer: Transfer, box: Box, chunks: ChunksLike) -> Chunks:
@@ -100,11 +108,11 @@ class StoredVoxels(BoxVoxels):
 
     def __init__(self, box: Box, transfer: Transfer) -> None:
         self._shared = Shared(transfer, keepers=keeping.get())
-        super().__init__(box, transfer.metadata.dtype, self._shared.read)
+        super().__init__(box, transfer.metadata.dtype, functools.partial(_read, self._shared))
 
     def __setitem__(self, key: object, voxels: NDArray[Any]) -> None:
         # no other task writes blocks of this one, so that merging needs no warning in another process
-        own = dataclasses.replace(self._shared.transfer, process=os.getpid())
+        own = dataclasses.replace(self._shared.value, process=os.getpid())
         box = Selection.of_indices(key, self.box).as_box()
         with kept_by(self._shared.keepers):
             own.post(box, voxels, Operation(own.begin(), progress=False))

@@ -52,6 +52,7 @@ class Identity:
     token: str | None = field(repr=False)
     admin_token: str | None = field(repr=False)
     pickle_secrets: bool = field(repr=False)
+    left_behind = False
 
     def __init__(
         self,
@@ -71,7 +72,9 @@ class Identity:
         vars(self).update(given, pickle_secrets=pickle_secrets)
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) if self.pickle_secrets else {**vars(self), "token": None, "admin_token": None}
+        if self.pickle_secrets or not (self.token or self.admin_token):
+            return vars(self)
+        return {**vars(self), "token": None, "admin_token": None, "left_behind": True}
 
     def __copy__(self) -> Self:
         return self  # copying would use the state for pickling

@@ -48,7 +48,8 @@ class Auth(Protocol):
     """Says who asks; shared by all threads that use a connection.
 
     It is part of a pickled connection. It leaves its secrets out of its pickled state unless the user wants them
-    there.
+    there. One that was unpickled without them can say so by an attribute ``left_behind`` that is True: if the server
+    refuses a request, the error then names ``pickle_secrets``.
     """
 
     def apply(self, request: Request, /) -> Additions:
@@ -90,13 +91,15 @@ class BearerToken:
         If the token has other characters.
     """
 
+    left_behind = False
+
     def __init__(self, token: str, *, pickle_secrets: bool = False) -> None:
         token = Secret(token)
         self._headers = bearer_headers(token)
         self._pickle_secrets = pickle_secrets
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) if self._pickle_secrets else {**vars(self), "_headers": {}}
+        return vars(self) if self._pickle_secrets else {**vars(self), "_headers": {}, "left_behind": True}
 
     def __copy__(self) -> Self:
         return self  # copying would use the state for pickling

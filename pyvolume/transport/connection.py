@@ -322,7 +322,10 @@ class Connection:
         """Return the error for a status that the request does not accept."""
         if answer.status >= 400:
             reason = text.decode("utf-8", "replace").strip()
-            return request.refused(self.url + request.path, answer.status, answer.headers, reason)
+            error = request.refused(self.url + request.path, answer.status, answer.headers, reason)
+            if isinstance(error, ForbiddenError) and (advice := _why_missing(self.auth)):
+                error.args = (f"{error}; {advice}",)
+            return error
         where = answer.headers.get("Location")
         expected = " or ".join(map(str, sorted(request.accepts)))
         return AnswerError(
@@ -407,6 +410,14 @@ def _without(added: Additions, text: bytes) -> bytes:
         parameter = urllib.parse.urlencode([secret]).encode()
         text = text.replace(parameter, parameter.partition(b"=")[0] + f"={HIDDEN}".encode())
     return text
+
+
+def _why_missing(auth: Auth | None) -> str:
+    """Say why an `Auth` has no secrets, if it has left them in another process."""
+    if not getattr(auth, "left_behind", False):
+        return ""
+    kind = type(auth).__name__
+    return f"no token was sent to this process: {kind}(..., pickle_secrets=True) sends it to other processes"
 
 
 def _too_early(request: Request, status: int, body: Body) -> AnswerError:

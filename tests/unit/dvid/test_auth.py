@@ -14,6 +14,7 @@ from pyvolume.transport.request import Request
 ASK = Request("ask", "GET", "/api/server/info")
 CREATE = Request("create", "POST", "/api/repos", privileged=True)
 FULL = Identity("anna", "script", "t0ken", "adm1n")
+KEPT = Identity(token="t0ken", pickle_secrets=True)
 
 
 def test_names_are_sent_with_everything() -> None:
@@ -50,6 +51,16 @@ def test_tokens_travel_only_if_asked_for(pickle_secrets: bool) -> None:
     data = pickle.dumps(identity)
     assert (b"t0ken" in data, b"adm1n" in data) == (pickle_secrets, pickle_secrets)
     assert pickle.loads(data).user == "anna"
+
+
+@pytest.mark.parametrize(
+    ("identity", "left_behind"),
+    [(FULL, True), (Identity(admin_token="adm1n"), True), (Identity("anna"), False), (KEPT, False)],
+)
+def test_an_identity_knows_that_its_tokens_are_elsewhere(identity: Identity, left_behind: bool) -> None:
+    once = pickle.loads(pickle.dumps(identity))
+    assert (once.left_behind, pickle.loads(pickle.dumps(once)).left_behind) == (left_behind, left_behind)
+    assert not identity.left_behind
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])

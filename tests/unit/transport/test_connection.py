@@ -578,6 +578,16 @@ class TestPickling:
         found = (SECRETS[0].encode() in data, "Authorization" in web.last_headers)
         assert found == (pickle_secrets, pickle_secrets)
 
+    @pytest.mark.parametrize("pickle_secrets", [False, True])
+    def test_a_refusal_says_how_a_token_travels(
+        self, pickle_secrets: bool, web: Web, connect: Callable[..., Connection]
+    ) -> None:
+        web.token = "another"
+        connection = connect(auth=BearerToken(SECRETS[0], pickle_secrets=pickle_secrets))
+        with pickle.loads(pickle.dumps(connection)) as other, pytest.raises(ForbiddenError) as caught:
+            get(other)
+        assert ("BearerToken(..., pickle_secrets=True)" in str(caught.value)) != pickle_secrets
+
     def test_on_wait_and_session_do_not_travel(self) -> None:
         with requests.Session() as session:
             connection = Connection("host", session=session, retry=RetryPolicy(on_wait=lambda _: None))

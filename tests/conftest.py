@@ -94,3 +94,16 @@ def _in_all_ways(stores: list[str]) -> Any:
 
 backend = _in_all_ways(STORES)
 growing = _in_all_ways(GROWING)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """Give a client of a cluster of two processes on this machine."""
+    distributed = pytest.importorskip("distributed", reason="distributed comes with the extra 'distributed'")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+        ) as local,
+        distributed.Client(local, set_as_default=False) as client,
+    ):
+        yield client

@@ -33,12 +33,18 @@ class Shared(Generic[T]):
         The same in all processes; by default a new one.
     keepers : tuple of callable, optional
         Who gets the receipts of tasks in this process: the threads of dask know no blocks.
+
+    Attributes
+    ----------
+    is_ended : bool
+        Whether tasks of this process that have not begun are not wanted any more.
     """
 
     def __init__(self, value: T, name: str = "", keepers: tuple[Keeper, ...] = ()) -> None:
         self.value = value
         self.name = name or uuid4().hex
         self.keepers = keepers
+        self.is_ended = False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Shared) and self.name == other.name

@@ -186,6 +186,11 @@ class ArrayStore:
         """The array, if it is one of numpy."""
         return self._array if isinstance(self._array, np.ndarray) else None
 
+    @property
+    def can_travel(self) -> bool:
+        """Whether a process that unpickles the store has the same voxels, and not a copy of them."""
+        return self._reopening is not None or (self.traits.lasting and is_zarr(self._array))
+
     def identity(self) -> str:
         """Name the file by its number, its size and its time; a folder of zarr by those of its metadata."""
         if self._path is None:

@@ -175,10 +175,5 @@ def test_processes_read_and_write(server: MockServer) -> None:
     copied(server, functools.partial(dask.compute, scheduler="processes", num_workers=2))
 
 
-def test_a_cluster_reads_and_writes(server: MockServer) -> None:
-    distributed = pytest.importorskip("distributed", reason="distributed comes with the extra 'distributed'")
-    cluster = functools.partial(
-        distributed.LocalCluster, n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    )
-    with cluster() as local, distributed.Client(local) as client:
-        copied(server, lambda later: client.compute(later).result())
+def test_a_cluster_reads_and_writes(server: MockServer, cluster: Any) -> None:
+    copied(server, lambda later: cluster.compute(later).result())

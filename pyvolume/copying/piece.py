@@ -1,0 +1,177 @@
+"""One piece of a copy: read, written and compared, in whatever thread or process."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyvolume.calls.call import Call
+from pyvolume.codecs import raw
+from pyvolume.errors import AnswerError
+from pyvolume.model.box import Box
+from pyvolume.stores.arrays import ArrayStore
+from pyvolume.stores.base import Incomplete
+from pyvolume.transfer.engine import Operation, Transfer
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What the pieces of a copy share: a call of the source, and one of the destination.
+
+    Parameters
+    ----------
+    source, destination : Call
+        Their patience and counters.
+    """
+
+    source: Call
+    destination: Call
+
+    def check(self) -> None:
+        """Do nothing, unless the copy has to end.
+
+        Raises
+        ------
+        TransportError
+            If a call is cancelled, or its deadline has passed.
+        """
+        self.source.remaining()
+        self.destination.remaining()
+
+    def touch(self) -> None:
+        """Begin a piece: the patience starts anew."""
+        self.check()
+        self.source.touch()
+        self.destination.touch()
+
+    def cancel(self) -> None:
+        """Let both end."""
+        self.source.cancel()
+        self.destination.cancel()
+
+    @property
+    def retries(self) -> int:
+        """How many attempts were repeated."""
+        return self.source.counted.retries + self.destination.counted.retries
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What became of a piece.
+
+    Parameters
+    ----------
+    written : bool
+        Whether it was written; if not, the voxels were there, or the source has none.
+    checksum : str
+        The CRC-32 of the voxels in the dtype of the destination; empty if nobody wants it, or the source has none.
+    """
+
+    written: bool
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copier:
+    """Copies pieces that share no block of the destination.
+
+    Parameters
+    ----------
+    source, destination : Transfer
+        How the two volumes are read and written.
+    verify : bool
+        Whether to read each piece once more from both, and to compare.
+    lasting : bool
+        Whether a piece that is finished survives the end of the process, and has a checksum.
+    """
+
+    source: Transfer
+    destination: Transfer
+    verify: bool = False
+    lasting: bool = False
+
+    def begin(self) -> Calls:
+        """Begin an operation on both sides."""
+        return Calls(self.source.begin(), self.destination.begin())
+
+    def in_this_process(self) -> Copier:
+        """Return the copier after its way to another process, where no other task writes blocks of its pieces."""
+        # merging needs no warning then
+        return dataclasses.replace(self, destination=dataclasses.replace(self.destination, process=os.getpid()))
+
+    def copy(self, box: Box, expected: str | None, calls: Calls) -> Copied:
+        """Copy a piece, unless it is there, or the source has no voxels of it.
+
+        Parameters
+        ----------
+        box : Box
+            The piece.
+        expected : str, optional
+            The checksum that the piece has if it was copied before; None if it was not.
+        calls : Calls
+            The operation that the piece belongs to.
+
+        Raises
+        ------
+        AnswerError
+            If the copied voxels differ from the source.
+        StoreError
+            If a store could not serve the piece.
+        """
+        calls.touch()
+        source = self.source.store
+        if isinstance(source, Incomplete) and not source.has_voxels(box):
+            return Copied(written=False, checksum="")
+        if expected is not None:
+            known = self.source.name if self.verify else "the journal"
+            wanted = self._given(box, calls) if self.verify else expected
+            if self._stored(box, calls) == wanted:
+                return Copied(written=False, checksum=wanted)
+            _log.warning("copy %s again: %s has other voxels than %s", box, self.destination.name, known)
+        return Copied(written=True, checksum=self._copy(box, calls))
+
+    def stored(self, box: Box, calls: Calls) -> str:
+        """Return the checksum of what the destination has."""
+        calls.touch()
+        return self._stored(box, calls)
+
+    def _copy(self, box: Box, calls: Calls) -> str:
+        voxels = self.source.take(box, calls.source)
+        calls.destination.touch()
+        self.destination.post(box, voxels, Operation(calls.destination, progress=False, concurrency=1))
+        if not self.lasting and not self.verify:
+            return ""
+        written = _checksum(voxels, self.destination.metadata.dtype)
+        del voxels
+        if self.verify and (found := self._stored(box, calls)) != (written := self._given(box, calls)):
+            raise AnswerError(
+                f"verify copy of {box}: expected voxels of the checksum {written}, as in {self.source.name}, "
+                f"and found {found} in {self.destination.name}"
+            )
+        if self.lasting and isinstance(self.destination.store, ArrayStore):
+            self.destination.store.flush()
+        return written
+
+    def _given(self, box: Box, calls: Calls) -> str:
+        """Read the source once more: what arrived the first time may have been wrong."""
+        return _checksum(self.source.take(box, calls.source), self.destination.metadata.dtype)
+
+    def _stored(self, box: Box, calls: Calls) -> str:
+        return _checksum(self.destination.take(box, calls.destination), self.destination.metadata.dtype)
+
+
+def _checksum(voxels: NDArray[Any], dtype: np.dtype[Any]) -> str:
+    """Return the CRC-32 of the voxels cast to `dtype`, whatever their order in memory."""
+    checksum = 0
+    for part in raw.encode(voxels, dtype):
+        checksum = zlib.crc32(part, checksum)
+    return f"{checksum:08x}"

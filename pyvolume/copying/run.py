@@ -1,0 +1,269 @@
+"""The whole of a copy: its pieces, its journal, its progress."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pyvolume.calls.progress import Progress, Reporter
+from pyvolume.copying.checks import check, checked_box
+from pyvolume.copying.cluster import Cluster
+from pyvolume.copying.piece import Copied, Copier
+from pyvolume.copying.workers import Threads, Workers
+from pyvolume.errors import MetadataError
+from pyvolume.integrations.distributed import check_client
+from pyvolume.model import arguments
+from pyvolume.model.box import Box, BoxLike
+from pyvolume.stores.arrays import Sliceable
+from pyvolume.stores.base import identity_of
+from pyvolume.transfer.engine import Transfer
+from pyvolume.transfer.grid import aligned, grid_of
+from pyvolume.transfer.journal import Journal
+from pyvolume.transfer.pieces import Pieces, Step
+from pyvolume.volume import Volume, transfer_of
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_log = logging.getLogger(__name__)
+
+PIECES = 16
+"""As many pieces as a copy should have at least, where they do not get too small: whatever the concurrency, so that
+it may change before a copy is continued."""
+
+
+class WritableArray(Sliceable, Protocol):
+    """An array-like that takes voxels too."""
+
+    def __setitem__(self, key: Any, value: Any, /) -> None: ...
+
+
+def copy(
+    src: Volume | Sliceable,
+    dst: Volume | WritableArray,
+    box: BoxLike | None = None,
+    *,
+    client: Client | None = None,
+    concurrency: int | None = None,
+    progress: Progress = None,
+    resume: str | os.PathLike[str] | None = None,
+    verify: bool = False,
+) -> int:
+    """Copy voxels between two volumes, or between an array and a volume.
+
+    The voxels come from the literal coordinates that they go to. They move in pieces of 16 to 64 MiB that share no
+    block of the destination; one piece for each worker is in memory, and its blocks too where they are merged.
+
+    Parameters
+    ----------
+    src, dst : Volume or array-like
+        Of equally many axes, channel first. An array-like has a shape and a dtype and is sliced, as numpy arrays,
+        memmaps, h5py datasets and zarr arrays are; its first voxel has the coordinates 0. It is used by
+        several threads at once, unless `concurrency` is 1. Values are cast as the destination allows it; an
+        array-like's rule is "checked".
+    box : Box or pair of corners, optional
+        What to copy; by default all that is stored in `src`: its bounds, or the whole array.
+    client : distributed.Client, optional
+        Of a cluster of dask.distributed, whose workers move the pieces; needs the extra ``distributed``. The workers
+        must reach `src` and `dst`: volumes on servers, files that `pyvolume.open` has opened, and arrays of zarr, under
+        paths that all workers have. A token is sent to the workers only if its identity has ``pickle_secrets=True``.
+        If a worker dies, another one moves its pieces; a piece may be sent twice then. This process writes the journal.
+    concurrency : int, optional
+        How many pieces to move at once; by default what the store of `dst` prefers, or else that of `src`. With
+        `client` it counts over the whole cluster; by default all threads of the cluster move pieces, or one of them if
+        a store wants one request at a time.
+    progress : bool or callable, optional
+        Show a bar, or call a function with a `TransferStatus`; see `set_options`. Bytes are those of `dst`.
+    resume : path, optional
+        A journal. A copy that was killed continues where it stopped if it is begun again with the same journal; one
+        that was finished does nothing. If `src` is an array in memory, everything is copied again: another process
+        cannot know that it is the same array. If the file of `dst` is not as the journal left it, its finished pieces
+        are compared with the journal.
+    verify : bool
+        Read each piece once more from both, and compare its CRC-32. Pieces that the journal has are compared too, and
+        copied again where they differ, also if an end of the copy was made anew.
+
+    Returns
+    -------
+    int
+        Bytes that were written into `dst`; 0 if the journal had all pieces, so that nothing was left to do.
+
+    Raises
+    ------
+    SelectionError
+        If the box is not within `src`, or does not fit into `dst`.
+    VoxelsMismatchError
+        If the numbers of axes differ, or values do not fit. What only values can tell is found piece by piece.
+    UnsupportedError
+        If `dst` cannot be written, or is another view of the array of `src`; if blocks may not be merged, or `verify`
+        cannot work: reads of `dst` are not faithful; with `client`, if the workers cannot reach `src` or `dst`.
+    MetadataError
+        If the journal is that of another copy, or one of its ends is not the one that the journal describes.
+    BusyError
+        If another copy uses the journal.
+    AnswerError
+        If a piece that was copied differs from the source.
+    StoreError
+        If a store could not serve a piece; `remaining` holds the boxes that were not copied. With `client` some of
+        these may have arrived: a worker finishes a piece that it has begun, also after Ctrl-C.
+    ImportError
+        If `client` is given and distributed is not installed.
+
+    Notes
+    -----
+    Voxels of a source that change without a new version, or in the chunks of a zarr array, are not noticed between a
+    copy and its continuation; with `verify` they are.
+
+    Examples
+    --------
+    >>> import numpy as np, pyvolume
+    >>> volume = pyvolume.from_array(np.zeros((1, 8, 8, 8), "uint8"))
+    >>> pyvolume.copy(np.full((1, 4, 4, 4), 7), volume)
+    64
+    >>> int(volume[...].sum()) == 7 * 4**3
+    True
+    """
+    if concurrency is not None:
+        arguments.integer(concurrency, "copy", "concurrency", least=1)
+    if client is not None:
+        check_client(client, "copy")
+    source, destination = transfer_of(src, "copy"), transfer_of(dst, "copy")
+    box = checked_box(source.metadata.bounds if box is None else box, source, destination)
+    check(source, destination, box, verify)
+    if not box.size:
+        return 0
+    traits = destination.store.traits
+    grid = grid_of(traits.chunks, source.store.traits.chunks) or traits.write_grid
+    whole = aligned(box, grid, traits, destination.metadata.bounds)
+    most = _piece_voxels(source, destination, box)
+    pieces = Pieces.of_box(box, whole, grid, most)
+    copied = {
+        "source": source.name,
+        "destination": destination.name,
+        "box": str(box),
+        "dtype": f"{source.metadata.dtype} to {destination.metadata.dtype}",
+        "plan": f"pieces of {most} voxels in blocks of {grid} of {whole}",
+    }
+    copier = Copier(source, destination, verify=verify, lasting=resume is not None or client is not None)
+    workers = _workers(copier, client, concurrency)
+    with contextlib.ExitStack() as stack:
+        journal = (
+            stack.enter_context(_journal(resume, copied, box, source, destination)) if resume is not None else None
+        )
+        reporter = stack.enter_context(Reporter(progress, "copy", box.size * destination.metadata.dtype.itemsize))
+        return _Copy(copier, workers, journal, reporter).run(pieces)
+
+
+def _workers(copier: Copier, client: Client | None, concurrency: int | None) -> Workers:
+    if client is not None:
+        return Cluster(copier, client, concurrency)
+    traits, others = copier.destination.store.traits, copier.source.store.traits
+    return Threads(copier, concurrency or traits.preferred_concurrency or others.concurrency)
+
+
+def _journal(
+    path: str | os.PathLike[str],
+    copied: dict[str, str],
+    box: Box,
+    source: Transfer,
+    destination: Transfer,
+) -> Journal:
+    if not destination.store.traits.crash_safe:
+        _log.warning(
+            "copy to %s: HDF5 can leave the file unreadable if the process is killed during a write, and then the "
+            "journal does not help (.zarr and .npy stay readable)",
+            destination.name,
+        )
+    return Journal(
+        path, copied, box, source=identity_of(source.store), destination=lambda: identity_of(destination.store)
+    )
+
+
+def _piece_voxels(source: Transfer, destination: Transfer, box: Box) -> int:
+    traits = destination.store.traits
+    itemsize = max(source.metadata.dtype.itemsize, destination.metadata.dtype.itemsize)
+    lowest, highest = traits.piece_bytes
+    piece = min(max(-(-box.size * itemsize // PIECES), lowest), traits.max_write_bytes, highest)
+    return max(1, piece // itemsize)
+
+
+@dataclass(frozen=True)
+class _Unfinished:
+    """The steps of a copy that are left to do."""
+
+    pieces: Pieces
+    finished: Mapping[Box, str]
+
+    def __iter__(self) -> Iterator[Step]:
+        return (Step(box) for box in self.pieces if box not in self.finished)
+
+
+class _Copy:
+    """One copy that is running: gives out its pieces, and notes those that are finished."""
+
+    def __init__(self, copier: Copier, workers: Workers, journal: Journal | None, reporter: Reporter) -> None:
+        self._copier = copier
+        self._workers = workers
+        self._journal = journal
+        self._reporter = reporter
+        self._copied: list[Box] = []
+        # nobody knows whether an array in memory is the one of the process before
+        lasting = copier.source.store.traits.lasting
+        self._finished = dict(journal.finished) if journal is not None and lasting else {}
+        if (
+            copier.verify
+            and self._finished
+            and journal is not None
+            and not (journal.knows_source and journal.knows_destination)
+        ):
+            journal.renew()
+
+    def run(self, pieces: Pieces) -> int:
+        """Copy what is not finished, and return how many bytes were written."""
+        source, destination = self._copier.source, self._copier.destination
+        finished = {} if self._copier.verify or not destination.store.traits.lasting else self._finished
+        if self._journal is not None and finished:
+            self._check_ends(self._journal, finished)
+            self._report(sum(box.size for box in finished))
+        _log.info("copy %s to %s: %d pieces are there", source.name, destination.name, len(finished))
+        self._workers.copy(_Unfinished(pieces, finished), self._finished, self._note)
+        if not self._copied:
+            _log.info("copy %s to %s: nothing was left to do", source.name, destination.name)
+        return sum(box.size for box in self._copied) * destination.metadata.dtype.itemsize
+
+    def _check_ends(self, journal: Journal, finished: dict[Box, str]) -> None:
+        """Refuse an end that is not the one of the finished pieces."""
+        way_out = "remove the journal to copy everything, or verify the copy to copy again what differs"
+        source, destination = self._copier.source, self._copier.destination
+        if not journal.knows_source:
+            raise MetadataError(
+                f"resume copy: {journal.path} is the journal of another copy: {source.name} was made anew or "
+                f"changed since; {way_out}"
+            )
+
+        def compare(step: Step, found: str) -> None:
+            if found != finished[step.box]:
+                raise MetadataError(
+                    f"resume copy: {journal.path} is the journal of another copy: {destination.name} was made "
+                    f"anew or changed since, {step.box} has other voxels; {way_out}"
+                )
+
+        if not journal.knows_destination:
+            self._workers.read([Step(box) for box in finished], compare)
+
+    def _note(self, step: Step, copied: Copied) -> None:
+        """Note a piece that is finished."""
+        box = step.box
+        if copied.written:
+            self._copied.append(box)
+        if self._journal is not None and copied.checksum and (copied.written or box not in self._journal.finished):
+            self._journal.add(box, copied.checksum)
+        self._report(box.size)
+
+    def _report(self, voxels: int) -> None:
+        nbytes = voxels * self._copier.destination.metadata.dtype.itemsize
+        self._reporter.moved(nbytes, self._workers.calls.retries)

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 import pyvolume
 from benchmarks.servers.shaping import Line
 from benchmarks.servers.start import proxy_to, running
+from benchmarks.turns import compared, seconds_of
 
 ROUNDS = 11
 SHAPE = (1, 512, 512, 1024)
@@ -85,7 +85,7 @@ class Measured:
         cache = pyvolume.BlockCache() if self.where == "memory" else pyvolume.BlockCache(0, folder=self.folder)
         cached, plain, far = self.open(url, cache), self.open(url), self.open(slow)
         firsts = [self._first(cached, cache) for _ in range(3)]
-        once = statistics.median(_seconds(partial(plain.__getitem__, ...)) for _ in range(3))
+        once = statistics.median(seconds_of(partial(plain.__getitem__, ...)) for _ in range(3))
         if not np.array_equal(cached[...], self.voxels):
             raise SystemExit("the voxels that were read are not those that were written")
         out = np.zeros(SHAPE, "uint8", order="F")
@@ -102,7 +102,7 @@ class Measured:
 
     def _first(self, cached: pyvolume.Volume, cache: pyvolume.BlockCache) -> float:
         cache.clear()
-        return _seconds(partial(cached.__getitem__, ...))
+        return seconds_of(partial(cached.__getitem__, ...))
 
 
 def _plane(volume: pyvolume.Volume) -> Voxels:
@@ -111,22 +111,9 @@ def _plane(volume: pyvolume.Volume) -> Voxels:
 
 
 def _row(name: str, rounds: int, server: Callable[[], object], cached: Callable[[], object]) -> None:
-    """Let both take turns, and print the median of the ratios; the first round warms up."""
-    seconds: list[tuple[float, float]] = []
-    for number in range(rounds + 1):
-        first, second = (server, cached) if number % 2 else (cached, server)
-        taken = {action: _seconds(action) for action in (first, second)}
-        if number:
-            seconds.append((taken[server], taken[cached]))
-    ratio = statistics.median(a / b for a, b in seconds)
-    times = [1e3 * statistics.median(each) for each in zip(*seconds, strict=True)]
-    print(f"{name:36} {times[0]:10.1f} {times[1]:10.1f} {ratio:6.2f}", flush=True)
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
+    """Print how long both take, and the ratio."""
+    found = compared(server, cached, rounds)
+    print(f"{name:36} {1e3 * found.first:10.1f} {1e3 * found.second:10.1f} {found.ratio:6.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import statistics
 import struct
-import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -13,6 +11,7 @@ import requests
 from numpy.typing import NDArray
 
 from benchmarks.servers.start import running
+from benchmarks.turns import compared
 from pyvolume.hpc import DataStore, DataStoreVolume
 
 ROUNDS = 11
@@ -110,23 +109,11 @@ def _measure(url: str, store: DataStore, dtype: str, rounds: int) -> None:
 
 
 def _row(name: str, nbytes: int, plain: Callable[[], object], ours: Callable[[], object], rounds: int) -> None:
-    """Let both take turns, and print the median of the ratios; the first round warms up."""
-    seconds: list[tuple[float, float]] = []
-    for number in range(rounds + 1):
-        first, second = (plain, ours) if number % 2 else (ours, plain)
-        taken = {action: _seconds(action) for action in (first, second)}
-        if number:
-            seconds.append((taken[plain], taken[ours]))
-    ratio = statistics.median(a / b for a, b in seconds)
-    speeds = [nbytes / 1e6 / statistics.median(each) for each in zip(*seconds, strict=True)]
+    """Print how fast both are, and the ratio."""
+    found = compared(plain, ours, rounds)
+    speeds = [nbytes / 1e6 / seconds for seconds in (found.first, found.second)]
     wanted = f"≥ {LEAST}" if name.startswith("read") else ""
-    print(f"{name:14} {speeds[0]:12.0f} {speeds[1]:15.0f} {ratio:6.2f}  {wanted}", flush=True)
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
+    print(f"{name:14} {speeds[0]:12.0f} {speeds[1]:15.0f} {found.ratio:6.2f}  {wanted}", flush=True)
 
 
 if __name__ == "__main__":

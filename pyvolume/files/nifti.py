@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import nibabel
 import numpy as np
@@ -20,6 +21,9 @@ from pyvolume.model.units import MILLIMETERS
 
 AXES = "xyztc"
 """What NIfTI's first five dimensions mean."""
+
+LEVEL = 1
+"""How strongly ``.nii.gz`` is compressed, as nibabel does."""
 
 COMMENT = 6
 """The code of an extension of text."""
@@ -40,7 +44,19 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
     stored = np.zeros(held, dtype, order="F")
     yield viewed(stored, AXES, description.axes, what)
     image: Any = _Image(stored.reshape(header.get_data_shape(), order="F"), _affine(description), header, dtype=dtype)
-    image.to_filename(path)
+    with _writing(path) as file:
+        image.to_stream(file)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file, and close it after an error of the disk too, which nibabel leaves to the collection of garbage."""
+    with path.open("wb") as file:
+        if path.suffix != ".gz":
+            yield file
+            return
+        with gzip.GzipFile("", "wb", compresslevel=LEVEL, fileobj=file, mtime=0) as compressed:
+            yield cast("BinaryIO", compressed)
 
 
 def _header(shape: tuple[int, ...], dtype: np.dtype[Any], description: Description, what: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-import re
 import resource
 import time
 from multiprocessing.connection import Connection
@@ -15,6 +14,7 @@ from benchmarks import congestion
 from benchmarks.actions import Work
 from benchmarks.contenders.base import CannotDo, Contender, Place
 from benchmarks.entrants import ENTRANTS
+from benchmarks.memory import Peak
 from benchmarks.rows import Row
 
 PATIENCE = 120
@@ -25,9 +25,6 @@ PROBES = 20
 
 SAMPLE_SECONDS = 1.5
 """A sample of many small actions is cut short here."""
-
-CLEAR_PEAK = "5"
-"""Written to clear_refs it resets the peak of the memory in use."""
 
 
 class Failed(Exception):  # noqa: N818 - an outcome
@@ -142,13 +139,11 @@ class _Bench:
         self._contender = self._make(place)
         self._contender.read((0, 0, 0), (64, 64, 64))
         work = Work(row, self._contender, self._root)
-        gc.collect()
-        Path("/proc/self/clear_refs").write_text(CLEAR_PEAK)
-        before = _status("VmRSS")
+        peak = Peak()
         result = work.once()
-        peak = (_status("VmHWM") - before) / row.nbytes
+        found = peak.nbytes / row.nbytes
         del result
-        return peak
+        return found
 
     def release(self) -> None:
         """Give back arrays and connections."""
@@ -165,10 +160,3 @@ class _Bench:
 def _processor_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
-
-
-def _status(name: str) -> int:
-    found = re.search(rf"^{name}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    if found is None:
-        raise CannotDo(f"this system does not tell {name}")
-    return int(found[1]) * 1024

@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.model.slabs import SLAB_BYTES, slabs
-
-TILE = (32, 8)
-"""Voxels of the fastest two axes that are transposed at once: numpy's own transposition is up to 8 times slower."""
+from pyvolume.model.tiles import copy_tiled, is_transposed
 
 SCRATCH_BYTES = 1 << 20
 """What is held in memory of voxels whose place in the result is not contiguous."""
@@ -38,17 +36,18 @@ def flat_bytes(array: NDArray[Any]) -> memoryview:
 def decode_into(stream: ByteStream, out: NDArray[Any]) -> None:
     """Receive the voxels of `out`, in Fortran order and in its dtype.
 
-    A Fortran-contiguous `out` is filled in place; any other through a scratch buffer of 1 MiB.
+    A Fortran-contiguous `out` is filled in place; any other through a scratch buffer of 1 MiB, or of 4 MiB where the
+    voxels are transposed.
     """
     if out.flags.f_contiguous:
         stream.read_into(flat_bytes(out))
         return
-    scratch = _Scratch(out, out.dtype, SCRATCH_BYTES)
+    scratch = _Scratch(out, out.dtype, SLAB_BYTES if is_transposed(out) else SCRATCH_BYTES)
     for slab in slabs(out.shape, scratch.size):
         place = out[slab]
         buffer = scratch.of_shape(place.shape)
         stream.read_into(flat_bytes(buffer))
-        place[...] = buffer
+        copy_tiled(place, buffer)
 
 
 def encode(voxels: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[memoryview]:
@@ -61,39 +60,14 @@ def encode(voxels: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[memoryview]:
         for start in range(0, len(memory), SEND_BYTES):
             yield memory[start : start + SEND_BYTES]
         return
-    scratch = _Scratch(voxels, dtype, SLAB_BYTES if _across(voxels) else SCRATCH_BYTES)
+    scratch = _Scratch(voxels, dtype, SLAB_BYTES if is_transposed(voxels) else SCRATCH_BYTES)
     for slab in slabs(voxels.shape, scratch.size):
         part = voxels[slab]
         buffer = scratch.of_shape(part.shape)
-        _fill(buffer, part)
+        copy_tiled(buffer, part)
         memory = flat_bytes(buffer)
         for start in range(0, len(memory), SEND_BYTES):
             yield memory[start : start + SEND_BYTES]
-
-
-def _fill(buffer: NDArray[Any], part: NDArray[Any]) -> None:
-    """Copy and cast; in tiles that stay in the cache, where the two run through memory in different orders."""
-    across = _across(part)
-    if across is None:
-        np.copyto(buffer, part, casting="unsafe")
-        return
-    first, second = across
-    width = min(TILE[0], part.shape[first])
-    depth = TILE[0] * TILE[1] // width
-    tile = [slice(None)] * part.ndim
-    for x in range(0, part.shape[first], width):
-        tile[first] = slice(x, x + width)
-        for y in range(0, part.shape[second], depth):
-            tile[second] = slice(y, y + depth)
-            place = tuple(tile)
-            np.copyto(buffer[place], part[place], casting="unsafe")
-
-
-def _across(voxels: NDArray[Any]) -> tuple[int, int] | None:
-    """Return the two fastest axes on the wire, where another one is the fastest in memory."""
-    long = [axis for axis, length in enumerate(voxels.shape) if length > 1]
-    fastest = min(long, key=lambda axis: abs(voxels.strides[axis]), default=None)
-    return None if len(long) < 2 or fastest == long[0] else (long[0], long[1])
 
 
 class _Scratch:

@@ -7,7 +7,7 @@ import functools
 import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias
 from uuid import uuid4
 
 import numpy as np
@@ -18,7 +18,7 @@ from pyvolume.indexing.boxed import BoxVoxels
 from pyvolume.indexing.selection import Selection
 from pyvolume.integrations.chunks import CHUNK_BYTES, Chunks, chunk_shape, chunks_of, merged
 from pyvolume.integrations.sharing import Shared
-from pyvolume.model.arguments import brief
+from pyvolume.model.arguments import brief, one_of
 from pyvolume.model.box import Box
 from pyvolume.model.extras import require
 from pyvolume.stores.base import identity_of
@@ -35,26 +35,27 @@ ChunksLike: TypeAlias = "str | int | Sequence[int]"
 """``"auto"``, a size such as ``"128 MiB"``, or the lengths along all axes, of which -1 is the whole axis."""
 
 
-def lazy_array(transfer: Transfer, box: Box, chunks: ChunksLike = "auto") -> Array:
+def lazy_array(transfer: Transfer, box: Box, chunks: ChunksLike = "auto", order: Literal["C", "F"] = "C") -> Array:
     """Return the voxels of a box as an array of dask, see `Volume.to_dask`."""
+    one_of(order, ("C", "F"), "to_dask", "order")
     array = require("dask.array", extra="dask", action="to_dask")
     check_inside(box, transfer.metadata, transfer.store.traits, growing=False)
     lengths, dtype = chunks_for(transfer, box, chunks), transfer.metadata.dtype
     # getters of dask are joined with the slices behind them, which other functions are not
     return array.from_array(  # type: ignore[no-any-return]
-        BoxVoxels(box, dtype, functools.partial(_read, Shared(transfer, keepers=keeping.get()))),
+        BoxVoxels(box, dtype, functools.partial(_read, Shared(transfer, keepers=keeping.get()), order=order)),
         chunks=lengths,
-        name=f"pyvolume-{_token(transfer, box, lengths)}",
+        name=f"pyvolume-{order}-{_token(transfer, box, lengths)}",
         meta=np.empty((0,) * box.ndim, dtype),
         inline_array=True,
     )
 
 
-def _read(shared: Shared[Transfer], selection: Selection) -> Any:
+def _read(shared: Shared[Transfer], selection: Selection, order: Literal["C", "F"]) -> Any:
     if not shared.keepers:
-        return shared.value.read(selection)
+        return shared.value.read(selection, order=order)
     with kept_by(shared.keepers):
-        return shared.value.read(selection)
+        return shared.value.read(selection, order=order)
 
 
 def chunks_for(transfer: Transfer, box: Box, chunks: ChunksLike) -> Chunks:
@@ -108,7 +109,7 @@ class StoredVoxels(BoxVoxels):
 
     def __init__(self, box: Box, transfer: Transfer) -> None:
         self._shared = Shared(transfer, keepers=keeping.get())
-        super().__init__(box, transfer.metadata.dtype, functools.partial(_read, self._shared))
+        super().__init__(box, transfer.metadata.dtype, functools.partial(_read, self._shared, order="C"))
 
     def __setitem__(self, key: object, voxels: NDArray[Any]) -> None:
         # no other task writes blocks of this one, so that merging needs no warning in another process

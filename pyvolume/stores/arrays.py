@@ -20,6 +20,7 @@ from pyvolume.model.axes import default_dims, default_labels
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Level, Scales
+from pyvolume.model.tiles import copy_tiled
 from pyvolume.stores.base import StoreTraits, VoxelStore
 from pyvolume.stores.locks import process_locks
 from pyvolume.stores.space import FULL, check_free, reserve_part
@@ -125,7 +126,7 @@ class ArrayStore:
         return np.expand_dims(voxels.transpose(self._place), self._missing)
 
     def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
-        out[...] = self.take(box)
+        copy_tiled(out, self.take(box))
 
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
         present = voxels.transpose((*self._order, *self._missing)).reshape([box.shape[at] for at in self._order])

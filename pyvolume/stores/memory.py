@@ -15,6 +15,7 @@ from pyvolume.calls.call import Call
 from pyvolume.calls.processes import OfProcess
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.model.tiles import copy_tiled
 from pyvolume.stores.base import StoreTraits
 
 
@@ -78,7 +79,7 @@ class MemoryStore:
             if inside != box:
                 out[...] = 0
             if inside is not None:
-                out[inside.slices_from(box.start)] = self._array[inside.slices_from(self._bounds.start)]
+                copy_tiled(out[inside.slices_from(box.start)], self._array[inside.slices_from(self._bounds.start)])
 
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
         with self._locks[os.getpid()]:

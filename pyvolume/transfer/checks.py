@@ -7,7 +7,7 @@ import math
 import operator
 import sys
 from collections.abc import Sequence
-from typing import Any, SupportsIndex
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,8 +148,8 @@ def check_size(voxels: int, dtype: np.dtype[Any]) -> None:
         )
 
 
-def new_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return an array to read into, in Fortran order.
+def new_array(shape: tuple[int, ...], dtype: np.dtype[Any], order: Literal["F", "C"] = "F") -> NDArray[Any]:
+    """Return an array to read into, in Fortran order if nothing else is said.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def new_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     nbytes = math.prod(shape) * dtype.itemsize
     with contextlib.suppress(MemoryError):
         if nbytes <= MOST_IN_MEMORY:
-            return np.empty(shape, dtype, order="F")
+            return np.empty(shape, dtype, order)
     raise SelectionError(
         f"read voxels: an array of {readable(nbytes)} does not fit into memory; read smaller boxes, as with read_many, "
         "or copy the voxels into a file"

@@ -198,11 +198,11 @@ class Transfer:
                 found[place] = self.store.stored(piece, call)
         return found
 
-    def read(self, selection: Selection, operation: Operation | None = None) -> Any:
+    def read(self, selection: Selection, operation: Operation | None = None, *, order: Literal["F", "C"] = "F") -> Any:
         """Return the selected voxels, as a scalar where the key leaves no axis."""
         metadata = self.metadata
         check_inside(selection.box, metadata, self.store.traits, growing=False)
-        result = new_array(selection.shape, metadata.dtype)
+        result = new_array(selection.shape, metadata.dtype, order)
         simple, view = selection.simplified()
         self._read(simple, view(result), operation or self.operation())
         if keeping.get():

@@ -43,6 +43,16 @@ def test_chunks_are_whole_blocks(store: WatchedStore, chunks: Any) -> None:
     same(array.compute(), VOXELS)
 
 
+def test_a_chunk_is_in_the_order_of_numpy_unless_said_otherwise(store: WatchedStore) -> None:
+    volume = store.volume()
+    arrays = volume.to_dask(-1), volume.to_dask(-1, order="C"), volume.to_dask(-1, order="F")
+    chunks = [array.to_delayed().item().compute() for array in arrays]
+    assert [chunk.flags.c_contiguous for chunk in chunks] == [True, True, False]
+    assert chunks[2].flags.f_contiguous
+    with pytest.raises(ValueError, match="order is 'C' or 'F', not 'K'"):
+        volume.to_dask(order="K")  # type: ignore[arg-type]
+
+
 def test_chunks_have_a_useful_size() -> None:
     volume = pyvolume.from_array(np.broadcast_to(np.uint8(0), (1, 4096, 4096, 4096)), block_shape=(64, 64, 64))
     assert volume.to_dask().chunksize == (1, 512, 512, 256)

@@ -315,7 +315,7 @@ ROW = re.compile(r"^   \* - (?P<task>.*)\n     - ``(?P<code>.*)``\n     - (?P<co
 
 
 def test_rows_of_the_cheat_sheet_run_and_cost_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for library in ("PIL", "dask", "nibabel", "tqdm"):
+    for library in ("PIL", "distributed", "nibabel", "tqdm"):
         pytest.importorskip(library)
     monkeypatch.chdir(tmp_path)
     page = ROOT / "docs" / "reference" / "cheat-sheet.rst"

@@ -294,6 +294,21 @@ def test_a_destination_that_grows_is_known_to_be_larger(cluster: Any) -> None:
         same(copy.read(BOX), ARRAY[BOX.slices_from((0,) * 4)])
 
 
+def test_a_destination_has_grown_by_pieces_that_ctrl_c_leaves_to_workers(cluster: Any) -> None:
+    press = CtrlC()
+    with MockServer({"gray": ARRAY}) as server, pyvolume.dvid.Server(server.url) as dvid:
+        repo = dvid.repos[server.uuid]
+        gray, copy = repo.root["gray"], repo.create_volume("copy", (0, 0, 0), "uint16", block_shape=(32, 32, 32))
+        in_pieces(copy, BLOCK_BYTES)
+        with pytest.raises(KeyboardInterrupt):
+            pyvolume.copy(gray, copy, client=cluster, concurrency=2, progress=lambda _: press())
+        assert copy.bounds.shape == (1, 64, 32, 32)
+        server.faults.add(Fault("error", None, "POST", RAW, 403))
+        with pytest.raises(ForbiddenError):
+            pyvolume.copy(gray, copy, client=cluster)
+        assert copy.bounds.shape == (1, 64, 32, 32)
+
+
 def test_files_are_opened_by_the_workers(tmp_path: Path, cluster: Any) -> None:
     np.save(tmp_path / "voxels.npy", ARRAY)
     array = zarr.create_array(tmp_path / "copy.zarr", shape=SHAPE, dtype="uint16", chunks=(1, 32, 32, 32))

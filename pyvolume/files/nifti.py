@@ -52,7 +52,7 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
 def _writing(path: Path) -> Iterator[BinaryIO]:
     """Open a file, and close it after an error of the disk too, which nibabel leaves to the collection of garbage."""
     with path.open("wb") as file:
-        if path.suffix != ".gz":
+        if path.suffix.lower() != ".gz":
             yield file
             return
         with gzip.GzipFile("", "wb", compresslevel=LEVEL, fileobj=file, mtime=0) as compressed:

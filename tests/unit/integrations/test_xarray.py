@@ -151,7 +151,7 @@ def test_far_planes_are_read_without_what_is_between() -> None:
         with pyvolume.open(f"dvid://{server.url}/:master/gray") as volume:
             before = len(server.requests)
             volume.data.isel(z=slice(None, None, 200)).load()
-        assert asked(server, before) == ["256_256_1/0_0_0", "256_256_1/0_0_200"]
+        assert sorted(asked(server, before)) == ["256_256_1/0_0_0", "256_256_1/0_0_200"]
 
 
 def test_a_box_can_be_anywhere_where_there_are_voxels() -> None:

@@ -21,7 +21,7 @@ CONVENTIONS = "CF-1.11"
 class PyvolumeBackend(BackendEntrypoint):
     """Opens volumes as datasets of one variable, see the page *Labelled arrays*."""
 
-    description = "Open volumes of DVID, of the HPC DataStore and of files with pyvolume"
+    description = "Open volumes on servers and in files with pyvolume"
 
     def open_dataset(
         self,

@@ -189,7 +189,7 @@ def _dims_of(target: object) -> tuple[str, ...]:
     if isinstance(target, Creating):
         return target.volume_dims
     raise TypeError(
-        "from_xarray: expected a Volume, Repo, Version, DataStore or Folder as the target, "
+        "from_xarray: expected as the target a Volume or what creates volumes, as pyvolume.connect opens it, "
         f"and found {type(target).__name__}"
     )
 

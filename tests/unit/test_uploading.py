@@ -188,7 +188,7 @@ def test_targets_that_are_none_are_refused() -> None:
     volume = pyvolume.from_array(np.zeros((1, 4, 4)), "cxy")
     with pytest.raises(TypeError, match="this one exists"):
         pyvolume.from_xarray(np.zeros((4, 4)), volume, dims="xy", name="a")  # type: ignore[call-overload]
-    with pytest.raises(TypeError, match="expected a Volume, Repo, Version, DataStore or Folder"):
+    with pytest.raises(TypeError, match="expected as the target a Volume or what creates volumes"):
         pyvolume.from_xarray(np.zeros((4, 4)), "dvid://localhost:1/a/b", dims="xy")  # type: ignore[call-overload]
 
 

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import functools
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,8 +15,9 @@ from distributed import Client, LocalCluster
 import pyvolume
 from benchmarks.servers.shaping import Line
 from benchmarks.servers.start import proxy_to, running
+from benchmarks.turns import seconds_of
 from pyvolume.dvid import Identity, Server
-from pyvolume.integrations.distributed import Workers, run_on
+from pyvolume.integrations.distributed import ClusterWorkers, run_on
 from pyvolume.model.box import Box
 from pyvolume.transfer.pieces import Step
 
@@ -89,21 +89,15 @@ def _row(name: str, lines: dict[str, str], names: tuple[str, str], rounds: int, 
             with pyvolume.set_options(progress=pieces.append):
                 copying(noise, copy)
             again = functools.partial(copying, noise, copy)
-            seconds = statistics.median(_seconds(again) for _ in range(rounds))
+            seconds = statistics.median(seconds_of(again) for _ in range(rounds))
             print(f"{name:26} {line:9} {len(pieces):6} {seconds:7.2f} {noise.nbytes / seconds / 1e6:6.0f}", flush=True)
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
 
 
 def _seconds_of_a_task(client: Client) -> float:
     """Return what a task costs that moves nothing."""
-    workers = Workers(client, None, bool)
+    workers = ClusterWorkers(client, None, bool)
     steps = [Step(Box((n,), (n + 1,))) for n in range(STEPS)]
-    seconds = _seconds(lambda: run_on(workers, steps, lambda _: int, lambda _, result: result(), bool))
+    seconds = seconds_of(lambda: run_on(workers, steps, lambda _: int, lambda _, result: result(), bool))
     return seconds / STEPS
 
 

@@ -8,7 +8,6 @@ import math
 import multiprocessing
 import os
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ import pyvolume
 from benchmarks.memory import Peak
 from benchmarks.servers.shaping import Line
 from benchmarks.servers.start import proxy_to, running
+from benchmarks.turns import seconds_of
 from pyvolume.dvid import Server
 
 ROUNDS = 5
@@ -99,9 +99,7 @@ def _read_and_copied(volume: pyvolume.Volume) -> tuple[float, float]:
 
 def _seconds(action: Callable[[], object]) -> float:
     gc.collect()
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
+    return seconds_of(action)
 
 
 def _write(url: str) -> int:

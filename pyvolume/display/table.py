@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pyvolume.model.table import html_table
+from pyvolume.model.table import html_listing, html_table
 from pyvolume.model.units import readable
 
 
@@ -17,13 +16,7 @@ def table_of(facts: Mapping[str, Any]) -> str:
 
 def listing(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return values of JSON, a row for each list of them, as a table of HTML."""
-    lines = [_line("th", headings), *(_line("td", row) for row in rows)]
-    return f"<table>{''.join(lines)}</table>"
-
-
-def _line(tag: str, row: Sequence[object]) -> str:
-    cells = (f'<{tag} style="text-align:left">{html.escape(text_of(value))}</{tag}>' for value in row)
-    return f"<tr>{''.join(cells)}</tr>"
+    return html_listing(headings, (list(map(text_of, row)) for row in rows))
 
 
 def rows_of(facts: Mapping[str, Any]) -> dict[str, str]:

@@ -65,11 +65,9 @@ class _FileDriver(Driver):
         Raises
         ------
         AddressError
-            If there is no such file.
-        UnsupportedError
-            If the format cannot be changed in place, or the content is no volume.
-        MetadataError
-            If the file is broken.
+            If there is no such file, or a folder.
+        UnsupportedError, MetadataError
+            As for `open_file`.
         """
         if _is_folder(url):
             raise AddressError(f"open: expected a file and found the folder {url}; use pyvolume.connect({url!r})[...]")

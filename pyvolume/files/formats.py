@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,6 @@ from pyvolume.files.axes import forwards
 from pyvolume.files.description import Description
 from pyvolume.model import arguments
 from pyvolume.model.extras import missing
-from pyvolume.model.nearest import hint
 
 FORMATS = {
     ".npy": ("npy", "numpy"),
@@ -94,18 +93,11 @@ def create(
         If the library is missing; the message names the extra.
     """
     module = _module_of(path)
-    _check_options(path, module.create, options)
+    known = arguments.keywords(module.create)
+    arguments.check_options(f"save {path}: {suffix_of(path)}", options, known, [*known, *OF_EVERY_FORMAT])
     made = module.create
     with appearing(path, force=force) as part, made(part, tuple(shape), dtype, description, **options) as target:
         yield target
-
-
-def _check_options(path: Path, create: Callable[..., object], options: Iterable[str]) -> None:
-    known = arguments.keywords(create)
-    for option in options:
-        if option not in known:
-            suggested = hint(option, [*known, *OF_EVERY_FORMAT])
-            raise TypeError(f"save {path}: {suffix_of(path)} has no option {option!r}; {suggested}")
 
 
 OF_EVERY_FORMAT = ("key", "box", "mode", "progress")

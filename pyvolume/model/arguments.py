@@ -6,11 +6,13 @@ import inspect
 import math
 import operator
 import reprlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from pyvolume.model.nearest import hint
 
 LONGEST = 80
 """A message shows at most this many characters of a value."""
@@ -129,6 +131,18 @@ def keywords(function: Callable[..., object]) -> list[str]:
     """Return the names of the options of a function: those of its parameters that are given by name only."""
     parameters = inspect.signature(function).parameters.values()
     return [each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
+
+
+def check_options(what: str, given: Iterable[str], known: Sequence[str], suggested: Sequence[str]) -> None:
+    """Refuse options that are not known, with the nearest of the names that can be suggested.
+
+    Raises
+    ------
+    TypeError
+    """
+    for option in given:
+        if option not in known:
+            raise TypeError(f"{what} has no option {option!r}; {hint(option, suggested)}")
 
 
 def array_of(values: ArrayLike) -> NDArray[Any]:

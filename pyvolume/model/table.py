@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def html_table(rows: Mapping[str, str]) -> str:
@@ -14,10 +14,18 @@ def html_table(rows: Mapping[str, str]) -> str:
     >>> html_table({"unit": "<µm>", "note": ""})
     '<table><tr><th style="text-align:left">unit</th>...&lt;µm&gt;</td></tr></table>'
     """
-    cells = "".join(
-        f'<tr><th style="text-align:left">{html.escape(name)}</th>'
-        f'<td style="text-align:left">{html.escape(text)}</td></tr>'
-        for name, text in rows.items()
-        if text
-    )
-    return f"<table>{cells}</table>"
+    return _table([_cell("th", name) + _cell("td", text)] for name, text in rows.items() if text)
+
+
+def html_listing(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return texts as a table of HTML, a line for each row below the headings."""
+    return _table([[_cell("th", each) for each in headings], *([_cell("td", each) for each in row] for row in rows)])
+
+
+def _table(lines: Iterable[Iterable[str]]) -> str:
+    rows = "".join(f"<tr>{''.join(cells)}</tr>" for cells in lines)
+    return f"<table>{rows}</table>"
+
+
+def _cell(tag: str, text: str) -> str:
+    return f'<{tag} style="text-align:left">{html.escape(text)}</{tag}>'

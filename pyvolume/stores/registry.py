@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Literal, Protocol, cast
 
 from pyvolume.errors import AddressError, UnsupportedError
 from pyvolume.model import arguments
-from pyvolume.model.nearest import hint
 from pyvolume.model.secret import Secret
 from pyvolume.stores.catalogue import Catalogue
 from pyvolume.transport.urls import without_secrets
@@ -215,9 +214,7 @@ def check_options(action: str, name: str, function: Callable[..., Any], options:
     """
     known = option_names(function)
     others = [each for each in inspect.signature(function).parameters if each == "mode"]
-    for option in options:
-        if option not in known:
-            raise TypeError(f"{action}: {name} has no option {option!r}; {hint(option, [*others, *known])}")
+    arguments.check_options(f"{action}: {name}", options, known, [*others, *known])
 
 
 def option_names(function: Callable[..., Any]) -> list[str]:

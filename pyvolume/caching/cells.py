@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 
@@ -29,12 +30,6 @@ def cells_of(box: Box, grid: Sequence[int], edges: Sequence[tuple[int, int] | No
         yield Box([low for low, _ in reversed(sides)], [high for _, high in reversed(sides)])
 
 
-def around(cells: Sequence[Box]) -> Box:
-    """Return the smallest box around cells, of which there is at least one."""
-    starts, stops = (zip(*corners, strict=True) for corners in ([c.start for c in cells], [c.stop for c in cells]))
-    return Box(map(min, starts), map(max, stops))
-
-
 def joined(cells: Sequence[Box], itemsize: int) -> list[Box]:
     """Return few boxes that hold all cells: one more is made only where it saves `SKIP_BYTES`.
 
@@ -45,12 +40,12 @@ def joined(cells: Sequence[Box], itemsize: int) -> list[Box]:
     itemsize : int
         Bytes of a voxel.
     """
-    whole = around(cells)
+    whole = functools.reduce(Box.union, cells)
     if sum(cell.size for cell in cells) == whole.size:
         return [whole]
     found: list[Box] = []
     for box in _neighbours_joined(cells):
-        together = around([found[-1], box]) if found else box
+        together = found[-1].union(box) if found else box
         if found and (together.size - found[-1].size - box.size) * itemsize < SKIP_BYTES:
             found[-1] = together
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 import threading
 from collections.abc import Sequence
@@ -13,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.caching.cache import BlockCache
-from pyvolume.caching.cells import around, cells_of, joined
+from pyvolume.caching.cells import cells_of, joined
 from pyvolume.caching.memory import BlockKey
 from pyvolume.calls.call import Call
 from pyvolume.errors import UnsupportedError
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.model.tiles import copy_tiled
 from pyvolume.model.units import readable
 from pyvolume.stores.base import StoreTraits, VoxelStore, identity_of
 from pyvolume.stores.locks import process_locks
@@ -65,7 +67,7 @@ class CachedReads:
             try:
                 with hold:
                     with contextlib.suppress(UnsupportedError):  # a callback of this very request asks for the blocks
-                        locks.take(f"cache of {self._voxels}", around(missing), hold, call)
+                        locks.take(f"cache of {self._voxels}", functools.reduce(Box.union, missing), hold, call)
                     missing = self._put_known(missing, box, out)
                     self._fetch(missing, box, out, call)
             finally:
@@ -150,4 +152,4 @@ def _copy(block: NDArray[Any], place: Box, out: NDArray[Any], box: Box) -> None:
     """Put the voxels that two boxes have in common into the array of the second one."""
     common = place.intersection(box)
     if common is not None:
-        out[common.slices_from(box.start)] = block[common.slices_from(place.start)]
+        copy_tiled(out[common.slices_from(box.start)], block[common.slices_from(place.start)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
@@ -35,7 +36,7 @@ def lost_blocks(graph: Graph, merged: Node, open_in: Callable[[Uuid], Volume]) -
         Opens the volume in a version.
     """
     before, here, sides = _opened(graph, merged, open_in)
-    everywhere = _around([volume.bounds for volume in (here, *sides.values())])
+    everywhere = functools.reduce(Box.union, [volume.bounds for volume in (here, *sides.values())])
     missing = {parent: compare(side, here, everywhere) for parent, side in sides.items()}
     common = set.intersection(*map(set, missing.values()))
     lost = {}
@@ -80,10 +81,3 @@ def _origin(graph: Graph, merged: Node) -> Uuid:
             f"find what version {merged.uuid[:8]} has lost: its parents have no common ancestor", path="$.DAG.Nodes"
         )
     return common[0]
-
-
-def _around(boxes: list[Box]) -> Box:
-    """Return the smallest box around those that are not empty."""
-    full = [box for box in boxes if box.size] or boxes[:1]
-    starts, stops = zip(*(box.start for box in full), strict=True), zip(*(box.stop for box in full), strict=True)
-    return Box(tuple(map(min, starts)), tuple(map(max, stops)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pyvolume.calls.trace import Trace
 from pyvolume.copying.piece import Copied, Copier
 from pyvolume.errors import RefusedError, UnsupportedError
-from pyvolume.integrations.distributed import Workers, run_on
+from pyvolume.integrations.distributed import ClusterWorkers, run_on
 from pyvolume.integrations.sharing import Shared
 from pyvolume.model.box import Box
 from pyvolume.stores.arrays import ArrayStore
@@ -50,7 +50,7 @@ class Cluster:
         self.calls = copier.begin()
         self._shared = Shared(copier)
         stop = functools.partial(_stop, self._shared)
-        self._workers = Workers(client, concurrency or (1 if 1 in preferred else None), stop)
+        self._workers = ClusterWorkers(client, concurrency or (1 if 1 in preferred else None), stop)
 
     def copy(self, steps: Iterable[Step], finished: Mapping[Box, str], done: Callable[[Step, Copied], object]) -> None:
         """Copy pieces, see `pyvolume.copying.workers.Workers.copy`."""

@@ -44,7 +44,7 @@ def check_client(client: object, action: str) -> None:
         raise TypeError(f"{action}: expected a client that is used without await and found an asynchronous one")
 
 
-class Workers:
+class ClusterWorkers:
     """The workers of a cluster, and how many steps they have at once.
 
     Parameters
@@ -119,7 +119,7 @@ class _Run(Generic[Result]):
 
     def __init__(
         self,
-        workers: Workers,
+        workers: ClusterWorkers,
         steps: Iterable[Step],
         task_of: Callable[[Step], Callable[[], Result]],
         done: Done[Result],
@@ -188,7 +188,7 @@ class _Run(Generic[Result]):
 
 
 def run_on(
-    workers: Workers,
+    workers: ClusterWorkers,
     steps: Iterable[Step],
     task_of: Callable[[Step], Callable[[], Result]],
     done: Done[Result],
@@ -198,7 +198,7 @@ def run_on(
 
     Parameters
     ----------
-    workers : Workers
+    workers : ClusterWorkers
         Who does them.
     steps : iterable of Step
         Taken as they are needed. It can be iterated more than once.

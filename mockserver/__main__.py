@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import signal
 import sys
 import threading
 from collections.abc import Sequence
+from queue import Empty, SimpleQueue
 
 from mockserver.dvid import command as dvid
 from mockserver.hpc import command as hpc
@@ -18,6 +20,9 @@ KINDS = {
     "hpc": hpc.KIND,
 }
 """What ``--kind`` names."""
+
+LONGEST_WAIT = 0.5
+"""Seconds for which the main thread waits at a time: a signal just before the wait begins does not end it."""
 
 EXAMPLE = """\
 Example:
@@ -39,10 +44,11 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m mockserv
     parser = _parser(prog, name)
     options = parser.parse_args(arguments)
     check(parser, options)
-    started, stopped = threading.Event(), threading.Event()
+    started = threading.Event()
+    stopped: SimpleQueue[None] = SimpleQueue()
 
     def stop(number: int, _frame: object) -> None:
-        stopped.set()
+        stopped.put(None)  # an Event has a lock, which the code that the signal interrupts can hold
         if not started.is_set():  # a long journal takes minutes
             sys.exit(128 + number)
 
@@ -55,7 +61,14 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m mockserv
     with server as running:
         started.set()
         print(json.dumps({"url": running.url}) if options.json else running.url, flush=True)
-        stopped.wait()
+        _wait_for(stopped)
+
+
+def _wait_for(stopped: SimpleQueue[None]) -> None:
+    while True:
+        with contextlib.suppress(Empty):
+            stopped.get(timeout=LONGEST_WAIT)
+            return
 
 
 def _kind(prog: str, arguments: Sequence[str] | None) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
-import threading
+from queue import Empty, SimpleQueue
 
 import click
 from rich.text import Text
 
+from pyvolume.calls.call import LONGEST_WAIT
 from pyvolume.cli.output import as_json, show
 from pyvolume.cli.target import Target, target
 from pyvolume.display.neuroglancer import NeuroglancerVolume, link_of
@@ -32,14 +34,25 @@ def view(url: Target, port: int, no_browser: bool, as_json: bool) -> None:
       pyvolume view dvid://http://localhost:8000/:master/gray
     """
     url.refuse_slices()
-    stopped = threading.Event()
+    stopped: SimpleQueue[None] = SimpleQueue()
+
+    def stop(*_: object) -> None:
+        stopped.put(None)  # an Event has a lock, which the code that a signal interrupts can hold
+
     with url.volume() as volume:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopped.set())
-        with Viewer(volume, port=port, left=None if no_browser else stopped.set) as viewer:
+            signal.signal(number, stop)
+        with Viewer(volume, port=port, left=None if no_browser else stop) as viewer:
             link = link_of(volume, volume.name) if isinstance(volume, NeuroglancerVolume) else None
             text = f"{viewer.url}\nNeuroglancer: {link}" if link else viewer.url
             show({"url": viewer.url, "neuroglancer": link}, Text(text), as_json=as_json)
             if not no_browser:
                 viewer.open_browser()
-            stopped.wait()
+            _wait_for(stopped)
+
+
+def _wait_for(stopped: SimpleQueue[None]) -> None:
+    while True:
+        with contextlib.suppress(Empty):
+            stopped.get(timeout=LONGEST_WAIT)
+            return

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 LOST = """
@@ -43,6 +45,55 @@ sys.argv[1:] = ["odd"]
 main()
 """
 
+# First another thread gets the signal: as one that comes just before the wait begins, it does not wake the main thread.
+# Then it comes at each of the last places that the main thread has passed until then, if these are the same each time.
+SERVING = """
+import io, signal, sys, threading
+
+class Output(io.StringIO):
+    def __init__(self, place):
+        super().__init__()
+        self.place = place
+        self.passed = self.places = 0
+
+    def flush(self):
+        if not self.place:
+            threading.Timer(0.3, self.end).start()
+        sys.setprofile(self.profile)
+
+    def profile(self, *_):
+        self.passed += 1
+        if self.passed == self.place:
+            signal.raise_signal(signal.SIGTERM)
+
+    def end(self):
+        self.places = self.passed
+        signal.raise_signal(signal.SIGTERM)
+
+def serve(place):
+    sys.stdout = output = Output(place)
+    try:
+        {serve}
+    finally:
+        sys.setprofile(None)
+        sys.stdout = sys.__stdout__
+    return output.places
+
+serve(0)  # the first one imports modules
+last = serve(0)
+for place in range(max(0, last - int(sys.argv[2])), last):
+    serve(place + 1)
+print("ended")
+"""
+
+SERVERS = {
+    "mock server": ("from mockserver.__main__ import main; main(['--port', '0'])", 30),
+    "view": (
+        "from pyvolume.cli.commands.view import view; view([sys.argv[1], '--no-browser'], standalone_mode=False)",
+        0,  # rich does other things each time
+    ),
+}
+
 
 def ended(code: str, number: signal.Signals) -> tuple[int, str, str]:
     script = textwrap.dedent(code).format(number=int(number))
@@ -65,3 +116,13 @@ def test_an_interrupt_in_a_callback_of_a_weak_reference_comes_again() -> None:
 )
 def test_an_error_in_place_of_the_exception_of_a_signal_does_not_hide_it(number: signal.Signals, said: str) -> None:
     assert ended(REPLACED, number) == (128 + number, "", said)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_signal_ends_a_server_wherever_it_comes(server: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "cut.npy", np.zeros((1, 4, 5, 6), "uint8"))
+    serve, places = SERVERS[server]
+    code = SERVING.replace("{serve}", serve)
+    command = [sys.executable, "-c", code, str(tmp_path / "cut.npy"), str(places)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")

@@ -6,6 +6,7 @@ import _thread
 import signal
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 """What ends the command: Ctrl-C, `kill`, a terminal that closes; not every system has all of them."""
 
 AGAIN = 0.01
-"""Seconds until a signal comes again whose exception was lost."""
+"""Seconds until a signal comes again whose exception was lost, or that came just before a wait began."""
 
 _came: list[signal.Signals] = []
 
@@ -65,19 +66,27 @@ def _send_again(lost: UnraisableHookArgs) -> None:
     if number is None or not isinstance(lost.exc_value, (Ended, KeyboardInterrupt)):
         sys.__unraisablehook__(lost)
         return
-    _came.clear()
-    signal.signal(number, _end)
     again = threading.Timer(AGAIN, _send, (number, threading.get_ident()))
     again.daemon = True
-    again.start()
+    try:
+        _came.clear()
+        signal.signal(number, _end)
+        again.start()
+    except (Ended, KeyboardInterrupt):  # on a busy machine it comes before the start returns, and would be lost here
+        _send_again(lost)
 
 
-def _send(number: signal.Signals, main: int) -> None:
-    """Send a signal to the main thread; on POSIX it ends a call of the system in which the thread waits."""
-    if sys.platform == "win32":
-        _thread.interrupt_main(number)
-    else:
-        signal.pthread_kill(main, number)
+def _send(number: int, main: int) -> None:
+    """Send a signal to the main thread until its handler has run.
+
+    On POSIX it ends a call of the system in which the thread waits, but not one that begins a moment later.
+    """
+    while came() is None:
+        if sys.platform == "win32":
+            _thread.interrupt_main(number)
+        else:
+            signal.pthread_kill(main, number)
+        time.sleep(AGAIN)
 
 
 def _ignore(_number: int, _frame: object) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,31 @@ try:
     threading.Event().wait(30)
 finally:
     print("cleaned up")
+"""
+
+EARLY = """
+import signal, threading
+
+start = threading.Timer.start
+
+def start_slowly(timer):
+    threading.Timer.start = start
+    start(timer)
+    threading.Event().wait(30)
+
+threading.Timer.start = start_slowly
+"""
+
+UNSEEN = """
+import signal
+
+kill = signal.pthread_kill
+
+def before_the_wait(main, number):
+    signal.pthread_kill = kill
+    signal.raise_signal(number)
+
+signal.pthread_kill = before_the_wait
 """
 
 REPLACED = """
@@ -104,6 +130,13 @@ def ended(code: str, number: signal.Signals) -> tuple[int, str, str]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_in_a_callback_of_a_weak_reference_comes_again(number: signal.Signals) -> None:
     assert ended(LOST, number) == (128 + number, "cleaned up\n", "")
+
+
+@pytest.mark.parametrize("moment", [EARLY, UNSEEN], ids=["before its thread is started", "before the wait begins"])
+def test_a_signal_that_comes_again_is_not_lost_again(moment: str) -> None:
+    began = time.monotonic()
+    assert ended(moment + LOST, signal.SIGTERM) == (128 + signal.SIGTERM, "cleaned up\n", "")
+    assert time.monotonic() - began < 25
 
 
 def test_an_interrupt_in_a_callback_of_a_weak_reference_comes_again() -> None:

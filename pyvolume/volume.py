@@ -464,13 +464,8 @@ class Volume:
         >>> plan.bytes_wanted, plan.nbytes
         (2560000, 8388608)
         """
-        growable = self.store.traits.growable
-        selection = (
-            Selection.for_writing(key, self.shape, growable, self.dims)
-            if write
-            else Selection.for_reading(key, self.shape, self.dims)
-        )
-        return self._transfer.plan(selection.simplified()[0], write=write)
+        selection = self._selection_to_write(key) if write else self._selection_to_read(key)
+        return self._transfer.plan(Selection.of_box(selection.box) if selection.is_whole else selection, write=write)
 
     def blocks(self, box: BoxLike | None = None, shape: Sequence[SupportsIndex] | None = None) -> Iterator[Box]:
         """Cut a box into boxes that share no block: each of them can have a writer of its own; no request.
@@ -890,7 +885,7 @@ class Volume:
         StoreError
             If the store could not serve them.
         """
-        return self._transfer.read(Selection.for_reading(key, self.shape, self.dims))
+        return self._transfer.read(self._selection_to_read(key))
 
     def __setitem__(self, key: object, values: object) -> None:
         """Write voxels: ``vol[:, 10:110] = a``; `values` are broadcast as numpy does.
@@ -909,8 +904,15 @@ class Volume:
         StoreError
             If the store could not take them.
         """
-        growable = self.store.traits.growable
-        self._write(Selection.for_writing(key, self.shape, growable, self.dims), values)
+        self._write(self._selection_to_write(key), values)
+
+    def _selection_to_read(self, key: object) -> Selection:
+        metadata = self.metadata
+        return Selection.for_reading(key, metadata.shape, metadata.dims)
+
+    def _selection_to_write(self, key: object) -> Selection:
+        metadata = self.metadata
+        return Selection.for_writing(key, metadata.shape, self.store.traits.growable, metadata.dims)
 
     def read(self, box: BoxLike, out: NDArray[Any] | None = None, *, progress: Progress = None) -> NDArray[Any]:
         """Read a box given by absolute voxel coordinates.
@@ -1094,7 +1096,7 @@ class Volume:
         if key is not None and box is not None:
             raise TypeError("save: expected a key or a box, and found both")
         if key is not None:
-            return Selection.for_reading(key, self.shape, self.dims)
+            return self._selection_to_read(key)
         return Selection.of_box(self.bounds if box is None else checked_box(box, self.metadata))
 
     def read_many(

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from pyvolume.errors import SelectionError, VoxelsMismatchError
 from pyvolume.indexing.keys import Where, check_mask, clipped, fixed, growing, is_mask, literal, moved, spread
 from pyvolume.indexing.points import Keys, Place, Points, points_of
-from pyvolume.model.axes import DEFAULT_DIMS
 from pyvolume.model.box import Box
 
 Item: TypeAlias = "int | slice | NDArray[Any] | EllipsisType | None"
@@ -95,7 +94,7 @@ class Selection:
 
     @property
     def ndim(self) -> int:
-        """Number of axes of the result."""
+        """Number of axes of the result, also where one is longer than an array can be."""
         own = sum(item is None or isinstance(item, range) for item in self.where)
         return own if self.points is None else own + len(self.points.shape)
 
@@ -127,15 +126,15 @@ class Selection:
         """How many voxels are selected."""
         return self.box.size if self.is_whole else math.prod(self.shape)
 
-    def simplified(self) -> tuple[Selection, Callable[[NDArray[Any]], NDArray[Any]]]:
+    def simplified(self, voxels: NDArray[Any]) -> tuple[Selection, NDArray[Any]]:
         """Return a selection of the same voxels, and a view of an array of this shape in the shape of that selection.
 
         A key that selects every voxel of its box becomes the box: ``vol[0, ::-1]`` is read as a box into a flipped view
         of the result.
         """
         if self.is_whole and not self._has_all_axes:
-            return Selection.of_box(self.box), self.in_box
-        return self, lambda voxels: voxels
+            return Selection.of_box(self.box), self.in_box(voxels)
+        return self, voxels
 
     def in_channel(self, number: int) -> Selection:
         """Return the same voxels of a volume with a channel in front; the axis of the channel is hidden."""
@@ -288,7 +287,7 @@ class Selection:
         return first - sum(item is Ellipsis for item in self.where[:first]) if all(advanced[first : last + 1]) else 0
 
     @classmethod
-    def for_reading(cls, key: object, shape: Sequence[int], dims: Sequence[str] | None = None) -> Selection:
+    def for_reading(cls, key: object, shape: Sequence[int], dims: Sequence[str] = ()) -> Selection:
         """Understand a key as numpy would for an array of this shape; `dims` make the errors clearer.
 
         Raises
@@ -296,11 +295,11 @@ class Selection:
         SelectionError
             Where numpy raises.
         """
-        return _select(key, shape, lambda item, axis: clipped(item, axis, shape[axis], dims[axis] if dims else ""))
+        return _select(key, shape, clipped, dims)
 
     @classmethod
     def for_writing(
-        cls, key: object, shape: Sequence[int], growable: Sequence[bool], dims: Sequence[str] = DEFAULT_DIMS
+        cls, key: object, shape: Sequence[int], growable: Sequence[bool], dims: Sequence[str] = ()
     ) -> Selection:
         """Understand a key as numpy would for the array after the assignment.
 
@@ -313,11 +312,10 @@ class Selection:
             Where numpy raises; also for an explicit stop beyond an axis that cannot grow.
         """
 
-        def locate(item: Any, axis: int) -> Where:
-            size = shape[axis]
-            return growing(item, axis, size) if growable[axis] else fixed(item, axis, size, dims[axis])
+        def locate(item: Any, axis: int, size: int, dim: str) -> Where:
+            return growing(item, axis, size) if growable[axis] else fixed(item, axis, size, dim)
 
-        return _select(key, shape, locate)
+        return _select(key, shape, locate, dims)
 
     @classmethod
     def of_coordinates(cls, key: object, bounds: Box) -> Selection:
@@ -326,7 +324,7 @@ class Selection:
         A missing start or stop is that of the bounds; masks are refused, because they have no coordinates.
         """
 
-        def locate(item: Any, axis: int) -> Where:
+        def locate(item: Any, axis: int, _size: int, _dim: str) -> Where:
             return literal(item, axis, bounds.start[axis], bounds.stop[axis])
 
         return _select(key, bounds.shape, locate, takes_masks=False)
@@ -341,16 +339,21 @@ class Selection:
             Where numpy raises.
         """
 
-        def locate(item: Any, axis: int) -> Where:
-            return moved(clipped(item, axis, box.shape[axis]), box.start[axis])
+        def locate(item: Any, axis: int, size: int, dim: str) -> Where:
+            return moved(clipped(item, axis, size, dim), box.start[axis])
 
         return _select(key, box.shape, locate, takes_masks=False)
 
 
 def _select(
-    key: object, shape: Sequence[int], locate: Callable[[Any, int], Where], *, takes_masks: bool = True
+    key: object,
+    shape: Sequence[int],
+    locate: Callable[[Any, int, int, str], Where],
+    dims: Sequence[str] = (),
+    *,
+    takes_masks: bool = True,
 ) -> Selection:
-    """Find where each part of the key lies by `locate(item, axis)`, and the box around that."""
+    """Find where each part of the key lies by `locate(item, axis, size, dim)`, and the box around that."""
     where: list[range | int | Scattered | EllipsisType | None] = []
     start: list[int] = []
     stop: list[int] = []
@@ -367,12 +370,13 @@ def _select(
                 check_mask(item, axis, shape[axis : axis + covered], takes_masks=takes_masks)
                 arrays.append((axis, item))
             else:
-                arrays.append((axis, cast("NDArray[np.intp]", locate(item, axis))))
+                place = locate(item, axis, shape[axis], dims[axis] if dims else "")
+                arrays.append((axis, cast("NDArray[np.intp]", place)))
             where += [Scattered.AXIS] * covered or [Scattered.BOOLEAN]
             start += [0] * covered
             stop += [0] * covered
         else:
-            place = cast("range | int", locate(item, axis))
+            place = cast("range | int", locate(item, axis, shape[axis], dims[axis] if dims else ""))
             where.append(place)
             low, high = _faces(place)
             start.append(low)

@@ -203,8 +203,7 @@ class Transfer:
         metadata = self.metadata
         check_inside(selection.box, metadata, self.store.traits, growing=False)
         result = new_array(selection.shape, metadata.dtype, order)
-        simple, view = selection.simplified()
-        self._read(simple, view(result), operation or self.operation())
+        self._read(*selection.simplified(result), operation or self.operation())
         if keeping.get():
             keep(self._receipt("read", selection, result))
         return result[()] if selection.is_scalar else result
@@ -233,8 +232,7 @@ class Transfer:
         """Put the selected voxels into an array-like of the shape of the selection, which is assigned to by slices."""
         check_inside(selection.box, self.metadata, self.store.traits, growing=False)
         if isinstance(out, np.ndarray):
-            simple, view = selection.simplified()
-            self._read(simple, view(out), operation)
+            self._read(*selection.simplified(out), operation)
             if keeping.get():
                 keep(self._receipt("read", selection, out))
         elif selection.form == "points":  # not every array-like can be assigned to by index arrays
@@ -289,8 +287,7 @@ class Transfer:
         shaped = selection.shaped_as(array.shape)
         if selection.form == "points" or isinstance(array, np.ndarray):
             values = castable(np.asarray(array[...]), self.metadata.dtype, self.casting).reshape(selection.shape)
-            simple, view = selection.simplified()
-            given = view(values)
+            simple, given = selection.simplified(values)
             self._write(simple, lambda part: given[part.place], operation)
             if keeping.get():
                 keep(self._receipt("write", selection, values))
@@ -318,9 +315,8 @@ class Transfer:
         if array.size and not selection.size:
             self._check_dropped(array, selection)
         check_size(selection.size, array.dtype)
-        simple, view = selection.simplified()
         spread = selection.broadcast(array)
-        given = view(spread)
+        simple, given = selection.simplified(spread)
         self._write(simple, lambda part: given[part.place], operation)
         if keeping.get():
             keep(self._receipt("write", selection, spread))

@@ -130,20 +130,20 @@ class Answer:
             If the connection breaks.
         """
         got, want, window = 0, len(view), WINDOW
-        while got < want:
-            began = time.monotonic()
-            with translated(self._action):
+        with translated(self._action):
+            while got < want:
+                began = time.monotonic()
                 count = self._receive(view[got : got + window])
-            took = time.monotonic() - began
-            if took < QUICK:
-                window *= 2
-            elif took > SLOW:
-                window = WINDOW
-            if not count:
-                raise self._ended_early(want - got)
-            got += count
-            self._received += count
-            self._report(count)
+                took = time.monotonic() - began
+                if took < QUICK:
+                    window *= 2
+                elif took > SLOW:
+                    window = WINDOW
+                if not count:
+                    raise self._ended_early(want - got)
+                got += count
+                self._received += count
+                self._report(count)
 
     def _receive(self, view: memoryview) -> int:
         if self._direct is not None:

@@ -31,7 +31,7 @@ UNREACHED = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTi
 def translated(action: str, url: str = "the server", *, answered: bool = True) -> Iterator[None]:
     """Turn what goes wrong in requests, urllib3 and http.client into a TransportError.
 
-    Its cause is the innermost error: those of the libraries around it hold urls.
+    Its cause is the innermost error: those of the libraries around it hold urls. Errors of this package pass.
 
     Parameters
     ----------
@@ -42,6 +42,8 @@ def translated(action: str, url: str = "the server", *, answered: bool = True) -
     """
     try:
         yield
+    except TransportError:  # an OSError too
+        raise
     except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
         chain = list(_chain(error))
         raise _meaning_of(chain, action, url, answered) from chain[-1]

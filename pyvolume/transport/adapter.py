@@ -159,19 +159,17 @@ class FinalResponse(http.client.HTTPResponse):
 
     def begin(self) -> None:
         """Read the status line and the headers."""
-        self._begin_one()
+        super().begin()
+        check_head(self.headers)
         while 100 <= self.status < 200:
             self.headers = None  # type: ignore[assignment]
-            self._begin_one()
+            super().begin()
+            check_head(self.headers)
         self._reader.in_head = False
         if self.will_close and self.length is None and isinstance(self._connected, ssl.SSLSocket):
             # the end of the connection is that of the body: over TLS it must have been meant
             self._connected.suppress_ragged_eofs = False  # type: ignore[attr-defined]
         self.will_close = self.will_close or self._is_last
-
-    def _begin_one(self) -> None:
-        super().begin()
-        check_head(self.headers)
 
     def _read_status(self) -> tuple[str, int, str]:
         if self._heads > MAX_INTERIM:
@@ -271,8 +269,9 @@ class PatientHTTPConnection(HTTPConnection):
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         """Make the request line, with the secrets in its query."""
-        query = Secret(f"{'&' if '?' in url else '?'}{self._secret_query}" if self._secret_query else "")
-        super().putrequest(method, url + query, *args, **kwargs)
+        if self._secret_query:
+            url = Secret(f"{url}{'&' if '?' in url else '?'}{self._secret_query}")
+        super().putrequest(method, url, *args, **kwargs)
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
         """Send the head; the frames that hold it, with its secrets, are left out of the traceback of an error."""

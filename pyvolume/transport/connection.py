@@ -256,14 +256,7 @@ class Connection:
         StoreError
             What the request makes of an error status; a TransportError or an AnswerError.
         """
-        try:
-            return self._exchange(request, receive, call)
-        except ForbiddenError as error:
-            if self.auth is None or not self.auth.refresh(error):
-                raise
-        return self._exchange(request, receive, call)
 
-    def _exchange(self, request: Request, receive: Callable[[Answer], T], call: Call) -> T:
         def once(exchange: Exchange) -> T:
             hold = threading.Lock()
             try:
@@ -273,11 +266,15 @@ class Connection:
             finally:
                 call.give_back(hold)
 
+        try:
+            return call.attempt(once, retry_answers=request.is_read)
+        except ForbiddenError as error:
+            if self.auth is None or not self.auth.refresh(error):
+                raise
         return call.attempt(once, retry_answers=request.is_read)
 
     def _once(self, request: Request, receive: Callable[[Answer], T], call: Call, exchange: Exchange) -> T:
-        with translated(request.action, self.url):
-            sender = self._open_sender()
+        sender = self._open_sender(request.action)
         with sender.new_line() as line, call.cutting(line.cut) as left:
             try:
                 result = self._converse(request, receive, sender, left, exchange)
@@ -301,7 +298,7 @@ class Connection:
             outgoing = Outgoing(request.method, _target(request, added), body, headers, added.secrets)
             received = sender.send(outgoing, timeout)
         self._has_answered = True
-        answer = Answer(received, request.action, exchange.received, self.max_document)
+        answer = Answer(received, request.action, exchange.received, self._settings.max_document)
         try:
             answer.check_framing()
             if answer.status in request.accepts:
@@ -335,7 +332,7 @@ class Connection:
             first_bytes=text[:200],
         )
 
-    def _open_sender(self) -> Sender:
+    def _open_sender(self, action: str) -> Sender:
         """Return the sender of this process."""
         with self._locks[os.getpid()]:
             if self._closed:
@@ -345,7 +342,8 @@ class Connection:
                 if session is not None and self._process != os.getpid():
                     self._inherited = without_sockets(session)
                 self._process = os.getpid()
-                self._sender = self._new_sender()
+                with translated(action, self.url):
+                    self._sender = self._new_sender()
             return self._sender
 
     def _new_sender(self) -> Sender:

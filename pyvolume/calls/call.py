@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import random
@@ -53,6 +54,12 @@ class Held(Protocol):
     def give_back(self, hold: threading.Lock) -> None: ...
 
 
+def ring(bell: threading.Lock) -> None:
+    """Wake the call that waits for a bell, unless it was rung already."""
+    with contextlib.suppress(RuntimeError):
+        bell.release()
+
+
 class Call:
     """Patience, deadline and counters of one operation of a user.
 
@@ -84,9 +91,7 @@ class Call:
         self._clock = clock or SystemClock()
         self._jitter = jitter
         self._cancelled = threading.Event()
-        self._held: dict[threading.Lock, Held] = {}
-        self._bells: dict[threading.Lock, None] = {}
-        self._cuts: dict[object, Callable[[], None]] = {}
+        self._at_cancel: dict[object, Callable[[], object]] = {}
         self._began = self._last_progress = self._clock.now()
         cancellation.register(self)
 
@@ -180,13 +185,8 @@ class Call:
     def cancel(self) -> None:
         """Let every attempt and every wait of this call end, and give back what it holds at once."""
         self._cancelled.set()
-        for cut in list(self._cuts.values()):
-            cut()
-        for hold in list(self._held):
-            self.give_back(hold)
-        for bell in list(self._bells):
-            with contextlib.suppress(RuntimeError):  # rung already
-                bell.release()
+        for end in list(self._at_cancel.values()):
+            end()
 
     @property
     def is_cancelled(self) -> bool:
@@ -199,14 +199,15 @@ class Call:
         It is held until `hold` is unlocked, or the call is cancelled: an attempt that hangs on a silent server after
         Ctrl-C holds nobody up.
         """
-        self._held[hold] = slots  # before the slot is taken: from then on `cancel` finds it
+        # before the slot is taken: from then on `cancel` finds it
+        self._at_cancel[hold] = functools.partial(slots.give_back, hold)
         return slots.take(self, hold)
 
     def give_back(self, hold: threading.Lock) -> None:
         """Give back the slot of a lock, if it has one."""
-        slots = self._held.pop(hold, None)
-        if slots is not None:
-            slots.give_back(hold)
+        give_back = self._at_cancel.pop(hold, None)
+        if give_back is not None:
+            give_back()
 
     @contextlib.contextmanager
     def cutting(self, cut: Callable[[], None]) -> Iterator[float]:
@@ -221,7 +222,7 @@ class Call:
         """
         key, alarm = object(), None
         try:
-            self._cuts[key] = cut
+            self._at_cancel[key] = cut
             left = self.remaining()
             if left < threading.TIMEOUT_MAX:
                 alarm = threading.Timer(left, cut)
@@ -231,7 +232,7 @@ class Call:
         finally:
             if alarm is not None:
                 alarm.cancel()
-            self._cuts.pop(key, None)
+            self._at_cancel.pop(key, None)
 
     def wait_until(self, bell: threading.Lock, ready: Callable[[], bool]) -> float:
         """Wait until another thread of this process lets the call go on, and return the seconds waited.
@@ -253,7 +254,7 @@ class Call:
             return 0.0
         began = self._clock.now()
         bell.acquire(blocking=False)
-        self._bells[bell] = None
+        self._at_cancel[bell] = functools.partial(ring, bell)
         try:
             while True:
                 left = self.remaining()
@@ -261,7 +262,7 @@ class Call:
                     break
                 bell.acquire(timeout=min(left, LONGEST_WAIT))
         finally:
-            self._bells.pop(bell, None)
+            self._at_cancel.pop(bell, None)
         return self._clock.now() - began
 
     def touch(self) -> None:

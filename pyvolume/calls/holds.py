@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from pyvolume.calls.call import Call
+from pyvolume.calls.call import Call, ring
 
 T = TypeVar("T")
 
@@ -88,5 +87,4 @@ class Holds(Generic[T]):
     def _wake(self, most: int | None) -> None:
         for bell in list(self._waiting)[:most]:
             if self._waiting.pop(bell, self) is None:
-                with contextlib.suppress(RuntimeError):  # rung already
-                    bell.release()
+                ring(bell)

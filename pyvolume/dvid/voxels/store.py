@@ -17,7 +17,7 @@ from pyvolume.dvid.documents import (
     instance_description,
     voxels_metadata,
 )
-from pyvolume.dvid.extents import LONGEST, check_coordinates, limits_of
+from pyvolume.dvid.extents import LONGEST, limits_of
 from pyvolume.dvid.instances import Instance, read_info
 from pyvolume.dvid.refusals import refusal
 from pyvolume.dvid.versions.graph import CommittedUuid
@@ -152,20 +152,19 @@ class DvidStore:
             answer.finish()
 
         self.connection.exchange(
-            Request(action, "GET", self._raw_path(action, box), self.words, refusal=refusal), receive, call
+            Request(action, "GET", self._raw_path(box), self.words, refusal=refusal), receive, call
         )
 
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
         action = f"write voxels {box} of {self.name}"
         upload = Upload(box.size * self.dtype.itemsize, lambda: raw.encode(voxels, self.dtype))
         self.connection.exchange(
-            Request(action, "POST", self._raw_path(action, box), self.words, upload, refusal=refusal),
+            Request(action, "POST", self._raw_path(box), self.words, upload, refusal=refusal),
             Answer.read_nothing,
             call,
         )
 
-    def _raw_path(self, action: str, box: Box) -> str:
-        check_coordinates(action, box)
+    def _raw_path(self, box: Box) -> str:
         size = "_".join(map(str, box.shape[1:]))
         offset = "_".join(map(str, box.start[1:]))
         return f"{self._raw}/{size}/{offset}"

@@ -37,8 +37,7 @@ class Clock(Protocol):
 class SystemClock:
     """The clock of this machine; its waits end with Ctrl-C."""
 
-    def now(self) -> float:
-        return time.monotonic()
+    now = staticmethod(time.monotonic)
 
     def wait(self, seconds: float, cancelled: threading.Event) -> None:
         end = self.now() + seconds
@@ -47,7 +46,7 @@ class SystemClock:
 
 
 class Held(Protocol):
-    """What a call holds and gives back when it is cancelled: `pyvolume.calls.slots.Slots`."""
+    """What a call holds and gives back when it is cancelled: `pyvolume.calls.holds.Slots`."""
 
     def take(self, call: Call, hold: threading.Lock) -> float: ...
 

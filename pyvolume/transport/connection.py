@@ -15,9 +15,9 @@ from typing import Self, TypeVar
 import requests
 
 from pyvolume.calls.call import Call, Exchange
+from pyvolume.calls.holds import Slots
 from pyvolume.calls.processes import OfProcess
 from pyvolume.calls.retry import RetryPolicy
-from pyvolume.calls.slots import Slots
 from pyvolume.errors import (
     AddressError,
     AnswerError,

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from pyvolume import Box, RetryPolicy, RetryWait
 from pyvolume.calls.call import Call, Exchange
-from pyvolume.calls.slots import Slots
+from pyvolume.calls.holds import Slots
 from pyvolume.errors import (
     AnswerError,
     BusyError,

@@ -92,6 +92,7 @@ class Call:
         self._cancelled = threading.Event()
         self._at_cancel: dict[object, Callable[[], object]] = {}
         self._began = self._last_progress = self._clock.now()
+        self._deadline = self._began + (math.inf if policy.deadline is None else policy.deadline)
         cancellation.register(self)
 
     def attempt(self, once: Callable[[Exchange], T], *, retry_answers: bool) -> T:
@@ -131,12 +132,13 @@ class Call:
         if attempts == 1 and self.policy.patience:
             # a silent server or a busy machine can make one attempt longer than the patience
             patience = max(patience, FIRST_WAIT)
-        left = min(patience, self.deadline_left())
+        until_deadline = self._deadline - self._clock.now()
+        left = min(patience, until_deadline)
         seconds = min(self._jitter(0, self.policy.longest_wait(attempts)), left)
         if isinstance(error, BusyError) and error.retry_after is not None:
             seconds = max(seconds, error.retry_after)
         # an attempt at the deadline would have no time, and would hide why the one before it failed
-        if left <= 0 or seconds > left or seconds >= self.deadline_left():
+        if left <= 0 or seconds > left or seconds >= until_deadline:
             self._give_up(error, attempts)
         self._report(RetryWait(attempts, seconds, self.elapsed, error))
         self.sleep(seconds)
@@ -278,14 +280,10 @@ class Call:
         """
         if self._cancelled.is_set():
             raise TransportError("call: cancelled")
-        left = self.deadline_left()
+        left = self._deadline - self._clock.now()
         if left <= 0:
             raise TransportError(f"call: the deadline of {self.policy.deadline:g} s has passed")
         return left
-
-    def deadline_left(self) -> float:
-        """Return the seconds until the deadline, 0 or less when it has passed, `math.inf` if there is none."""
-        return math.inf if self.policy.deadline is None else self._began + self.policy.deadline - self._clock.now()
 
     @property
     def elapsed(self) -> float:

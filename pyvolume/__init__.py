@@ -15,13 +15,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyvolume import aio, dvid, errors, hpc
+    from pyvolume import aio, dvid, errors, hpc, zarr
     from pyvolume.caching.cache import BlockCache
     from pyvolume.calls.progress import TransferStatus, set_options
     from pyvolume.calls.retry import RetryPolicy, RetryWait
     from pyvolume.calls.trace import Trace, trace
     from pyvolume.comparing import Difference, compare
     from pyvolume.copying import copy
+    from pyvolume.creating import create
     from pyvolume.files.folder import Folder
     from pyvolume.integrations.order import canonical, restored
     from pyvolume.model.box import Box
@@ -55,6 +56,7 @@ __all__ = [
     "compare",
     "connect",
     "copy",
+    "create",
     "default_server",
     "dvid",
     "errors",
@@ -66,6 +68,7 @@ __all__ = [
     "restored",
     "set_options",
     "trace",
+    "zarr",
 ]
 
 # the pytest plugin is in this package, and must not make every test run pay for numpy and requests
@@ -89,6 +92,7 @@ _HOMES = {
     "compare": "pyvolume.comparing",
     "connect": "pyvolume.opening",
     "copy": "pyvolume.copying",
+    "create": "pyvolume.creating",
     "default_server": "pyvolume.opening",
     "from_array": "pyvolume.opening",
     "from_xarray": "pyvolume.uploading",
@@ -101,7 +105,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"aio", "dvid", "errors", "hpc"}:
+    if name in {"aio", "dvid", "errors", "hpc", "zarr"}:
         return importlib.import_module(f"pyvolume.{name}")
     if name == "__version__":
         return importlib.import_module("pyvolume.model.release").release()

@@ -102,7 +102,7 @@ def open(  # noqa: A001
     options = registry.with_secrets(options)
     if not isinstance(url, (str, os.PathLike)):
         raise TypeError(f"open: expected a url or a path, and found {type(url).__name__}; from_array takes an array")
-    address = _completed(url)
+    address = completed(url)
     given = {"partial_blocks": partial_blocks, "casting": casting, **options}
     volume = cast("Volume", registry.open_url(address, mode, given))
     if isinstance(volume, kind):
@@ -156,7 +156,7 @@ def connect(url: str | os.PathLike[str], *, kind: type[Any] = object, **options:
     options = registry.with_secrets(options)
     if not isinstance(url, (str, os.PathLike)):
         raise TypeError(f"connect: expected a url or a path, and found {type(url).__name__}")
-    place = registry.connect_url(_completed(url) if isinstance(url, str) else Path(url).absolute().as_uri(), options)
+    place = registry.connect_url(completed(url) if isinstance(url, str) else Path(url).absolute().as_uri(), options)
     if isinstance(place, kind):
         return place
     place.close()
@@ -197,7 +197,7 @@ def default_server(url: str | os.PathLike[str]) -> Iterator[None]:
         _default.reset(token)
 
 
-def _completed(url: str | os.PathLike[str]) -> str:
+def completed(url: str | os.PathLike[str]) -> str:
     """Return a url that can be opened: behind a link, or with the default server in front of a rest."""
     text = os.fspath(url)
     if is_link(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress
+from pyvolume.calls.retry import RetryPolicy
 from pyvolume.copying import copy
 from pyvolume.errors import SelectionError, UnsupportedError
 from pyvolume.model import arguments
-from pyvolume.model.box import Box
+from pyvolume.model.box import Box, BoxLike
 from pyvolume.model.metadata import VoxelsMetadata
-from pyvolume.stores.base import StoreTraits, completed_from, identity_of
+from pyvolume.stores.base import Derived, StoreTraits, completed_from, identity_of
+from pyvolume.transfer.checks import checked_box
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.reducing import Method, reduced
 from pyvolume.volume import Volume, transfer_of
@@ -33,6 +36,7 @@ def build_pyramid(
     levels: Sequence[int] | None = None,
     method: Method = "mean",
     *,
+    box: BoxLike | None = None,
     concurrency: int | None = None,
     progress: Progress = None,
     resume: str | os.PathLike[str] | None = None,
@@ -54,6 +58,9 @@ def build_pyramid(
         What a voxel becomes: the mean of the finer voxels, for intensities; the most frequent one, for labels; or the
         first one, as Fiji's client of the HPC DataStore makes it. The mean of integers is rounded half up, once for
         each level. Of equally frequent values the lowest one counts.
+    box : Box or pair of corners, optional
+        What has changed, in absolute coordinates of `volume`: only the voxels that are made from it are renewed. By
+        default everything.
     concurrency, progress, verify : optional
         As for `copy`; the progress begins at 0 for each level.
     resume : path, optional
@@ -92,20 +99,36 @@ def build_pyramid(
     arguments.one_of(method, METHODS, "build a pyramid", "method")
     scales = volume.scales
     chosen = range(scales.current + 1, len(scales)) if levels is None else _checked(levels, len(scales))
+    changed = volume.bounds if box is None else checked_box(box, volume.metadata)
     written = 0
     for level in chosen:
         finer, factors = _finer(scales.factors, level)
         source, destination = volume.scale(finer), volume.scale(level)
         reducing = ReducedStore(transfer_of(source, "build a pyramid"), destination.metadata, factors, method)
+        made = _made_from(changed, volume, destination, scales.factors[level])
         written += copy(
             Volume(reducing, destination.metadata, mode="r"),
             destination,
+            made,
             concurrency=concurrency,
             progress=progress,
             resume=None if resume is None else Path(resume).with_name(f"{Path(resume).name}-{level}"),
             verify=verify,
         )
+        if isinstance(destination.store, Derived):
+            destination.store.renewed(made, Call(RetryPolicy()))
     return written
+
+
+def _made_from(box: Box, volume: Volume, coarser: Volume, factors: Sequence[float]) -> Box:
+    """Return the voxels of a coarser level that are made from a box of another level."""
+    own = volume.scales.factors[volume.scales.current]
+    sides = zip(box.start, box.stop, volume.bounds.start, coarser.bounds.start, coarser.bounds.stop, strict=True)
+    start, stop = [], []
+    for (low, high, first, new, end), by, size in zip(sides, factors, own, strict=True):
+        start.append(min(new + math.floor((low - first) * size / by), end))
+        stop.append(min(new + math.ceil((high - first) * size / by), end))
+    return Box(start, stop)
 
 
 def _checked(levels: Sequence[int], count: int) -> list[int]:
@@ -189,9 +212,10 @@ class ReducedStore:
     def _finer(self, box: Box) -> Box:
         """Return the voxels of the finer level that a box is made of."""
         bounds = self._source.metadata.bounds
-        sides = zip(box.start, box.stop, self._factors, bounds.stop, strict=True)
-        start, stop = zip(*((low * n, min(high * n, end)) for low, high, n, end in sides), strict=True)
-        return Box(start, stop)
+        sides = list(zip(self._metadata.bounds.start, bounds.start, bounds.stop, self._factors, strict=True))
+        low = [fine + (n - first) * by for n, (first, fine, _, by) in zip(box.start, sides, strict=True)]
+        high = [min(fine + (n - first) * by, end) for n, (first, fine, end, by) in zip(box.stop, sides, strict=True)]
+        return Box(low, high)
 
     def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:  # noqa: ARG002 - never called: not writable
         raise UnsupportedError(f"write voxels {box} of {self.address}: a coarser level is not written through")

@@ -33,6 +33,7 @@ from pyvolume.model.extras import require
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Level, Scales
 from pyvolume.model.units import readable
+from pyvolume.reductions.checksums import checksum
 from pyvolume.reductions.counting import Bins, UniqueCounts, histogram, unique_counts
 from pyvolume.reductions.reduce import Axis, reduce
 from pyvolume.reductions.stream import Stream
@@ -691,6 +692,33 @@ class Volume:
         """
         return unique_counts(self._stream(box, progress))
 
+    def checksum(self, *, box: BoxLike | None = None, progress: Progress = None) -> str:
+        """Return the SHA-256 of the voxels of a box, in hexadecimal; a part of them is in memory.
+
+        It is that of one array, as in a `Receipt`, whatever the chunks: of the voxels in Fortran order (the first axis
+        varies fastest) and in little-endian byte order.
+
+        Parameters
+        ----------
+        box, progress : optional
+            As for `sum`.
+
+        Raises
+        ------
+        SelectionError, StoreError
+            As for `sum`.
+
+        Examples
+        --------
+        >>> import hashlib, numpy as np, pyvolume
+        >>> array = np.arange(24, dtype="uint16").reshape(1, 2, 3, 4)
+        >>> mine = hashlib.sha256(array.astype("<u2").tobytes(order="F")).hexdigest()
+        >>> pyvolume.from_array(array).checksum() == mine
+        True
+        """
+        covered = self.bounds if box is None else checked_box(box, self.metadata)
+        return checksum(self._transfer, covered, progress)
+
     def _stream(self, box: BoxLike | None, progress: Progress) -> Stream:
         return Stream(self._transfer, self.bounds if box is None else checked_box(box, self.metadata), progress)
 
@@ -1060,7 +1088,8 @@ class Volume:
             Show a bar, or call a function with a `TransferStatus`; see `set_options`.
         **options
             Of the format. HDF5: ``dataset="voxels"``, the name; ``chunks=64``, one length or one for each axis of the
-            array; ``compression=None``, as in h5py. zarr: ``chunks=64``; ``compressors="auto"``, as in zarr.
+            array; ``compression=None``, as in h5py. zarr: ``chunks``, likewise; ``compressors="auto"``, as in zarr;
+            ``format=None``, as in `pyvolume.create`, by default ``"0.5"``, or ``"zarr"`` for axes that OME-Zarr lacks.
 
         Raises
         ------
@@ -1091,6 +1120,51 @@ class Volume:
         """
         selection = self._selection_to_save(key, box)
         saving.save(self, self._transfer, selection, Path(path), mode=mode, progress=progress, options=options)
+
+    def to_zarr(
+        self,
+        path: str | os.PathLike[str],
+        key: object = None,
+        *,
+        box: BoxLike | None = None,
+        progress: Progress = None,
+        chunks: saving.ChunksLike = None,
+        format: Literal["0.5", "0.4", "zarr"] | None = None,  # noqa: A002 - as in pyvolume.create
+        compressors: Any = "auto",
+    ) -> None:
+        """Read voxels into a new image of OME-Zarr, see `save`; the path ends with .zarr."""
+        saving.check_suffix(path, (".zarr",))
+        self.save(path, key, box=box, progress=progress, chunks=chunks, format=format, compressors=compressors)
+
+    def to_h5(
+        self,
+        path: str | os.PathLike[str],
+        key: object = None,
+        *,
+        box: BoxLike | None = None,
+        mode: Mode = "w-",
+        progress: Progress = None,
+        dataset: str = "voxels",
+        chunks: saving.ChunksLike = None,
+        compression: str | int | None = None,
+    ) -> None:
+        """Read voxels into a dataset of a new HDF5 file, see `save`; the path ends with .h5 or .hdf5."""
+        saving.check_suffix(path, (".h5", ".hdf5"))
+        options = {"dataset": dataset, "chunks": chunks, "compression": compression}
+        self.save(path, key, box=box, mode=mode, progress=progress, **options)
+
+    def to_tiff(
+        self,
+        path: str | os.PathLike[str],
+        key: object = None,
+        *,
+        box: BoxLike | None = None,
+        mode: Mode = "w-",
+        progress: Progress = None,
+    ) -> None:
+        """Read voxels into a new TIFF, see `save`; the path ends with .tif, .tiff, .ome.tif or .ome.tiff."""
+        saving.check_suffix(path, (".tif", ".tiff"))
+        self.save(path, key, box=box, mode=mode, progress=progress)
 
     def _selection_to_save(self, key: object, box: BoxLike | None) -> Selection:
         if key is not None and box is not None:

@@ -10,9 +10,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
+import moto_server
 import pytest
 import real_dvid
-from conformance_stores import Backend, CachedBackend, DataStoreBackend, DvidBackend, InPieces, MemoryBackend
+from conformance_stores import (
+    Backend,
+    CachedBackend,
+    DataStoreBackend,
+    DvidBackend,
+    InPieces,
+    MemoryBackend,
+    ZarrBackend,
+)
 
 # a busy machine makes any example slow; times are measured in benchmarks/
 hypothesis.settings.register_profile("pyvolume", deadline=None)
@@ -57,7 +66,49 @@ def real_backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DvidBacke
         backend.connection.close()
 
 
-HOMES = {"mock": "mock_backend", "dvid": "real_backend", "hpc": "hpc_backend"}
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """Give the url of a server that answers as S3 does."""
+    pytest.importorskip("moto.server", reason="moto comes with the extra 'test'")
+    with moto_server.running() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def zarr_backend(tmp_path_factory: pytest.TempPathFactory) -> ZarrBackend:
+    return ZarrBackend(str(tmp_path_factory.mktemp("zarr")))
+
+
+@pytest.fixture(scope="session")
+def zarr_v2_backend(tmp_path_factory: pytest.TempPathFactory) -> ZarrBackend:
+    return ZarrBackend(str(tmp_path_factory.mktemp("zarr2")), format="0.4")
+
+
+@pytest.fixture(scope="session")
+def zarr_sharded_backend(tmp_path_factory: pytest.TempPathFactory) -> ZarrBackend:
+    return ZarrBackend(str(tmp_path_factory.mktemp("shards")), shards=2)
+
+
+@pytest.fixture(scope="session")
+def zarr_s3_backend(moto_url: str) -> Iterator[ZarrBackend]:
+    moto_server.make_bucket(moto_url, "conformance")
+    with pytest.MonkeyPatch.context() as patch:
+        # credentials that are given do not travel with a pickled volume, those of the environment are there already
+        patch.setenv("AWS_ACCESS_KEY_ID", moto_server.KEYS["access_key_id"])
+        patch.setenv("AWS_SECRET_ACCESS_KEY", moto_server.KEYS["secret_access_key"])
+        patch.setenv("AWS_ENDPOINT_URL", moto_url)
+        yield ZarrBackend("s3://conformance", endpoint=moto_url, region="us-east-1")
+
+
+HOMES = {
+    "mock": "mock_backend",
+    "dvid": "real_backend",
+    "hpc": "hpc_backend",
+    "zarr": "zarr_backend",
+    "zarr 2": "zarr_v2_backend",
+    "zarr shards": "zarr_sharded_backend",
+    "zarr s3": "zarr_s3_backend",
+}
 
 
 @pytest.fixture(scope="session", params=["mock", "dvid"])
@@ -71,9 +122,13 @@ LOCAL: dict[str, Callable[[], Backend]] = {"memory": MemoryBackend, "cached": Ca
 GROWING = [*LOCAL, "mock", "dvid"]
 """Stores whose volumes become larger by a write, and have a fill value around them."""
 
-STORES = [*GROWING, "hpc"]
+STORES = [*GROWING, "hpc", "zarr", "zarr 2", "zarr shards", "zarr s3"]
 WAYS = [None, 1, 8]
 """In one piece where that is possible; or forced into pieces, which follow each other or run at once."""
+
+
+LEFT_OUT = [("cached", 1), ("zarr", 1), *itertools.product(["zarr 2", "zarr shards", "zarr s3"], [1, 8])]
+"""What would find nothing that the other ways do not."""
 
 
 def _in_all_ways(stores: list[str]) -> Any:
@@ -81,7 +136,7 @@ def _in_all_ways(stores: list[str]) -> Any:
 
     @pytest.fixture(
         scope="session",
-        params=[pair for pair in itertools.product(stores, WAYS) if pair != ("cached", 1)],
+        params=[pair for pair in itertools.product(stores, WAYS) if pair not in LEFT_OUT],
         ids=lambda param: param[0] if param[1] is None else f"{param[0]}-{param[1]} at once",
     )
     def backend(request: pytest.FixtureRequest) -> Backend:

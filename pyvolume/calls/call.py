@@ -128,6 +128,25 @@ class Call:
 
     def _pause(self, error: StoreError, attempts: int, exchange: Exchange) -> None:
         """Wait before the next attempt, or give up."""
+        self.sleep(self.next_wait(error, attempts, exchange))
+
+    def next_wait(self, error: StoreError, attempts: int, exchange: Exchange) -> float:
+        """Tell everybody about the wait before the next attempt, and return its seconds; the caller waits.
+
+        Parameters
+        ----------
+        error : StoreError
+            Why the last attempt failed.
+        attempts : int
+            How many there were.
+        exchange : Exchange
+            The request.
+
+        Raises
+        ------
+        StoreError
+            If no attempt shall follow: the patience has run out, or the deadline comes first.
+        """
         patience = exchange.patience_left()
         if attempts == 1 and self.policy.patience:
             # a silent server or a busy machine can make one attempt longer than the patience
@@ -141,7 +160,7 @@ class Call:
         if left <= 0 or seconds > left or seconds >= until_deadline:
             self._give_up(error, attempts)
         self._report(RetryWait(attempts, seconds, self.elapsed, error))
-        self.sleep(seconds)
+        return seconds
 
     def sleep(self, seconds: float) -> None:
         """Wait by the clock of this call.
@@ -337,8 +356,11 @@ class Exchange:
         self._call.remaining()
 
     def take(self, slots: Held, hold: threading.Lock) -> None:
-        """Take a slot for one attempt, see `Call.take`; waiting for it costs no patience."""
-        waited = self._call.take(slots, hold)
+        """Take a slot for one attempt, see `Call.take`."""
+        self.queued(self._call.take(slots, hold))
+
+    def queued(self, waited: float) -> None:
+        """Report the seconds for which an attempt has waited for its turn: that costs no patience."""
         if waited:
             since = max(self._patient_since, self._call.last_progress)
             self._patient_since = min(self._call.now(), since + waited)

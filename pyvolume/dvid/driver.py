@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pyvolume.caching.cache import BlockCache
@@ -11,8 +11,10 @@ from pyvolume.dvid import address
 from pyvolume.dvid.auth import VARIABLES, Identity
 from pyvolume.dvid.catalogue import DvidCatalogue
 from pyvolume.dvid.server import Server
+from pyvolume.dvid.version import find_version
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
-from pyvolume.errors import ForbiddenError, LockedError
+from pyvolume.errors import ForbiddenError, LockedError, UnsupportedError
+from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
@@ -172,6 +174,60 @@ class DvidDriver(Driver):
                 mode=mode, owns_connection=connection is None,
             )  # fmt: skip
             return volume.masked(found.roi, owns_connection=connection is None) if found.roi else volume
+
+    def create(
+        self,
+        url: str,
+        metadata: VoxelsMetadata,
+        *,
+        chunks: Sequence[int] | None = None,
+        overwrite: bool = False,
+        retry: RetryPolicy | None = None,
+        timeout: float | tuple[float, float] | None = None,
+        max_document: int | None = None,
+        user: str | None = None,
+        token: str | None = None,
+    ) -> VoxelsAccessor:
+        """Create an instance in an open version, and open it for writing.
+
+        Parameters
+        ----------
+        url : str
+            Of the new instance, in one of the forms of `pyvolume.dvid.address`.
+        metadata : VoxelsMetadata
+            Of axes c, x, y and z. The volume keeps the shape; what is below voxel 0 is none of it.
+        chunks : sequence of int, optional
+            One channel, and the shape of the blocks along x, y and z.
+        overwrite : bool
+            DVID does not replace instances: only False is possible.
+        retry, timeout, max_document, user, token : optional
+            As for `open`.
+
+        Raises
+        ------
+        AddressError
+            If the url names no instance.
+        UnsupportedError
+            For `overwrite`.
+        LockedError, ExistsError, MetadataError, SelectionError, StoreError
+            As for `Version.create_described`.
+        """
+        found = address.parse(url)
+        found.check_volume()
+        if overwrite:
+            raise UnsupportedError(f"create {found}: DVID replaces no instance; delete it first, or take another name")
+        given: dict[str, Any] = {
+            "retry": retry,
+            "timeout": timeout,
+            "max_document": max_document,
+            "user": user,
+            "token": token,
+        }
+        with _connect(found.server, given) as connection:
+            version = find_version(connection, found.version)
+            version.create_described(found.name, metadata, None if chunks is None else chunks[1:])
+            uuid = version.uuid
+        return self.open(f"{address.SCHEME}{found.server}/{uuid}/{address.segment(found.name)}", "r+", **given)
 
 
 DRIVER = DvidDriver()

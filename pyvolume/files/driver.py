@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
 from pyvolume.caching.cache import BlockCache
-from pyvolume.errors import AddressError
+from pyvolume.errors import AddressError, UnsupportedError
 from pyvolume.files import formats
+from pyvolume.files.description import Description
 from pyvolume.files.folder import Folder
 from pyvolume.files.volumes import open_file
+from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
@@ -24,10 +27,15 @@ __all__ = ["DRIVER"]
 class _FileDriver(Driver):
     """Opens paths of files, and of folders that hold files."""
 
-    forms = f"a path with one of the suffixes {', '.join(formats.FORMATS)}, or that of a folder with a slash in it"
+    forms = (
+        f"a path with one of the suffixes {', '.join(each for each in formats.FORMATS if each != '.zarr')}, "
+        "or that of a folder with a slash in it"
+    )
 
     def recognises(self, url: str) -> bool:
-        return "://" not in url and (formats.suffix_of(Path(url)) is not None or _is_folder(url))
+        if "://" in url and not url.lower().startswith("file:"):
+            return False
+        return formats.suffix_of(_path_of(url)) is not None or _is_folder(url)
 
     def names_volume(self, url: str) -> bool:
         return not _is_folder(url)
@@ -75,6 +83,55 @@ class _FileDriver(Driver):
             _path_of(url), mode, partial_blocks=partial_blocks, casting=casting, lock=lock, lock_aligned=lock_aligned,
             cache=cache,
         )  # fmt: skip
+
+    def create(
+        self,
+        url: str,
+        metadata: VoxelsMetadata,
+        *,
+        chunks: Sequence[int] | None = None,
+        overwrite: bool = False,
+        compression: str | int | None = None,
+    ) -> Volume:
+        """Create a file whose voxels are 0, and open it for writing.
+
+        Parameters
+        ----------
+        url : str
+            A path with the suffix .h5, .hdf5 or .npy.
+        metadata : VoxelsMetadata
+            What the volume is; a .npy keeps the shape and the dtype.
+        chunks : sequence of int, optional
+            Of HDF5, see `Volume.save`.
+        overwrite : bool
+            Replace a file that is there.
+        compression : optional
+            Of HDF5, as in h5py.
+
+        Raises
+        ------
+        UnsupportedError
+            For another format, or an option that the format does not have.
+        ExistsError, MetadataError, OSError
+            As for `Volume.save`.
+        """
+        path, dims = _path_of(url), "".join(metadata.dims)
+        if formats.suffix_of(path) not in formats.IN_PLACE:
+            known = ", ".join(sorted(formats.IN_PLACE))
+            raise UnsupportedError(f"create {path}: only files that are changed in place are created: {known}")
+        place = Description(
+            dims, dims, metadata.bounds.start, (1,) * len(dims), resolution=metadata.resolution, units=metadata.units
+        )
+        given = {"chunks": chunks, "compression": compression}
+        options = {name: value for name, value in given.items() if value is not None}
+        if options and formats.suffix_of(path) == ".npy":
+            raise UnsupportedError(f"create {path}: a .npy has no {' and no '.join(options)}")
+        shape = metadata.bounds.shape
+        with formats.create(path, shape, metadata.dtype, place, force=overwrite, **options) as target:
+            if compression is None:  # the space is taken, and holds nothing that is known
+                for plane in range(shape[-1]):
+                    target[..., plane] = 0
+        return open_file(path, "r+")
 
 
 def _path_of(url: str) -> Path:

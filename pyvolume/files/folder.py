@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from pyvolume.errors import AddressError, KeyNotFoundError, MetadataError
 from pyvolume.files import formats
-from pyvolume.files.description import Description
-from pyvolume.files.volumes import open_file
 from pyvolume.model import arguments
 from pyvolume.model.arguments import brief
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.nearest import hint
+from pyvolume.stores import registry
 from pyvolume.stores.catalogue import Entry
 from pyvolume.volume import Volume
 
@@ -92,7 +91,7 @@ class Folder:
             action = f"open {name!r} in {self.path}"
             names = list(self)
             raise KeyNotFoundError(f"{action}: there is no such volume; {hint(name, names)}", action=action)
-        return open_file(found, mode)
+        return cast("Volume", registry.open_url(found.absolute().as_uri(), mode, {}))
 
     @property
     def volume_dims(self) -> tuple[str, ...]:
@@ -100,7 +99,7 @@ class Folder:
         return tuple("cxyzt")
 
     def create_described(self, name: str, metadata: VoxelsMetadata, block_shape: Sequence[int] | None = None) -> Volume:
-        """Create a Zarr array for a volume, and open it for writing.
+        """Create an image of OME-Zarr for a volume, and open it for writing.
 
         Parameters
         ----------
@@ -109,7 +108,7 @@ class Folder:
         metadata : VoxelsMetadata
             Its shape, dtype, resolution and units.
         block_shape : sequence of int, optional
-            Shape of the chunks along x, y and z; at most 64 voxels along each by default.
+            Shape of the chunks along x, y and z; see `pyvolume.create`.
 
         Raises
         ------
@@ -119,16 +118,11 @@ class Folder:
             If there is such a file.
         """
         path = self.path / f"{_checked(name, self.path).removesuffix(SUFFIX)}{SUFFIX}"
-        dims = "".join(metadata.dims)
         if block_shape is not None and len(block_shape) != BLOCK_AXES:
             raise MetadataError(f"create {path}: expected chunks along x, y and z and found {brief(block_shape)}")
-        chunks = None if block_shape is None else (metadata.shape[0], *block_shape, 1)
-        place = Description(
-            dims, dims, metadata.bounds.start, (1,) * len(dims), resolution=metadata.resolution, units=metadata.units
-        )
-        with formats.create(path, metadata.shape, metadata.dtype, place, chunks=chunks):
-            pass
-        return open_file(path, "r+")
+        others = (1,) * (len(metadata.dims) - BLOCK_AXES - 1)
+        chunks = None if block_shape is None else (1, *block_shape, *others)
+        return cast("Volume", registry.create_url(path.absolute().as_uri(), metadata, {"chunks": chunks}))
 
     def entries(self) -> list[Entry]:
         """Return the volumes, by name."""

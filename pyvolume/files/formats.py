@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,20 +20,20 @@ from pyvolume.model import arguments
 from pyvolume.model.extras import missing
 
 FORMATS = {
-    ".npy": ("npy", "numpy"),
-    ".npz": ("npz", "numpy"),
-    ".h5": ("hdf5", "h5py"),
-    ".hdf5": ("hdf5", "h5py"),
-    ".ome.tif": ("tiff", "tifffile"),
-    ".ome.tiff": ("tiff", "tifffile"),
-    ".tif": ("tiff", "tifffile"),
-    ".tiff": ("tiff", "tifffile"),
-    ".nii": ("nifti", "nibabel"),
-    ".nii.gz": ("nifti", "nibabel"),
-    ".png": ("png", "Pillow"),
-    ".jpg": ("png", "Pillow"),
-    ".jpeg": ("png", "Pillow"),
-    ".zarr": ("zarr", "zarr"),
+    ".npy": ("pyvolume.files.npy", "numpy"),
+    ".npz": ("pyvolume.files.npz", "numpy"),
+    ".h5": ("pyvolume.files.hdf5", "h5py"),
+    ".hdf5": ("pyvolume.files.hdf5", "h5py"),
+    ".ome.tif": ("pyvolume.files.tiff", "tifffile"),
+    ".ome.tiff": ("pyvolume.files.tiff", "tifffile"),
+    ".tif": ("pyvolume.files.tiff", "tifffile"),
+    ".tiff": ("pyvolume.files.tiff", "tifffile"),
+    ".nii": ("pyvolume.files.nifti", "nibabel"),
+    ".nii.gz": ("pyvolume.files.nifti", "nibabel"),
+    ".png": ("pyvolume.files.png", "Pillow"),
+    ".jpg": ("pyvolume.files.png", "Pillow"),
+    ".jpeg": ("pyvolume.files.png", "Pillow"),
+    ".zarr": ("pyvolume.zarr.files", "zarr"),
 }
 """The module of each suffix, and the library that it needs."""
 
@@ -103,8 +103,8 @@ def create(
 OF_EVERY_FORMAT = ("key", "box", "mode", "progress")
 """What `Volume.save` takes besides the options of a format."""
 
-IN_PLACE = {"hdf5", "npy", "zarr"}
-"""The modules whose files can be changed in place; their `read` takes a mode."""
+IN_PLACE = {".h5", ".hdf5", ".npy", ".zarr"}
+"""The suffixes of files that can be changed in place; the `read` of their modules takes a mode."""
 
 
 @contextlib.contextmanager
@@ -128,7 +128,7 @@ def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[Stored]:
         If the library is missing; the message names the extra.
     """
     module = _module_of(path)
-    modes = [mode] if module.__name__.rpartition(".")[2] in IN_PLACE else []
+    modes = [mode] if suffix_of(path) in IN_PLACE else []
     if mode == "r+" and not modes:
         raise UnsupportedError(f"open {path}: files of this format are not changed in place; copy to a new file")
     with contextlib.ExitStack() as stack:
@@ -165,22 +165,6 @@ def _ending(path: Path) -> str | None:
     return max((each for each in FORMATS if name.endswith(each)), key=len, default=None)
 
 
-def levels_of(path: Path) -> Sequence[tuple[Path, Mapping[str, float]]]:
-    """Return where the resolution levels of an image are, the finest first; empty if a file has none.
-
-    Each has the size of its voxels in voxels of the finest level, by the letter of the axis.
-
-    Raises
-    ------
-    MetadataError
-        If the metadata of the image is broken.
-    """
-    levels: Sequence[tuple[Path, Mapping[str, float]]] = ()
-    if suffix_of(path) == ".zarr":
-        levels = _module_of(path).levels_of(path)
-    return levels
-
-
 def keeps_place(path: Path) -> bool:
     """Whether files of a format can say where their voxels belong."""
     return suffix_of(path) != ".npy"
@@ -192,6 +176,6 @@ def _module_of(path: Path) -> Any:
         raise UnsupportedError(f"open {path}: expected one of the suffixes {', '.join(FORMATS)}")
     module, library = FORMATS[suffix]
     try:
-        return importlib.import_module(f"pyvolume.files.{module}")
+        return importlib.import_module(module)
     except ImportError:
-        raise missing(library, extra="files", action=f"a {suffix} file") from None
+        raise missing(library, extra="zarr" if suffix == ".zarr" else "files", action=f"a {suffix} file") from None

@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from pyvolume.errors import AddressError, MetadataError, UnsupportedError
 from pyvolume.files import formats
 from pyvolume.files.description import Description
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
-from pyvolume.model.scales import Level, Scales
 from pyvolume.stores.arrays import ArrayStore
-from pyvolume.stores.base import VoxelStore
 from pyvolume.volume import Volume
 
 
 def open_file(path: Path, mode: Literal["r", "r+"], **options: Any) -> Volume:
-    """Open the volume in a file; the options are those of a `Volume`.
+    """Open the volume in a file, but not in a folder of zarr; the options are those of a `Volume`.
 
     Raises
     ------
@@ -50,7 +49,8 @@ def _opened(path: Path, mode: Literal["r", "r+"]) -> tuple[ArrayStore, VoxelsMet
     path = path.absolute()  # files can be read when the process has gone to another folder
     with contextlib.ExitStack() as stack:
         stored = stack.enter_context(formats.read(path, mode))
-        metadata = _metadata_of(stored.description, stored.array, path)
+        array = stored.array
+        metadata = described_metadata(stored.description, array.shape, array.dtype, path)
         keeping = contextlib.ExitStack()
         store = ArrayStore(
             stored.array,
@@ -60,7 +60,6 @@ def _opened(path: Path, mode: Literal["r", "r+"]) -> tuple[ArrayStore, VoxelsMet
             writable=mode == "r+",
             close=keeping.close,
             reopening=functools.partial(_reopening, path, mode),
-            scales=functools.cache(functools.partial(_scales, path, mode, metadata.dims)),
         )
         keeping.push(stack.pop_all())
     return store, metadata
@@ -86,25 +85,10 @@ def _reopened(path: Path, mode: Literal["r", "r+"]) -> ArrayStore:
     return _opened(path, mode)[0]
 
 
-def _scales(path: Path, mode: Literal["r", "r+"], dims: Sequence[str]) -> Scales[VoxelStore]:
-    """Return the resolution levels of the image that a file belongs to.
+def described_metadata(description: Description, shape: Sequence[int], dtype: DTypeLike, path: Path) -> VoxelsMetadata:
+    """Describe the volume in a file, whose array has this shape.
 
-    Raises
-    ------
-    MetadataError
-        If the levels contradict each other.
-    """
-    found = formats.levels_of(path) or [(path, {})]
-    levels = [
-        Level(tuple(factors.get(dim, 1.0) for dim in dims), functools.partial(_reopened, each, mode))
-        for each, factors in found
-    ]
-    current = next((number for number, (each, _) in enumerate(found) if each == path), 0)
-    return Scales(tuple(levels), current)
-
-
-def _metadata_of(description: Description, array: Any, path: Path) -> VoxelsMetadata:
-    """Describe the volume in a file. It lies at its offset, unless only every nth voxel was taken.
+    It lies at its offset, unless only every nth voxel was taken.
 
     Raises
     ------
@@ -112,12 +96,12 @@ def _metadata_of(description: Description, array: Any, path: Path) -> VoxelsMeta
         If no volume is like that: one without channels, or with a voxel of no size.
     """
     axes = description.volume_axes or "c" + description.axes.replace("c", "")
-    lengths = dict(zip(description.axes, array.shape, strict=True))
-    shape = [lengths.get(axis, 1) for axis in axes]
+    lengths = dict(zip(description.axes, shape, strict=True))
+    whole = [lengths.get(axis, 1) for axis in axes]
     try:
         metadata = VoxelsMetadata.of(
-            shape,
-            np.dtype(array.dtype).newbyteorder("="),
+            whole,
+            np.dtype(dtype).newbyteorder("="),
             dims=axes,
             resolution=[description.size_of(axis) for axis in axes[1:]],
             units=[description.unit_of(axis) for axis in axes[1:]],
@@ -126,5 +110,5 @@ def _metadata_of(description: Description, array: Any, path: Path) -> VoxelsMeta
         raise MetadataError(f"open {path}: {str(error).removeprefix('metadata: ')}") from None
     is_placed = bool(description.offset) and set(description.step) <= {1}
     start = description.offset if is_placed else (0,) * len(axes)
-    bounds = Box(start, [low + n for low, n in zip(start, shape, strict=True)])
+    bounds = Box(start, [low + n for low, n in zip(start, whole, strict=True)])
     return dataclasses.replace(metadata, bounds=bounds)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pyvolume.caching.cache import BlockCache
 from pyvolume.calls.retry import RetryPolicy
+from pyvolume.errors import MetadataError, UnsupportedError
 from pyvolume.hpc import address
 from pyvolume.hpc.accessor import DataStoreVolume
-from pyvolume.hpc.server import DataStore
+from pyvolume.hpc.documents import DIMS
+from pyvolume.hpc.server import BLOCK_SHAPE, DataStore
+from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
@@ -117,6 +120,57 @@ class DataStoreDriver(Driver):
                 lock_aligned=lock_aligned, cache=cache, mode=mode, owns_connection=connection is None,
             )  # fmt: skip
 
+    def create(
+        self,
+        url: str,
+        metadata: VoxelsMetadata,
+        *,
+        chunks: Sequence[int] | None = None,
+        overwrite: bool = False,
+        label: str = "pyvolume",
+        levels: Sequence[Sequence[float]] | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: float | tuple[float, float] | None = None,
+        max_document: int | None = None,
+        token: str | None = None,
+    ) -> DataStoreVolume:
+        """Create a dataset, and open its first version.
+
+        Parameters
+        ----------
+        url : str
+            Of the server, which names the dataset: ``hpc://http://HOST:PORT``.
+        metadata : VoxelsMetadata
+            Of axes c, x, y and z, and t and a if there are any. What is below voxel 0 is none of it.
+        chunks : sequence of int, optional
+            One entry per axis, of which those of x, y and z count; by default 64 along each.
+        overwrite : bool
+            A new dataset replaces none: only False is possible.
+        label : str
+            A name for people, see `DataStore.create_dataset`.
+        levels : sequence, optional
+            For each resolution level its factors along the axes of the volume, 1 for the first; whole numbers along x,
+            y and z.
+        retry, timeout, max_document, token : optional
+            As for `open`.
+
+        Raises
+        ------
+        UnsupportedError
+            For `overwrite`, other axes, or factors that the DataStore cannot have.
+        AddressError, MetadataError, StoreError
+            As for `DataStore.create_dataset`.
+        """
+        given: dict[str, Any] = {"retry": retry, "timeout": timeout, "max_document": max_document, "token": token}
+        if overwrite:
+            raise UnsupportedError(f"create {url}: a dataset has a new name, and replaces none")
+        facts = _dataset_of(metadata, chunks, levels, f"create a dataset on {url}")
+        with DataStore(_connect(address.parse_server(url), given), owns_connection=True) as server:
+            uuid = server.create_dataset(label=label, **facts).uuid
+        # an axis that the volume does not have is shown at its only index
+        view = "&".join(f"{name}=0" for dim, name in (("t", "timepoint"), ("a", "angle")) if dim not in metadata.dims)
+        return self.open(f"{url.rstrip('/')}/{uuid}{'?' if view else ''}{view}", "r+", **given)
+
 
 DRIVER = DataStoreDriver()
 
@@ -126,3 +180,44 @@ def _connect(server: str, given: Mapping[str, Any]) -> Connection:
     arguments = {name: value for name, value in given.items() if value is not None}
     token = arguments.pop("token", None)
     return Connection(server, auth=None if token is None else BearerToken(token), **arguments)
+
+
+def _dataset_of(
+    metadata: VoxelsMetadata, chunks: Sequence[int] | None, levels: Sequence[Sequence[float]] | None, action: str
+) -> dict[str, Any]:
+    """Return the arguments of `DataStore.create_dataset` for a volume.
+
+    Raises
+    ------
+    UnsupportedError
+        For axes or factors that the DataStore does not have.
+    MetadataError
+        If x, y and z have different units.
+    """
+    dims = metadata.dims
+    if dims[:4] != DIMS[:4] or not set(dims) <= set(DIMS):
+        raise UnsupportedError(
+            f"{action}: expected the axes c, x, y, z, and t and a if any, and found {', '.join(dims)}"
+        )
+    lengths = dict(zip(dims, metadata.shape, strict=True))
+    sizes, units = (dict(zip(dims[1:], each, strict=True)) for each in (metadata.resolution, metadata.units))
+    if len({units[dim] for dim in "xyz"}) > 1:
+        raise MetadataError(f"{action}: expected one unit for x, y and z and found {metadata.units[:3]}")
+    factors = [(1, 1, 1)] if levels is None else [tuple(each[1:4]) for each in levels]
+    others = [factor for each in levels or () for factor in (each[0], *each[4:])]
+    if any(n != int(n) for each in factors for n in each) or any(n != 1 for n in others):
+        raise UnsupportedError(
+            f"{action}: expected whole factors along x, y and z, and 1 along others, and found {levels}"
+        )
+    blocks = BLOCK_SHAPE if chunks is None else tuple(chunks[1:4])
+    return {
+        "shape": [lengths[dim] for dim in "xyz"],
+        "dtype": metadata.dtype,
+        "timepoints": lengths.get("t", 1),
+        "channels": lengths["c"],
+        "angles": lengths.get("a", 1),
+        "levels": [(tuple(map(int, each)), blocks) for each in factors],
+        "resolution": [sizes[dim] for dim in "xyz"],
+        "unit": units["x"],
+        "time_resolution": (sizes.get("t", 0.0), units.get("t", "")),
+    }

@@ -10,15 +10,10 @@ from typing import Any
 from pyvolume.errors import MetadataError
 from pyvolume.model import arguments
 from pyvolume.model.arguments import brief
-
-LARGEST_SIDE = 256
-"""The longest side in voxels of the coarsest proposed level, as BigDataViewer proposes them."""
+from pyvolume.model.scales import proposed_factors
 
 BLOCK_VOXELS = 64**3
 """Voxels of a proposed block, at most."""
-
-ISOTROPIC = 2
-"""An axis is halved while its voxels are smaller than the largest ones divided by the square root of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +57,11 @@ def propose(size: Sequence[int], resolution: Sequence[float]) -> tuple[LevelInfo
     >>> [str(level) for level in propose((1000, 800, 90), (0.4, 0.4, 1.6))]
     ['1,1,1', '2,2,1', '4,4,1']
     """
-    factors = (1, 1, 1)
     found = []
-    while True:
-        voxel = [factor * length for factor, length in zip(factors, resolution, strict=True)]
-        found.append(LevelInfo(factors, _block_shape(voxel)))
-        left = found[-1].size(size)
-        if max(left) <= LARGEST_SIDE:
-            return tuple(found)
-        smallest = min(length for length, n in zip(voxel, left, strict=True) if n > 1)
-        halved = [length < ISOTROPIC * smallest and n > 1 for length, n in zip(voxel, left, strict=True)]
-        x, y, z = (factor * 2 if half else factor for factor, half in zip(factors, halved, strict=True))
-        factors = (x, y, z)
+    for x, y, z in proposed_factors(size, resolution):
+        voxel = [factor * length for factor, length in zip((x, y, z), resolution, strict=True)]
+        found.append(LevelInfo((x, y, z), _block_shape(voxel)))
+    return tuple(found)
 
 
 def _block_shape(voxel: Sequence[float]) -> tuple[int, int, int]:

@@ -19,7 +19,8 @@ _CF_AXES = {"x": "X", "y": "Y", "z": "Z", "t": "T"}
 def coordinates_of(metadata: VoxelsMetadata, box: Box) -> xr.Coordinates:
     """Return the coordinates of the voxels of a box: its labels for an axis that has labels, else lengths.
 
-    The length at the absolute index i is i times the resolution of the axis. A channel without a label has its index.
+    The length at the absolute index i is the place of voxel 0 and i times the resolution of the axis. A channel without
+    a label has its index.
     """
     found = xr.Coordinates()
     for axis, dim in enumerate(metadata.dims):
@@ -29,17 +30,19 @@ def coordinates_of(metadata: VoxelsMetadata, box: Box) -> xr.Coordinates:
         if labels is not None and first <= low <= high <= first + len(labels):
             found |= xr.Coordinates({dim: xr.Variable(dim, np.array(labels[low - first : high - first], str))})
         else:
-            found |= _lengths(dim, low, high, metadata.resolution[axis - 1] if axis else 1.0)
+            size, place = (metadata.resolution[axis - 1], metadata.place[axis - 1]) if axis else (1.0, 0.0)
+            found |= _lengths(dim, low, high, size, place)
             attributes |= {"units": metadata.units[axis - 1]} if axis and metadata.units[axis - 1] else {}
         found.variables[dim].attrs.update(attributes)
     return found
 
 
-def _lengths(dim: str, low: int, high: int, size: float) -> xr.Coordinates:
+def _lengths(dim: str, low: int, high: int, size: float, place: float) -> xr.Coordinates:
     if high - low <= LONGEST_INDEX:
-        return xr.Coordinates({dim: xr.Variable(dim, np.arange(low, high, dtype=np.float64) * size)})
+        return xr.Coordinates({dim: xr.Variable(dim, np.arange(low, high, dtype=np.float64) * size + place)})
     # given by the number of steps, which floats do not tell reliably
-    return xr.Coordinates.from_xindex(RangeIndex.linspace(low * size, high * size, high - low, endpoint=False, dim=dim))
+    first, last = low * size + place, high * size + place
+    return xr.Coordinates.from_xindex(RangeIndex.linspace(first, last, high - low, endpoint=False, dim=dim))
 
 
 def _described(dim: str) -> dict[str, str]:

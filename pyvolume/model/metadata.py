@@ -56,6 +56,9 @@ class VoxelsMetadata:
         Unit of the resolution, one per axis behind the channel.
     labels : tuple
         For each axis, a tuple of str with one label per index, or None if the axis has no labels.
+    translation : tuple of float, optional
+        Where the centre of voxel 0 lies, in the units of the resolution, one per axis behind the channel; by default
+        at 0.
     """
 
     bounds: Box
@@ -64,11 +67,17 @@ class VoxelsMetadata:
     resolution: tuple[float, ...]
     units: tuple[str, ...]
     labels: AxisLabels
+    translation: tuple[float, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The upper corner of the bounds, never below 0; numpy indices equal the server's coordinates."""
         return tuple(max(0, stop) for stop in self.bounds.stop)
+
+    @property
+    def place(self) -> tuple[float, ...]:
+        """Where the centre of voxel 0 lies, one number per axis behind the channel."""
+        return self.translation or (0.0,) * len(self.resolution)
 
     @property
     def minindex(self) -> tuple[int, ...]:

@@ -19,9 +19,8 @@ from pyvolume.errors import ClosedError, VoxelsMismatchError
 from pyvolume.model.axes import default_dims, default_labels
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
-from pyvolume.model.scales import Level, Scales
 from pyvolume.model.tiles import copy_tiled
-from pyvolume.stores.base import StoreTraits, VoxelStore
+from pyvolume.stores.base import StoreTraits
 from pyvolume.stores.locks import process_locks
 from pyvolume.stores.space import FULL, check_free, reserve_part
 
@@ -61,8 +60,6 @@ class ArrayStore:
         Called by `close`. The store then refuses to be used.
     reopening : callable, optional
         Returns what is pickled in place of the array: a function, and arguments with which it opens the store again.
-    scales : callable, optional
-        Returns the resolution levels of the image that the array belongs to; by default the array is the only one.
     """
 
     def __init__(
@@ -75,13 +72,11 @@ class ArrayStore:
         writable: bool | None = None,
         close: Callable[[], object] | None = None,
         reopening: Callable[[], tuple[Callable[..., ArrayStore], tuple[object, ...]]] | None = None,
-        scales: Callable[[], Scales[VoxelStore]] | None = None,
     ) -> None:
         self._array = array
         self._metadata = metadata_of(array) if metadata is None else metadata
         self._close = close
         self._reopening = reopening
-        self._scales = scales
         self._is_closed = False
         self._chunks = _chunks_of(array)
         dims = self._metadata.dims
@@ -103,13 +98,6 @@ class ArrayStore:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         return super().__reduce_ex__(protocol) if self._reopening is None else self._reopening()
-
-    @property
-    def scales(self) -> Scales[VoxelStore]:
-        """The resolution levels of the image, and which of them this array is."""
-        if self._scales is not None:
-            return self._scales()
-        return Scales((Level((1,) * len(self._metadata.dims), lambda: self),))
 
     def read_metadata(self, call: Call) -> VoxelsMetadata:
         return self._metadata

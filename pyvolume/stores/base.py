@@ -201,6 +201,14 @@ class Scaled(Protocol):
         """All levels, and which of them this store serves."""
 
 
+@runtime_checkable
+class Derived(Protocol):
+    """A store that notes which of its voxels are older than the finer ones that they were made from."""
+
+    def renewed(self, box: Box, call: Call) -> None:
+        """Note that a box was made anew."""
+
+
 def identity_of(store: VoxelStore) -> str:
     """Name what a store has now; its address is all that is known of a store that is not `Identified`."""
     return store.identity() if isinstance(store, Identified) else store.address

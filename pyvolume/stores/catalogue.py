@@ -100,3 +100,15 @@ class Attributed(Protocol):
     @property
     def attrs(self) -> MutableMapping[str, Any]:
         """Values of JSON by their names."""
+
+
+@runtime_checkable
+class Sourced(Protocol):
+    """A volume that keeps where its voxels were copied from."""
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """What `note_source` has kept; empty if nothing was."""
+
+    def note_source(self, source: Mapping[str, Any]) -> None:
+        """Keep where the voxels come from, as values of JSON."""

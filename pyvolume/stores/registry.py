@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Protocol, cast
 
 from pyvolume.errors import AddressError, UnsupportedError
 from pyvolume.model import arguments
+from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.secret import Secret
 from pyvolume.stores.catalogue import Catalogue
 from pyvolume.transport.urls import without_secrets
@@ -20,6 +21,7 @@ from pyvolume.transport.urls import without_secrets
 _log = logging.getLogger(__name__)
 
 DRIVERS = {
+    "zarr": "pyvolume.zarr.driver:DRIVER",
     "dvid": "pyvolume.dvid.driver:DRIVER",
     "hpc": "pyvolume.hpc.driver:DRIVER",
     "file": "pyvolume.files.driver:DRIVER",
@@ -44,6 +46,9 @@ class Driver(Protocol):
 
     ways_out: ClassVar[Mapping[type[Exception], str]] = {}
     """What helps in a shell against an error of a class."""
+
+    made_by_copies: ClassVar[bool] = False
+    """Whether a copy creates the volume that it goes to: a folder, not an instance on a server."""
 
     open: Callable[..., Any]
     """A function of a url and a mode that returns a `Volume`.
@@ -94,6 +99,34 @@ class Driver(Protocol):
             If the protocol has volumes only.
         """
         raise UnsupportedError(f"connect {without_secrets(url)}: this protocol has volumes only, and no servers")
+
+    def create(
+        self,
+        url: str,
+        metadata: VoxelsMetadata,  # noqa: ARG002 - for drivers that create nothing
+        *,
+        chunks: Sequence[int] | None = None,  # noqa: ARG002
+        overwrite: bool = False,  # noqa: ARG002
+    ) -> Any:
+        """Create the volume that metadata describe, and open it for writing; a driver may add options as keywords.
+
+        Parameters
+        ----------
+        url : str
+            Of the new volume.
+        metadata : VoxelsMetadata
+            Bounds, dtype, axes, resolution, units and labels.
+        chunks : sequence of int, optional
+            Shape of what is stored as a unit, one entry per axis, channel first.
+        overwrite : bool
+            Replace a volume that is there.
+
+        Raises
+        ------
+        UnsupportedError
+            If the protocol creates no volumes from a url.
+        """
+        raise UnsupportedError(f"create {without_secrets(url)}: volumes are not created there")
 
 
 _ONE_SLASH = re.compile(r"(?!file:)([a-z][a-z\d+.-]+):/(?!/)", re.IGNORECASE)
@@ -193,11 +226,13 @@ def find(url: str) -> tuple[str, Driver]:
         raise AddressError(f"open: expected two slashes, as in {without_secrets(wanted)!r}, and found one")
     scheme, separator, _ = url.partition("://")
     named = next((name for name in names() if separator and name.lower() == scheme.lower()), None)
-    if named is not None:
+    if named is not None and named != "file":  # files have drivers by their suffixes
         return named, load(named)
     recognising = _recognising(url)
     if recognising is not None:
         return recognising
+    if named is not None:
+        return named, load(named)
     if separator:
         load(scheme)
     message = f"open: expected {known_forms()}, and found {without_secrets(url)!r}"
@@ -268,6 +303,18 @@ def open_url(url: str, mode: Literal["r", "r+"], options: Mapping[str, Any]) -> 
     name, driver = find(url)
     check_options("open", name, driver.open, options)
     return driver.open(url, mode, **options)
+
+
+def create_url(url: str, metadata: VoxelsMetadata, options: Mapping[str, Any], levels: Sequence[object] = ()) -> Any:
+    """Create the volume at a url with the driver that recognises it, see `pyvolume.create`.
+
+    `levels` are those of another volume; a driver without an option of this name does not get them.
+    """
+    name, driver = find(url)
+    check_options("create", name, driver.create, options)
+    if levels and "levels" not in options:
+        options = {**options, **accepted(driver.create, {"levels": levels})}
+    return driver.create(url, metadata, **options)
 
 
 def connect_url(url: str, options: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -136,7 +137,7 @@ def test_files_that_are_written_in_place_stay_readable_on_a_full_disk(small_disk
             file.create_dataset("voxels", SHAPE, "uint8", chunks=chunks)
     (small_disk / "whole.h5").rename(small_disk / "cut.hdf5")
     for suffix, outcome, _ in outcomes(small_disk, "changed", ["npy", "h5", "hdf5", "zarr"]):
-        assert "write voxels of file:///" in outcome, (suffix, outcome)
+        assert re.search(r"write voxels .*of file:///", outcome), (suffix, outcome)
         assert "No space left" in outcome or "are free" in outcome
         assert "\n" not in outcome
         shutil.rmtree(small_disk / f"cut.{suffix}", ignore_errors=True)

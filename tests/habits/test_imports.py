@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EXTRAS = {
     "PIL",
+    "boto3",
     "build",
     "click",
     "coverage",
@@ -22,6 +23,7 @@ EXTRAS = {
     "napari",
     "nibabel",
     "npe2",
+    "obstore",
     "png",
     "pytest",
     "rich",

@@ -99,6 +99,44 @@ class DataStoreBackend:
         return volume
 
 
+MOST_FILES = 5
+"""Chunks along an axis: many small files take long to make, and to remove."""
+
+
+class ZarrBackend:
+    """Images of OME-Zarr in a folder or in a bucket.
+
+    Parameters
+    ----------
+    root : str
+        A folder, or a url.
+    shards : int
+        How many chunks a shard has along x; 0: none.
+    **options
+        Of `pyvolume.create`, or of a bucket.
+    """
+
+    examples = 15
+
+    def __init__(self, root: str, shards: int = 0, **options: Any) -> None:
+        self._root = root
+        self._shards = shards
+        self._options = options
+        self._names = (f"volume{i}.zarr" for i in itertools.count())
+
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.Volume:
+        others = (1,) * (array.ndim - len(blocks) - 1)
+        sides = [max(block, -(-n // MOST_FILES)) for block, n in zip(blocks, array.shape[1:], strict=False)]
+        chunks = (1, *sides, *others)
+        shards: dict[str, Any] = {"shards": (1, sides[0] * self._shards, *chunks[2:])} if self._shards else {}
+        volume = pyvolume.create(
+            f"{self._root}/{next(self._names)}", array.shape, array.dtype, dims="cxyzt"[: array.ndim], chunks=chunks,
+            resolution=(4, 4, 40, 1)[: array.ndim - 1], units="nanometers", **shards, **self._options,
+        )  # fmt: skip
+        volume.post_ndarray((0,) * array.ndim, array.shape, array)
+        return volume
+
+
 class InPieces:
     """Another backend, whose volumes move an eighth of themselves at once at most, and so many pieces at once."""
 

@@ -9,6 +9,7 @@ import click
 
 import pyvolume
 from pyvolume.calls.progress import Bar
+from pyvolume.cli.made import made, note_source
 from pyvolume.cli.output import as_json, corners, show
 from pyvolume.cli.placed import placed
 from pyvolume.cli.streams import STREAM, read_file, written_file
@@ -147,21 +148,31 @@ def _told(sizes: Sequence[float], units: Sequence[str]) -> str:
 @click.argument("dst", type=target)
 @resume
 @verify
+@click.option("--pyramid", is_flag=True, help="Declare coarser levels of a DST that is created, and fill those of DST.")
 @as_json
-def cp(src: Target, dst: Target, resume: Path | None, verify: bool, as_json: bool) -> None:
+def cp(src: Target, dst: Target, *, resume: Path | None, verify: bool, pyramid: bool, as_json: bool) -> None:
     """Copy SRC[slices] to the same coordinates of DST; without slices all that is stored.
+
+    A DST in a folder or a bucket is created if it is not there, such as a .zarr: it gets the description of SRC, and
+    notes where its voxels come from, with their checksum.
 
     \b
     Examples:
+      pyvolume cp dvid://http://a:8000/:master/gray gray.zarr --pyramid
       pyvolume cp --verify dvid://http://a:8000/:master/gray dvid://http://b:8000/:master/gray
       pyvolume cp --resume log "dvid://http://a:8000/ab/gray[:, :512]" dvid://http://b:8000/cd/gray
     """
     dst.refuse_slices()
-    with src.volume() as source, dst.volume("r+") as destination:
+    with src.volume() as source:
         box = src.selection_in(source).as_box()
-        with Bar(f"copy {source.name}", quiet=True) as progress:
-            nbytes = pyvolume.copy(source, destination, box, progress=progress, resume=resume, verify=verify)
-        addresses = {"source": source.store.address, "destination": destination.store.address}
+        with made(dst, source, box, pyramid=pyramid) as destination:
+            with Bar(f"copy {source.name}", quiet=True) as progress:
+                nbytes = pyvolume.copy(source, destination, box, progress=progress, resume=resume, verify=verify)
+            if pyramid:
+                with Bar(f"pyramid of {destination.name}", quiet=True) as progress:
+                    pyvolume.build_pyramid(destination, box=box, progress=progress)
+            note_source(destination, source, box)
+            addresses = {"source": source.store.address, "destination": destination.store.address}
     done = "copied" if nbytes or resume is None else "nothing was left to do, copied before:"
     found = {**addresses, "box": corners(box), "bytes": nbytes}
     show(found, f"{done} {box} to {addresses['destination']}", as_json=as_json)

@@ -84,7 +84,7 @@ def test_the_coarser_levels_can_be_filled(tmp_path: Path) -> None:
 
 def test_one_of_several_images_has_to_be_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.zarr", image("0", SCALES[:1]), image("12", SCALES[1:]))
-    with pytest.raises(UnsupportedError, match=r"expected one array and found \['0', '1', '2'\]; name one of them"):
+    with pytest.raises(UnsupportedError, match=r"expected one volume, and found 3: '0', '1', '2'"):
         pyvolume.open(path)
     with pyvolume.open(path / "2") as volume:
         assert volume.scales.factors == ((1, 1, 1, 1), (1, 2, 2, 2))
@@ -92,7 +92,7 @@ def test_one_of_several_images_has_to_be_named(tmp_path: Path) -> None:
 
 def test_levels_that_become_finer_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.zarr", image("210", SCALES[::-1]))
-    with pyvolume.open(path) as volume, pytest.raises(MetadataError, match="factors are 1 or more"):
+    with pyvolume.open(path) as volume, pytest.raises(MetadataError, match="no voxels smaller than those of 2"):
         volume.scale(1)
 
 

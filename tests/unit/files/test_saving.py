@@ -148,11 +148,40 @@ class TestOptions:
         with pyvolume.open(tmp_path / "cut.h5") as cut:
             same(cut[...], ARRAY)
 
-    def test_an_array_of_zarr(self, tmp_path: Path) -> None:
-        pyvolume.from_array(ARRAY).save(tmp_path / "cut.zarr", chunks=(1, 16, 16, 16), compressors=None)
+    def test_an_image_of_zarr(self, tmp_path: Path) -> None:
+        pyvolume.from_array(ARRAY).save(tmp_path / "cut.zarr", chunks=(1, 4, 8, 16), compressors=None)
+        found = zarr.open_array(str(tmp_path / "cut.zarr"), path="0", mode="r")
+        assert (found.chunks, found.compressors) == ((1, 16, 8, 4), ())
+        same(np.asarray(found[...]), np.einsum("cxyz->czyx", ARRAY))
+
+    def test_an_array_of_zarr_alone(self, tmp_path: Path) -> None:
+        pyvolume.from_array(ARRAY).save(tmp_path / "cut.zarr", format="zarr")
         found = zarr.open_array(str(tmp_path / "cut.zarr"), mode="r")
-        assert (found.chunks, found.compressors) == ((1, 16, 16, 16), ())
-        same(found[...], ARRAY)
+        same(np.asarray(found[...]), np.einsum("cxyz->czyx", ARRAY))
+
+    def test_formats_have_methods_that_name_their_options(self, tmp_path: Path) -> None:
+        volume = pyvolume.from_array(ARRAY)
+        volume.to_zarr(tmp_path / "cut.zarr", np.s_[:, 3:9], chunks=4, format="0.4")
+        volume.to_h5(tmp_path / "cut.h5", box=((0, 3, 0, 0), (1, 9, 30, 20)), dataset="raw", compression="gzip")
+        volume.to_tiff(tmp_path / "cut.ome.tif", np.s_[:, 3:9])
+        for name in ("cut.zarr", "cut.h5", "cut.ome.tif"):
+            with pyvolume.open(tmp_path / name) as cut:
+                same(cut.read(cut.bounds), ARRAY[:, 3:9])
+        with h5py.File(tmp_path / "cut.h5") as file:
+            assert file["raw"].compression == "gzip"
+        for method, name in (("to_zarr", "a.h5"), ("to_h5", "a.tif"), ("to_tiff", "a.zarr")):
+            with pytest.raises(UnsupportedError, match="expected a path that ends with"):
+                getattr(volume, method)(tmp_path / name)
+
+    def test_axes_that_ome_zarr_lacks_become_an_array_alone(self, tmp_path: Path) -> None:
+        angles = ramp((1, 4, 4, 4, 2, 2))
+        pyvolume.from_array(angles, dims="cxyzta").save(tmp_path / "cut.zarr")
+        with pyvolume.open(tmp_path / "cut.zarr") as cut:
+            assert cut.dims == tuple("cxyzta")
+            same(cut[...], angles)
+        with pytest.raises(UnsupportedError, match='format="zarr"'):
+            pyvolume.from_array(angles, dims="cxyzta").save(tmp_path / "ome.zarr", format="0.5")
+        assert not (tmp_path / "ome.zarr").exists()
 
     @pytest.mark.parametrize(
         ("name", "option", "told"),

@@ -129,8 +129,8 @@ def test_a_tiff_has_no_place_for_several_angles(tmp_path: Path) -> None:
 def test_axes_have_their_names(tmp_path: Path) -> None:
     with h5py.File(written(tmp_path / "a.h5")) as file:
         assert [axis.label for axis in file["voxels"].dims] == list("cxyz")
-    array: Any = zarr.open(written(tmp_path / "a.zarr"))
-    assert list(array.metadata.dimension_names) == list("cxyz")
+    array: Any = zarr.open(written(tmp_path / "a.zarr"), path="0")
+    assert list(array.metadata.dimension_names) == list("czyx")
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".ome.tif"])
@@ -155,15 +155,11 @@ def test_nifti_that_another_program_has_moved_loses_its_place(tmp_path: Path) ->
             stored.description.key("cxyz", stored.array.shape)
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".zarr"])
-def test_axes_that_contradict_the_place_are_refused(tmp_path: Path, suffix: str) -> None:
-    path = written(tmp_path / f"a{suffix}")
-    if suffix == ".h5":
-        with h5py.File(path, "a") as file:
-            file["voxels"].dims[1].label = "z"
-            file["voxels"].dims[3].label = "x"
-    else:
-        zarr.open_array(str(path)).attrs["_ARRAY_DIMENSIONS"] = list("czyx")
+def test_axes_that_contradict_the_place_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.h5")
+    with h5py.File(path, "a") as file:
+        file["voxels"].dims[1].label = "z"
+        file["voxels"].dims[3].label = "x"
     with pytest.raises(MetadataError), formats.read(path):
         pass
 

@@ -1,0 +1,56 @@
+"""Made: the volume that a copy goes to, which is created if it is not there."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pyvolume
+from pyvolume.calls.progress import Bar
+from pyvolume.cli.target import Target
+from pyvolume.errors import NotFoundError
+from pyvolume.model.box import Box
+from pyvolume.stores import registry
+from pyvolume.stores.catalogue import Sourced, Versioned
+
+
+@contextlib.contextmanager
+def made(target: Target, source: pyvolume.Volume, box: Box, *, pyramid: bool) -> Iterator[pyvolume.Volume]:
+    """Give the volume that voxels are copied to; create it for a box of the source, where copies create volumes.
+
+    Raises
+    ------
+    NotFoundError
+        If it is not there, and copies create none.
+    """
+    _, driver = registry.find(target.url)
+    try:
+        with target.volume("r+") as volume:
+            yield volume
+            return
+    except NotFoundError as error:
+        if not driver.made_by_copies or error.action.startswith("read"):
+            raise
+    metadata = dataclasses.replace(source.metadata, bounds=box)
+    options: dict[str, Any] = registry.accepted(driver.create, {"levels": "auto"}) if pyramid else {}
+    with cast("pyvolume.Volume", registry.create_url(target.url, metadata, options)) as volume:
+        yield volume
+
+
+def note_source(volume: pyvolume.Volume, source: pyvolume.Volume, box: Box) -> None:
+    """Let a volume keep where a box of it comes from, with the checksum of what is stored there now."""
+    if not isinstance(volume, Sourced):
+        return
+    with Bar(f"checksum of {volume.name}", quiet=True) as progress:
+        digest = volume.checksum(box=box, progress=progress)
+    facts = {"version": source.version_name} if isinstance(source, Versioned) else {}
+    volume.note_source({
+        "address": source.store.address,
+        **facts,
+        "box": [list(box.start), list(box.stop)],
+        "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "sha256": digest,
+    })

@@ -1,0 +1,306 @@
+"""Client: a zarr store in a folder, a bucket or behind a web server, whose requests follow the rules of a call."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from zarr.abc.store import Store
+from zarr.storage import LocalStore
+
+from pyvolume.calls.call import Call
+from pyvolume.errors import (
+    ClosedError,
+    ForbiddenError,
+    MetadataError,
+    NotFoundError,
+    PyVolumeError,
+    RefusedError,
+    StoreError,
+    TransportError,
+    UnsupportedError,
+)
+from pyvolume.model import arguments
+from pyvolume.zarr.refusals import meaning_of_file, meaning_of_object, says_missing
+from pyvolume.zarr.requests import engines
+from pyvolume.zarr.requests.metered import MeteredStore
+from pyvolume.zarr.requests.places import Place, is_bucket, parse
+from pyvolume.zarr.requests.runs import Run, run_of, unsignalled
+
+T = TypeVar("T")
+
+Mode: TypeAlias = Literal["r", "r+", "a", "w", "w-"]
+"""How a store is opened: ``"r"`` and ``"r+"`` want what is there, ``"r"`` writes nothing; the others make a folder."""
+
+Meaning: TypeAlias = Callable[[Exception, str, str], Exception | None]
+"""Tells what an error of a library means, with the action and the place; None if it means nothing special."""
+
+POOL = 10
+"""How many requests one thread has under way at once: as many as zarr begins by itself."""
+
+MISSING = (404,)
+"""The statuses of a chunk that is not stored."""
+
+MODES = ("r", "r+", "a", "w", "w-")
+"""The values of `Mode`."""
+
+LEFT_BEHIND = (
+    "credentials= were not sent to this process: put them into its environment or profile, with the name of the server"
+)
+"""What a client says that had credentials in another process."""
+
+
+class Client:
+    """A zarr store whose requests follow the rules of a call.
+
+    Parameters
+    ----------
+    raw : zarr.abc.store.Store
+        The store of the engine.
+    address : str
+        The root, for messages and for locks: a url without secrets, or the path of a folder.
+    engine : str
+        The library below, see `pyvolume.zarr.requests.engines`; empty for folders.
+    pool : int
+        How many requests one `run` has under way at once.
+    missing : collection of int
+        The statuses that mean that nothing is stored under a key; 404 is always one of them.
+    reopening : callable, optional
+        Returns a function and its arguments, which make this client in another process. Without it the client cannot be
+        pickled.
+    meaning : callable, optional
+        Tells what an error of the engine means. By default those of file systems and of obstore are known.
+    advice : str
+        Added to the message of a `ForbiddenError`.
+
+    Attributes
+    ----------
+    store : zarr.abc.store.Store
+        For zarr's own functions, inside of `run`.
+    """
+
+    def __init__(
+        self,
+        raw: Store,
+        address: str,
+        *,
+        engine: str = "",
+        pool: int = POOL,
+        missing: Collection[int] = MISSING,
+        reopening: Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]] | None = None,
+        meaning: Meaning | None = None,
+        advice: str = "",
+    ) -> None:
+        self.address = address.rstrip("/") or "/"
+        self.engine = engine
+        self.missing = frozenset({*missing, *MISSING})
+        self._raw = raw
+        self._pool = pool
+        self._reopening = reopening
+        self._meaning = meaning or (meaning_of_object if engine else meaning_of_file)
+        self._advice = advice
+        self._is_closed = False
+        self._runs = weakref.WeakSet[Run]()
+        self._has_answered = False
+        self.store: Store = MeteredStore(self, raw)
+
+    def __repr__(self) -> str:
+        return f"<zarr client {self.address}>"
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        if self._reopening is None:
+            raise UnsupportedError(f"pickle: {self.address} cannot be opened in another process")
+        return self._reopening()
+
+    @contextlib.contextmanager
+    def run(self, call: Call, action: str) -> Iterator[None]:
+        """Let everything that zarr asks of `store` inside the block belong to a call.
+
+        After an error, or Ctrl-C, nothing of the block goes on in the background.
+
+        Parameters
+        ----------
+        call : Call
+            Patience, deadline and counters.
+        action : str
+            What the user wanted, as errors say it.
+
+        Raises
+        ------
+        ClosedError
+            If the client is closed.
+        UnsupportedError
+            In a process made by fork, if the engine does not work there.
+        StoreError
+            From the block: if the store does not serve a request.
+        """
+        with self._new_run(call, action).active():
+            yield
+
+    def do(self, call: Call, action: str, work: Callable[[], T]) -> T:
+        """Return what `work` returns, done inside of `run`; Ctrl-C ends it at any moment.
+
+        The main thread, which gets the signals, leaves the work to another one: Ctrl-C inside of zarr's own wait can
+        leave zarr hanging for the rest of the process. In the main thread `run` has this weakness.
+
+        Parameters
+        ----------
+        call, action
+            As for `run`.
+        work : callable
+            Uses zarr's own functions.
+
+        Raises
+        ------
+        ClosedError, UnsupportedError, StoreError
+            As for `run`.
+        """
+        run = self._new_run(call, action)
+        if threading.current_thread() is threading.main_thread():
+            return unsignalled(run, work)
+        with run.active():
+            return work()
+
+    def _new_run(self, call: Call, action: str) -> Run:
+        if self._is_closed:
+            raise ClosedError(f"{action}: {self.address} is closed")
+        engines.enter(self.engine, self.address)
+        run = Run(self, call, action, self._pool)
+        self._runs.add(run)
+        return run
+
+    def close(self) -> None:
+        """Refuse every further request, and end those of other threads; a client can be closed twice."""
+        self._is_closed = True
+        for run in list(self._runs):
+            run.stop()
+        if not self.engine or engines.is_usable(self.engine):
+            self._raw.close()
+
+    async def read(
+        self, key: str, once: Callable[[], Awaitable[T]], missing: T, size: Callable[[T], int] | None = None
+    ) -> T:
+        """Await an answer, or `missing` where the status says that there is nothing; `size` tells its bytes."""
+        run = self._present_run()
+        try:
+            found = await run.attempts(once, functools.partial(self._translated, run, key), lasting=False)
+        except StoreError as error:
+            if says_missing(error, self.missing):
+                return missing
+            raise
+        self._has_answered = True
+        if size is not None:
+            run.call.count(bytes_fetched=size(found))
+        run.call.touch()
+        return found
+
+    async def change(self, key: str, once: Callable[[], Awaitable[None]], size: int = 0) -> None:
+        """Await a change, which sends so many bytes; one of a file is not left before it is done."""
+        run = self._present_run()
+        await run.attempts(once, functools.partial(self._translated, run, key), lasting=not self.engine)
+        run.call.count(bytes_sent=size)
+        run.call.touch()
+
+    def read_only_error(self) -> UnsupportedError:
+        """Return why nothing is written."""
+        return UnsupportedError(f"{self._present_run().action}: {self.address} is opened with mode='r'")
+
+    def _present_run(self) -> Run:
+        run = run_of(self)
+        if run is None:
+            raise RuntimeError(f"{self.address}: zarr asks outside of Client.run")
+        return run
+
+    def _translated(self, run: Run, key: str, error: Exception) -> Exception | None:
+        if isinstance(error, PyVolumeError):
+            return None
+        found = self._meaning(error, run.action, f"{self.address.rstrip('/')}/{key}" if key else self.address)
+        if self._advice and isinstance(found, ForbiddenError):
+            found.args = (f"{found}; {self._advice}",)
+        if isinstance(found, TransportError) and found.unreached and not self._has_answered:
+            return found.with_facts(retryable=False)  # one that has answered before may be starting again
+        self._has_answered = self._has_answered or isinstance(found, RefusedError)
+        return found
+
+
+def open_client(
+    address: str | Path,
+    *,
+    mode: Mode = "r",
+    anonymous: bool | None = None,
+    endpoint: str | None = None,
+    region: str | None = None,
+    credentials: Mapping[str, str] | None = None,
+    missing: Collection[int] = MISSING,
+) -> Client:
+    """Open the zarr store at an address; to a server no request is sent.
+
+    Parameters
+    ----------
+    address : str or Path
+        A folder, ``s3://BUCKET/PATH``, ``gs://BUCKET/PATH``, ``az://CONTAINER/PATH``, or the url of a web server. A
+        server of its own is named by `endpoint` or in the url, as in ``s3+http://HOST:PORT/BUCKET/PATH``.
+    mode : str
+        ``"r"`` only reads, ``"r+"`` writes what is there, the others of zarr may make the folder.
+    anonymous : bool, optional
+        True: requests are not signed. False: they are, also by the credentials of a virtual machine. By default they
+        are if there are credentials: given, in the environment, or in the profile of Amazon's tools.
+    endpoint : str, optional
+        The url of the server. Credentials of the environment are sent to it only if it is the one that the environment
+        names too, such as in ``AWS_ENDPOINT_URL``, or one of the provider's own.
+    region : str, optional
+        The region of a bucket of S3.
+    credentials : mapping, optional
+        For S3 ``access_key_id``, ``secret_access_key`` and ``session_token``; for Google ``token``; for Azure
+        ``account_name`` and ``account_key``, ``sas_token`` or ``token``; for a web server ``token``. They are not sent
+        to other processes with a pickled client: there the environment and the profile count.
+    missing : collection of int
+        The statuses that mean that nothing is stored under a key; 404 is always one of them.
+
+    Raises
+    ------
+    AddressError
+        If the address or the endpoint is malformed.
+    NotFoundError
+        If there is no such folder.
+    """
+    arguments.one_of(mode, MODES, "open", "mode")
+    access = {"anonymous": anonymous, "region": region, "credentials": credentials}
+    if is_bucket(address):
+        return _open_bucket(parse(str(address), endpoint), mode, access, missing)
+    names = [name for name, value in {**access, "endpoint": endpoint}.items() if value is not None]
+    if names:
+        raise TypeError(f"open: {', '.join(names)} belong to a bucket, and {address} is a folder")
+    path = Path(address).absolute()
+    if path.is_file():
+        raise MetadataError(f"open: expected a folder of zarr and found the file {path}")
+    if mode in {"r", "r+"} and not path.is_dir():
+        raise NotFoundError(f"open: there is no folder {path}", action="open", url=str(path))
+    raw = LocalStore(path, read_only=mode == "r")
+    reopened = functools.partial(open_client, mode=mode, missing=tuple(missing))
+    return Client(raw, path.as_posix(), missing=missing, reopening=lambda: (reopened, (path,)))
+
+
+def _open_bucket(
+    place: Place, mode: Mode, access: Mapping[str, Any], missing: Collection[int], advice: str = ""
+) -> Client:
+    from pyvolume.zarr.requests import buckets  # obstore takes its time, and is not needed for folders
+
+    raw, place = buckets.open_bucket(place, read_only=mode == "r", **access)
+    if mode != "r" and not raw.supports_writes:
+        raise UnsupportedError(f"open: {place.address} is a web server, which can only be read; use mode='r'")
+    others = {**access, "credentials": None}
+    advice = LEFT_BEHIND if access["credentials"] else advice
+    return Client(
+        raw,
+        place.address,
+        engine=engines.OBSTORE,
+        missing=missing,
+        reopening=lambda: (_open_bucket, (place, mode, others, tuple(missing), advice)),
+        advice="" if access["credentials"] else advice,
+    )

@@ -1,0 +1,1 @@
+"""NGFF: what OME-Zarr says of images, as values."""

@@ -1,0 +1,313 @@
+"""The voxels of one array of zarr."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import itertools
+import logging
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, SupportsIndex
+
+import numpy as np
+from numpy.typing import NDArray
+from zarr.core.buffer.cpu import NDBuffer
+from zarr.core.sync import sync
+
+from pyvolume.calls.call import Call
+from pyvolume.errors import AnswerError, PyVolumeError
+from pyvolume.model.box import Box
+from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.model.scales import Level, Scales
+from pyvolume.model.tiles import copy_tiled
+from pyvolume.stores.base import StoreTraits
+from pyvolume.stores.locks import process_locks
+from pyvolume.zarr.client import Client
+from pyvolume.zarr.ngff.placing import levels
+from pyvolume.zarr.nodes import Node, metadata_of, open_node
+from pyvolume.zarr.opening import Opening
+from pyvolume.zarr.stale import Stale
+
+_log = logging.getLogger(__name__)
+
+LAST = 1 << 62
+"""Behind the last voxel of any array."""
+
+AT_ONCE = 2
+"""Pieces of a transfer at once; the requests of each go side by side, see `pyvolume.zarr.client`."""
+
+
+class ZarrStore:
+    """One array of zarr: a level of an image, or an array alone.
+
+    Parameters
+    ----------
+    client : Client
+        Asks for the chunks.
+    node : Node
+        The array, and the image that it belongs to.
+    opening : Opening
+        How the array is opened again.
+    immutable : bool
+        Whether the voxels never change.
+    owns_client : bool
+        Whether `close` closes the client.
+    """
+
+    def __init__(
+        self, client: Client, node: Node, opening: Opening, *, immutable: bool = False, owns_client: bool = False
+    ) -> None:
+        self.client = client
+        self.node = node
+        self.opening = opening
+        self.address = opening.url_of(node.path)
+        self.array = node.array
+        self._metadata = metadata_of(node)
+        self._immutable = immutable
+        self._owns_client = owns_client
+        self._dims = self._metadata.dims
+        self._stale = Stale(client, node)
+        self._warned: list[str] = []
+        self.traits = self._traits()
+
+    def _traits(self) -> StoreTraits:
+        """Return what the array can do.
+
+        Where the first voxel does not lie on the grid of the chunks through voxel 0, boxes of any shape are written,
+        and each write locks the chunks that it touches.
+        """
+        cells, chunks = self._in_volume(self._disk_grid), self._in_volume(self.array.chunks)
+        start = self._metadata.bounds.start
+        self._is_on_grid = not any(first % cell for first, cell in zip(start, cells, strict=True))
+        ones = (1,) * len(self._dims)
+        nbytes = int(np.prod(cells)) * self._metadata.dtype.itemsize
+        traits = StoreTraits(
+            write_grid=cells if self._is_on_grid else ones,
+            chunks=cells,
+            preferred_concurrency=AT_ONCE,
+            writable=self.opening.mode == "r+",
+            immutable=self._immutable,
+        )
+        is_in_large_shards = self._is_on_grid and self.array.shards is not None and nbytes > traits.piece_bytes[1]
+        return dataclasses.replace(
+            traits,
+            read_grid=chunks if is_in_large_shards else ones,
+            max_write_bytes=max(traits.max_write_bytes, nbytes),
+        )
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        return _reopened, (self.opening, self.node.path, self._immutable)
+
+    @property
+    def mode(self) -> Literal["r", "r+"]:
+        """Whether the array was opened for writing."""
+        return self.opening.mode
+
+    @property
+    def scales(self) -> Scales[ZarrStore]:
+        """The levels of the image."""
+        if self.node.image is None:
+            return Scales((Level((1,) * len(self._dims), lambda: self),))
+        image, paths = self.node.levels(self._shape_of)
+        pairs = zip(levels(image, self._dims), paths, strict=True)
+        return Scales(
+            tuple(Level(factors, functools.partial(self._at, path)) for factors, path in pairs), self.node.level
+        )
+
+    def _at(self, path: str) -> ZarrStore:
+        other = ZarrStore(self.client, self._opened(path), self.opening, immutable=self._immutable)
+        other._warned = self._warned
+        return other
+
+    def _opened(self, path: str) -> Node:
+        return open_node(self.client, path, self.mode, self.opening.call())
+
+    def _shape_of(self, path: str) -> tuple[int, ...]:
+        return tuple(self._opened(path).array.shape)
+
+    def _in_volume(self, lengths: Sequence[int]) -> tuple[int, ...]:
+        """Return lengths along the axes of the array for those of the volume."""
+        by_axis = dict(zip(self.node.axes, lengths, strict=True))
+        return tuple(by_axis.get(dim, 1) for dim in self._dims)
+
+    def read_metadata(self, call: Call) -> VoxelsMetadata:
+        self.node = open_node(self.client, self.node.path, self.mode, call)
+        self.array = self.node.array
+        self._metadata = metadata_of(self.node)
+        return self._metadata
+
+    def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
+        view, key = self._view(out), self._key(box)
+        action = f"read voxels {box} of {self.address}"
+        try:
+            if view.dtype == self.array.dtype:
+                self._read(key, call, action, NDBuffer.from_numpy_array(view))
+            else:  # another byte order
+                copy_tiled(view, np.asarray(self._read(key, call, action)))
+        except (PyVolumeError, OSError, MemoryError):
+            raise
+        except Exception as error:  # each codec has its own
+            chunk = self._broken(key, call, action)
+            raise AnswerError(f"{action}: the chunk {chunk} cannot be decoded: {error}") from error
+
+    def _read(self, key: tuple[slice, ...], call: Call, action: str, out: NDBuffer | None = None) -> Any:
+        return self.client.do(call, action, lambda: self.array.get_basic_selection(key, out=out))
+
+    def write_box(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
+        view, key = self._view(voxels), self._key(box)
+        action = f"write voxels {box} of {self.address}"
+        self._stale.mark(Box(*zip(*((each.start, each.stop) for each in key), strict=True)), call)
+        hold, locks = threading.Lock(), process_locks()
+        try:
+            with hold:
+                if not self._is_on_grid:  # zarr reads, completes and writes the chunks that a key fills in part
+                    locks.take(f"chunks of {self.address}", self._whole_cells(key), hold, call)
+                present = view.astype(self.array.dtype, copy=False)
+                self.client.do(call, action, lambda: self.array.set_basic_selection(key, present))
+        finally:
+            locks.give_back(hold)
+
+    def _whole_cells(self, key: tuple[slice, ...]) -> Box:
+        """Return the box of the chunks that a key touches, along the axes of the array."""
+        pairs = list(zip(key, self._disk_grid, strict=True))
+        return Box([each.start // n * n for each, n in pairs], [-(-each.stop // n) * n for each, n in pairs])
+
+    def _broken(self, key: tuple[slice, ...], call: Call, action: str) -> str:
+        """Return the first chunk of a key that cannot be read alone."""
+        for at in self._cells(key):
+            part = tuple(
+                slice(max(i * n, each.start), min(i * n + n, each.stop))
+                for i, n, each in zip(at, self._disk_grid, key, strict=True)
+            )
+            try:
+                self._read(part, call, action)
+            except PyVolumeError:
+                raise
+            except Exception:
+                return self._url_of_cell(at)
+        return "of these voxels"
+
+    @property
+    def _disk_grid(self) -> tuple[int, ...]:
+        return self.array.shards or self.array.chunks
+
+    def _cells(self, key: tuple[slice, ...]) -> Iterator[tuple[int, ...]]:
+        """Iterate over the numbers of the cells that a key touches, along the axes of the array."""
+        grid = zip(key, self._disk_grid, strict=True)
+        return itertools.product(*(range(each.start // n, -(-each.stop // n)) for each, n in grid))
+
+    def _key_of_cell(self, at: tuple[int, ...]) -> str:
+        name = self.array.metadata.encode_chunk_key(at)
+        return f"{self.node.path}/{name}" if self.node.path else name
+
+    def _url_of_cell(self, at: tuple[int, ...]) -> str:
+        return f"{self.client.address}/{self._key_of_cell(at)}"
+
+    def chunks_stored(self, box: Box, call: Call) -> NDArray[np.bool_]:
+        """Return for each chunk that a box touches whether it is stored; the others hold the fill value."""
+        key = self._key(box)
+        cells = list(self._cells(key))
+        keys = [self._key_of_cell(at) for at in cells]
+        action = f"look for the chunks of {box} of {self.address}"
+        found = self.client.do(call, action, lambda: sync(_all_exist(self.client, keys)))
+        grid = zip(key, self._disk_grid, strict=True)
+        counts = [-(-each.stop // n) - each.start // n for each, n in grid]
+        kept = np.array(found, bool).reshape(counts)
+        by_axis = dict(zip(self.node.axes, range(len(counts)), strict=True))
+        present = [by_axis[dim] for dim in self._dims if dim in by_axis]
+        dropped = [at for at in range(len(counts)) if at not in present]
+        ordered = kept.transpose([*present, *dropped]).reshape([counts[at] for at in present])
+        return np.expand_dims(ordered, [at for at, dim in enumerate(self._dims) if dim not in by_axis])
+
+    def stale(self, call: Call) -> list[Box]:
+        """Return the boxes of this level, in its own voxels, that are older than those of level 0."""
+        boxes = self._stale.boxes(call)
+        factors = self.scales.factors[self.node.level] if boxes else ()
+        found = []
+        for each in boxes:
+            by_axis = dict(zip(self.node.axes, zip(each.start, each.stop, strict=True), strict=True))
+            sides = zip(self._dims, self._metadata.bounds.start, factors, strict=True)
+            faces = [(first, n, *by_axis.get(dim, (0, 1))) for dim, first, n in sides]
+            start = [first + math.floor(low / n) for first, n, low, _ in faces]
+            found.append(Box(start, [first + math.ceil(high / n) for first, n, _, high in faces]))
+        return [part for box in found if (part := box.intersection(self._metadata.bounds)) is not None]
+
+    def renewed(self, box: Box, call: Call) -> None:
+        """Note that this level was made anew from level 0, in a box of its own voxels."""
+        bounds, factors = self._metadata.bounds, self.scales.factors[self.node.level]
+        sides = zip(self._dims, box.start, box.stop, bounds.start, bounds.stop, factors, strict=True)
+        by_dim = {
+            # the last voxel stands for all that is left of level 0
+            dim: (round((low - first) * n), LAST if high == last else round((high - first) * n))
+            for dim, low, high, first, last, n in sides
+        }
+        start, stop = zip(*(by_dim.get(axis, (0, LAST)) for axis in self.node.axes), strict=True)
+        self._stale.renewed(Box(start, stop), call)
+
+    def resize(self, shape: Sequence[int], call: Call) -> None:
+        """Change the lengths of the axes of the volume, and of the coarser levels of the image."""
+        factors = self.scales.factors if self.node.image else ((1.0,) * len(shape),)
+        for level, each in enumerate(factors):
+            array = self._opened(self.node.path_of(level)).array if level else self.array
+            by_dim = {dim: max(1, int(n // factor)) for dim, n, factor in zip(self._dims, shape, each, strict=True)}
+            lengths = tuple(by_dim.get(axis, n) for axis, n in zip(self.node.axes, array.shape, strict=True))
+            self.client.do(call, f"resize {self.address}", functools.partial(array.resize, lengths))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is special about zarr, as values of JSON."""
+        image, metadata = self.node.image, self.array.metadata
+        return {
+            "format": f"OME-Zarr {image.version}" if image else f"Zarr {metadata.zarr_format}",
+            "levels": len(image.datasets) if image else 1,
+            "disk_axes": list(self.node.axes),
+            "shards": None if self.array.shards is None else list(self._in_volume(self.array.shards)),
+            "read_chunks": list(self._in_volume(self.array.chunks)),
+            "fill_value": _plain(self.array.fill_value),
+            "translation": list(self._metadata.translation) or [0.0] * (len(self._dims) - 1),
+        }
+
+    def warn_once(self, message: str) -> None:
+        """Log a warning, if this store or one that it has opened has not done so."""
+        if not self._warned:
+            self._warned.append(message)
+            _log.warning("%s", message)
+
+    def identity(self) -> str:
+        """Name the array by what its metadata says; a new array in its place with the same metadata is not told."""
+        return self.node.identity
+
+    def close(self) -> None:
+        """Close the client, if the store owns it."""
+        if self._owns_client:
+            self.client.close()
+
+    def _key(self, box: Box) -> tuple[slice, ...]:
+        """Return where a box is in the array."""
+        by_dim = dict(zip(self._dims, box.slices_from(self._metadata.bounds.start), strict=True))
+        return tuple(by_dim.get(axis, slice(0, 1)) for axis in self.node.axes)
+
+    def _view(self, voxels: NDArray[Any]) -> NDArray[Any]:
+        """View voxels with the axes of the volume as those of the array."""
+        held = [dim for dim in self._dims if dim in self.node.axes]
+        kept = voxels[tuple(slice(None) if dim in held else 0 for dim in self._dims)]
+        dropped = [axis for axis in self.node.axes if axis not in held]
+        whole = kept[(..., *(np.newaxis,) * len(dropped))]
+        order = [*held, *dropped]
+        return whole.transpose([order.index(axis) for axis in self.node.axes])
+
+
+async def _all_exist(client: Client, keys: Sequence[str]) -> list[bool]:
+    return await asyncio.gather(*(client.store.exists(key) for key in keys))
+
+
+def _reopened(opening: Opening, path: str, immutable: bool) -> ZarrStore:
+    client = opening.client()
+    node = open_node(client, path, opening.mode, opening.call())
+    return ZarrStore(client, node, opening, immutable=immutable, owns_client=True)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

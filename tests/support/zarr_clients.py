@@ -1,0 +1,52 @@
+"""A zarr array behind a web server and in a bucket of the same server, and what a test does with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from file_server import FileServer
+from numpy.typing import NDArray
+
+import pyvolume
+from pyvolume.calls.call import Call
+from pyvolume.zarr.client import Client, open_client
+
+VOXELS = np.arange(1, 16**3 + 1, dtype="uint16").reshape(16, 16, 16)
+CHUNK = (4, 4, 4)
+CHUNKS = 64
+KEYS = {"access_key_id": "AKIAGIVEN", "secret_access_key": "given-secret", "session_token": "given-token"}
+
+
+def stored(folder: Path, **options: Any) -> Path:
+    """Store the array in a bucket, which is a folder in a folder, and return the outer one."""
+    fixed: dict[str, Any] = {"shape": VOXELS.shape, "dtype": VOXELS.dtype, "chunks": CHUNK, "compressors": None}
+    zarr.create_array(folder / "bucket" / "x.zarr", **fixed, **options)[...] = VOXELS
+    return folder
+
+
+def address_of(server: FileServer, kind: str) -> str:
+    """Return the url of the array, behind a web server ("http") or in a bucket ("s3")."""
+    return f"{server.url}/bucket/x.zarr" if kind == "http" else f"s3+{server.url}/bucket/x.zarr"
+
+
+def opened(server: FileServer, kind: str, **options: Any) -> Client:
+    return open_client(address_of(server, kind), **options)
+
+
+def new_call(**policy: Any) -> Call:
+    return Call(pyvolume.RetryPolicy(**{"interval": 0.01, "max_interval": 0.02, **policy}))
+
+
+def array_of(client: Client, mode: Any = "r", *, call: Call | None = None) -> Any:
+    return client.do(call or new_call(), "open x", lambda: zarr.open_array(client.store, mode=mode))
+
+
+def read(client: Client, array: Any, key: Any = ..., call: Call | None = None) -> NDArray[Any]:
+    return client.do(call or new_call(), "read x", lambda: np.asarray(array[key]))
+
+
+def write(client: Client, array: Any, values: Any, key: Any = ..., call: Call | None = None) -> None:
+    client.do(call or new_call(), "write x", lambda: array.__setitem__(key, values))

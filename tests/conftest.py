@@ -18,10 +18,14 @@ from conformance_stores import (
     CachedBackend,
     DataStoreBackend,
     DvidBackend,
+    FolderBackend,
     InPieces,
     MemoryBackend,
+    N5Backend,
+    ServedBackend,
     ZarrBackend,
 )
+from file_server import FileServer
 
 # a busy machine makes any example slow; times are measured in benchmarks/
 hypothesis.settings.register_profile("pyvolume", deadline=None)
@@ -53,6 +57,16 @@ def hpc_backend() -> Iterator[DataStoreBackend]:
         stack.callback(backend.connection.close)
         stack.callback(backend.server.delete_all)
         yield backend
+
+
+@pytest.fixture(scope="session")
+def n5_backend(tmp_path_factory: pytest.TempPathFactory) -> N5Backend:
+    return N5Backend(tmp_path_factory.mktemp("n5"))
+
+
+@pytest.fixture(scope="session")
+def folder_backend(tmp_path_factory: pytest.TempPathFactory) -> FolderBackend:
+    return FolderBackend(tmp_path_factory.mktemp("folder"))
 
 
 @pytest.fixture(scope="session")
@@ -100,14 +114,24 @@ def zarr_s3_backend(moto_url: str) -> Iterator[ZarrBackend]:
         yield ZarrBackend("s3://conformance", endpoint=moto_url, region="us-east-1")
 
 
+@pytest.fixture(scope="session")
+def zarr_http_backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedBackend]:
+    folder = tmp_path_factory.mktemp("served")
+    with FileServer(folder) as server:
+        yield ServedBackend(ZarrBackend(str(folder)), server.url)
+
+
 HOMES = {
     "mock": "mock_backend",
     "dvid": "real_backend",
     "hpc": "hpc_backend",
+    "n5": "n5_backend",
+    "folder": "folder_backend",
     "zarr": "zarr_backend",
     "zarr 2": "zarr_v2_backend",
     "zarr shards": "zarr_sharded_backend",
     "zarr s3": "zarr_s3_backend",
+    "zarr http": "zarr_http_backend",
 }
 
 
@@ -122,12 +146,20 @@ LOCAL: dict[str, Callable[[], Backend]] = {"memory": MemoryBackend, "cached": Ca
 GROWING = [*LOCAL, "mock", "dvid"]
 """Stores whose volumes become larger by a write, and have a fill value around them."""
 
-STORES = [*GROWING, "hpc", "zarr", "zarr 2", "zarr shards", "zarr s3"]
+STORES = [*GROWING, "hpc", "n5", "zarr", "zarr 2", "zarr shards", "zarr s3"]
+READABLE = [*STORES, "folder", "zarr http"]
+"""Stores whose volumes are made otherwise than by writing to them, too."""
+
 WAYS = [None, 1, 8]
 """In one piece where that is possible; or forced into pieces, which follow each other or run at once."""
 
 
-LEFT_OUT = [("cached", 1), ("zarr", 1), *itertools.product(["zarr 2", "zarr shards", "zarr s3"], [1, 8])]
+LEFT_OUT = [
+    ("cached", 1),
+    ("zarr", 1),
+    ("n5", 1),
+    *itertools.product(["folder", "zarr 2", "zarr shards", "zarr s3", "zarr http"], [1, 8]),
+]
 """What would find nothing that the other ways do not."""
 
 
@@ -149,6 +181,7 @@ def _in_all_ways(stores: list[str]) -> Any:
 
 backend = _in_all_ways(STORES)
 growing = _in_all_ways(GROWING)
+readable = _in_all_ways(READABLE)
 
 
 @pytest.fixture(scope="session")

@@ -219,7 +219,7 @@ class Sparse(Protocol):
     """A store that can say which of its blocks are stored."""
 
     def stored(self, box: Box, call: Call) -> NDArray[np.bool_]:
-        """Return for each cell of the read grid that a box touches whether it is stored; an axis for each of the box.
+        """Return for each chunk that a box touches whether it is stored; an axis for each of the box.
 
         The box has the size of one request.
         """

@@ -24,6 +24,7 @@ DRIVERS = {
     "zarr": "pyvolume.zarr.driver:DRIVER",
     "dvid": "pyvolume.dvid.driver:DRIVER",
     "hpc": "pyvolume.hpc.driver:DRIVER",
+    "n5": "pyvolume.n5.driver:DRIVER",
     "file": "pyvolume.files.driver:DRIVER",
 }
 """Where the driver of each protocol is; imported when a url of it is opened. A scheme has the name of its driver."""
@@ -226,9 +227,9 @@ def find(url: str) -> tuple[str, Driver]:
         raise AddressError(f"open: expected two slashes, as in {without_secrets(wanted)!r}, and found one")
     scheme, separator, _ = url.partition("://")
     named = next((name for name in names() if separator and name.lower() == scheme.lower()), None)
-    if named is not None and named != "file":  # files have drivers by their suffixes
+    if named not in {None, "file"}:
         return named, load(named)
-    recognising = _recognising(url)
+    recognising = _recognising(url)  # a file can be of another driver, by its name
     if recognising is not None:
         return recognising
     if named is not None:

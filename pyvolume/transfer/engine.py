@@ -186,7 +186,7 @@ class Transfer:
         """Return for each block that a box touches whether it is stored; a store that is not `Sparse` has all."""
         traits, bounds = self.store.traits, self.metadata.bounds
         check_inside(box, self.metadata, traits, growing=False)
-        grid = traits.read_grid
+        grid = traits.chunks
         first = [low // cell for low, cell in zip(box.start, grid, strict=True)]
         counts = [-(-high // cell) - low for high, cell, low in zip(box.stop, grid, first, strict=True)]
         found = np.ones(counts if box.size else [0] * box.ndim, bool)

@@ -24,20 +24,20 @@ def settings_for(backend: Backend) -> settings:
 
 
 @pytest.fixture(scope="module")
-def filled(backend: Backend) -> tuple[pyvolume.Volume, NDArray[Any]]:
+def filled(readable: Backend) -> tuple[pyvolume.Volume, NDArray[Any]]:
     """Give a volume that is only read, and the array in it."""
     array = ramp(SHAPE)
-    return backend.new(array), array
+    return readable.new(array), array
 
 
 def same(actual: object, expected: object) -> None:
     np.testing.assert_array_equal(actual, expected, strict=True)
 
 
-def test_reads_drawn_keys_as_numpy_does(backend: Backend, filled: tuple[pyvolume.Volume, NDArray[Any]]) -> None:
+def test_reads_drawn_keys_as_numpy_does(readable: Backend, filled: tuple[pyvolume.Volume, NDArray[Any]]) -> None:
     volume, array = filled
 
-    @settings_for(backend)
+    @settings_for(readable)
     @given(keys(SHAPE))
     def check(key: Any) -> None:
         same(volume[key], array[key])

@@ -16,7 +16,7 @@ ARRAY = ramp((1, 40, 24, 20), "uint16")
 
 
 @pytest.mark.parametrize("suffix", ["npy", "h5"])
-def test_a_file_holds_the_voxels_of_the_key(backend: Backend, tmp_path: Path, suffix: str) -> None:
-    backend.new(ARRAY).save(tmp_path / f"cut.{suffix}", np.s_[:, 3:35, ::2])
+def test_a_file_holds_the_voxels_of_the_key(readable: Backend, tmp_path: Path, suffix: str) -> None:
+    readable.new(ARRAY).save(tmp_path / f"cut.{suffix}", np.s_[:, 3:35, ::2])
     with pyvolume.open(tmp_path / f"cut.{suffix}") as cut:
         np.testing.assert_array_equal(cut[...], ARRAY[:, 3:35, ::2], strict=True)

@@ -25,21 +25,21 @@ def same(actual: object, expected: object) -> None:
     ("dtype", "channels"),
     [("uint8", 1), ("uint8", 4), ("uint16", 1), ("uint32", 1), ("uint64", 1), ("float32", 1)],
 )
-def test_what_is_written_is_read_back(backend: Backend, dtype: str, channels: int) -> None:
+def test_what_is_written_is_read_back(readable: Backend, dtype: str, channels: int) -> None:
     array = ramp((channels, 33, 20, 17), dtype)
-    volume = backend.new(array)
+    volume = readable.new(array)
     same(volume[:, :33, :20, :17], array)
 
 
 @pytest.mark.parametrize("order", ["F", "C"])
-def test_the_memory_order_of_the_source_does_not_matter(backend: Backend, order: Any) -> None:
+def test_the_memory_order_of_the_source_does_not_matter(readable: Backend, order: Any) -> None:
     array = np.array(ramp(SHAPE, "uint16"), order=order)
-    same(backend.new(array)[...], array)
+    same(readable.new(array)[...], array)
 
 
-def test_a_view_of_a_larger_array_is_written(backend: Backend) -> None:
+def test_a_view_of_a_larger_array_is_written(readable: Backend) -> None:
     array = ramp((1, 96, 64, 64))[:, ::2, ::-2]
-    same(backend.new(array)[...], array)
+    same(readable.new(array)[...], array)
 
 
 def test_coordinates_are_literal_on_both_sides_of_zero(growing: Backend) -> None:
@@ -74,9 +74,9 @@ def test_one_channel_leaves_the_others_alone(backend: Backend) -> None:
     same(volume[...], expected)
 
 
-def test_one_channel_is_read(backend: Backend) -> None:
+def test_one_channel_is_read(readable: Backend) -> None:
     array = ramp((4, 32, 16, 16))
-    same(backend.new(array)[1:3, 3:9], array[1:3, 3:9])
+    same(readable.new(array)[1:3, 3:9], array[1:3, 3:9])
 
 
 def test_borders_of_a_large_box_are_merged_around_whole_blocks(backend: Backend) -> None:
@@ -88,9 +88,9 @@ def test_borders_of_a_large_box_are_merged_around_whole_blocks(backend: Backend)
     same(volume[...], expected)
 
 
-def test_a_box_over_the_cap_is_read_in_pieces(backend: Backend) -> None:
+def test_a_box_over_the_cap_is_read_in_pieces(readable: Backend) -> None:
     array = ramp(SHAPE, "uint16")
-    volume = backend.new(array)
+    volume = readable.new(array)
     set_caps(volume, 10_000)
     same(volume[:, 1:47, 2:31, 3:63], array[:, 1:47, 2:31, 3:63])
 
@@ -111,10 +111,10 @@ def set_caps(volume: pyvolume.Volume, most: int) -> None:
     store.traits = dataclasses.replace(store.traits, max_read_bytes=most, max_write_bytes=most)
 
 
-def test_out_is_filled_whatever_its_strides(backend: Backend) -> None:
+def test_out_is_filled_whatever_its_strides(readable: Backend) -> None:
     array = ramp(SHAPE, "uint16")
     out = np.zeros((1, 96, 64, 64), "uint16")[:, ::-2, ::2]
-    result = backend.new(array).get_ndarray((0, 0, 0, 0), SHAPE, out)
+    result = readable.new(array).get_ndarray((0, 0, 0, 0), SHAPE, out)
     assert result is out
     same(out, array)
 
@@ -142,16 +142,16 @@ def test_partial_blocks_are_refused_where_that_is_asked_for(backend: Backend) ->
     assert caught.value.nearest == pyvolume.Box((0, 0, 0, 0), (1, 48, 32, 64))
 
 
-def test_a_volume_opened_for_reading_refuses_writes(backend: Backend) -> None:
-    volume = backend.new(ramp(SHAPE))
+def test_a_volume_opened_for_reading_refuses_writes(readable: Backend) -> None:
+    volume = readable.new(ramp(SHAPE))
     reader = pyvolume.Volume(volume.store, volume.metadata, mode="r")
     with pytest.raises(UnsupportedError, match="reading only"):
         reader[...] = 0
 
 
-def test_a_reversed_box_is_a_selection_error(backend: Backend) -> None:
+def test_a_reversed_box_is_a_selection_error(readable: Backend) -> None:
     with pytest.raises(SelectionError, match="stop is before start on axis 1: 10:5"):
-        backend.new(ramp(SHAPE)).get_ndarray((0, 10, 0, 0), (1, 5, 1, 1))
+        readable.new(ramp(SHAPE)).get_ndarray((0, 10, 0, 0), (1, 5, 1, 1))
 
 
 def test_an_array_of_another_shape_is_refused_with_both_shapes(backend: Backend) -> None:
@@ -159,9 +159,9 @@ def test_an_array_of_another_shape_is_refused_with_both_shapes(backend: Backend)
         backend.new(ramp(SHAPE)).post_ndarray((0, 0, 0, 0), (1, 16, 16, 32), ramp((1, 32, 16, 16)))
 
 
-def test_a_pickled_volume_reads_the_same(backend: Backend) -> None:
+def test_a_pickled_volume_reads_the_same(readable: Backend) -> None:
     array = ramp(SHAPE)
-    same(pickle.loads(pickle.dumps(backend.new(array)))[...], array)
+    same(pickle.loads(pickle.dumps(readable.new(array)))[...], array)
 
 
 def test_unaligned_writes_of_many_threads_lose_nothing(backend: Backend) -> None:

@@ -42,6 +42,7 @@ MODULES: list[ModuleType] = [
     pyvolume.dvid.roi,
     pyvolume.dvid.keyvalue,
     pyvolume.hpc,
+    pyvolume.n5,
     pyvolume.transport.auth,
 ]
 named = pytest.mark.parametrize("module", [*MODULES, mockserver], ids=lambda module: module.__name__)

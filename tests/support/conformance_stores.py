@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from cached import use_cache
+from n5_by_hand import COMPRESSIONS, write_version
 from numpy.typing import NDArray
 
 import pyvolume
 import pyvolume.hpc
+import pyvolume.n5
 from pyvolume.dvid import general, voxels
+from pyvolume.n5.driver import DRIVER as N5
 
 
 class Backend(Protocol):
@@ -135,6 +139,59 @@ class ZarrBackend:
         )  # fmt: skip
         volume.post_ndarray((0,) * array.ndim, array.shape, array)
         return volume
+
+
+class N5Backend:
+    """Datasets of N5 in a folder, with the compressions in turn."""
+
+    examples = 40
+
+    def __init__(self, folder: Path) -> None:
+        self._names = (folder / "conformance.n5" / f"volume{i}" for i in itertools.count())
+        self._compressions = itertools.cycle(["raw", "gzip", "lz4", "zstd"])
+
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.n5.N5Volume:
+        metadata = pyvolume.VoxelsMetadata.of(array.shape, array.dtype, resolution=(4, 4, 40), units="nanometers")
+        volume = N5.create(str(next(self._names)), metadata, chunks=(1, *blocks), compression=next(self._compressions))
+        volume.post_ndarray((0,) * 4, array.shape, array)
+        return volume
+
+
+class FolderBackend:
+    """Datasets of an HPC DataStore in folders made by hand, read only, at their only time point and angle."""
+
+    examples = 40
+
+    def __init__(self, folder: Path) -> None:
+        self._names = (folder / f"dataset{i}" for i in itertools.count())
+        self._compressions = itertools.cycle(COMPRESSIONS)
+
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.n5.N5Volume:
+        path = next(self._names)
+        views = {(channel, 0, 20): voxels for channel, voxels in enumerate(array)}
+        write_version(path, 0, views, blocks=blocks, compression=next(self._compressions))
+        return pyvolume.open(f"n5://{path}?timepoint=20&angle=0", kind=pyvolume.n5.N5Volume)
+
+
+class ServedBackend:
+    """Images of OME-Zarr in a folder, read behind a web server.
+
+    Parameters
+    ----------
+    made : ZarrBackend
+        Makes them in the folder.
+    url : str
+        Of the server of the folder.
+    """
+
+    def __init__(self, made: ZarrBackend, url: str) -> None:
+        self._made = made
+        self._url = url
+        self.examples = made.examples
+
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.Volume:
+        with self._made.new(array, blocks) as volume:
+            return pyvolume.open(f"{self._url}/{volume.name}")
 
 
 class InPieces:

@@ -71,7 +71,7 @@ def test_a_url_with_one_slash_is_refused_with_two(url: str, wanted: str) -> None
     assert repr(wanted) in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["s3://http://host/ab/gray", "n5://here/gray", "DVID2://http://h/u/n"])
+@pytest.mark.parametrize("url", ["s3://http://host/ab/gray", "n6://here/gray", "DVID2://http://h/u/n"])
 def test_an_unknown_scheme_is_refused_with_the_known_ones(url: str) -> None:
     with pytest.raises(AddressError, match="dvid"):
         pyvolume.open(url)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pyvolume.errors import AddressError, AmbiguousError, KeyNotFoundError, PyVolumeError
+from pyvolume.errors import AddressError, AmbiguousError, KeyNotFoundError, NotFoundError, PyVolumeError
 from pyvolume.model import arguments
 from pyvolume.model.nearest import hint
 from pyvolume.n5.accessor import N5Volume
@@ -158,10 +158,10 @@ def levels_at(path: Path) -> list[Path]:
     return [path / each for each in level_paths(Client(path), "")]
 
 
-def no_volume(path: Path) -> AddressError | AmbiguousError:
+def no_volume(path: Path) -> AddressError | NotFoundError:
     """Return the error for a path that names no volume: it says what there is."""
     if not path.exists():
-        return AddressError(f"open: there is no {path}")
+        return NotFoundError(f"open: there is no {path}", action="open")
     if not path.is_dir():
         return AddressError(f"open: expected a folder of N5, or an XML file of BigDataViewer, and found {path}")
     if (path / XML).is_file():

@@ -148,6 +148,16 @@ class TestCopies:
             run("cp", url, path, "--resume", tmp_path / "journal")
         same(pyvolume.open(path)[...], ARRAY)
 
+    @pytest.mark.parametrize(("first", "second"), [("a.n5", "b.zarr"), ("a.zarr", "b.n5"), ("a.h5", "b.zarr")])
+    def test_kinds_of_folders_become_each_other(self, tmp_path: Path, first: str, second: str) -> None:
+        facts: Any = {"resolution": (4, 4, 40), "units": "nanometers"}
+        with pyvolume.create(tmp_path / first, ARRAY.shape, ARRAY.dtype, **facts) as volume:
+            volume[...] = ARRAY
+        run("cp", tmp_path / first, tmp_path / second)
+        with pyvolume.open(tmp_path / second) as copied:
+            same(copied[...], ARRAY)
+            assert (copied.resolution, copied.units) == ((4, 4, 40), ("nanometers",) * 3)
+
     def test_a_server_gets_no_instance_by_a_copy(self, dvid: MockServer, tmp_path: Path) -> None:
         with pytest.raises(SystemExit) as ended:
             command(["cp", f"dvid://{dvid.url}/:master/gray", f"dvid://{dvid.url}/:master/typo"])

@@ -316,7 +316,7 @@ def test_a_group_of_several_names_them(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "error", "message"),
     [
-        ("none.n5/raw", AddressError, "there is no .*none.n5/raw"),
+        ("none.n5/raw", NotFoundError, "there is no .*none.n5/raw"),
         ("empty.n5", AddressError, "no dataset of N5"),
         ("x.n5/volumes/raw?channel=0", AddressError, "has no channel to choose"),
         ("x.n5/volumes/raw?version=3", AddressError, "has no version to choose"),

@@ -20,6 +20,7 @@
             │   └── KeyNotFoundError (KeyError)  a mapping has no such key
             ├── ExistsError (FileExistsError)    the name or the place is taken
             ├── LockedError (PermissionError)    the version accepts no more changes
+            ├── ConflictError                    somebody else has changed the same since
             ├── ForbiddenError (PermissionError) no permission, or the server is read-only
             ├── TooLargeError                    more than the server accepts in one request
             └── BusyError                        the server is busy; the same request may succeed later
@@ -195,6 +196,17 @@ class ExistsError(RefusedError, FileExistsError):
 class LockedError(RefusedError, PermissionError):
     """The version accepts no more changes; `version` is its name."""
 
+    version: str = ""
+
+
+class ConflictError(RefusedError):
+    """Somebody else has changed the same since, and committed it; nothing was replaced.
+
+    `chunks` holds the chunks that both have changed, each as the path of its array and its numbers; `version` names the
+    version of the other one.
+    """
+
+    chunks: tuple[tuple[str, tuple[int, ...]], ...] = ()
     version: str = ""
 
 

@@ -19,6 +19,7 @@ from conformance_stores import (
     DataStoreBackend,
     DvidBackend,
     FolderBackend,
+    IcechunkBackend,
     InPieces,
     MemoryBackend,
     N5Backend,
@@ -121,6 +122,18 @@ def zarr_http_backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
         yield ServedBackend(ZarrBackend(str(folder)), server.url)
 
 
+@pytest.fixture(scope="session")
+def icechunk_backend(tmp_path_factory: pytest.TempPathFactory) -> IcechunkBackend:
+    return IcechunkBackend(f"icechunk://{tmp_path_factory.mktemp('icechunk')}")
+
+
+@pytest.fixture(scope="session")
+def icechunk_s3_backend(moto_url: str) -> IcechunkBackend:
+    moto_server.make_bucket(moto_url, "versions")
+    keys = moto_server.KEYS
+    return IcechunkBackend("icechunk+s3://versions", endpoint=moto_url, credentials=keys, region="us-east-1")
+
+
 HOMES = {
     "mock": "mock_backend",
     "dvid": "real_backend",
@@ -132,6 +145,8 @@ HOMES = {
     "zarr shards": "zarr_sharded_backend",
     "zarr s3": "zarr_s3_backend",
     "zarr http": "zarr_http_backend",
+    "icechunk": "icechunk_backend",
+    "icechunk s3": "icechunk_s3_backend",
 }
 
 
@@ -146,7 +161,7 @@ LOCAL: dict[str, Callable[[], Backend]] = {"memory": MemoryBackend, "cached": Ca
 GROWING = [*LOCAL, "mock", "dvid"]
 """Stores whose volumes become larger by a write, and have a fill value around them."""
 
-STORES = [*GROWING, "hpc", "n5", "zarr", "zarr 2", "zarr shards", "zarr s3"]
+STORES = [*GROWING, "hpc", "n5", "zarr", "zarr 2", "zarr shards", "zarr s3", "icechunk", "icechunk s3"]
 READABLE = [*STORES, "folder", "zarr http"]
 """Stores whose volumes are made otherwise than by writing to them, too."""
 
@@ -154,12 +169,8 @@ WAYS = [None, 1, 8]
 """In one piece where that is possible; or forced into pieces, which follow each other or run at once."""
 
 
-LEFT_OUT = [
-    ("cached", 1),
-    ("zarr", 1),
-    ("n5", 1),
-    *itertools.product(["folder", "zarr 2", "zarr shards", "zarr s3", "zarr http"], [1, 8]),
-]
+ONCE = ["folder", "zarr 2", "zarr shards", "zarr s3", "zarr http", "icechunk s3"]
+LEFT_OUT = [*itertools.product(ONCE, [1, 8]), *((store, 1) for store in ("cached", "zarr", "n5", "icechunk"))]
 """What would find nothing that the other ways do not."""
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pyvolume
 from pyvolume.calls.progress import Bar
-from pyvolume.cli.target import Target
+from pyvolume.cli.target import Target, committed
 from pyvolume.errors import NotFoundError
 from pyvolume.model.box import Box
 from pyvolume.stores import registry
@@ -36,7 +36,7 @@ def made(target: Target, source: pyvolume.Volume, box: Box, *, pyramid: bool) ->
             raise
     metadata = dataclasses.replace(source.metadata, bounds=box)
     options: dict[str, Any] = registry.accepted(driver.create, {"levels": "auto"}) if pyramid else {}
-    with cast("pyvolume.Volume", registry.create_url(target.url, metadata, options)) as volume:
+    with committed(cast("pyvolume.Volume", registry.create_url(target.url, metadata, options))) as volume:
         yield volume
 
 

@@ -20,10 +20,12 @@ from pyvolume.errors import AddressError, PyVolumeError
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.secret import Secret
 from pyvolume.stores import registry
+from pyvolume.stores.base import Checkpointed
 from pyvolume.stores.catalogue import Catalogue
 from pyvolume.stores.tokens import tokens_of, why_withheld
 from pyvolume.transfer.casting import Casting
 from pyvolume.transport.urls import without_secrets
+from pyvolume.volume import transfer_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,9 @@ class Target:
 
     @contextmanager
     def volume(self, mode: Literal["r", "r+"] = "r", *, casting: Casting = "checked") -> Iterator[pyvolume.Volume]:
-        """Open the volume, with the options of the environment."""
+        """Open the volume, with the options of the environment; what the block has written is committed at its end."""
         options = self._accepted(registry.find(self.url)[1].open)
-        with pyvolume.open(self.url, mode, casting=casting, **options) as volume:
+        with committed(pyvolume.open(self.url, mode, casting=casting, **options)) as volume:
             yield volume
 
     def catalogue(self) -> Catalogue:
@@ -83,6 +85,17 @@ class Target:
     def _accepted(self, function: Callable[..., Any]) -> dict[str, Any]:
         options = {"retry": pyvolume.RetryPolicy(patience=patience()), **environment(self.url)}
         return registry.accepted(function, options)
+
+
+@contextmanager
+def committed(volume: pyvolume.Volume) -> Iterator[pyvolume.Volume]:
+    """Give a volume, and close it; where writes have to be committed, that is done first if there was no error."""
+    with volume:
+        yield volume
+        if isinstance(volume.store, Checkpointed):
+            command = click.get_current_context(silent=True)
+            note = command.command_path if command else "pyvolume"
+            volume.store.checkpoint(note, transfer_of(volume, "commit").begin())
 
 
 class Url(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only

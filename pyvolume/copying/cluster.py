@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import pickle
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pyvolume.calls.trace import Trace
 from pyvolume.copying.piece import Copied, Copier
@@ -15,6 +15,7 @@ from pyvolume.integrations.distributed import ClusterWorkers, run_on
 from pyvolume.integrations.sharing import Shared
 from pyvolume.model.box import Box
 from pyvolume.stores.arrays import ArrayStore
+from pyvolume.stores.base import Forking, VoxelStore
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.pieces import Step
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 Result = TypeVar("Result")
+
+_Written: TypeAlias = "tuple[Copied, VoxelStore | None]"
+"""A piece, and the fork that it was written to, if any."""
 
 
 class Cluster:
@@ -44,6 +48,10 @@ class Cluster:
     """
 
     def __init__(self, copier: Copier, client: Client, concurrency: int | None) -> None:
+        store = copier.destination.store
+        self._whole = store if isinstance(store, Forking) else None
+        if self._whole is not None:
+            copier = dataclasses.replace(copier, destination=with_store(copier.destination, self._whole.fork()))
         for name, transfer in (("source", copier.source), ("destination", copier.destination)):
             check_reachable(transfer, name)
         preferred = [each.store.traits.preferred_concurrency for each in (copier.source, copier.destination)]
@@ -56,14 +64,16 @@ class Cluster:
         """Copy pieces, see `pyvolume.copying.workers.Workers.copy`."""
         known, begun = self._shared.value.destination.known, dict[Box, None]()
 
-        def task_of(step: Step) -> Callable[[], tuple[Copied, list[Trace]]]:
+        def task_of(step: Step) -> Callable[[], tuple[_Written, list[Trace]]]:
             begun[step.box] = None
             return functools.partial(_copied, self._shared, step.box, finished.get(step.box))
 
-        def note(step: Step, result: Callable[[], tuple[Copied, list[Trace]]]) -> None:
+        def note(step: Step, result: Callable[[], tuple[_Written, list[Trace]]]) -> None:
             begun.pop(step.box)
             with known.growing(step.box):  # as the worker has noted it in its own process
-                copied = self._counted(result)
+                copied, fork = self._counted(result)
+            if self._whole is not None and copied.written:
+                self._whole.merge(fork)
             done(step, copied)
 
         try:
@@ -113,12 +123,21 @@ def check_reachable(transfer: Transfer, name: str) -> None:
         ) from error
 
 
-def _copied(shared: Shared[Copier], box: Box, expected: str | None) -> tuple[Copied, list[Trace]]:
-    """Copy a piece in a worker."""
+def _copied(shared: Shared[Copier], box: Box, expected: str | None) -> tuple[_Written, list[Trace]]:
+    """Copy a piece in a worker; where writes belong to a fork, the piece has one of its own."""
     copier = _begun(shared).in_this_process()
+    store, fork = copier.destination.store, None
+    if isinstance(store, Forking):
+        fork = store.fork()
+        copier = dataclasses.replace(copier, destination=with_store(copier.destination, fork))
     calls = copier.begin()
     copied = copier.copy(box, expected, calls)
-    return copied, [calls.source.counted, calls.destination.counted]
+    return (copied, fork), [calls.source.counted, calls.destination.counted]
+
+
+def with_store(transfer: Transfer, store: VoxelStore) -> Transfer:
+    """Return a transfer of another store with the same voxels."""
+    return dataclasses.replace(transfer, store=store)
 
 
 def _stored(shared: Shared[Copier], box: Box) -> tuple[str, list[Trace]]:

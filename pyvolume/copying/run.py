@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +21,7 @@ from pyvolume.integrations.distributed import check_client
 from pyvolume.model import arguments
 from pyvolume.model.box import Box, BoxLike
 from pyvolume.stores.arrays import Sliceable
-from pyvolume.stores.base import identity_of
+from pyvolume.stores.base import Checkpointed, identity_of
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.grid import aligned, grid_of
 from pyvolume.transfer.journal import Journal
@@ -34,6 +36,13 @@ _log = logging.getLogger(__name__)
 PIECES = 16
 """As many pieces as a copy should have at least, where they do not get too small: whatever the concurrency, so that
 it may change before a copy is continued."""
+
+
+CHECKPOINT_BYTES = 1 << 30
+"""After so many bytes a destination that keeps writes at checkpoints only gets one."""
+
+CHECKPOINT_SECONDS = 60.0
+"""And after so much time."""
 
 
 class WritableArray(Sliceable, Protocol):
@@ -136,14 +145,15 @@ def copy(
     check(source, destination, box, verify)
     if not box.size:
         return 0
-    traits = destination.store.traits
+    store = destination.store
+    traits = store.traits
     grid = grid_of(traits.chunks, source.store.traits.chunks) or traits.write_grid
     whole = aligned(box, grid, traits, destination.metadata.bounds)
     most = _piece_voxels(source, destination, box)
     pieces = Pieces.of_box(box, whole, grid, most)
     copied = {
         "source": source.name,
-        "destination": destination.name,
+        "destination": store.place if isinstance(store, Checkpointed) else destination.name,
         "box": str(box),
         "dtype": f"{source.metadata.dtype} to {destination.metadata.dtype}",
         "plan": f"pieces of {most} voxels in blocks of {grid} of {whole}",
@@ -211,6 +221,9 @@ class _Copy:
         self._journal = journal
         self._reporter = reporter
         self._copied: list[Box] = []
+        self._unkept: list[tuple[Box, str]] = []
+        self._unkept_bytes, self._kept_at = 0, time.monotonic()
+        self._noting = threading.Lock()
         # nobody knows whether an array in memory is the one of the process before
         lasting = copier.source.store.traits.lasting
         self._finished = dict(journal.finished) if journal is not None and lasting else {}
@@ -231,6 +244,8 @@ class _Copy:
             self._report(sum(box.size for box in finished))
         _log.info("copy %s to %s: %d pieces are there", source.name, destination.name, len(finished))
         self._workers.copy(_Unfinished(pieces, finished), self._finished, self._note)
+        with self._noting:
+            self._checkpoint()
         if not self._copied:
             _log.info("copy %s to %s: nothing was left to do", source.name, destination.name)
         return sum(box.size for box in self._copied) * destination.metadata.dtype.itemsize
@@ -261,8 +276,30 @@ class _Copy:
         if copied.written:
             self._copied.append(box)
         if self._journal is not None and copied.checksum and (copied.written or box not in self._journal.finished):
-            self._journal.add(box, copied.checksum)
+            self._add(self._journal, box, copied.checksum)
         self._report(box.size)
+
+    def _add(self, journal: Journal, box: Box, checksum: str) -> None:
+        """Write down a piece; one that is kept from the next checkpoint on, then."""
+        if not isinstance(self._copier.destination.store, Checkpointed):
+            journal.add(box, checksum)
+            return
+        with self._noting:
+            self._unkept.append((box, checksum))
+            self._unkept_bytes += box.size * self._copier.destination.metadata.dtype.itemsize
+            is_late = time.monotonic() - self._kept_at > CHECKPOINT_SECONDS
+            if is_late or self._unkept_bytes >= CHECKPOINT_BYTES:
+                self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Let the destination keep what is written, and write the pieces down."""
+        store = self._copier.destination.store
+        if self._journal is None or not self._unkept or not isinstance(store, Checkpointed):
+            return
+        store.checkpoint(f"copy of {self._copier.source.name}", self._workers.calls.destination)
+        for box, checksum in self._unkept:
+            self._journal.add(box, checksum)
+        self._unkept, self._unkept_bytes, self._kept_at = [], 0, time.monotonic()
 
     def _report(self, voxels: int) -> None:
         nbytes = voxels * self._copier.destination.metadata.dtype.itemsize

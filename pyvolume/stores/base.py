@@ -215,6 +215,40 @@ def identity_of(store: VoxelStore) -> str:
 
 
 @runtime_checkable
+class Checkpointed(Protocol):
+    """A store whose writes are kept, and seen by others, from a checkpoint on only."""
+
+    @property
+    def place(self) -> str:
+        """The url at which what is kept is found, the same in every process; a journal names it."""
+
+    def checkpoint(self, note: str, call: Call) -> None:
+        """Keep everything that was written; a write that another thread has begun may be kept in part.
+
+        Parameters
+        ----------
+        note : str
+            What was written, for people.
+        call : Call
+            The operation that asks for it.
+        """
+
+
+@runtime_checkable
+class Forking(Protocol):
+    """A store that other processes write to through parts of it."""
+
+    def fork(self) -> VoxelStore:
+        """Return a store that can be pickled, and whose writes nobody sees before `merge` takes them back.
+
+        A fork of a fork begins as the fork is, and writes for itself.
+        """
+
+    def merge(self, fork: Any) -> None:
+        """Take over what was written to a fork, which comes from another process."""
+
+
+@runtime_checkable
 class Sparse(Protocol):
     """A store that can say which of its blocks are stored."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from pyvolume.model.metadata import VoxelsMetadata
@@ -69,6 +70,42 @@ class Versioned(Protocol):
 
     def at(self, ref: str) -> Any:
         """Open the same volume in another version."""
+
+
+class Ancestor(Protocol):
+    """What is known of a version."""
+
+    @property
+    def parents(self) -> Sequence[str]:
+        """The full names of the versions that it was made from, the main one first."""
+
+    @property
+    def branch(self) -> str:
+        """Its branch."""
+
+    @property
+    def note(self) -> str:
+        """A text about it."""
+
+    @property
+    def log(self) -> Sequence[str]:
+        """Lines about it."""
+
+    @property
+    def created(self) -> datetime:
+        """When it was made."""
+
+    @property
+    def locked(self) -> bool:
+        """Whether it never changes."""
+
+
+@runtime_checkable
+class Historic(Versioned, Protocol):
+    """A volume whose versions are known as a graph."""
+
+    def lineage(self) -> Mapping[str, Ancestor]:
+        """Return what is known of each version, by its full name, each after its parents; one request."""
 
 
 @runtime_checkable

@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 DRIVERS = {
     "zarr": "pyvolume.zarr.driver:DRIVER",
+    "icechunk": "pyvolume.icechunk.driver:DRIVER",
     "dvid": "pyvolume.dvid.driver:DRIVER",
     "hpc": "pyvolume.hpc.driver:DRIVER",
     "n5": "pyvolume.n5.driver:DRIVER",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import zarr
 from zarr.core.sync import sync
 
+from pyvolume.calls.call import Call
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.errors import AddressError, ExistsError, MetadataError, NotFoundError, UnsupportedError
 from pyvolume.model import arguments
@@ -20,7 +22,7 @@ from pyvolume.model.scales import proposed_factors
 from pyvolume.zarr.accessor import ZarrVolume, open_volume
 from pyvolume.zarr.address import Address
 from pyvolume.zarr.attributes import change_attributes
-from pyvolume.zarr.client import open_client
+from pyvolume.zarr.client import Client, open_client
 from pyvolume.zarr.ngff import documents
 from pyvolume.zarr.ngff.placing import Physical, image_for
 from pyvolume.zarr.nodes import OURS, joined, open_any
@@ -68,60 +70,119 @@ def create(
         As for `open_volume`.
     """
     action = f"create {address.url}"
-    arguments.one_of(format, FORMATS, action, "format")
     if address.level:
         raise AddressError(f"{action}: expected no level; all levels are created together, see levels=")
-    dims = "".join(metadata.dims)
-    axes = disk_order(dims)
-    factors = _factors(levels, metadata, action)
-    if format == "zarr" and len(factors) > 1:
-        raise UnsupportedError(f"{action}: an array of format='zarr' has one level, and {len(factors)} are asked for")
-    image = None if format == "zarr" else _image(address, metadata, factors, action)
-    shape = metadata.bounds.shape
-    lengths = _checked(chunks, shape, action, "chunks") if chunks is not None else default_chunks(dims, shape)
-    outer = None if shards is None else _checked(shards, shape, action, "shards")
-    if outer is not None and format == "0.4":
-        raise UnsupportedError(f"{action}: OME-Zarr 0.4 has no shards; format='0.5' has")
+    new = planned(
+        metadata, joined(address.root, address.path).rpartition("/")[2], action, chunks=chunks, format=format,
+        levels=levels, shards=shards, compressors=compressors, fill_value=fill_value, kept=kept,
+    )  # fmt: skip
     opening = Opening(address, "r+", retry or RetryPolicy(), place or {})
     _prepare(opening, action, overwrite=overwrite)
     client = open_client(address.root, mode="a", **opening.options)
     try:
-        for number, factor in enumerate(factors):
-            sizes = [max(min(n, 1), int(n // by)) for n, by in zip(shape, factor, strict=True)]
-            cut = [min(length, max(n, 1)) for length, n in zip(lengths, sizes, strict=True)]
-            whole = None if outer is None else _multiples(outer, cut, sizes)
-            named = format != "0.4"
-            options: dict[str, Any] = {
-                "name": joined(address.path, "" if image is None else image.datasets[number].path) or None,
-                "shape": _on_disk(sizes, dims, axes),
-                "chunks": _on_disk(cut, dims, axes),
-                "shards": None if whole is None else _on_disk(whole, dims, axes),
-                "dtype": metadata.dtype,
-                "fill_value": metadata.dtype.type(fill_value),
-                "compressors": compressors,
-                "zarr_format": 3 if named else 2,
-                "dimension_names": list(axes) if named else None,
-                "chunk_key_encoding": {"name": "default" if named else "v2", "separator": "/"},
-            }
-            client.do(opening.call(), action, functools.partial(zarr.create_array, client.store, **options))
-        ours = _ours(metadata, with_sizes=image is None) | dict(kept or {})
-        more = (
-            {} if image is None else documents.multiscales(image, "0.4" if format == "0.4" else "0.5", metadata.dtype)
-        )
-        if _is_labels(address.path) and image is not None:
-            place = more.get("ome", more)
-            place["image-label"] = {"source": {"image": "../../"}}
-        change_attributes(client, address.path, opening.call(), lambda found: {**found, **more, OURS: ours})
-        if _is_labels(address.path):
-            _list_labels(opening, client, address.path)
+        build(new, client, address.path, opening.call)
     finally:
         client.close()
     return open_volume(address, "r+", retry=retry, place=place)
 
 
-def _image(
-    address: Address, metadata: VoxelsMetadata, factors: Sequence[Sequence[float]], action: str
-) -> documents.Image:
+@dataclass(frozen=True)
+class New:
+    """What will be created.
+
+    Parameters
+    ----------
+    arrays : list of tuple
+        For each level the path behind that of the image, and the arguments of ``zarr.create_array``.
+    attributes : mapping
+        Of the image, or of the array.
+    action : str
+        For messages.
+    """
+
+    arrays: Sequence[tuple[str, Mapping[str, Any]]]
+    attributes: Mapping[str, Any]
+    action: str
+
+
+def planned(
+    metadata: VoxelsMetadata,
+    name: str,
+    action: str,
+    *,
+    chunks: Sequence[int] | None = None,
+    format: Format = "0.5",  # noqa: A002 - as in pyvolume.create
+    levels: Levels = None,
+    shards: Sequence[int] | None = None,
+    compressors: Any = "auto",
+    fill_value: float = 0,
+    kept: Mapping[str, Any] | None = None,
+) -> New:
+    """Plan what will be created, and refuse what cannot be, before anything is asked; the arguments are as of `create`.
+
+    Raises
+    ------
+    UnsupportedError, MetadataError
+        As `create`.
+    """
+    arguments.one_of(format, FORMATS, action, "format")
+    dims = "".join(metadata.dims)
+    axes = disk_order(dims)
+    factors = _factors(levels, metadata, action)
+    if format == "zarr" and len(factors) > 1:
+        raise UnsupportedError(f"{action}: an array of format='zarr' has one level, and {len(factors)} are asked for")
+    image = None if format == "zarr" else _image(name, metadata, factors, action)
+    shape = metadata.bounds.shape
+    lengths = _checked(chunks, shape, action, "chunks") if chunks is not None else default_chunks(dims, shape)
+    outer = None if shards is None else _checked(shards, shape, action, "shards")
+    if outer is not None and format == "0.4":
+        raise UnsupportedError(f"{action}: OME-Zarr 0.4 has no shards; format='0.5' has")
+    arrays, named = [], format != "0.4"
+    for number, factor in enumerate(factors):
+        sizes = [max(min(n, 1), int(n // by)) for n, by in zip(shape, factor, strict=True)]
+        cut = [min(length, max(n, 1)) for length, n in zip(lengths, sizes, strict=True)]
+        whole = None if outer is None else _multiples(outer, cut, sizes)
+        one = {
+            "shape": _on_disk(sizes, dims, axes),
+            "chunks": _on_disk(cut, dims, axes),
+            "shards": None if whole is None else _on_disk(whole, dims, axes),
+            "dtype": metadata.dtype,
+            "fill_value": metadata.dtype.type(fill_value),
+            "compressors": compressors,
+            "zarr_format": 3 if named else 2,
+            "dimension_names": list(axes) if named else None,
+            "chunk_key_encoding": {"name": "default" if named else "v2", "separator": "/"},
+        }
+        arrays.append(("" if image is None else image.datasets[number].path, one))
+    ours = _ours(metadata, with_sizes=image is None) | dict(kept or {})
+    more = {} if image is None else documents.multiscales(image, "0.4" if format == "0.4" else "0.5", metadata.dtype)
+    return New(arrays, {**more, OURS: ours}, action)
+
+
+def build(new: New, client: Client, path: str, begin: Callable[[], Call]) -> None:
+    """Create what is planned at a path of a hierarchy.
+
+    Parameters
+    ----------
+    new : New
+        The plan.
+    client : Client
+        Of the hierarchy, open for writing.
+    path : str
+        Where nothing is.
+    begin : callable
+        Begins an operation.
+    """
+    for name, one in new.arrays:
+        made = functools.partial(zarr.create_array, client.store, name=joined(path, name) or None, **one)
+        client.do(begin(), new.action, made)
+    attributes = _of_labels(new.attributes) if _is_labels(path) else new.attributes
+    change_attributes(client, path, begin(), lambda found: {**found, **attributes})
+    if _is_labels(path):
+        _list_labels(client, path, begin)
+
+
+def _image(name: str, metadata: VoxelsMetadata, factors: Sequence[Sequence[float]], action: str) -> documents.Image:
     """Describe the image. It says where its first voxel lies, the volume where its voxel 0 does."""
     behind = metadata.dims[1:]
     sides = zip(
@@ -133,7 +194,6 @@ def _image(
         dict(zip(behind, metadata.units, strict=True)),
         dict(zip(behind, places, strict=True)),
     )
-    name = joined(address.root, address.path).rpartition("/")[2]
     labels = metadata.labels[0] or ()
     return image_for(metadata.dims, found, factors=factors, channels=labels, name=name, action=action)
 
@@ -237,7 +297,15 @@ def _is_labels(path: str) -> bool:
     return path.rpartition("/")[0].rpartition("/")[2] == "labels"
 
 
-def _list_labels(opening: Opening, client: Any, path: str) -> None:
+def _of_labels(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of an image of labels, which names the image that they are of."""
+    said = {"image-label": {"source": {"image": "../../"}}}
+    if "ome" in attributes:
+        return {**attributes, "ome": {**attributes["ome"], **said}}
+    return {**attributes, **(said if "multiscales" in attributes else {})}
+
+
+def _list_labels(client: Client, path: str, begin: Callable[[], Call]) -> None:
     """Add an image in a group ``labels`` to the list of that group, as OME-Zarr wants it."""
     parent, _, name = path.rpartition("/")
 
@@ -246,4 +314,4 @@ def _list_labels(opening: Opening, client: Any, path: str) -> None:
         place["labels"] = sorted({*place.get("labels", ()), name})
         return found
 
-    change_attributes(client, parent, opening.call(), listed)
+    change_attributes(client, parent, begin(), listed)

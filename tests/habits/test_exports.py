@@ -24,6 +24,7 @@ import pyvolume.dvid.server
 import pyvolume.dvid.version
 import pyvolume.dvid.versions.graph
 import pyvolume.dvid.voxels
+import pyvolume.icechunk
 import pyvolume.testing
 import pyvolume.transport.auth
 
@@ -33,6 +34,7 @@ MODULES: list[ModuleType] = [
     pyvolume,
     pyvolume.aio,
     pyvolume.dvid,
+    pyvolume.icechunk,
     pyvolume.dvid.voxels,
     pyvolume.dvid.general,
     pyvolume.dvid.server,
@@ -83,7 +85,7 @@ def is_home_of(module: ModuleType, value: object) -> bool:
     return home == module.__name__ or (is_folder and getattr(value, "__name__", "") in module.__all__)
 
 
-@pytest.mark.parametrize("module", MODULES[3:], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", MODULES[4:], ids=lambda module: module.__name__)
 def test_a_module_exports_whatever_it_defines(module: ModuleType) -> None:
     defined = {name for name, value in vars(module).items() if not name.startswith("_") and is_home_of(module, value)}
     others = set(exported(module)) - defined

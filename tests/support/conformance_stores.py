@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import pyvolume
 import pyvolume.hpc
+import pyvolume.icechunk
 import pyvolume.n5
 from pyvolume.dvid import general, voxels
 from pyvolume.n5.driver import DRIVER as N5
@@ -194,6 +195,34 @@ class ServedBackend:
             return pyvolume.open(f"{self._url}/{volume.name}")
 
 
+class IcechunkBackend:
+    """Images of Icechunk, each in a repository of its own; their voxels are in a session, and not committed.
+
+    Parameters
+    ----------
+    root : str
+        The beginning of the url of a repository.
+    **options
+        Of a bucket.
+    """
+
+    examples = 20
+
+    def __init__(self, root: str, **options: Any) -> None:
+        self._root = root
+        self._options = options
+        self._names = (f"repository{i}" for i in itertools.count())
+
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.Volume:
+        chunks = (1, *blocks, *(1,) * (array.ndim - len(blocks) - 1))
+        volume = pyvolume.create(
+            f"{self._root}/{next(self._names)}:main/gray", array.shape, array.dtype, dims="cxyzt"[: array.ndim],
+            chunks=chunks, resolution=(4, 4, 40, 1)[: array.ndim - 1], units="nanometers", **self._options,
+        )  # fmt: skip
+        volume.post_ndarray((0,) * array.ndim, array.shape, array)
+        return volume
+
+
 class InPieces:
     """Another backend, whose volumes move an eighth of themselves at once at most, and so many pieces at once."""
 
@@ -213,6 +242,14 @@ def ramp(shape: tuple[int, ...], dtype: str = "uint8", seed: int = 0) -> NDArray
         return np.asarray(rng.normal(size=shape).astype(dtype), order="F")
     info = np.iinfo(dtype)
     return np.asarray(rng.integers(info.min, info.max, size=shape, dtype=dtype, endpoint=True), order="F")
+
+
+def travelling(volume: pyvolume.Volume) -> pyvolume.Volume:
+    """Return a volume with the same voxels that other processes can open: a session belongs to one."""
+    if not isinstance(volume, pyvolume.icechunk.IcechunkVolume):
+        return volume
+    volume.commit()
+    return volume.at(volume.version_name)
 
 
 AnyVolume = TypeVar("AnyVolume", bound=pyvolume.Volume)

@@ -149,20 +149,32 @@ def _told(sizes: Sequence[float], units: Sequence[str]) -> str:
 @resume
 @verify
 @click.option("--pyramid", is_flag=True, help="Declare coarser levels of a DST that is created, and fill those of DST.")
+@click.option("--history", is_flag=True, help="Bring all versions of SRC into a repository of Icechunk.")
 @as_json
-def cp(src: Target, dst: Target, *, resume: Path | None, verify: bool, pyramid: bool, as_json: bool) -> None:
+def cp(
+    src: Target, dst: Target, *, resume: Path | None, verify: bool, pyramid: bool, history: bool, as_json: bool
+) -> None:
     """Copy SRC[slices] to the same coordinates of DST; without slices all that is stored.
 
     A DST in a folder or a bucket is created if it is not there, such as a .zarr: it gets the description of SRC, and
     notes where its voxels come from, with their checksum.
+
+    With --history DST is a volume of Icechunk, which is created if it is missing: each version of SRC becomes a commit.
+    A second run brings the versions that are new.
 
     \b
     Examples:
       pyvolume cp dvid://http://a:8000/:master/gray gray.zarr --pyramid
       pyvolume cp --verify dvid://http://a:8000/:master/gray dvid://http://b:8000/:master/gray
       pyvolume cp --resume log "dvid://http://a:8000/ab/gray[:, :512]" dvid://http://b:8000/cd/gray
+      pyvolume cp --history dvid://http://a:8000/:master/gray icechunk:///data/fly:main/gray
     """
     dst.refuse_slices()
+    if history:
+        if resume is not None or verify or pyramid:
+            raise click.UsageError("--history: expected no other option", click.get_current_context())
+        _bring(src, dst, as_json=as_json)
+        return
     with src.volume() as source:
         box = src.selection_in(source).as_box()
         with made(dst, source, box, pyramid=pyramid) as destination:
@@ -176,3 +188,14 @@ def cp(src: Target, dst: Target, *, resume: Path | None, verify: bool, pyramid: 
     done = "copied" if nbytes or resume is None else "nothing was left to do, copied before:"
     found = {**addresses, "box": corners(box), "bytes": nbytes}
     show(found, f"{done} {box} to {addresses['destination']}", as_json=as_json)
+
+
+def _bring(src: Target, dst: Target, *, as_json: bool) -> None:
+    """Bring all versions of a volume."""
+    from pyvolume.icechunk import bring_history  # it imports the library
+
+    src.refuse_slices()
+    with src.volume() as source, Bar(f"copy the history of {source.name}", quiet=True) as progress:
+        versions = bring_history(source, dst.url, progress=progress)
+        found = {"source": source.store.address, "destination": dst.url, "versions": versions}
+    show(found, f"{len(versions)} versions of {found['source']} are in {dst.url}", as_json=as_json)

@@ -13,7 +13,7 @@ from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.keyvalue.attributes import Attributes
 from pyvolume.dvid.roi.region import Roi
 from pyvolume.dvid.version import Version, find_version
-from pyvolume.dvid.versions.graph import Uuid
+from pyvolume.dvid.versions.graph import Node, Uuid
 from pyvolume.dvid.versions.lookup import read_graph, resolve, within
 from pyvolume.dvid.voxels import settings
 from pyvolume.dvid.voxels.history import Change, changes_of
@@ -522,8 +522,11 @@ class VoxelsAccessor(Volume):
 
     def version_labels(self) -> dict[str, str]:
         """Return uuid, branch and note of each version of the repository as a label, by the full uuid; one request."""
-        nodes = read_graph(self.store.connection, self.uuid).nodes
-        return {uuid: f"{uuid[:8]} {node.branch} {node.note}".rstrip() for uuid, node in nodes.items()}
+        return {uuid: f"{uuid[:8]} {node.branch} {node.note}".rstrip() for uuid, node in self.lineage().items()}
+
+    def lineage(self) -> Mapping[str, Node]:
+        """Return what is known of each version of the repository, by its full uuid, parents first; one request."""
+        return read_graph(self.store.connection, self.uuid).nodes
 
     def neuroglancer_source(self) -> tuple[str, str]:
         """Return the type of a layer of Neuroglancer, and its source."""

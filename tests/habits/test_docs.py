@@ -30,6 +30,7 @@ from typing import Any
 
 import pytest
 import shell_session
+from PIL import Image, ImageChops
 
 import mockserver
 import pyvolume
@@ -227,9 +228,24 @@ def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             assert not printed, f"{where} prints what the page does not show:\n{printed}"
             printed, where = run(block, namespace), block.place
     assert not printed, f"{where} prints what the page does not show:\n{printed}"
+    check_pictures(page, tmp_path)
     terminal.close()
     namespace.clear()
     gc.collect()  # what a page leaves open is found here, and not in another test
+
+
+ROUNDING = 1
+"""Two processors can round a mean in another way."""
+
+
+def check_pictures(page: Path, folder: Path) -> None:
+    """Compare the figures of a page with the pictures that its code has drawn."""
+    figures = re.findall(r"figure:: /_static/(\S+)", page.read_text("utf-8"))
+    for name in (each for each in figures if (folder / each).exists()):
+        with Image.open(folder / name) as drawn, Image.open(ROOT / "docs" / "_static" / name) as shown:
+            assert drawn.size == shown.size
+            difference = ImageChops.difference(drawn.convert("L"), shown.convert("L"))
+        assert difference.getextrema()[1] <= ROUNDING, f"{name_of(page)} draws another picture than {name}"
 
 
 def test_what_the_pages_show_passes_mypy(tmp_path: Path) -> None:

@@ -84,9 +84,10 @@ def create(
     --------
     >>> import tempfile, pyvolume
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     cells = pyvolume.create(f"{folder}/cells.zarr", (1, 100, 80, 60), "uint16", resolution=0.5, units="um")
+    ...     url = f"{folder}/cells.zarr"
+    ...     cells = pyvolume.create(url, (1, 100, 80, 60), "uint16", units="um")
     ...     cells[:, 10:20] = 7
-    ...     int(pyvolume.open(f"{folder}/cells.zarr")[0, 12, 0, 0])
+    ...     int(pyvolume.open(url)[0, 12, 0, 0])
     7
     """
     options = registry.with_secrets(options)

@@ -116,7 +116,7 @@ class Driver(Protocol):
         ----------
         url : str
             Of the new volume.
-        metadata : VoxelsMetadata
+        metadata : pyvolume.VoxelsMetadata
             Bounds, dtype, axes, resolution, units and labels.
         chunks : sequence of int, optional
             Shape of what is stored as a unit, one entry per axis, channel first.

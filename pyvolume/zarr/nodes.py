@@ -71,7 +71,7 @@ class Node:
 
     @property
     def holder(self) -> str:
-        """The path of what has the attributes: the image, or the array."""
+        """The path of the image, or of an array without one; it has the attributes."""
         return self.path if self.image is None else self.group
 
     @property

@@ -27,6 +27,7 @@ import pyvolume.dvid.voxels
 import pyvolume.icechunk
 import pyvolume.testing
 import pyvolume.transport.auth
+import pyvolume.zarr
 
 ROOT = Path(__file__).parents[2]
 API_PAGES = sorted((ROOT / "docs" / "reference").glob("*.rst"))
@@ -35,6 +36,7 @@ MODULES: list[ModuleType] = [
     pyvolume.aio,
     pyvolume.dvid,
     pyvolume.icechunk,
+    pyvolume.zarr,
     pyvolume.dvid.voxels,
     pyvolume.dvid.general,
     pyvolume.dvid.server,

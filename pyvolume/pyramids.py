@@ -103,7 +103,8 @@ def build_pyramid(
     written = 0
     for level in chosen:
         finer, factors = _finer(scales.factors, level)
-        source, destination = volume.scale(finer), volume.scale(level)
+        # without the warning of a store that a level is stale, which is being made
+        source, destination = (Volume.scale(volume, each) for each in (finer, level))
         reducing = ReducedStore(transfer_of(source, "build a pyramid"), destination.metadata, factors, method)
         made = _made_from(changed, volume, destination, scales.factors[level])
         written += copy(

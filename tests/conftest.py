@@ -105,14 +105,19 @@ def zarr_sharded_backend(tmp_path_factory: pytest.TempPathFactory) -> ZarrBacken
 
 
 @pytest.fixture(scope="session")
-def zarr_s3_backend(moto_url: str) -> Iterator[ZarrBackend]:
-    moto_server.make_bucket(moto_url, "conformance")
+def s3(moto_url: str) -> Iterator[str]:
+    """Give the url of the server, with credentials in the environment: those that are given are not pickled."""
     with pytest.MonkeyPatch.context() as patch:
-        # credentials that are given do not travel with a pickled volume, those of the environment are there already
         patch.setenv("AWS_ACCESS_KEY_ID", moto_server.KEYS["access_key_id"])
         patch.setenv("AWS_SECRET_ACCESS_KEY", moto_server.KEYS["secret_access_key"])
         patch.setenv("AWS_ENDPOINT_URL", moto_url)
-        yield ZarrBackend("s3://conformance", endpoint=moto_url, region="us-east-1")
+        yield moto_url
+
+
+@pytest.fixture(scope="session")
+def zarr_s3_backend(s3: str) -> ZarrBackend:
+    moto_server.make_bucket(s3, "conformance")
+    return ZarrBackend("s3://conformance", endpoint=s3, region="us-east-1")
 
 
 @pytest.fixture(scope="session")
@@ -128,10 +133,9 @@ def icechunk_backend(tmp_path_factory: pytest.TempPathFactory) -> IcechunkBacken
 
 
 @pytest.fixture(scope="session")
-def icechunk_s3_backend(moto_url: str) -> IcechunkBackend:
-    moto_server.make_bucket(moto_url, "versions")
-    keys = moto_server.KEYS
-    return IcechunkBackend("icechunk+s3://versions", endpoint=moto_url, credentials=keys, region="us-east-1")
+def icechunk_s3_backend(s3: str) -> IcechunkBackend:
+    moto_server.make_bucket(s3, "versions")
+    return IcechunkBackend("icechunk+s3://versions", endpoint=s3, region="us-east-1")
 
 
 HOMES = {

@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 from pyvolume.errors import MetadataError, SelectionError
 from pyvolume.files.axes import in_order
 from pyvolume.indexing.selection import Selection
+from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.units import MILLIMETERS, name_of, symbol_of
 from pyvolume.stores.base import VoxelStore
 
@@ -29,6 +30,9 @@ class Described(Protocol):
 
     @property
     def units(self) -> tuple[str, ...]: ...
+
+    @property
+    def metadata(self) -> VoxelsMetadata: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Description:
         The uuid of the version.
     source : str
         The url of the volume.
+    translation : tuple of float
+        Where the centre of the volume's voxel 0 lies, one per axis behind the channel.
     """
 
     axes: str
@@ -65,6 +71,7 @@ class Description:
     units: tuple[str, ...] = ()
     version: str = ""
     source: str = ""
+    translation: tuple[float, ...] = ()
 
     @classmethod
     def of_foreign(
@@ -102,7 +109,7 @@ class Description:
     @classmethod
     def of_document(cls, document: Mapping[str, Any], path: str) -> Self:
         """Read what `to_document` has made; other fields are ignored."""
-        numbers = {"offset": int, "step": int, "resolution": float, "units": str}
+        numbers = {"offset": int, "step": int, "resolution": float, "units": str, "translation": float}
         texts = {"axes", "volume_axes", "version", "source"}
         try:
             found: dict[str, Any] = {name: str(document[name]) for name in texts if name in document}
@@ -122,7 +129,7 @@ class Description:
             and set(self.axes) <= set(self.volume_axes)
             and len(set(self.axes)) == len(self.axes)
             and all(len(each) in {0, count} for each in (self.offset, self.step))
-            and all(len(each) in {0, count - 1} for each in (self.resolution, self.units))
+            and all(len(each) in {0, count - 1} for each in (self.resolution, self.units, self.translation))
         ):
             raise MetadataError(f"read {path}: expected metadata that pyvolume has written and found {self}")
 
@@ -249,4 +256,5 @@ def describe(volume: Described, selection: Selection) -> Description:
         units=volume.units,
         version=str(getattr(volume, "uuid", "")),
         source=volume.store.address,
+        translation=volume.metadata.translation,
     )

@@ -111,4 +111,4 @@ def described_metadata(description: Description, shape: Sequence[int], dtype: DT
     is_placed = bool(description.offset) and set(description.step) <= {1}
     start = description.offset if is_placed else (0,) * len(axes)
     bounds = Box(start, [low + n for low, n in zip(start, whole, strict=True)])
-    return dataclasses.replace(metadata, bounds=bounds)
+    return dataclasses.replace(metadata, bounds=bounds, translation=description.translation if is_placed else ())

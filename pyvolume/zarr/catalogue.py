@@ -33,8 +33,8 @@ class ZarrGroup:
     """
 
     def __init__(self, opening: Opening) -> None:
-        self._opening = opening
         self._client = opening.client()
+        self._opening = opening.with_endpoint(self._client)
         self._path = opening.address.path
         self._group()
 

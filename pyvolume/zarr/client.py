@@ -26,6 +26,7 @@ from pyvolume.errors import (
     UnsupportedError,
 )
 from pyvolume.model import arguments
+from pyvolume.model.extras import require
 from pyvolume.zarr.refusals import meaning_of_file, meaning_of_object, says_missing
 from pyvolume.zarr.requests import engines
 from pyvolume.zarr.requests.metered import MeteredStore
@@ -275,7 +276,7 @@ def open_client(
         return _open_bucket(parse(str(address), endpoint), mode, access, missing)
     names = [name for name, value in {**access, "endpoint": endpoint}.items() if value is not None]
     if names:
-        raise TypeError(f"open: {', '.join(names)} belong to a bucket, and {address} is a folder")
+        raise TypeError(f"open: {', '.join(names)} of a bucket cannot be given, because {address} is a folder")
     path = Path(address).absolute()
     if path.is_file():
         raise MetadataError(f"open: expected a folder of zarr and found the file {path}")
@@ -289,6 +290,7 @@ def open_client(
 def _open_bucket(
     place: Place, mode: Mode, access: Mapping[str, Any], missing: Collection[int], advice: str = ""
 ) -> Client:
+    require("obstore", extra="zarr", action=f"open {place.address}")
     from pyvolume.zarr.requests import buckets  # obstore takes its time, and is not needed for folders
 
     raw, place = buckets.open_bucket(place, read_only=mode == "r", **access)

@@ -126,6 +126,8 @@ def planned(
         As `create`.
     """
     arguments.one_of(format, FORMATS, action, "format")
+    if metadata.dtype.kind not in "biuf":
+        raise UnsupportedError(f"{action}: expected numbers and found {metadata.dtype}")
     dims = "".join(metadata.dims)
     axes = disk_order(dims)
     factors = _factors(levels, metadata, action)

@@ -223,10 +223,12 @@ def kinds_in(client: Client, group: zarr.Group, call: Call) -> dict[str, str]:
         with contextlib.suppress(NotFoundError):
             ome = open_any(client, joined(group.path, "OME"), "r", call)
             found |= dict.fromkeys(collections.series_of(ome.attrs.asdict(), action), "image")
-        found = found or {"0": "image"}  # plain HTTP has no lists of members
+        if not found and not client.store.supports_listing:
+            found = {"0": "image"}
     if not found:
         members = client.do(call, action, group.members)
-        found = {name: _kind_of(member) for name, member in sorted(members, key=lambda member: member[0])}
+        kinds = {name: _kind_of(member) for name, member in sorted(members, key=lambda member: member[0])}
+        found = {name: kind for name, kind in kinds.items() if name != "OME" or not collections.is_series(attributes)}
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -10,6 +11,7 @@ import logging
 import math
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal, SupportsIndex
 
 import numpy as np
@@ -254,7 +256,17 @@ class ZarrStore:
             array = self._opened(self.node.path_of(level)).array if level else self.array
             by_dim = {dim: max(1, int(n // factor)) for dim, n, factor in zip(self._dims, shape, each, strict=True)}
             lengths = tuple(by_dim.get(axis, n) for axis, n in zip(self.node.axes, array.shape, strict=True))
+            self._clear_beyond(array, lengths, call)
             self.client.do(call, f"resize {self.address}", functools.partial(array.resize, lengths))
+
+    def _clear_beyond(self, array: Any, lengths: Sequence[int], call: Call) -> None:
+        """Fill what is cut from chunks that stay: zarr keeps it, and shows it again in a longer array."""
+        for axis, (new, old, cell) in enumerate(zip(lengths, array.shape, array.shards or array.chunks, strict=True)):
+            end = min(-(-new // cell) * cell, old)
+            if new < end:
+                key = tuple(slice(new, end) if at == axis else slice(None) for at in range(array.ndim))
+                fill = functools.partial(array.set_basic_selection, key, array.fill_value)
+                self.client.do(call, f"resize {self.address}", fill)
 
     def facts(self) -> dict[str, Any]:
         """Return what is special about zarr, as values of JSON."""
@@ -276,7 +288,14 @@ class ZarrStore:
             _log.warning("%s", message)
 
     def identity(self) -> str:
-        """Name the array by what its metadata says; a new array in its place with the same metadata is not told."""
+        """Name the array by what its metadata says, and in a folder by the file of its metadata.
+
+        In a bucket a new array in its place with the same metadata is not told.
+        """
+        for name in ("zarr.json", ".zarray"):
+            with contextlib.suppress(OSError):
+                found = Path(self.client.address, self.node.path, name).stat()
+                return f"{self.node.identity} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
         return self.node.identity
 
     def close(self) -> None:

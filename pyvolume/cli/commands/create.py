@@ -26,7 +26,8 @@ def create(context: click.Context, arguments: tuple[str, ...]) -> Any:
     urls = [text for text in texts if text and registry.recognised(text)]
     # the file of an option is recognised too, and creates nothing
     url = next((url for url in urls if "create" in registry.find(url)[1].commands), next(iter(urls), ""))
-    name = registry.find(url)[0] if url else registry.names()[0]
+    creating = (name for name, driver in registry.importable() if "create" in driver.commands)
+    name = registry.find(url)[0] if url else next(creating)
     module = registry.load(name).commands.get("create")
     if module is None:
         raise UnsupportedError(f"create {url}: nothing can be created with {name}")

@@ -141,6 +141,9 @@ class TestTranslation:
         assert volume.bounds.start == (0, 0, 0, 0)
         assert list(volume.metadata.translation) == [16, 80, 400]
         assert volume.data.x.values.tolist() == [16, 24, 32, 40, 48, 56]
+        volume.save(tmp_path / "cut.zarr", box=((0, 2, 1, 1), (1, 6, 5, 4)))
+        assert opened(tmp_path / "cut.zarr").metadata.translation == volume.metadata.translation
+        assert opened(tmp_path / "cut.zarr").data.x.values.tolist() == [32, 40, 48, 56]
         copied = made(tmp_path / "b.zarr", like=volume)
         assert copied.metadata.translation == volume.metadata.translation
 
@@ -253,6 +256,17 @@ class TestLevels:
         same(volume[:, :40], ARRAY[:, :, :20])
         assert not volume[:, 40:].any()
 
+    def test_voxels_beyond_a_shorter_axis_do_not_come_back(self, tmp_path: Path) -> None:
+        volume = create(tmp_path)
+        volume.resize((2, 35, 30, 20))
+        volume.resize((2, 40, 30, 20))
+        same(volume[:, :35], ARRAY[:, :35])
+        assert not volume[:, 35:].any()
+
+    def test_a_pyramid_that_is_made_is_not_called_stale(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        pyvolume.build_pyramid(create(tmp_path, levels=2))
+        assert not caplog.records
+
     @pytest.mark.parametrize("shape", [(2, 50, 20), (3, 50, 20, 20), (2, 0, 20, 20)])
     def test_resize_refuses_other_shapes(self, tmp_path: Path, shape: tuple[int, ...]) -> None:
         with pytest.raises(SelectionError):
@@ -353,6 +367,11 @@ class TestBadInput:
             pyvolume.create(tmp_path / "a.zarr", (1, 4, 4, 4), "uint8", **options)
         assert not (tmp_path / "a.zarr").exists()
 
+    def test_a_dtype_of_no_numbers_leaves_nothing(self, tmp_path: Path) -> None:
+        with pytest.raises(UnsupportedError, match="complex64"):
+            pyvolume.create(tmp_path / "a.zarr", (1, 4, 4, 4), "complex64")
+        assert not list(tmp_path.iterdir())
+
     def test_a_misspelt_option(self, tmp_path: Path) -> None:
         with pytest.raises(TypeError, match="did you mean 'format'"):
             pyvolume.create(tmp_path / "a.zarr", (1, 4, 4, 4), "uint8", fromat="0.4")
@@ -427,6 +446,15 @@ class TestGroups:
         group.attrs["ome"] = {"version": "0.5", "bioformats2raw.layout": 3}
         (tmp_path / "cells.zarr").rename(tmp_path / "b.zarr" / "0")
         same(opened(tmp_path / "b.zarr")[...], ARRAY)
+
+    def test_several_images_of_bioformats2raw_are_listed(self, tmp_path: Path) -> None:
+        path = tmp_path / "b.zarr"
+        zarr.open_group(str(path), mode="w").attrs["ome"] = {"version": "0.5", "bioformats2raw.layout": 3}
+        zarr.open_group(str(path), path="OME")
+        create(tmp_path, "b.zarr/0")
+        create(tmp_path, "b.zarr/1")
+        with pytest.raises(UnsupportedError, match="found 2: '0', '1'"):
+            pyvolume.open(path)
 
     def test_a_singleton_axis_that_few_volumes_have_is_left_out(self, tmp_path: Path) -> None:
         group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")

@@ -5,16 +5,53 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast, overload
 
 from numpy.typing import DTypeLike
 
-from pyvolume.errors import MetadataError
+from pyvolume.errors import AddressError, MetadataError
 from pyvolume.model import arguments
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.opening import completed
 from pyvolume.stores import registry
 from pyvolume.volume import Volume
+
+AnyVolume = TypeVar("AnyVolume", bound=Volume)
+
+
+@overload
+def create(
+    url: str | os.PathLike[str],
+    shape: Sequence[int] | None = None,
+    dtype: DTypeLike | None = None,
+    *,
+    kind: type[AnyVolume],
+    dims: Sequence[str] | None = None,
+    chunks: Sequence[int] | None = None,
+    resolution: float | Sequence[float] | None = None,
+    units: str | Sequence[str] | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
+    like: Volume | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> AnyVolume: ...
+
+
+@overload
+def create(
+    url: str | os.PathLike[str],
+    shape: Sequence[int] | None = None,
+    dtype: DTypeLike | None = None,
+    *,
+    dims: Sequence[str] | None = None,
+    chunks: Sequence[int] | None = None,
+    resolution: float | Sequence[float] | None = None,
+    units: str | Sequence[str] | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
+    like: Volume | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> Volume: ...
 
 
 def create(
@@ -22,6 +59,7 @@ def create(
     shape: Sequence[int] | None = None,
     dtype: DTypeLike | None = None,
     *,
+    kind: type[Volume] = Volume,
     dims: Sequence[str] | None = None,
     chunks: Sequence[int] | None = None,
     resolution: float | Sequence[float] | None = None,
@@ -41,6 +79,8 @@ def create(
         Channel first, over `dims`. Only `like` can take its place.
     dtype : dtype-like, optional
         The dtype of a voxel. Only `like` can take its place.
+    kind : type, optional
+        The class that the driver makes, such as `pyvolume.zarr.ZarrVolume`; a type checker then knows its methods.
     dims : sequence of str, optional
         One letter per axis, channel first; the first letters of ``"cxyzt"`` by default.
     chunks : sequence of int, optional
@@ -68,7 +108,7 @@ def create(
     Raises
     ------
     AddressError
-        If no driver recognises the url.
+        If no driver recognises the url, or if the volume, which is created, is of another class than `kind`.
     ExistsError
         If something is there.
     MetadataError
@@ -102,7 +142,11 @@ def create(
     if wanted is not None:
         given["chunks"] = wanted
     levels = () if like is None or like.dims != metadata.dims or len(like.scales) == 1 else like.scales.factors
-    return cast("Volume", registry.create_url(completed(url), metadata, given, levels))
+    volume = cast("Volume", registry.create_url(completed(url), metadata, given, levels))
+    if isinstance(volume, kind):
+        return volume
+    volume.close()
+    raise AddressError(f"create: expected the url of a {kind.__name__}, and a {type(volume).__name__} was created")
 
 
 def _described(

@@ -134,7 +134,7 @@ class ZarrBackend:
         sides = [max(block, -(-n // MOST_FILES)) for block, n in zip(blocks, array.shape[1:], strict=False)]
         chunks = (1, *sides, *others)
         shards: dict[str, Any] = {"shards": (1, sides[0] * self._shards, *chunks[2:])} if self._shards else {}
-        volume = pyvolume.create(
+        volume: pyvolume.Volume = pyvolume.create(
             f"{self._root}/{next(self._names)}", array.shape, array.dtype, dims="cxyzt"[: array.ndim], chunks=chunks,
             resolution=(4, 4, 40, 1)[: array.ndim - 1], units="nanometers", **shards, **self._options,
         )  # fmt: skip
@@ -214,8 +214,9 @@ class IcechunkBackend:
         self._names = (f"repository{i}" for i in itertools.count())
 
     def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.Volume:
-        chunks = (1, *blocks, *(1,) * (array.ndim - len(blocks) - 1))
-        volume = pyvolume.create(
+        sides = [max(block, -(-n // MOST_FILES)) for block, n in zip(blocks, array.shape[1:], strict=False)]
+        chunks = (1, *sides, *(1,) * (array.ndim - len(blocks) - 1))
+        volume: pyvolume.Volume = pyvolume.create(
             f"{self._root}/{next(self._names)}:main/gray", array.shape, array.dtype, dims="cxyzt"[: array.ndim],
             chunks=chunks, resolution=(4, 4, 40, 1)[: array.ndim - 1], units="nanometers", **self._options,
         )  # fmt: skip

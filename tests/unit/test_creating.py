@@ -109,7 +109,7 @@ class TestCreate:
         with pytest.raises(AddressError):
             pyvolume.create("nothing", (1, 4, 4, 4), "uint8")
         with pytest.raises(TypeError, match="a url or a path"):
-            pyvolume.create(7, (1, 4, 4, 4), "uint8")  # type: ignore[arg-type]
+            pyvolume.create(7, (1, 4, 4, 4), "uint8")  # type: ignore[call-overload]
 
 
 class TestCopies:

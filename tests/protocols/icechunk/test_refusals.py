@@ -230,7 +230,7 @@ class TestBuckets:
             pyvolume.open(url, **bucket)
         with pyvolume.create(url, SHAPE, "uint8", **bucket) as volume:
             volume[...] = 1
-            volume.commit("ones")  # type: ignore[attr-defined]
+            volume.commit("ones")
         with pyvolume.open(url, "r+", kind=IcechunkVolume, **bucket) as volume:
             assert [int(volume.at(ref)[0, 0, 0, 0]) for ref in ("main", "main~1")] == [1, 0]
             volume.version.tag("v1")

@@ -250,7 +250,7 @@ def test_other_clouds_do_not_sign_for_another_server_either(
         ("s3+http://h/b/x", {"endpoint": "http://i"}, AddressError, "endpoint= is another server"),
         ("az://b/x", {}, AddressError, "name the account"),
         ("gs://b/x", {"credentials": {"key": "secret-text"}}, TypeError, "credentials have no 'key'"),
-        ("x", {"anonymous": True}, TypeError, "anonymous belong to a bucket"),
+        ("x", {"anonymous": True}, TypeError, "anonymous of a bucket cannot be given"),
         ("x", {"mode": "rw"}, ValueError, "mode"),
     ],
 )

@@ -26,17 +26,17 @@ def made(target: Target, source: pyvolume.Volume, box: Box, *, pyramid: bool) ->
     NotFoundError
         If it is not there, and copies create none.
     """
-    _, driver = registry.find(target.url)
-    try:
-        with target.volume("r+") as volume:
-            yield volume
-            return
-    except NotFoundError as error:
-        if not driver.made_by_copies or error.action.startswith("read"):
-            raise
-    metadata = dataclasses.replace(source.metadata, bounds=box)
-    options: dict[str, Any] = registry.accepted(driver.create, {"levels": "auto"}) if pyramid else {}
-    with committed(cast("pyvolume.Volume", registry.create_url(target.url, metadata, options))) as volume:
+    with contextlib.ExitStack() as stack:
+        try:
+            volume = stack.enter_context(target.volume("r+"))
+        except NotFoundError:
+            _, driver = registry.find(target.url)
+            if not driver.made_by_copies:
+                raise
+            metadata = dataclasses.replace(source.metadata, bounds=box)
+            options: dict[str, Any] = registry.accepted(driver.create, {"levels": "auto"}) if pyramid else {}
+            created = cast("pyvolume.Volume", registry.create_url(target.url, metadata, options))
+            volume = stack.enter_context(committed(created))
         yield volume
 
 

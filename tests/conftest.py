@@ -6,7 +6,9 @@ import contextlib
 import itertools
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -60,14 +62,32 @@ def hpc_backend() -> Iterator[DataStoreBackend]:
         yield backend
 
 
-@pytest.fixture(scope="session")
-def n5_backend(tmp_path_factory: pytest.TempPathFactory) -> N5Backend:
-    return N5Backend(tmp_path_factory.mktemp("n5"))
+MEMORY = Path("/dev/shm")
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture(scope="session")
-def folder_backend(tmp_path_factory: pytest.TempPathFactory) -> FolderBackend:
-    return FolderBackend(tmp_path_factory.mktemp("folder"))
+def folder_of_many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a folder for many small files: in memory, where the system has a place for that."""
+    if os.access(MEMORY, os.W_OK):
+        with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp("many")
+
+
+@pytest.fixture(scope="session")
+def n5_backend(folder_of_many: Path) -> N5Backend:
+    return N5Backend(_made(folder_of_many / "n5"))
+
+
+@pytest.fixture(scope="session")
+def folder_backend(folder_of_many: Path) -> FolderBackend:
+    return FolderBackend(_made(folder_of_many / "folder"))
 
 
 @pytest.fixture(scope="session")
@@ -90,18 +110,18 @@ def moto_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def zarr_backend(tmp_path_factory: pytest.TempPathFactory) -> ZarrBackend:
-    return ZarrBackend(str(tmp_path_factory.mktemp("zarr")))
+def zarr_backend(folder_of_many: Path) -> ZarrBackend:
+    return ZarrBackend(str(_made(folder_of_many / "zarr")))
 
 
 @pytest.fixture(scope="session")
-def zarr_v2_backend(tmp_path_factory: pytest.TempPathFactory) -> ZarrBackend:
-    return ZarrBackend(str(tmp_path_factory.mktemp("zarr2")), format="0.4")
+def zarr_v2_backend(folder_of_many: Path) -> ZarrBackend:
+    return ZarrBackend(str(_made(folder_of_many / "zarr2")), format="0.4")
 
 
 @pytest.fixture(scope="session")
-def zarr_sharded_backend(tmp_path_factory: pytest.TempPathFactory) -> ZarrBackend:
-    return ZarrBackend(str(tmp_path_factory.mktemp("shards")), shards=2)
+def zarr_sharded_backend(folder_of_many: Path) -> ZarrBackend:
+    return ZarrBackend(str(_made(folder_of_many / "shards")), shards=2)
 
 
 @pytest.fixture(scope="session")
@@ -121,15 +141,15 @@ def zarr_s3_backend(s3: str) -> ZarrBackend:
 
 
 @pytest.fixture(scope="session")
-def zarr_http_backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedBackend]:
-    folder = tmp_path_factory.mktemp("served")
+def zarr_http_backend(folder_of_many: Path) -> Iterator[ServedBackend]:
+    folder = _made(folder_of_many / "served")
     with FileServer(folder) as server:
         yield ServedBackend(ZarrBackend(str(folder)), server.url)
 
 
 @pytest.fixture(scope="session")
-def icechunk_backend(tmp_path_factory: pytest.TempPathFactory) -> IcechunkBackend:
-    return IcechunkBackend(f"icechunk://{tmp_path_factory.mktemp('icechunk')}")
+def icechunk_backend(folder_of_many: Path) -> IcechunkBackend:
+    return IcechunkBackend(f"icechunk://{_made(folder_of_many / 'icechunk')}")
 
 
 @pytest.fixture(scope="session")

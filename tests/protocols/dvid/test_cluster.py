@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from conformance_stores import DvidBackend, in_pieces, ramp
+from on_cluster import result_of
 
 import pyvolume
 from pyvolume import Box
@@ -20,7 +21,7 @@ BOX = Box((0, 5, 0, 7), (1, 90, 60, 64))
 
 
 def test_a_maximum_is_computed_by_the_workers(dvid: DvidBackend, cluster: Any) -> None:
-    assert cluster.compute(dvid.new(ARRAY).to_dask("64 kiB").max()).result() == ARRAY.max()
+    assert result_of(cluster, dvid.new(ARRAY).to_dask("64 kiB").max()) == ARRAY.max()
 
 
 def test_a_copy_arrives_although_a_worker_is_killed(dvid: DvidBackend, tmp_path: Path, cluster: Any) -> None:

@@ -18,6 +18,7 @@ import pytest
 import zarr
 from conformance_stores import in_pieces, ramp
 from interrupts import CtrlC
+from on_cluster import result_of
 
 import pyvolume
 from mockserver import Fault, MockServer
@@ -395,5 +396,5 @@ def test_a_token_travels_only_if_asked(guarded: MockServer, cluster: Any, asked:
 
 def test_a_maximum_is_computed_by_the_workers(volumes: Any, cluster: Any) -> None:
     with pyvolume.trace() as traced:
-        assert cluster.compute(volumes[0].to_dask((1, 32, 32, 32)).max()).result() == ARRAY.max()
+        assert result_of(cluster, volumes[0].to_dask((1, 32, 32, 32)).max()) == ARRAY.max()
     assert traced.requests == 0

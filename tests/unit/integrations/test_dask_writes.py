@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conformance_stores import ramp
+from on_cluster import result_of
 from watched_store import WatchedStore
 
 import pyvolume
@@ -176,4 +177,4 @@ def test_processes_read_and_write(server: MockServer) -> None:
 
 
 def test_a_cluster_reads_and_writes(server: MockServer, cluster: Any) -> None:
-    copied(server, lambda later: cluster.compute(later).result())
+    copied(server, functools.partial(result_of, cluster))

@@ -193,8 +193,8 @@ WAYS = [None, 1, 8]
 """In one piece where that is possible; or forced into pieces, which follow each other or run at once."""
 
 
-ONCE = ["folder", "zarr 2", "zarr shards", "zarr s3", "zarr http", "icechunk s3"]
-LEFT_OUT = [*itertools.product(ONCE, [1, 8]), *((store, 1) for store in ("cached", "zarr", "n5", "icechunk"))]
+ONCE = ["folder", "zarr 2", "zarr shards", "zarr s3", "zarr http", "icechunk", "icechunk s3"]
+LEFT_OUT = [*itertools.product(ONCE, [1, 8]), ("cached", 1), ("zarr", 1), ("n5", 1)]
 """What would find nothing that the other ways do not."""
 
 

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import pickle
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, Literal, Protocol, SupportsIndex
+from typing import Any, Literal, Protocol, SupportsIndex, TypeVar
 from uuid import uuid4
 
 import icechunk
@@ -23,6 +23,8 @@ from pyvolume.icechunk.repository import ENGINE, Repository, open_repository
 from pyvolume.zarr.attributes import change_attributes
 from pyvolume.zarr.client import Client
 from pyvolume.zarr.requests import engines
+
+T = TypeVar("T")
 
 MOST_NAMED = 5
 """Chunks that a message names."""
@@ -251,11 +253,15 @@ class Session:
             with client.run(call, action):
                 sync(client.lasting(once))
         except icechunk.RebaseFailedError as error:
-            raise self._conflict(error, action) from None
+            found = self._conflict(error, action)
         except icechunk.ConflictError as error:
-            raise ConflictError(
+            found = ConflictError(
                 f"{action}: somebody else is committing all the time ({said(str(error))})", action=action
-            ) from None
+            )
+        else:
+            return
+        # not in the handlers: tblib, by which distributed pickles errors, pickles their context, and that cannot be
+        raise found
 
     def _conflict(self, error: Any, action: str) -> ConflictError:
         """Tell what somebody else has changed too."""
@@ -414,6 +420,11 @@ class _GatedClient(Client):
     def run(self, call: Call, action: str) -> Iterator[None]:
         with self._gate.shared(call), super().run(call, action):
             yield
+
+    def do(self, call: Call, action: str, work: Callable[[], T]) -> T:
+        """Do something, see `Client.do`; a commit waits for it."""
+        with self._gate.shared(call):
+            return super().do(call, action, work)
 
     async def lasting(self, once: Callable[[], Awaitable[str]]) -> str:
         """Await something that is not left once it has begun."""

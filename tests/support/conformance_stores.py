@@ -121,7 +121,7 @@ class ZarrBackend:
         Of `pyvolume.create`, or of a bucket.
     """
 
-    examples = 15
+    examples = 10
 
     def __init__(self, root: str, shards: int = 0, **options: Any) -> None:
         self._root = root
@@ -145,7 +145,7 @@ class ZarrBackend:
 class N5Backend:
     """Datasets of N5 in a folder, with the compressions in turn."""
 
-    examples = 40
+    examples = 15
 
     def __init__(self, folder: Path) -> None:
         self._names = (folder / "conformance.n5" / f"volume{i}" for i in itertools.count())
@@ -161,7 +161,7 @@ class N5Backend:
 class FolderBackend:
     """Datasets of an HPC DataStore in folders made by hand, read only, at their only time point and angle."""
 
-    examples = 40
+    examples = 15
 
     def __init__(self, folder: Path) -> None:
         self._names = (folder / f"dataset{i}" for i in itertools.count())
@@ -206,7 +206,7 @@ class IcechunkBackend:
         Of a bucket.
     """
 
-    examples = 20
+    examples = 10
 
     def __init__(self, root: str, **options: Any) -> None:
         self._root = root

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress
-from pyvolume.calls.retry import RetryPolicy
 from pyvolume.copying import copy
 from pyvolume.errors import SelectionError, UnsupportedError
 from pyvolume.model import arguments
@@ -117,7 +116,7 @@ def build_pyramid(
             verify=verify,
         )
         if isinstance(destination.store, Derived):
-            destination.store.renewed(made, Call(RetryPolicy()))
+            destination.store.renewed(made, transfer_of(destination, "build a pyramid").begin())
     return written
 
 

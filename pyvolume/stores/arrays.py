@@ -164,11 +164,7 @@ class ArrayStore:
 
     def _whole_chunks(self, key: tuple[slice, ...]) -> Box | None:
         """Return the box of the chunks that a write touches, if the array has chunks."""
-        if self._chunks is None:
-            return None
-        pairs = list(zip(key, self._chunks, strict=True))
-        start = [each.start // length * length for each, length in pairs]
-        return Box(start, [-(-each.stop // length) * length for each, length in pairs])
+        return None if self._chunks is None else box_of_chunks(key, self._chunks)
 
     @property
     def memory(self) -> NDArray[Any] | None:
@@ -246,6 +242,13 @@ def path_of(array: Any) -> Path | None:
     if scheme:
         return Path(place) if scheme == "file" else None
     return Path(array.file.filename) if _is_hdf5(array) else None
+
+
+def box_of_chunks(key: Sequence[slice], chunks: Sequence[int]) -> Box:
+    """Return the box of the chunks that a key touches, along the axes of the array."""
+    pairs = list(zip(key, chunks, strict=True))
+    start = [each.start // length * length for each, length in pairs]
+    return Box(start, [-(-each.stop // length) * length for each, length in pairs])
 
 
 def in_chunks(

@@ -52,9 +52,7 @@ class ZarrVolume(Volume):
 
         ``address``, ``version``, ``box``, ``time`` (UTC) and ``sha256``, as `checksum` gives it.
         """
-        store = self.store
-        attributes = read_attributes(store.client, store.node.holder, self._transfer.begin())
-        return dict(attributes.get(OURS, {}).get("source", {}))
+        return dict(self._attributes().get(OURS, {}).get("source", {}))
 
     def note_source(self, source: Mapping[str, Any]) -> None:
         """Keep where the voxels come from.
@@ -89,13 +87,17 @@ class ZarrVolume(Volume):
         ``pyvolume.build_pyramid(volume, box=...)`` renews the coarser levels in a box of level 0. What other programs
         write is not noted.
         """
-        return self.store.stale(self._transfer.begin())
+        return self.store.stale(self._attributes() if self.store.node.has_levels else {})
+
+    def _attributes(self) -> dict[str, Any]:
+        """Return the attributes of the image or the array as they are stored now, with those of the format."""
+        return read_attributes(self.store.client, self.store.node.holder, self._transfer.begin())
 
     def scale(self, level: SupportsIndex) -> Volume:
         """Open another resolution level of the image, see `Volume.scale`; a level that is stale is logged, once."""
         other = super().scale(level)
         if isinstance(other, ZarrVolume) and other is not self:
-            boxes = other.stale
+            boxes = other.store.stale(other.store.node.attributes)  # they were read a moment ago
             if boxes:
                 self.store.warn_once(
                     f"open level {other.store.node.level} of {self.name}: level 0 has changed since it was made, in "

@@ -75,6 +75,11 @@ class Node:
         return self.path if self.image is None else self.group
 
     @property
+    def has_levels(self) -> bool:
+        """Whether the image has more levels than the finest one."""
+        return self.image is not None and len(self.image.datasets) > 1
+
+    @property
     def ours(self) -> Mapping[str, Any]:
         """What pyvolume keeps in the attributes."""
         found = self.attributes.get(OURS, {})
@@ -194,7 +199,7 @@ def _of_group(client: Client, group: zarr.Group, mode: Literal["r", "r+"], call:
     UnsupportedError
         If there are several; it lists them.
     """
-    names = names_in(client, group, call)
+    names = list(kinds_in(client, group, call))
     if len(names) == 1:
         return open_node(client, joined(group.path, names[0]), mode, call, level)
     listed = ", ".join(repr(name) for name in names[:MOST_LISTED]) or "none that can be listed"
@@ -203,11 +208,6 @@ def _of_group(client: Client, group: zarr.Group, mode: Literal["r", "r+"], call:
         f"open {joined(client.address, group.path)}: expected one volume, and found {len(names)}: {listed}{more}; "
         "add the path of one of them to the url"
     )
-
-
-def names_in(client: Client, group: zarr.Group, call: Call) -> list[str]:
-    """Return the paths of what can be opened in a group, see `kinds_in`."""
-    return list(kinds_in(client, group, call))
 
 
 def kinds_in(client: Client, group: zarr.Group, call: Call) -> dict[str, str]:

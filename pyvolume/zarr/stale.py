@@ -9,7 +9,7 @@ from typing import Any
 from pyvolume.calls.call import Call
 from pyvolume.errors import MetadataError
 from pyvolume.model.box import Box
-from pyvolume.zarr.attributes import change_attributes, read_attributes
+from pyvolume.zarr.attributes import change_attributes
 from pyvolume.zarr.client import Client
 from pyvolume.zarr.nodes import OURS, Node
 
@@ -37,7 +37,7 @@ class Stale:
     def mark(self, box: Box, call: Call) -> None:
         """Note that a box of the finest level will be written; other levels and images with one level need no note."""
         image = self._node.image
-        if image is None or self._node.level or len(image.datasets) == 1:
+        if image is None or self._node.level or not self._node.has_levels:
             return
 
         def marked(attributes: dict[str, Any]) -> dict[str, Any] | None:
@@ -49,12 +49,18 @@ class Stale:
 
         change_attributes(self._client, self._node.group, call, marked)
 
-    def boxes(self, call: Call) -> list[Box]:
-        """Return the stale boxes of this level, in voxels of the finest one; of the finest one those of all levels."""
-        image, level = self._node.image, self._node.level
-        if image is None or len(image.datasets) == 1:
+    def boxes(self, attributes: Mapping[str, Any]) -> list[Box]:
+        """Return the stale boxes of this level, in voxels of the finest one; of the finest one those of all levels.
+
+        Parameters
+        ----------
+        attributes : mapping
+            Those of the image.
+        """
+        level = self._node.level
+        if not self._node.has_levels:
             return []
-        found = _boxes_by_level(read_attributes(self._client, self._node.group, call))
+        found = _boxes_by_level(attributes)
         return found.get(str(level), []) if level else _joined([box for boxes in found.values() for box in boxes])
 
     def renewed(self, box: Box, call: Call) -> None:

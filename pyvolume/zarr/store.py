@@ -10,7 +10,7 @@ import itertools
 import logging
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex
 
@@ -25,6 +25,7 @@ from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Level, Scales
 from pyvolume.model.tiles import copy_tiled
+from pyvolume.stores.arrays import box_of_chunks
 from pyvolume.stores.base import StoreTraits
 from pyvolume.stores.locks import process_locks
 from pyvolume.zarr.client import Client
@@ -166,16 +167,11 @@ class ZarrStore:
         try:
             with hold:
                 if not self._is_on_grid:  # zarr reads, completes and writes the chunks that a key fills in part
-                    locks.take(f"chunks of {self.address}", self._whole_cells(key), hold, call)
+                    locks.take(f"chunks of {self.address}", box_of_chunks(key, self._disk_grid), hold, call)
                 present = view.astype(self.array.dtype, copy=False)
                 self.client.do(call, action, lambda: self.array.set_basic_selection(key, present))
         finally:
             locks.give_back(hold)
-
-    def _whole_cells(self, key: tuple[slice, ...]) -> Box:
-        """Return the box of the chunks that a key touches, along the axes of the array."""
-        pairs = list(zip(key, self._disk_grid, strict=True))
-        return Box([each.start // n * n for each, n in pairs], [-(-each.stop // n) * n for each, n in pairs])
 
     def _broken(self, key: tuple[slice, ...], call: Call, action: str) -> str:
         """Return the first chunk of a key that cannot be read alone."""
@@ -224,9 +220,15 @@ class ZarrStore:
         ordered = kept.transpose([*present, *dropped]).reshape([counts[at] for at in present])
         return np.expand_dims(ordered, [at for at, dim in enumerate(self._dims) if dim not in by_axis])
 
-    def stale(self, call: Call) -> list[Box]:
-        """Return the boxes of this level, in its own voxels, that are older than those of level 0."""
-        boxes = self._stale.boxes(call)
+    def stale(self, attributes: Mapping[str, Any]) -> list[Box]:
+        """Return the boxes of this level, in its own voxels, that are older than those of level 0.
+
+        Parameters
+        ----------
+        attributes : mapping
+            Those of the image: those that were read with the node, or newer ones.
+        """
+        boxes = self._stale.boxes(attributes)
         factors = self.scales.factors[self.node.level] if boxes else ()
         found = []
         for each in boxes:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pyvolume.errors import MetadataError, NotFoundError
+from pyvolume.errors import MetadataError, NotFoundError, UnsupportedError
 from pyvolume.hpc.levels import LevelInfo
 from pyvolume.model import arguments
 from pyvolume.model.arguments import brief
@@ -21,6 +21,9 @@ VOXEL_TYPES = (*(f"{sign}int{bits}" for sign in ("u", "") for bits in (8, 16, 32
 
 DIMS = ("c", "x", "y", "z", "t", "a")
 """The axes of a dataset."""
+
+BLOCK_SHAPE = (64, 64, 64)
+"""Voxels of a block along x, y and z, where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,3 +205,55 @@ def _quantity(document: Mapping[str, Any] | None) -> tuple[float, str]:
 
 def _length(value: float) -> float:
     return float(value) if math.isfinite(value) and value > 0 else 1.0
+
+
+def dataset_of(
+    metadata: VoxelsMetadata, block_shape: Sequence[int] | None, levels: Sequence[Sequence[float]] | None, action: str
+) -> dict[str, Any]:
+    """Return the arguments of `DataStore.create_dataset` for a volume.
+
+    Parameters
+    ----------
+    metadata : VoxelsMetadata
+        Of axes c, x, y and z, and t and a if there are any.
+    block_shape : sequence of int, optional
+        Voxels of a block along x, y and z.
+    levels : sequence, optional
+        For each resolution level its factors along the axes of the volume.
+    action : str
+        For messages.
+
+    Raises
+    ------
+    UnsupportedError
+        For axes or factors that the DataStore does not have.
+    MetadataError
+        If x, y and z have different units.
+    """
+    dims = metadata.dims
+    if dims[:4] != DIMS[:4] or not set(dims) <= set(DIMS):
+        raise UnsupportedError(
+            f"{action}: expected the axes c, x, y, z, and t and a if any, and found {', '.join(dims)}"
+        )
+    lengths = dict(zip(dims, metadata.shape, strict=True))
+    sizes, units = (dict(zip(dims[1:], each, strict=True)) for each in (metadata.resolution, metadata.units))
+    if len({units[dim] for dim in "xyz"}) > 1:
+        raise MetadataError(f"{action}: expected one unit for x, y and z and found {metadata.units[:3]}")
+    factors = [(1, 1, 1)] if levels is None else [tuple(each[1:4]) for each in levels]
+    others = [factor for each in levels or () for factor in (each[0], *each[4:])]
+    if any(n != int(n) for each in factors for n in each) or any(n != 1 for n in others):
+        raise UnsupportedError(
+            f"{action}: expected whole factors along x, y and z, and 1 along others, and found {levels}"
+        )
+    blocks = BLOCK_SHAPE if block_shape is None else block_shape
+    return {
+        "shape": [lengths[dim] for dim in "xyz"],
+        "dtype": metadata.dtype,
+        "timepoints": lengths.get("t", 1),
+        "channels": lengths["c"],
+        "angles": lengths.get("a", 1),
+        "levels": [(tuple(map(int, each)), blocks) for each in factors],
+        "resolution": [sizes[dim] for dim in "xyz"],
+        "unit": units["x"],
+        "time_resolution": (sizes.get("t", 0.0), units.get("t", "")),
+    }

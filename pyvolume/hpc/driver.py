@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Literal
 
 from pyvolume.caching.cache import BlockCache
 from pyvolume.calls.retry import RetryPolicy
-from pyvolume.errors import MetadataError, UnsupportedError
+from pyvolume.errors import UnsupportedError
 from pyvolume.hpc import address
 from pyvolume.hpc.accessor import DataStoreVolume
-from pyvolume.hpc.documents import DIMS
-from pyvolume.hpc.server import BLOCK_SHAPE, DataStore
+from pyvolume.hpc.documents import dataset_of
+from pyvolume.hpc.server import DataStore
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
@@ -164,7 +164,7 @@ class DataStoreDriver(Driver):
         given: dict[str, Any] = {"retry": retry, "timeout": timeout, "max_document": max_document, "token": token}
         if overwrite:
             raise UnsupportedError(f"create {url}: a dataset has a new name, and replaces none")
-        facts = _dataset_of(metadata, chunks, levels, f"create a dataset on {url}")
+        facts = dataset_of(metadata, None if chunks is None else chunks[1:4], levels, f"create a dataset on {url}")
         with DataStore(_connect(address.parse_server(url), given), owns_connection=True) as server:
             uuid = server.create_dataset(label=label, **facts).uuid
         # an axis that the volume does not have is shown at its only index
@@ -180,44 +180,3 @@ def _connect(server: str, given: Mapping[str, Any]) -> Connection:
     arguments = {name: value for name, value in given.items() if value is not None}
     token = arguments.pop("token", None)
     return Connection(server, auth=None if token is None else BearerToken(token), **arguments)
-
-
-def _dataset_of(
-    metadata: VoxelsMetadata, chunks: Sequence[int] | None, levels: Sequence[Sequence[float]] | None, action: str
-) -> dict[str, Any]:
-    """Return the arguments of `DataStore.create_dataset` for a volume.
-
-    Raises
-    ------
-    UnsupportedError
-        For axes or factors that the DataStore does not have.
-    MetadataError
-        If x, y and z have different units.
-    """
-    dims = metadata.dims
-    if dims[:4] != DIMS[:4] or not set(dims) <= set(DIMS):
-        raise UnsupportedError(
-            f"{action}: expected the axes c, x, y, z, and t and a if any, and found {', '.join(dims)}"
-        )
-    lengths = dict(zip(dims, metadata.shape, strict=True))
-    sizes, units = (dict(zip(dims[1:], each, strict=True)) for each in (metadata.resolution, metadata.units))
-    if len({units[dim] for dim in "xyz"}) > 1:
-        raise MetadataError(f"{action}: expected one unit for x, y and z and found {metadata.units[:3]}")
-    factors = [(1, 1, 1)] if levels is None else [tuple(each[1:4]) for each in levels]
-    others = [factor for each in levels or () for factor in (each[0], *each[4:])]
-    if any(n != int(n) for each in factors for n in each) or any(n != 1 for n in others):
-        raise UnsupportedError(
-            f"{action}: expected whole factors along x, y and z, and 1 along others, and found {levels}"
-        )
-    blocks = BLOCK_SHAPE if chunks is None else tuple(chunks[1:4])
-    return {
-        "shape": [lengths[dim] for dim in "xyz"],
-        "dtype": metadata.dtype,
-        "timepoints": lengths.get("t", 1),
-        "channels": lengths["c"],
-        "angles": lengths.get("a", 1),
-        "levels": [(tuple(map(int, each)), blocks) for each in factors],
-        "resolution": [sizes[dim] for dim in "xyz"],
-        "unit": units["x"],
-        "time_resolution": (sizes.get("t", 0.0), units.get("t", "")),
-    }

@@ -13,7 +13,7 @@ from pyvolume.errors import AnswerError, MetadataError, NotFoundError, StoreErro
 from pyvolume.hpc.accessor import DataStoreVolume
 from pyvolume.hpc.client import dataset_path, delete, post
 from pyvolume.hpc.dataset import Dataset
-from pyvolume.hpc.documents import DIMS, VOXEL_TYPES
+from pyvolume.hpc.documents import DIMS, VOXEL_TYPES, dataset_of
 from pyvolume.hpc.levels import LevelInfo, checked_levels, propose
 from pyvolume.hpc.schemas import SCHEMAS
 from pyvolume.hpc.store import MAX_BODY
@@ -33,8 +33,6 @@ MOST_TIMEPOINTS = 1_000_000
 
 SMALLEST, LARGEST = 1e-30, 1e30
 """Sizes of voxels that somebody can mean."""
-
-BLOCK_SHAPE = (64, 64, 64)
 
 LONGEST_LABEL = 255
 """Bytes of a label: it is the name of a file on the server."""
@@ -209,22 +207,8 @@ class DataStore(ServerHandle):
             As for `create_dataset`.
         """
         arguments.text(name, "create a dataset", "a name")
-        channels, *size, times, angles = metadata.shape
-        if len(set(metadata.units[:3])) > 1:
-            raise MetadataError(f"create a dataset: expected one unit for x, y and z and found {metadata.units[:3]}")
-        dataset = self.create_dataset(
-            size,
-            metadata.dtype,
-            timepoints=times,
-            channels=channels,
-            angles=angles,
-            levels=[((1, 1, 1), BLOCK_SHAPE if block_shape is None else block_shape)],
-            resolution=metadata.resolution[:3],
-            unit=metadata.units[0],
-            time_resolution=(metadata.resolution[3], metadata.units[3]),
-            label=name,
-        )
-        return dataset.volume()
+        facts = dataset_of(metadata, block_shape, None, "create a dataset")
+        return self.create_dataset(label=name, **facts).volume()
 
     def delete(self, uuid: str) -> None:
         """Delete a dataset with all its versions.

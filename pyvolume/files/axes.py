@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import EllipsisType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import UnsupportedError
 from pyvolume.model.axes import AXES
+
+SlicesLike: TypeAlias = "tuple[slice | EllipsisType, ...] | slice | EllipsisType"
+"""A slice for each axis, of which ``...`` stands for several open ones."""
 
 
 def in_order(axes: str) -> str:
@@ -113,21 +116,31 @@ class Arranged:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self[...], dtype, copy=copy)
 
-    def __getitem__(self, key: tuple[slice, ...] | EllipsisType) -> NDArray[Any]:
+    def __getitem__(self, key: SlicesLike) -> NDArray[Any]:
         voxels = np.asarray(self._array[self._key(key)]).transpose([*self._order, *self._dropped])
         return self._turned(voxels.reshape(voxels.shape[: self.ndim]))
 
     def __setitem__(self, key: tuple[slice, ...] | EllipsisType, voxels: NDArray[Any]) -> None:
-        given = self._turned(voxels)[(..., *(np.newaxis,) * len(self._dropped))]
+        sides = zip(each_slice(key, self.ndim), self.shape, strict=True)
+        spread = np.broadcast_to(voxels, [len(range(*each.indices(length))) for each, length in sides])
+        given = self._turned(spread)[(..., *(np.newaxis,) * len(self._dropped))]
         self._array[self._key(key)] = given.transpose(np.argsort([*self._order, *self._dropped]))
 
     def _turned(self, voxels: NDArray[Any]) -> NDArray[Any]:
         return voxels[tuple(slice(None, None, -1 if turned else 1) for turned in self._backwards)]
 
-    def _key(self, key: tuple[slice, ...] | EllipsisType) -> tuple[slice, ...]:
+    def _key(self, key: SlicesLike) -> tuple[slice, ...]:
         whole = [slice(None)] * len(self._array.shape)
-        if key is not Ellipsis:
-            for at, each, length, turned in zip(self._order, key, self.shape, self._backwards, strict=True):
-                first, last, _ = each.indices(length)
-                whole[at] = slice(length - last, length - first) if turned else slice(first, last)
+        slices = each_slice(key, self.ndim)
+        for at, each, length, turned in zip(self._order, slices, self.shape, self._backwards, strict=True):
+            first, last, _ = each.indices(length)
+            whole[at] = slice(length - last, length - first) if turned else slice(first, last)
         return tuple(whole)
+
+
+def each_slice(key: SlicesLike, ndim: int) -> tuple[slice, ...]:
+    """Return a slice for each axis: those of a key, and open ones in the place of ``...``."""
+    items = key if isinstance(key, tuple) else (key,)
+    at = next((at for at, each in enumerate(items) if each is Ellipsis), len(items))
+    open_ones = (slice(None),) * (ndim - len(items) + (at < len(items)))
+    return tuple(each for each in (*items[:at], *open_ones, *items[at + 1 :]) if isinstance(each, slice))

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import UnsupportedError
+from pyvolume.files.axes import Arranged, SlicesLike, each_slice
 from pyvolume.files.chunking import ChunksLike, chunk_shape
 from pyvolume.files.description import Description
 from pyvolume.files.volumes import described_metadata
-from pyvolume.model.box import Box
 from pyvolume.zarr import creation
 from pyvolume.zarr.accessor import ZarrVolume, open_volume
 from pyvolume.zarr.address import parse
@@ -53,7 +53,7 @@ def create(
             raise
         volume = creation.create(parse(path), metadata, format="zarr", **options)
     with volume:
-        yield _Held(volume, description.axes, description.backwards())
+        yield _held(volume, description.axes, description.backwards())
 
 
 @contextlib.contextmanager
@@ -62,7 +62,7 @@ def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Desc
     with open_volume(parse(path), mode) as volume:
         said = volume.store.node.ours.get(DESCRIPTION)
         description = _foreign(volume) if said is None else Description.of_document(said, str(path))
-        yield _Held(volume, description.axes), description
+        yield _held(volume, description.axes), description
 
 
 def _foreign(volume: ZarrVolume) -> Description:
@@ -79,51 +79,29 @@ def _foreign(volume: ZarrVolume) -> Description:
     )
 
 
-class _Held:
-    """The voxels of a volume along some of its axes, as an array that begins at 0; the others have one voxel.
+class _Stored:
+    """The stored voxels of a volume as an array that begins at 0; one slice for each axis selects some."""
 
-    Parameters
-    ----------
-    volume : ZarrVolume
-        What is read and written.
-    axes : str
-        Of the array, in its order.
-    backwards : sequence of bool
-        Which of them are stored in the other direction.
-    """
+    def __init__(self, volume: ZarrVolume) -> None:
+        self._voxels, self._start = volume.absolute, volume.bounds.start
+        self.shape, self.dtype = volume.bounds.shape, volume.dtype
 
-    def __init__(self, volume: ZarrVolume, axes: str, backwards: Sequence[bool] = ()) -> None:
-        self._volume, self._axes, self._backwards = volume, axes, tuple(backwards) or (False,) * len(axes)
-        lengths = dict(zip(volume.dims, volume.bounds.shape, strict=True))
-        self.shape = tuple(lengths[axis] for axis in axes)
-        self.dtype = volume.dtype
+    def __getitem__(self, key: SlicesLike) -> NDArray[Any]:
+        voxels: NDArray[Any] = self._voxels[self._moved(key)]
+        return voxels
 
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        box, order = self._box(key)
-        voxels = self._volume.read(box)
-        kept = voxels[tuple(slice(None) if dim in self._axes else 0 for dim in self._volume.dims)]
-        return self._turned(kept.transpose(np.argsort(order)))
+    def __setitem__(self, key: SlicesLike, voxels: object) -> None:
+        self._voxels[self._moved(key)] = voxels
 
-    def __setitem__(self, key: Any, voxels: Any) -> None:
-        box, order = self._box(key)
-        shape = tuple(n for n, dim in zip(box.shape, self._volume.dims, strict=True) if dim in self._axes)
-        given = np.broadcast_to(voxels, [shape[order.index(at)] for at in range(len(order))])
-        self._volume.write(box, self._turned(given).transpose(order).reshape(box.shape))
+    def _moved(self, key: SlicesLike) -> tuple[slice, ...]:
+        slices = each_slice(key, len(self.shape))
+        faces = (each.indices(length) for each, length in zip(slices, self.shape, strict=True))
+        return tuple(slice(first + low, first + high) for first, (low, high, _) in zip(self._start, faces, strict=True))
 
-    def _turned(self, voxels: NDArray[Any]) -> NDArray[Any]:
-        return voxels[tuple(slice(None, None, -1 if turned else 1) for turned in self._backwards)]
 
-    def _box(self, key: Any) -> tuple[Box, list[int]]:
-        """Return the box of a key of slices, and which axis of the array each of its axes is."""
-        items = key if isinstance(key, tuple) else (key,)
-        at = next((at for at, each in enumerate(items) if each is Ellipsis), len(items))
-        others = (slice(None),) * (len(self.shape) - len(items) + (at < len(items)))
-        slices = (*items[:at], *others, *items[at + 1 :])
-        faces = {}
-        for axis, each, length, turned in zip(self._axes, slices, self.shape, self._backwards, strict=True):
-            low, high, _ = each.indices(length)
-            faces[axis] = (length - high, length - low) if turned else (low, high)
-        sides = list(zip(self._volume.dims, self._volume.bounds.start, strict=True))
-        pairs = [tuple(first + n for n in faces.get(dim, (0, 1))) for dim, first in sides]
-        order = [self._axes.index(dim) for dim in self._volume.dims if dim in self._axes]
-        return Box([low for low, _ in pairs], [high for _, high in pairs]), order
+def _held(volume: ZarrVolume, axes: str, backwards: Sequence[bool] = ()) -> Any:
+    """Give the stored voxels along some axes of a volume, in this order; the others have one voxel."""
+    stored, dims = _Stored(volume), "".join(volume.dims)
+    if axes == dims and not any(backwards):
+        return stored
+    return Arranged(stored, [dims.index(axis) for axis in axes], backwards)

@@ -10,6 +10,7 @@ from pyvolume.caching.cache import BlockCache
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.errors import AddressError
 from pyvolume.icechunk import address
+from pyvolume.model.arguments import given
 from pyvolume.model.extras import require
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.registry import Driver
@@ -91,7 +92,7 @@ class IcechunkDriver(Driver):
         from pyvolume.icechunk.repo import Repo  # late: it imports the library
         from pyvolume.icechunk.repository import open_repository
 
-        place = _given(anonymous=anonymous, endpoint=endpoint, region=region, credentials=credentials)
+        place = given(anonymous=anonymous, endpoint=endpoint, region=region, credentials=credentials)
         repository = open_repository(_opening(found, retry, place), "connect")
         return Repo(repository, found.ref) if found.ref else Repo(repository)
 
@@ -162,7 +163,7 @@ class IcechunkDriver(Driver):
         from pyvolume.icechunk.accessor import Owned, checked_out, volume_in  # late: it imports the library
         from pyvolume.icechunk.repository import open_repository
 
-        place = _given(anonymous=anonymous, endpoint=endpoint, region=region, credentials=credentials)
+        place = given(anonymous=anonymous, endpoint=endpoint, region=region, credentials=credentials)
         with contextlib.ExitStack() as stack:
             repository = open_repository(_opening(found, retry, place))
             stack.callback(repository.close)
@@ -230,7 +231,7 @@ class IcechunkDriver(Driver):
         from pyvolume.icechunk import creation  # late: it imports the library
         from pyvolume.icechunk.accessor import Owned
 
-        place = _given(anonymous=anonymous, endpoint=endpoint, region=region, credentials=credentials)
+        place = given(anonymous=anonymous, endpoint=endpoint, region=region, credentials=credentials)
         return creation.create(
             _opening(found, retry, place), found, metadata, Owned(commit=commit, discard=discard), overwrite=overwrite,
             chunks=chunks, format=format, levels=levels, shards=shards, compressors=compressors, fill_value=fill_value,
@@ -249,7 +250,3 @@ def _opening(found: address.Address, retry: RetryPolicy | None, place: dict[str,
     from pyvolume.icechunk.opening import Opening
 
     return Opening(address.Address(found.root), retry or RetryPolicy(), place)
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyvolume.calls.call import Call
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.icechunk.address import Address
+from pyvolume.zarr.opening import travelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,7 @@ class Opening:
     options: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __reduce__(self) -> tuple[type[Opening], tuple[Any, ...]]:
-        # the process that reads it has credentials of its own, and callbacks of another one mean nothing there
-        options = {name: value for name, value in self.options.items() if name != "credentials"}
-        return Opening, (self.address, dataclasses.replace(self.retry, on_wait=None), options)
+        return Opening, (self.address, *travelling(self.retry, self.options))
 
     @property
     def has_credentials(self) -> bool:

@@ -133,6 +133,11 @@ def keywords(function: Callable[..., object]) -> list[str]:
     return [each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
 
 
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that are not None."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def check_options(what: str, given: Iterable[str], known: Sequence[str], suggested: Sequence[str]) -> None:
     """Refuse options that are not known, with the nearest of the names that can be suggested.
 

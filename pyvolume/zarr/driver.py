@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pyvolume.caching.cache import BlockCache
 from pyvolume.calls.retry import RetryPolicy
+from pyvolume.model.arguments import given
 from pyvolume.model.extras import require
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.registry import Driver
@@ -72,7 +73,7 @@ class ZarrDriver(Driver):
         from pyvolume.zarr.catalogue import ZarrGroup  # late: it imports zarr
         from pyvolume.zarr.opening import Opening
 
-        place = _given(anonymous=anonymous, endpoint=endpoint, region=region, credentials=credentials, missing=missing)
+        place = given(anonymous=anonymous, endpoint=endpoint, region=region, credentials=credentials, missing=missing)
         return ZarrGroup(Opening(address.parse(url), "r", retry or RetryPolicy(), place))
 
     @staticmethod
@@ -127,7 +128,7 @@ class ZarrDriver(Driver):
         require("zarr", extra="zarr", action=f"open {url}")
         from pyvolume.zarr.accessor import open_volume  # late: it imports zarr
 
-        place = _given(anonymous=anonymous, endpoint=endpoint, region=region, credentials=credentials, missing=missing)
+        place = given(anonymous=anonymous, endpoint=endpoint, region=region, credentials=credentials, missing=missing)
         return open_volume(
             address.parse(url), mode, retry=retry, place=place, partial_blocks=partial_blocks, casting=casting,
             lock=lock, lock_aligned=lock_aligned, cache=cache,
@@ -189,7 +190,7 @@ class ZarrDriver(Driver):
         require("zarr", extra="zarr", action=f"create {url}")
         from pyvolume.zarr import creation  # late: it imports zarr
 
-        place = _given(anonymous=anonymous, endpoint=endpoint, region=region, credentials=credentials)
+        place = given(anonymous=anonymous, endpoint=endpoint, region=region, credentials=credentials)
         return creation.create(
             address.parse(url), metadata, chunks=chunks, format=format, levels=levels, shards=shards,
             compressors=compressors, fill_value=fill_value, overwrite=overwrite, retry=retry, place=place,
@@ -197,7 +198,3 @@ class ZarrDriver(Driver):
 
 
 DRIVER = ZarrDriver()
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}

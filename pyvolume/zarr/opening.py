@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -34,9 +35,7 @@ class Opening:
     options: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __reduce__(self) -> tuple[type[Opening], tuple[Any, ...]]:
-        # the process that reads it has credentials of its own, and callbacks of another one mean nothing there
-        options = {name: value for name, value in self.options.items() if name != "credentials"}
-        return Opening, (self.address, self.mode, dataclasses.replace(self.retry, on_wait=None), options)
+        return Opening, (self.address, self.mode, *travelling(self.retry, self.options))
 
     def client(self) -> Client:
         """Make a client of the hierarchy."""
@@ -57,3 +56,9 @@ class Opening:
     def url_of(self, path: str) -> str:
         """Return the url that opens a node of the hierarchy."""
         return self.address.at(path).url
+
+
+def travelling(retry: RetryPolicy, options: Mapping[str, Any]) -> tuple[RetryPolicy, dict[str, Any]]:
+    """Return what another process gets: it has credentials of its own, and callbacks mean nothing there."""
+    kept = {name: value for name, value in options.items() if name != "credentials"}
+    return dataclasses.replace(retry, on_wait=None), kept

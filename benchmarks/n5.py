@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.turns import compared
+from benchmarks.turns import print_speeds
 from pyvolume import VoxelsMetadata
 from pyvolume.n5.driver import DRIVER
 
@@ -120,16 +119,9 @@ def _compare(name: str, other: Any, ours: Ours, voxels: Voxels, rounds: int) -> 
 
     few = READS * SMALL**3 * voxels.itemsize
     whole = voxels.nbytes
-    _row(f"{name}, write 256³", whole, (lambda: other.write(in_order), lambda: ours.write(voxels)), rounds)
-    _row(f"{name}, read 256³", whole, (lambda: other.read(everything), lambda: ours.read(everything)), rounds)
-    _row(f"{name}, read {READS} × 64³", few, (lambda: read(other), lambda: read(ours)), rounds)
-
-
-def _row(name: str, nbytes: int, ways: tuple[Callable[[], object], Callable[[], object]], rounds: int) -> None:
-    """Print how fast both are, and the ratio."""
-    found = compared(*ways, rounds)
-    speeds = [nbytes / 1e6 / seconds for seconds in (found.first, found.second)]
-    print(f"{name:34} {speeds[0]:12.0f} {speeds[1]:15.0f} {found.ratio:6.2f}", flush=True)
+    print_speeds(f"{name}, write 256³", whole, (lambda: other.write(in_order), lambda: ours.write(voxels)), rounds)
+    print_speeds(f"{name}, read 256³", whole, (lambda: other.read(everything), lambda: ours.read(everything)), rounds)
+    print_speeds(f"{name}, read {READS} × 64³", few, (lambda: read(other), lambda: read(ours)), rounds)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pyvolume
-from benchmarks.turns import compared
+from benchmarks.turns import print_speeds
 
 ROUNDS = 7
 EDGE, BLOCK, SMALL, READS = 512, 64, 64, 40
@@ -118,16 +117,11 @@ def _compare(name: str, other: Any, ours: Ours, voxels: Voxels, rounds: int) -> 
             array.read(key)
 
     few, whole = READS * SMALL**3 * voxels.itemsize, voxels.nbytes
-    _row(f"{name}, write {EDGE}³", whole, (lambda: other.write(voxels), lambda: ours.write(voxels)), rounds)
-    _row(f"{name}, read {EDGE}³", whole, (lambda: other.read(everything), lambda: ours.read(everything)), rounds)
-    _row(f"{name}, read {READS} × 64³", few, (lambda: read(other), lambda: read(ours)), rounds)
-
-
-def _row(name: str, nbytes: int, ways: tuple[Callable[[], object], Callable[[], object]], rounds: int) -> None:
-    """Print how fast both are, and the ratio of pyvolume's speed to that of the other."""
-    found = compared(*ways, rounds)
-    speeds = [nbytes / 1e6 / seconds for seconds in (found.first, found.second)]
-    print(f"{name:34} {speeds[0]:12.0f} {speeds[1]:15.0f} {found.ratio:6.2f}", flush=True)
+    print_speeds(f"{name}, write {EDGE}³", whole, (lambda: other.write(voxels), lambda: ours.write(voxels)), rounds)
+    print_speeds(
+        f"{name}, read {EDGE}³", whole, (lambda: other.read(everything), lambda: ours.read(everything)), rounds
+    )
+    print_speeds(f"{name}, read {READS} × 64³", few, (lambda: read(other), lambda: read(ours)), rounds)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,18 @@ from pyvolume.errors import BusyError, ForbiddenError, NotFoundError, RefusedErr
 Refusal: TypeAlias = "Callable[[Request, int, Mapping[str, str], str], StoreError]"
 """What an error status means: turns the request, the status, the headers and the text into an error."""
 
+KINDS: dict[int, type[RefusedError]] = {
+    401: ForbiddenError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    413: TooLargeError,
+    429: BusyError,
+    502: BusyError,
+    503: BusyError,
+    504: BusyError,
+}
+"""The error for each status where a server follows HTTP; other ones are a plain refusal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -93,17 +105,7 @@ class Request:
 
 def default_refusal(request: Request, status: int, headers: Mapping[str, str], text: str) -> RefusedError:
     """Tell what an error status means where a server follows HTTP."""
-    kinds: dict[int, type[RefusedError]] = {
-        401: ForbiddenError,
-        403: ForbiddenError,
-        404: NotFoundError,
-        413: TooLargeError,
-        429: BusyError,
-        502: BusyError,
-        503: BusyError,
-        504: BusyError,
-    }
-    kind = kinds.get(status, RefusedError)
+    kind = KINDS.get(status, RefusedError)
     facts: dict[str, object] = {"action": request.action, "status": status, "reason": text, "detail": text}
     if issubclass(kind, BusyError):
         facts["retry_after"] = _seconds(headers.get("Retry-After"))

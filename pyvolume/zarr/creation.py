@@ -43,16 +43,10 @@ def create(
     address: Address,
     metadata: VoxelsMetadata,
     *,
-    chunks: Sequence[int] | None = None,
-    format: Format = "0.5",  # noqa: A002 - as in pyvolume.create
-    levels: Levels = None,
-    shards: Sequence[int] | None = None,
-    compressors: Any = "auto",
-    fill_value: float = 0,
     overwrite: bool = False,
-    kept: Mapping[str, Any] | None = None,
     retry: RetryPolicy | None = None,
     place: dict[str, Any] | None = None,
+    **plan: Any,
 ) -> ZarrVolume:
     """Create a volume, and open it for writing, see `ZarrDriver.create`.
 
@@ -62,20 +56,17 @@ def create(
         Where the image or the array will be.
     metadata : VoxelsMetadata
         What it will be.
-    chunks, format, levels, shards, compressors, fill_value, overwrite
+    overwrite : bool
         As for `ZarrDriver.create`.
-    kept : mapping, optional
-        More that pyvolume keeps in the attributes.
     retry, place : optional
         As for `open_volume`.
+    **plan
+        Options of `planned`.
     """
     action = f"create {address.url}"
     if address.level:
         raise AddressError(f"{action}: expected no level; all levels are created together, see levels=")
-    new = planned(
-        metadata, joined(address.root, address.path).rpartition("/")[2], action, chunks=chunks, format=format,
-        levels=levels, shards=shards, compressors=compressors, fill_value=fill_value, kept=kept,
-    )  # fmt: skip
+    new = planned(metadata, joined(address.root, address.path).rpartition("/")[2], action, **plan)
     opening = Opening(address, "r+", retry or RetryPolicy(), place or {})
     _prepare(opening, action, overwrite=overwrite)
     client = open_client(address.root, mode="a", **opening.options)
@@ -118,7 +109,18 @@ def planned(
     fill_value: float = 0,
     kept: Mapping[str, Any] | None = None,
 ) -> New:
-    """Plan what will be created, and refuse what cannot be, before anything is asked; the arguments are as of `create`.
+    """Plan what will be created, and refuse what cannot be, before anything is asked.
+
+    Parameters
+    ----------
+    metadata : VoxelsMetadata
+        What it will be.
+    name, action : str
+        The name of the image, and the action for messages.
+    chunks, format, levels, shards, compressors, fill_value
+        As for `ZarrDriver.create`.
+    kept : mapping, optional
+        More that pyvolume keeps in the attributes.
 
     Raises
     ------

@@ -12,26 +12,14 @@ from pyvolume.errors import (
     PyVolumeError,
     RefusedError,
     StoreError,
-    TooLargeError,
     TransportError,
     UnsupportedError,
 )
+from pyvolume.transport.request import KINDS
 from pyvolume.transport.urls import HIDDEN
 
 LONGEST = 300
 """Characters of what a server says that a message shows."""
-
-KINDS: dict[int, type[RefusedError]] = {
-    401: ForbiddenError,
-    403: ForbiddenError,
-    404: NotFoundError,
-    413: TooLargeError,
-    429: BusyError,
-    502: BusyError,
-    503: BusyError,
-    504: BusyError,
-}
-"""The error for each status; other ones are a plain refusal."""
 
 BUSY_WORDS = ("SlowDown", "RequestLimitExceeded", "InternalError", "RequestTimeout", "OperationAborted")
 """Codes of S3 for which it asks to try again, also with status 400, 409 or 500."""

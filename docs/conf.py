@@ -1,8 +1,12 @@
 """Configuration of the documentation. The extra `docs` lists what builds it; nothing is downloaded."""
 
+import itertools
 import re
 import sys
 from pathlib import Path
+
+from sphinx.addnodes import pending_xref
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -59,6 +63,7 @@ def setup(app):
     app.connect("autodoc-process-signature", _signature)
     app.connect("html-page-context", _let_paths_break)
     app.connect("missing-reference", _find_short_name)
+    app.add_post_transform(_NearestName)
 
 
 def _signature(*event):
@@ -85,3 +90,23 @@ def _find_short_name(app, env, node, content):
         return None
     full = min((each for each in python.objects if each.endswith(f".{name}")), key=len, default="")
     return python.resolve_xref(env, node["refdoc"], app.builder, "obj", full, node, content) if full else None
+
+
+class _NearestName(SphinxPostTransform):
+    """Link a class that several protocols have, such as ``Version``, to that of the module that names it."""
+
+    default_priority = 5  # before Sphinx resolves references
+
+    def run(self, **_):
+        objects = self.env.get_domain("py").objects
+        for node in self.document.findall(pending_xref):
+            name, module = node.get("reftarget", ""), node.get("py:module") or ""
+            found = [each for each in objects if node.get("refdomain") == "py" and each.endswith(f".{name}")]
+            if len(found) > 1 and node.get("refspecific") and name[:1].isupper():
+                node["reftarget"] = max(found, key=lambda each: (_shared(each, module), -len(each)))
+
+
+def _shared(name, module):
+    """Count the parts with which a name and a module both begin."""
+    pairs = zip(name.split("."), module.split("."), strict=False)
+    return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))

@@ -78,8 +78,9 @@ def from_xarray(
     ----------
     array : xarray.DataArray or array-like
         Of numpy or dask, a dataset of HDF5 or zarr, another volume; only an array of xarray knows its dims.
-    target : Volume, or a Repo or Version of DVID, a DataStore or a Folder
-        A volume to write to, or where to create one. DVID needs an open version.
+    target : Volume, or what creates volumes
+        A volume to write to, or where to create one: a repository or a version of DVID or Icechunk, a DataStore or a
+        Folder. DVID needs an open version.
     name : str, optional
         Of the volume that is created; by default the name of the array of xarray. A DataStore takes it as a label.
     dims : sequence of str, optional

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from zarr.abc.store import Store
-from zarr.storage import LocalStore
 
 from pyvolume.calls.call import Call
 from pyvolume.errors import (
@@ -29,7 +28,9 @@ from pyvolume.model import arguments
 from pyvolume.model.extras import require
 from pyvolume.zarr.refusals import meaning_of_file, meaning_of_object, says_missing
 from pyvolume.zarr.requests import engines
+from pyvolume.zarr.requests.folders import Folder
 from pyvolume.zarr.requests.metered import MeteredStore
+from pyvolume.zarr.requests.parts import ChangedError, Parts
 from pyvolume.zarr.requests.places import Place, is_bucket, parse
 from pyvolume.zarr.requests.runs import Run, run_of, unsignalled
 
@@ -140,7 +141,7 @@ class Client:
         StoreError
             From the block: if the store does not serve a request.
         """
-        with self._new_run(call, action).active():
+        with self._new_run(call, action, whole=True).active():
             yield
 
     def do(self, call: Call, action: str, work: Callable[[], T]) -> T:
@@ -148,6 +149,8 @@ class Client:
 
         The main thread, which gets the signals, leaves the work to another one: Ctrl-C inside of zarr's own wait can
         leave zarr hanging for the rest of the process. In the main thread `run` has this weakness.
+
+        A shard that is replaced while `work` reads parts of it is read as a whole: `work` is then done again.
 
         Parameters
         ----------
@@ -161,17 +164,16 @@ class Client:
         ClosedError, UnsupportedError, StoreError
             As for `run`.
         """
-        run = self._new_run(call, action)
-        if threading.current_thread() is threading.main_thread():
-            return unsignalled(run, work)
-        with run.active():
-            return work()
+        try:
+            return _done(self._new_run(call, action), work)
+        except ChangedError:
+            return _done(self._new_run(call, action, whole=True), work)
 
-    def _new_run(self, call: Call, action: str) -> Run:
+    def _new_run(self, call: Call, action: str, *, whole: bool = False) -> Run:
         if self._is_closed:
             raise ClosedError(f"{action}: {self.address} is closed")
         engines.enter(self.engine, self.address)
-        run = Run(self, call, action, self._pool)
+        run = Run(self, call, action, self._pool, Parts(whole=whole))
         self._runs.add(run)
         return run
 
@@ -207,6 +209,10 @@ class Client:
         run.call.count(bytes_sent=size)
         run.call.touch()
 
+    def parts(self) -> Parts:
+        """Return the parts of values that the present run has read."""
+        return self._present_run().parts
+
     def read_only_error(self) -> UnsupportedError:
         """Return why nothing is written."""
         return UnsupportedError(f"{self._present_run().action}: {self.address} is opened with mode='r'")
@@ -227,6 +233,13 @@ class Client:
             return found.with_facts(retryable=False)  # one that has answered before may be starting again
         self._has_answered = self._has_answered or isinstance(found, RefusedError)
         return found
+
+
+def _done(run: Run, work: Callable[[], T]) -> T:
+    if threading.current_thread() is threading.main_thread():
+        return unsignalled(run, work)
+    with run.active():
+        return work()
 
 
 def open_client(
@@ -282,7 +295,7 @@ def open_client(
         raise MetadataError(f"open: expected a folder of zarr and found the file {path}")
     if mode in {"r", "r+"} and not path.is_dir():
         raise NotFoundError(f"open: there is no folder {path}", action="open", url=str(path))
-    raw = LocalStore(path, read_only=mode == "r")
+    raw = Folder(path, read_only=mode == "r")
     reopened = functools.partial(open_client, mode=mode, missing=tuple(missing))
     return Client(raw, path.as_posix(), missing=missing, reopening=lambda: (reopened, (path,)))
 

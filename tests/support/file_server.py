@@ -7,6 +7,7 @@ import re
 import threading
 import time
 import urllib.parse
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -153,11 +154,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer_of_range(self, content: bytes, *, is_cut: bool) -> None:
         found = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
-        status, headers = 200, {"ETag": '"1"', "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
+        tag = f'"{zlib.crc32(content):08x}"'
+        status, headers = 200, {"ETag": tag, "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
         if found is not None and self.owner.ranges:
             size = len(content)
             first = int(found[1]) if found[1] else max(0, size - int(found[2]))
             end = min(size, int(found[2]) + 1) if found[1] and found[2] else size
+            if first >= size:
+                self._answer(416, b"", {"Content-Range": f"bytes */{size}"})
+                return
             content, status = content[first:end], 206
             headers["Content-Range"] = f"bytes {first}-{end - 1}/{size}"
         self._answer(status, content, headers, is_cut=is_cut)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -117,28 +117,28 @@ class Objects(ObjectStore):  # type: ignore[type-arg] # it is not generic in old
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer:
         """Return an object, or a part of it."""
-        match byte_range:
-            case None:
-                answer = await obstore.get_async(self.store, key)
-            case OffsetByteRequest(offset):
-                answer = await obstore.get_async(self.store, key, options={"range": {"offset": offset}})
-            case RangeByteRequest(start, end):
-                part = await obstore.get_range_async(self.store, key, start=start, end=end)
-                return prototype.buffer.from_bytes(part)  # type: ignore[arg-type]
-            case SuffixByteRequest(count):
-                return await self._end(key, prototype, count)
+        if byte_range is not None:
+            return (await self.part(key, prototype, byte_range))[0]
+        answer = await obstore.get_async(self.store, key)
         return prototype.buffer.from_bytes(await answer.bytes_async())  # type: ignore[arg-type]
 
-    async def _end(self, key: str, prototype: BufferPrototype, count: int) -> Buffer:
-        try:
-            answer = await obstore.get_async(self.store, key, options={"range": {"suffix": count}})
-        except exceptions.NotSupportedError:
-            if not isinstance(self.store, AzureStore):
-                raise
-            size = (await obstore.head_async(self.store, key))["size"]  # Azure knows no range from the end
-            start = max(0, size - count)
-            return await self.get(key, prototype, RangeByteRequest(start, size))
-        return prototype.buffer.from_bytes(await answer.bytes_async())  # type: ignore[arg-type]
+    async def part(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest) -> tuple[Buffer, Hashable]:
+        """Return a range of bytes of an object, with a stamp that changes when the object does."""
+        wanted: Any
+        match byte_range:
+            case RangeByteRequest(start, end):
+                wanted = (start, end)
+            case OffsetByteRequest(offset):
+                wanted = {"offset": offset}
+            case SuffixByteRequest(count) if isinstance(self.store, AzureStore):
+                size = (await obstore.head_async(self.store, key))["size"]  # Azure knows no range from the end
+                wanted = (max(0, size - count), size)
+            case SuffixByteRequest(count):
+                wanted = {"suffix": count}
+        answer = await obstore.get_async(self.store, key, options={"range": wanted})
+        facts = answer.meta
+        stamp = (facts["e_tag"], facts["size"], facts["last_modified"])
+        return prototype.buffer.from_bytes(await answer.bytes_async()), stamp  # type: ignore[arg-type]
 
     async def exists(self, key: str) -> bool:
         """Return True; a missing object is an error."""

@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol, TypeVar
 from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype
 
+from pyvolume.zarr.requests.parts import NOTHING, Part, Parts
+
 T = TypeVar("T")
 
 
@@ -31,6 +33,8 @@ class Asking(Protocol):
     ) -> T: ...
 
     async def change(self, key: str, once: Callable[[], Awaitable[None]], size: int = 0) -> None: ...
+
+    def parts(self) -> Parts: ...
 
     def read_only_error(self) -> Exception: ...
 
@@ -98,7 +102,13 @@ class MeteredStore(Store):
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """Return what is stored under a key, or a part of it; None if nothing is."""
-        return await self._asking.read(key, lambda: self._raw.get(key, prototype, byte_range), None, _size)
+        if byte_range is None:
+            return await self._asking.read(key, lambda: self._raw.get(key, prototype), None, _size)
+
+        async def read(once: Callable[[], Awaitable[Part]]) -> Part:
+            return await self._asking.read(key, once, NOTHING, lambda part: _size(part[0]))
+
+        return await self._asking.parts().get(self._raw, key, prototype, byte_range, read)
 
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 from pyvolume.calls.call import LONGEST_WAIT, Call, Exchange
 from pyvolume.calls.starting import start
 from pyvolume.errors import StoreError, TransportError
+from pyvolume.zarr.requests.parts import Parts
 
 T = TypeVar("T")
 
@@ -37,9 +38,12 @@ class Run:
         What the user wanted, as errors say it.
     pool : int
         How many requests may be under way at once.
+    parts : Parts
+        The parts of values that were read.
     """
 
-    def __init__(self, owner: object, call: Call, action: str, pool: int) -> None:
+    def __init__(self, owner: object, call: Call, action: str, pool: int, parts: Parts) -> None:
+        self.parts = parts
         self.owner = owner
         self.call = call
         self.action = action

@@ -35,6 +35,9 @@ class StoreTraits:
     piece_bytes : tuple of int
         The lowest and the highest size of a piece when a transfer is cut into several requests, in bytes. With the
         lowest, requests do not cost more than bytes; with the highest, a retry repeats little.
+    least_read_bytes : int, optional
+        The lowest size of a piece of a read where it is another one. A file costs no round trip, and its decompression
+        takes a processor: then already a small read is cut.
     preferred_concurrency : int, optional
         How many requests to run at once. None: no preference. A transfer then sends one request at a time, and a copy
         follows the other side.
@@ -70,6 +73,7 @@ class StoreTraits:
     max_write_bytes: int = 256 << 20
     max_blocks: int | None = None
     piece_bytes: tuple[int, int] = (16 << 20, 64 << 20)
+    least_read_bytes: int | None = None
     preferred_concurrency: int | None = None
     chunks: tuple[int, ...] = ()
     writable: bool = True

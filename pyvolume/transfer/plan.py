@@ -183,7 +183,8 @@ def plan_read(selection: Selection, traits: StoreTraits, metadata: VoxelsMetadat
         return Plan(False, Steps(Pieces()), 0, itemsize, concurrency, False)
     whole = aligned(selection.box, grid, traits, metadata.bounds)
     parts = _parts(selection, whole, grid, itemsize)
-    most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency, traits.piece_bytes)
+    limits = (traits.least_read_bytes or traits.piece_bytes[0], traits.piece_bytes[1])
+    most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency, limits)
     cuts: tuple[Cut, ...] = ()
     if whole.size > most or traits.max_blocks:
         # a piece thinner than the blocks that are stored would make the server look each of them up several times

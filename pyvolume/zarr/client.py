@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 from zarr.abc.store import Store
 
@@ -169,9 +169,48 @@ class Client:
         except ChangedError:
             return _done(self._new_run(call, action, whole=True), work)
 
-    def _new_run(self, call: Call, action: str, *, whole: bool = False) -> Run:
+    @property
+    def folder(self) -> str:
+        """The path of the folder; empty if the store is none."""
+        return self.address if isinstance(self._raw, Folder) else ""
+
+    @contextlib.contextmanager
+    def reading(self, key: str, call: Call, action: str) -> Iterator[BinaryIO | None]:
+        """Give an open file of the folder, None if there is none; no other thread takes part.
+
+        Parameters
+        ----------
+        key : str
+            The path below the folder.
+        call, action
+            As for `run`.
+
+        Raises
+        ------
+        ClosedError
+            If the client is closed.
+        ForbiddenError, OSError
+            If the file cannot be read, also from the block.
+        """
+        self._check_open(action)
+        call.remaining()
+        try:
+            with contextlib.ExitStack() as stack:
+                try:
+                    file = stack.enter_context(open(f"{self.folder}/{key}", "rb"))  # noqa: PTH123 - one for each chunk
+                except (FileNotFoundError, IsADirectoryError, NotADirectoryError):  # as zarr's own store
+                    file = None
+                    call.count(requests=1)
+                yield file
+        except OSError as error:
+            raise self._meaning(error, action, f"{self.folder}/{key}") or error from error
+
+    def _check_open(self, action: str) -> None:
         if self._is_closed:
             raise ClosedError(f"{action}: {self.address} is closed")
+
+    def _new_run(self, call: Call, action: str, *, whole: bool = False) -> Run:
+        self._check_open(action)
         engines.enter(self.engine, self.address)
         run = Run(self, call, action, self._pool, Parts(whole=whole))
         self._runs.add(run)

@@ -28,6 +28,7 @@ from pyvolume.model.tiles import copy_tiled
 from pyvolume.stores.arrays import box_of_chunks
 from pyvolume.stores.base import StoreTraits
 from pyvolume.stores.locks import process_locks
+from pyvolume.zarr.chunks import chunks_of
 from pyvolume.zarr.client import Client
 from pyvolume.zarr.ngff.placing import levels
 from pyvolume.zarr.nodes import Node, metadata_of, open_node
@@ -41,6 +42,9 @@ LAST = 1 << 62
 
 AT_ONCE = 2
 """Pieces of a transfer at once; the requests of each go side by side, see `pyvolume.zarr.client`."""
+
+LEAST_READ_BYTES = 128 << 10
+"""The lowest size of a piece that is read from files, see `StoreTraits`."""
 
 
 class ZarrStore:
@@ -64,11 +68,9 @@ class ZarrStore:
         self, client: Client, node: Node, opening: Opening, *, immutable: bool = False, owns_client: bool = False
     ) -> None:
         self.client = client
-        self.node = node
         self.opening = opening
         self.address = opening.url_of(node.path)
-        self.array = node.array
-        self._metadata = metadata_of(node)
+        self._take(node)
         self._immutable = immutable
         self._owns_client = owns_client
         self._dims = self._metadata.dims
@@ -90,6 +92,7 @@ class ZarrStore:
         traits = StoreTraits(
             write_grid=cells if self._is_on_grid else ones,
             chunks=cells,
+            least_read_bytes=None if self._chunks is None else LEAST_READ_BYTES,
             preferred_concurrency=AT_ONCE,
             writable=self.opening.mode == "r+",
             immutable=self._immutable,
@@ -136,15 +139,22 @@ class ZarrStore:
         by_axis = dict(zip(self.node.axes, lengths, strict=True))
         return tuple(by_axis.get(dim, 1) for dim in self._dims)
 
+    def _take(self, node: Node) -> None:
+        self.node = node
+        self.array = node.array
+        self._metadata = metadata_of(node)
+        self._chunks = chunks_of(self.client, node.path, node.array)
+
     def read_metadata(self, call: Call) -> VoxelsMetadata:
-        self.node = open_node(self.client, self.node.path, self.mode, call)
-        self.array = self.node.array
-        self._metadata = metadata_of(self.node)
+        self._take(open_node(self.client, self.node.path, self.mode, call))
         return self._metadata
 
     def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
         view, key = self._view(out), self._key(box)
         action = f"read voxels {box} of {self.address}"
+        if self._chunks is not None:
+            self._chunks.read(key, view, call, action)
+            return
         try:
             if view.dtype == self.array.dtype:
                 self._read(key, call, action, NDBuffer.from_numpy_array(view))

@@ -1,0 +1,130 @@
+"""Chunks of a folder are decoded as zarr does it, and what is broken is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numcodecs
+import numpy as np
+import pytest
+import zarr
+from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, ShardingCodec, TransposeCodec, ZstdCodec
+from zarr_clients import new_call
+
+import pyvolume
+from pyvolume.errors import AnswerError, ClosedError
+from pyvolume.zarr.client import open_client
+from pyvolume.zarr.decoding import decoding_of
+
+SHAPE, CHUNK = (11, 9, 7), (4, 4, 4)
+VOXELS = np.random.default_rng(0).integers(0, 60000, SHAPE, "uint16")
+SHARD = (8, 8, 8)
+
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "raw": {"compressors": None},
+    "big-endian": {"serializer": BytesCodec(endian="big"), "compressors": None},
+    "zstd": {"compressors": ZstdCodec(level=3, checksum=True)},
+    "gzip": {"compressors": GzipCodec(level=1)},
+    "blosc, checksum": {"compressors": [BloscCodec(cname="lz4"), Crc32cCodec()]},
+    "checksum, zstd": {"compressors": [Crc32cCodec(), ZstdCodec()]},
+    "shards": {"shards": SHARD},
+    "shards, raw": {"shards": SHARD, "compressors": None},
+    "shards, index first": {
+        "chunks": SHARD,
+        "compressors": None,
+        "serializer": ShardingCodec(
+            chunk_shape=CHUNK, codecs=[BytesCodec(), GzipCodec()], index_codecs=[BytesCodec()], index_location="start"
+        ),
+    },
+    "2": {"zarr_format": 2},
+    "2, F, big-endian, raw": {"zarr_format": 2, "order": "F", "dtype": ">u2", "compressors": None},
+    "2, blosc": {"zarr_format": 2, "compressors": numcodecs.Blosc(shuffle=2)},
+    "2, gzip, no fill value": {"zarr_format": 2, "compressors": numcodecs.GZip(), "fill_value": None},
+}
+"""What is decoded in the thread that asks."""
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "transposed": {"filters": [TransposeCodec(order=(2, 0, 1))]},
+    "zstd twice": {"compressors": [ZstdCodec(), ZstdCodec()]},
+    "index of another order": {
+        "chunks": SHARD,
+        "compressors": None,
+        "serializer": ShardingCodec(chunk_shape=CHUNK, index_codecs=[BytesCodec(endian="big"), Crc32cCodec()]),
+    },
+    "2, delta": {"zarr_format": 2, "filters": [numcodecs.Delta(dtype="<u2")]},
+    "2, lz4": {"zarr_format": 2, "compressors": numcodecs.LZ4()},
+}
+"""What zarr decodes."""
+
+
+def stored(folder: Path, layout: dict[str, Any], key: Any = ...) -> Any:
+    """Store voxels, some of them where a key is given; dtype and fill value come from the layout."""
+    axes = ["z", "y", "x"]
+    names = {"attributes": {"_ARRAY_DIMENSIONS": axes}} if "zarr_format" in layout else {"dimension_names": axes}
+    fixed = {"shape": SHAPE, "dtype": "uint16", "chunks": CHUNK, "fill_value": 7}
+    array = zarr.create_array(folder, **{**fixed, **names, **layout})
+    array[key] = VOXELS[key]
+    return array
+
+
+def same(actual: object, expected: object) -> None:
+    np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("name", [*LAYOUTS, *OTHERS])
+@pytest.mark.parametrize("key", [np.s_[:], np.s_[3:9, :5, 4:]], ids=["all", "some"])
+def test_voxels_are_those_of_zarr(tmp_path: Path, name: str, key: Any) -> None:
+    array = stored(tmp_path / "x.zarr", (LAYOUTS | OTHERS)[name], key)
+    assert (decoding_of(array) is None) == (name in OTHERS)
+    volume = pyvolume.open(tmp_path / "x.zarr")
+    for part in (np.s_[:, :, :], np.s_[2:10, 3:5, 1:7], np.s_[4:8, 4:8, :4], np.s_[10:, 8:, 6:]):
+        same(volume[(0, *part[::-1])], np.asarray(array[part]).T)
+
+
+UNNOTICED = {
+    "long": ("gzip", "shards, index first", "2, gzip, no fill value"),  # what follows the voxels does not matter
+    "noise": ("raw", "big-endian", "2, F, big-endian, raw"),
+}
+BROKEN = [
+    (name, how) for how in ("short", "long", "empty", "noise") for name in LAYOUTS if name not in UNNOTICED.get(how, ())
+]
+
+
+@pytest.mark.parametrize(("name", "change"), BROKEN)
+def test_a_broken_chunk_is_told(tmp_path: Path, name: str, change: str) -> None:
+    array = stored(tmp_path / "x.zarr", LAYOUTS[name])
+    path = tmp_path / "x.zarr" / array.metadata.encode_chunk_key((0, 0, 0))
+    before = path.read_bytes()
+    noise = bytes(np.random.default_rng(1).integers(0, 255, len(before), "uint8"))
+    path.write_bytes({"short": before[:-3], "long": before + b"123", "empty": b"", "noise": noise}[change])
+    with pytest.raises(AnswerError, match="decoded") as caught:
+        pyvolume.open(tmp_path / "x.zarr")[0, :1, :1, :1]
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("place", [(1 << 40, 10), (0, 1 << 40), ((1 << 64) - 2, 4)])
+def test_an_index_that_tells_of_bytes_that_are_not_there(tmp_path: Path, place: tuple[int, int]) -> None:
+    array = stored(tmp_path / "x.zarr", LAYOUTS["shards, index first"])
+    path = tmp_path / "x.zarr" / array.metadata.encode_chunk_key((0, 0, 0))
+    data = bytearray(path.read_bytes())
+    data[:16] = np.array(place, "<u8").tobytes()
+    path.write_bytes(data)
+    with pytest.raises(AnswerError, match="index"):
+        pyvolume.open(tmp_path / "x.zarr")[0, :1, :1, :1]
+
+
+def test_a_crop_of_a_shard_reads_its_chunk_only(tmp_path: Path) -> None:
+    stored(tmp_path / "x.zarr", LAYOUTS["shards, raw"])
+    with pyvolume.open(tmp_path / "x.zarr") as volume, pyvolume.trace() as trace:
+        volume[0, :2, :2, :2]
+    assert trace.requests == 2
+    assert trace.bytes_fetched == np.prod(CHUNK) * 2 + 16 * 8 + 4
+
+
+def test_no_file_is_read_after_close(tmp_path: Path) -> None:
+    stored(tmp_path / "x.zarr", {})
+    client = open_client(tmp_path / "x.zarr")
+    client.close()
+    with pytest.raises(ClosedError), client.reading("c/0/0/0", new_call(), "read"):
+        pass

@@ -6,9 +6,12 @@ import contextlib
 import functools
 import http.client
 import io
+import math
 import queue
 import socket
 import ssl
+import threading
+import time
 from collections.abc import Mapping
 from email.errors import MissingHeaderBodySeparatorDefect
 from typing import Any
@@ -17,7 +20,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.response import HTTPResponse
+from urllib3.util.wait import wait_for_read
 
+from pyvolume.calls.call import LONGEST_WAIT
 from pyvolume.model.secret import Secret
 from pyvolume.transport.line import Line, Lines, discard_unsent
 from pyvolume.transport.request import Body
@@ -234,9 +239,20 @@ class PatientHTTPConnection(HTTPConnection):
         """Receive the head of the answer."""
         is_cut = self._body is not None and self._body.left > 0  # the server still waits for the rest of the request
         self.response_class = functools.partial(FinalResponse, is_last=True) if is_cut else FinalResponse  # type: ignore[assignment]
+        if threading.current_thread() is threading.main_thread():
+            self._wait_for_head()
         response = super().getresponse()
         self._waits = False
         return response
+
+    def _wait_for_head(self) -> None:
+        """Wait until the answer begins, in parts: a signal that comes just before a wait does not end it."""
+        if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+            return
+        end = time.monotonic() + (self.sock.gettimeout() or math.inf)
+        while not wait_for_read(self.sock, max(0.0, min(end - time.monotonic(), LONGEST_WAIT))):
+            if time.monotonic() >= end:
+                raise TimeoutError("timed out")  # as the socket itself does
 
     def close(self) -> None:
         """Close the connection; nothing more of a request without an answer is sent."""

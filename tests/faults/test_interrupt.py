@@ -88,10 +88,11 @@ def works(volume: pyvolume.Volume, array: NDArray[Any] = ARRAY) -> bool:
     return True
 
 
+@pytest.mark.parametrize("wakes", [True, False], ids=["it wakes", "it wakes nobody"])
 def test_a_read_returns_while_every_piece_hangs(
-    server: BoxServer, connection: pyvolume.Connection, concurrency: int
+    server: BoxServer, connection: pyvolume.Connection, concurrency: int, wakes: bool
 ) -> None:
-    server.gate = hanging = Hanging(concurrency)
+    server.gate = hanging = Hanging(concurrency, wakes=wakes)
     volume = BoxStore(connection, ARRAY, PLANE).volume()
     assert interrupted(lambda: volume[...]) < 5
     hanging.opened.set()
@@ -120,10 +121,11 @@ def test_the_connection_works_while_pieces_of_before_still_hang(
         hanging.opened.set()
 
 
+@pytest.mark.parametrize("wakes", [True, False], ids=["it wakes", "it wakes nobody"])
 def test_a_write_returns_while_every_piece_hangs(
-    server: BoxServer, connection: pyvolume.Connection, concurrency: int
+    server: BoxServer, connection: pyvolume.Connection, concurrency: int, wakes: bool
 ) -> None:
-    server.gate = hanging = Hanging(concurrency, first=1)
+    server.gate = hanging = Hanging(concurrency, first=1, wakes=wakes)
     volume = BoxStore(connection, ARRAY, PLANE).volume()
     assert interrupted(lambda: volume.__setitem__(..., 7)) < 5
     hanging.opened.set()

@@ -7,6 +7,7 @@ import inspect
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -32,6 +33,7 @@ class CtrlC:
                 return
             self._pressed = True
         if not self._wakes:  # the signal goes to this thread, and Python's handler waits for the main thread
+            time.sleep(0.1)  # by now it waits
             signal.raise_signal(signal.SIGINT)
             return
         main = threading.main_thread().ident

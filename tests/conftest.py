@@ -20,12 +20,15 @@ from conformance_stores import (
     CachedBackend,
     DataStoreBackend,
     DvidBackend,
+    DvidVersions,
     FolderBackend,
     IcechunkBackend,
+    IcechunkVersions,
     InPieces,
     MemoryBackend,
     N5Backend,
     ServedBackend,
+    VersionedBackend,
     ZarrBackend,
 )
 from file_server import FileServer
@@ -179,6 +182,14 @@ def dvid(request: pytest.FixtureRequest) -> DvidBackend:
     """Everything that speaks DVID's protocol."""
     backend: DvidBackend = request.getfixturevalue(HOMES[request.param])
     return backend
+
+
+@pytest.fixture(scope="session", params=["mock", "dvid", "icechunk"])
+def versioned(request: pytest.FixtureRequest, folder_of_many: Path) -> VersionedBackend:
+    """Everything that keeps versions."""
+    if request.param == "icechunk":
+        return IcechunkVersions(_made(folder_of_many / "versions"))
+    return DvidVersions(request.getfixturevalue(HOMES[request.param]))
 
 
 LOCAL: dict[str, Callable[[], Backend]] = {"memory": MemoryBackend, "cached": CachedBackend}

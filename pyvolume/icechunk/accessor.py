@@ -90,9 +90,9 @@ class IcechunkVolume(ZarrVolume):
     def at(self, ref: Version | str) -> IcechunkVolume:
         """Open the same volume in another version, with the same options.
 
-        A volume in mode "r+" gives one in mode "r+" for a branch, in a new session, and for an open version, in its
-        session; every other version is only read. The repository is closed with the volume that was opened, not with
-        this one; closing this one asks for its own session.
+        The handle of an open version gives a volume in mode "r+", in the session of this version. A volume in mode "r+"
+        also gives one for the name of a branch, in a new session. Every other version is only read. The repository is
+        closed with the volume that was opened, not with this one; closing this one asks for its own session.
 
         Parameters
         ----------
@@ -119,9 +119,7 @@ class IcechunkVolume(ZarrVolume):
             uuid = found.uuid
             if self.mode == "r+" and found.branch:
                 session = own = write_to(self._repository, found.branch, call, action=action)
-        checkout: Checkout = (
-            session if session is not None and self.mode == "r+" else read_at(self._repository, uuid, call, action)
-        )
+        checkout: Checkout = read_at(self._repository, uuid, call, action) if session is None else session
         other = self._in(store_at(checkout, self.store.node.path, call))
         other._owned = Owned(session=own)  # noqa: SLF001 - of this class
         return other

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from uuid import uuid4
 
 import numpy as np
 from cached import use_cache
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 
 import pyvolume
 import pyvolume.hpc
-import pyvolume.icechunk
 import pyvolume.n5
 from pyvolume.dvid import general, voxels
+from pyvolume.icechunk import IcechunkVolume
 from pyvolume.n5.driver import DRIVER as N5
 
 
@@ -224,6 +225,62 @@ class IcechunkBackend:
         return volume
 
 
+SIDE = 32
+"""The length of the axes of the volumes in which versions are made."""
+
+
+class VersionedBackend(Protocol):
+    """A kind of store that keeps versions.
+
+    Attributes
+    ----------
+    main : str
+        The branch on which a repository begins.
+    """
+
+    main: str
+
+    def new_version(self) -> Any:
+        """Return an open version in a new repository, with a volume "gray" of `SIDE`³ voxels of 8 bits."""
+
+    def fresh(self, name: str) -> str:
+        """Return a name that nobody has used."""
+
+
+class DvidVersions:
+    """Repositories on a server that speaks DVID's protocol."""
+
+    main = "master"
+
+    def __init__(self, backend: DvidBackend) -> None:
+        self._server = pyvolume.dvid.Server(backend.connection)
+
+    def new_version(self) -> Any:
+        repo = self._server.create_repo(self.fresh("versions"))
+        repo.create_volume("gray", (SIDE,) * 3, "uint8", block_shape=(16, 16, 16))
+        return repo.root
+
+    def fresh(self, name: str) -> str:
+        return f"{name}-{uuid4().hex[:8]}"
+
+
+class IcechunkVersions:
+    """Repositories of Icechunk in a folder."""
+
+    main = "main"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def new_version(self) -> Any:
+        url = f"icechunk://{self._folder}/{self.fresh('versions')}:main/gray"
+        made = pyvolume.create(url, (1, SIDE, SIDE, SIDE), "uint8", chunks=(1, 16, 16, 16), kind=IcechunkVolume)
+        return made.version
+
+    def fresh(self, name: str) -> str:
+        return f"{name}-{uuid4().hex[:8]}"
+
+
 class InPieces:
     """Another backend, whose volumes move an eighth of themselves at once at most, and so many pieces at once."""
 
@@ -247,7 +304,7 @@ def ramp(shape: tuple[int, ...], dtype: str = "uint8", seed: int = 0) -> NDArray
 
 def travelling(volume: pyvolume.Volume) -> pyvolume.Volume:
     """Return a volume with the same voxels that other processes can open: a session belongs to one."""
-    if not isinstance(volume, pyvolume.icechunk.IcechunkVolume):
+    if not isinstance(volume, IcechunkVolume):
         return volume
     volume.commit()
     return volume.at(volume.version_name)

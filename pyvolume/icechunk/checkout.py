@@ -17,6 +17,7 @@ from pyvolume.calls.call import Call
 from pyvolume.errors import ConflictError, StoreError, UnsupportedError
 from pyvolume.icechunk.graph import OURS
 from pyvolume.icechunk.locks import Gate
+from pyvolume.icechunk.marks import Marks
 from pyvolume.icechunk.opening import Opening
 from pyvolume.icechunk.refusals import meaning, said
 from pyvolume.icechunk.repository import ENGINE, Repository, open_repository
@@ -111,6 +112,8 @@ class Session:
     uuid : str
         The id of the snapshot that the writes come on top of: the one at the end of the branch when the session began,
         or the last commit of the session.
+    marks : Marks
+        What is noted of the writes at the next commit.
     """
 
     mode: Literal["r", "r+"] = "r+"
@@ -126,6 +129,7 @@ class Session:
         self.uuid = self.base
         self._raw = raw
         self._name = uuid4().hex
+        self.marks = Marks()
         self._gate = Gate()
         self._store = _Switched(raw.store)
         address = repository.opening.address.at(branch)
@@ -172,6 +176,7 @@ class Session:
         """Forget what is not committed."""
         with self._gate.alone(self.call()):
             self._raw.discard_changes()
+            self.marks.forget()
 
     def commit(
         self, note: str, call: Call, *, metadata: Mapping[str, Any] | None = None, allow_empty: bool = True
@@ -206,7 +211,15 @@ class Session:
                 if not allow_empty:
                     return self.uuid
                 return self._commit_nothing(note, call, metadata or {}, action)
+            if self.marks:
+                self._note_marks(call, action)
             return self._commit(note, call, metadata or {}, action)
+
+    def _note_marks(self, call: Call, action: str) -> None:
+        """Note what was written in the attributes of the images, after what others have noted."""
+        self._last(lambda: self._raw.rebase_async(icechunk.ConflictDetector()), call, action)
+        self.uuid = str(self._raw.snapshot_id)
+        self.marks.note(self.client, call)
 
     def _commit_nothing(self, note: str, call: Call, metadata: Mapping[str, Any], action: str) -> str:
         """Commit an attribute of the root, which the library needs for a commit."""
@@ -245,8 +258,8 @@ class Session:
             self._goes_on(made[0])
         return made[0]
 
-    def _last(self, once: Callable[[], Awaitable[str]], call: Call, action: str) -> None:
-        """Commit; an attempt that has begun is waited for, also after Ctrl-C."""
+    def _last(self, once: Callable[[], Awaitable[object]], call: Call, action: str) -> None:
+        """Commit or rebase; an attempt that has begun is waited for, also after Ctrl-C."""
         client = self.client
         assert isinstance(client, _GatedClient)
         try:
@@ -338,6 +351,7 @@ class Session:
         action = f"merge into the session on {self.branch}"
         with self._gate.alone(call):
             self.repository.ask(call, action, lambda _: self._raw.merge_async(fork.raw))
+            self.marks.take_over(fork.marks)
 
 
 class Fork:
@@ -351,11 +365,14 @@ class Fork:
         The session of the library, pickled.
     origin : str
         The address of the session that it is a part of.
+    marks : Marks, optional
+        What is noted of its writes when the session is committed.
     """
 
     mode: Literal["r", "r+"] = "r+"
 
-    def __init__(self, opening: Opening, content: bytes, origin: str) -> None:
+    def __init__(self, opening: Opening, content: bytes, origin: str, marks: Marks | None = None) -> None:
+        self.marks = marks or Marks()
         self.opening = opening
         self.origin = origin
         self._content = content
@@ -384,7 +401,7 @@ class Fork:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         content = pickle.dumps(self.raw) if "raw" in vars(self) else self._content
-        return Fork, (self.opening, content, self.origin)
+        return Fork, (self.opening, content, self.origin, self.marks)
 
     def call(self) -> Call:
         """Begin an operation."""
@@ -426,7 +443,7 @@ class _GatedClient(Client):
         with self._gate.shared(call):
             return super().do(call, action, work)
 
-    async def lasting(self, once: Callable[[], Awaitable[str]]) -> str:
+    async def lasting(self, once: Callable[[], Awaitable[T]]) -> T:
         """Await something that is not left once it has begun."""
         run = self._present_run()
         return await run.attempts(once, functools.partial(self._translated, run, ""), lasting=True)

@@ -8,9 +8,11 @@ from typing import Any, SupportsIndex, cast
 from pyvolume.calls.call import Call
 from pyvolume.errors import MetadataError, NotFoundError, StoreError, UnsupportedError
 from pyvolume.icechunk.checkout import Checkout, Fork, Session, Snapshot
+from pyvolume.icechunk.marks import StaleLater
 from pyvolume.model.nearest import hint
 from pyvolume.stores.base import StoreTraits
 from pyvolume.zarr.nodes import Node, kinds_in, open_any, open_node
+from pyvolume.zarr.stale import Stale
 from pyvolume.zarr.store import ZarrStore
 
 
@@ -55,6 +57,9 @@ class SessionStore(SnapshotStore):
         """The session."""
         return cast("Session", self.checkout)
 
+    def _stale_of(self, node: Node) -> Stale:
+        return StaleLater(self.client, node, self.session.marks)
+
     def _traits(self) -> StoreTraits:
         # other sessions on this branch write something else
         return dataclasses.replace(super()._traits(), voxels=self.address)
@@ -70,7 +75,7 @@ class SessionStore(SnapshotStore):
 
     def fork(self) -> ForkStore:
         """Return the array in a part of the session, for another process."""
-        return ForkStore(self.session.fork(), self.node)
+        return _fork_at(self.session.fork(), self.node.path)
 
     def merge(self, fork: Any) -> None:
         """Take over what was written to a fork.
@@ -93,13 +98,15 @@ class ForkStore(SnapshotStore):
         """The part."""
         return cast("Fork", self.checkout)
 
+    def _stale_of(self, node: Node) -> Stale:
+        return StaleLater(self.client, node, self.part.marks)
+
     def _traits(self) -> StoreTraits:
         return dataclasses.replace(super()._traits(), voxels=self.address)
 
     def fork(self) -> ForkStore:
         """Return the array in a part of its own that begins as this one is."""
-        part = self.part.again()
-        return ForkStore(part, open_node(part.client, self.node.path, part.mode, part.call()))
+        return _fork_at(self.part.again(), self.node.path)
 
     def merge(self, fork: Any) -> None:
         """Refuse: the session takes back what its parts have written."""
@@ -136,6 +143,10 @@ def kind_of(checkout: Checkout) -> type[SnapshotStore]:
     if isinstance(checkout, Session):
         return SessionStore
     return SnapshotStore if isinstance(checkout, Snapshot) else ForkStore
+
+
+def _fork_at(part: Fork, path: str) -> ForkStore:
+    return ForkStore(part, open_node(part.client, path, part.mode, part.call()))
 
 
 def _reopened(checkout: Checkout, path: str) -> SnapshotStore:

@@ -34,20 +34,18 @@ class Stale:
     def __init__(self, client: Client, node: Node) -> None:
         self._client, self._node = client, node
 
-    def mark(self, box: Box, call: Call) -> None:
-        """Note that a box of the finest level will be written; other levels and images with one level need no note."""
+    @property
+    def coarser(self) -> tuple[str, ...]:
+        """The levels for which writes are noted: none for those of a coarser level, or of an image with one level."""
         image = self._node.image
         if image is None or self._node.level or not self._node.has_levels:
-            return
+            return ()
+        return tuple(str(level) for level in range(1, len(image.datasets)))
 
-        def marked(attributes: dict[str, Any]) -> dict[str, Any] | None:
-            found = _boxes_by_level(attributes)
-            levels = [str(level) for level in range(1, len(image.datasets))]
-            if all(any(each.contains(box) for each in found.get(level, ())) for level in levels):
-                return None
-            return _with(attributes, {level: _joined([*found.get(level, ()), box]) for level in levels})
-
-        change_attributes(self._client, self._node.group, call, marked)
+    def mark(self, box: Box, call: Call) -> None:
+        """Note that a box of the finest level will be written."""
+        if self.coarser:
+            note(self._client, self._node.group, self.coarser, [box], call)
 
     def boxes(self, attributes: Mapping[str, Any]) -> list[Box]:
         """Return the stale boxes of this level, in voxels of the finest one; of the finest one those of all levels.
@@ -77,10 +75,23 @@ class Stale:
         change_attributes(self._client, self._node.group, call, without)
 
 
-def _with(attributes: dict[str, Any], boxes: Mapping[str, Sequence[Box]]) -> dict[str, Any]:
+def note(client: Client, group: str, levels: Sequence[str], boxes: Sequence[Box], call: Call) -> None:
+    """Note in the attributes of an image that some levels are older than boxes of the finest one."""
+    change_attributes(client, group, call, lambda attributes: marked(attributes, levels, boxes))
+
+
+def marked(attributes: Mapping[str, Any], levels: Sequence[str], boxes: Sequence[Box]) -> dict[str, Any] | None:
+    """Return attributes that say so; None if they do already."""
+    found = _boxes_by_level(attributes)
+    if all(any(each.contains(box) for each in found.get(level, ())) for level in levels for box in boxes):
+        return None
+    return _with(attributes, found | {level: _joined([*found.get(level, ()), *boxes]) for level in levels})
+
+
+def _with(attributes: Mapping[str, Any], boxes: Mapping[str, Sequence[Box]]) -> dict[str, Any]:
     stale = {level: [[list(each.start), list(each.stop)] for each in found] for level, found in boxes.items() if found}
     kept = {name: value for name, value in attributes.get(OURS, {}).items() if name != STALE}
-    return attributes | {OURS: kept | ({STALE: stale} if stale else {})}
+    return {**attributes, OURS: kept | ({STALE: stale} if stale else {})}
 
 
 def _joined(boxes: list[Box]) -> list[Box]:

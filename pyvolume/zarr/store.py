@@ -74,7 +74,7 @@ class ZarrStore:
         self._immutable = immutable
         self._owns_client = owns_client
         self._dims = self._metadata.dims
-        self._stale = Stale(client, node)
+        self._stale = self._stale_of(node)
         self._warned: list[str] = []
         self.traits = self._traits()
 
@@ -103,6 +103,10 @@ class ZarrStore:
             read_grid=chunks if is_in_large_shards else ones,
             max_write_bytes=max(traits.max_write_bytes, nbytes),
         )
+
+    def _stale_of(self, node: Node) -> Stale:
+        """Return what notes that coarser levels are older."""
+        return Stale(self.client, node)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         return _reopened, (self.opening, self.node.path, self._immutable)

@@ -195,6 +195,46 @@ class TestCreate:
         assert "sesame" not in done.out + done.err
 
 
+class TestCreateInFolders:
+    def test_a_volume(self, run: Run) -> None:
+        options = ["--shape", "1,40,30,20", "--dtype", "uint16", "--resolution", "8,8,40", "--units", "nanometers"]
+        made = run("create", "new.zarr", *options, "--chunks", "1,16,16,16", "-o", "levels=2", "--json").document
+        with pyvolume.open(made["url"]) as volume:
+            assert (volume.shape, volume.dtype.name, volume.chunks) == ((1, 40, 30, 20), "uint16", (1, 16, 16, 16))
+            assert (volume.resolution, volume.units[0], len(volume.scales)) == ((8, 8, 40), "nanometers", 2)
+
+    def test_a_volume_like_another(self, run: Run) -> None:
+        assert run("create", "new.zarr", "--like", GRAY, "--format", "0.4", "--resolution", "2").code == 0
+        made, gray = run("info", "new.zarr", "--json").document, run("info", GRAY, "--json").document
+        for name in ("dtype", "dims", "start", "stop", "units"):
+            assert made[name] == gray[name]
+        assert (made["resolution"], made["format"]) == ([2, 2, 2], "OME-Zarr 0.4")
+
+    def test_a_volume_of_icechunk_is_committed(self, run: Run, tmp_path: Path) -> None:
+        url = f"icechunk://{tmp_path}/brain:main/gray"
+        assert run("create", url, "--shape", "1,8,8,8", "--dtype", "uint8").out == f"{url}\n"
+        with pyvolume.open(url) as volume:
+            assert volume.shape == (1, 8, 8, 8)
+
+    def test_what_is_there_is_replaced_on_request(self, run: Run) -> None:
+        options = ["--shape", "1,8,8,8", "--dtype", "uint8"]
+        assert run("create", "new.zarr", *options).code == 0
+        refused = run("create", "new.zarr", *options)
+        assert (refused.code, refused.err.count("\n")) == (5, 1)
+        assert run("create", "new.zarr", *options, "--overwrite").code == 0
+
+    @pytest.mark.parametrize(
+        "options",
+        [[], ["--shape", "a", "--dtype", "uint8"], ["--shape", "1,8,8,8", "--dtype", "uint8", "-o", "levels"],
+         ["--shape", "1,8,8,8", "--dtype", "uint8", "-o", "level=2"], ["--shape", "1,8,8,8", "--dtype", "unit8"]],
+    )  # fmt: skip
+    def test_half_a_wish_is_one_line_and_creates_nothing(self, run: Run, options: list[str]) -> None:
+        done = run("create", "new.zarr", *options)
+        assert done.code != 0
+        assert done.err.count("\n") == 1
+        assert not Path("new.zarr").exists()
+
+
 class TestGet:
     @pytest.mark.parametrize(
         ("slices", "key"),

@@ -16,6 +16,7 @@ from pyvolume.calls.holds import Slots
 from pyvolume.errors import AnswerError, MetadataError, NotFoundError
 from pyvolume.model.units import readable
 from pyvolume.n5.refusals import told
+from pyvolume.stores.base import at_once
 from pyvolume.transport.documents import JsonReader
 
 ATTRIBUTES = "attributes.json"
@@ -23,9 +24,6 @@ ATTRIBUTES = "attributes.json"
 
 LARGEST_DOCUMENT = 16 << 20
 """Bytes of the largest attributes that are read."""
-
-AT_ONCE = (4, 16)
-"""How many pieces of all operations on one folder are read or written at once: at least, and at most."""
 
 PART = ".part"
 """How the name of a block ends while it is written; the name begins with a dot."""
@@ -191,11 +189,6 @@ class Client:
         """Return the error for a dataset that is not there."""
         action = f"read {self.full(path)}"
         return NotFoundError(f"{action}: there is no such dataset any more", action=action)
-
-
-def at_once() -> int:
-    """Return how many pieces this machine reads or writes at once: decompression takes a processor for each."""
-    return max(AT_ONCE[0], min(AT_ONCE[1], os.cpu_count() or AT_ONCE[0]))
 
 
 def inside(folder: str, name: str) -> str:

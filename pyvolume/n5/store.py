@@ -20,10 +20,10 @@ from pyvolume.model.scales import Level, Scales
 from pyvolume.n5.address import canonical
 from pyvolume.n5.axes import arrangement_of, metadata_of
 from pyvolume.n5.blocks import FILLED, Blocks, Missing, each_stored
-from pyvolume.n5.client import ATTRIBUTES, Client, at_once
+from pyvolume.n5.client import ATTRIBUTES, Client
 from pyvolume.n5.documents import check_version, dataset_info, is_dataset
 from pyvolume.n5.levels import levels_around
-from pyvolume.stores.base import StoreTraits
+from pyvolume.stores.base import StoreTraits, at_once
 
 PIECE_BYTES = (4 << 20, 32 << 20)
 """The lowest and the highest size of a piece, see `StoreTraits`."""
@@ -67,6 +67,7 @@ class DatasetStore:
         self.traits = StoreTraits(
             write_grid=grid,
             piece_bytes=PIECE_BYTES,
+            read_cells=grid,
             preferred_concurrency=at_once(),
             writable=mode == "r+",
             voxels=f"n5 {os.path.realpath(full)}",

@@ -18,12 +18,11 @@ from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Level, Scales
 from pyvolume.n5.address import canonical, shown_level
 from pyvolume.n5.blocks import FILLED, Blocks, Missing, each_stored
-from pyvolume.n5.client import at_once
 from pyvolume.n5.images import DIMS, Choice, Image, factors_of, first_info, metadata_of, view_info, view_path
 from pyvolume.n5.levels import chosen
 from pyvolume.n5.spimdata import Setup
 from pyvolume.n5.store import PIECE_BYTES
-from pyvolume.stores.base import StoreTraits
+from pyvolume.stores.base import StoreTraits, at_once
 
 
 class ViewsStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,6 +13,9 @@ from pyvolume.calls.call import Call
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Scales
+
+AT_ONCE = (4, 16)
+"""How many pieces are read from files at once: at least, and at most."""
 
 SKIP_BYTES = 1 << 20
 """A gap between voxels that are read is worth a request of its own from here: what it saves costs more than asking."""
@@ -35,9 +39,9 @@ class StoreTraits:
     piece_bytes : tuple of int
         The lowest and the highest size of a piece when a transfer is cut into several requests, in bytes. With the
         lowest, requests do not cost more than bytes; with the highest, a retry repeats little.
-    least_read_bytes : int, optional
-        The lowest size of a piece of a read where it is another one. A file costs no round trip, and its decompression
-        takes a processor: then already a small read is cut.
+    read_cells : tuple of int, optional
+        The shape of what is decompressed as a unit, where a piece costs no round trip: already a small read is then
+        divided among the threads, and never inside of a cell.
     preferred_concurrency : int, optional
         How many requests to run at once. None: no preference. A transfer then sends one request at a time, and a copy
         follows the other side.
@@ -73,7 +77,7 @@ class StoreTraits:
     max_write_bytes: int = 256 << 20
     max_blocks: int | None = None
     piece_bytes: tuple[int, int] = (16 << 20, 64 << 20)
-    least_read_bytes: int | None = None
+    read_cells: tuple[int, ...] = ()
     preferred_concurrency: int | None = None
     chunks: tuple[int, ...] = ()
     writable: bool = True
@@ -96,6 +100,11 @@ class StoreTraits:
     def concurrency(self) -> int:
         """How many requests a transfer sends at once."""
         return self.preferred_concurrency or 1
+
+
+def at_once() -> int:
+    """Return how many pieces this machine reads from files at once: decompression takes a processor for each."""
+    return max(AT_ONCE[0], min(AT_ONCE[1], os.cpu_count() or AT_ONCE[0]))
 
 
 class VoxelStore(Protocol):

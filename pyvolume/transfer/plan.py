@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +14,7 @@ from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.slabs import SLAB_BYTES
 from pyvolume.model.units import readable
 from pyvolume.stores.base import StoreTraits
-from pyvolume.transfer.grid import TouchedBoxes, aligned, borders, whole_blocks_in
+from pyvolume.transfer.grid import TouchedBoxes, aligned, borders, cells_in, whole_blocks_in
 from pyvolume.transfer.pieces import Cut, Pieces, Steps
 
 MERGE_WHOLE_BYTES = 16 << 20
@@ -21,6 +22,9 @@ MERGE_WHOLE_BYTES = 16 << 20
 
 TOGETHER_BYTES = 64 << 20
 """With a high concurrency the network is assumed to limit each request: pieces get as small as this divided by it."""
+
+LEAST_DECODED_BYTES = 128 << 10
+"""Cells that become fewer bytes are decompressed by one thread: a thread costs more."""
 
 FEW_PARTS = 256
 """Parts of a selection that are listed when it is planned; more of them are looked for during the transfer."""
@@ -183,16 +187,27 @@ def plan_read(selection: Selection, traits: StoreTraits, metadata: VoxelsMetadat
         return Plan(False, Steps(Pieces()), 0, itemsize, concurrency, False)
     whole = aligned(selection.box, grid, traits, metadata.bounds)
     parts = _parts(selection, whole, grid, itemsize)
-    limits = (traits.least_read_bytes or traits.piece_bytes[0], traits.piece_bytes[1])
-    most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency, limits)
-    cuts: tuple[Cut, ...] = ()
-    if whole.size > most or traits.max_blocks:
-        # a piece thinner than the blocks that are stored would make the server look each of them up several times
-        blocks = tuple(b if b % r == 0 else r for b, r in zip(traits.chunks, grid, strict=True))
-        cuts = Cut(blocks, most), Cut(grid, most, traits.max_blocks)
+    cuts = _cuts_to_read(parts, whole, traits, itemsize, concurrency)
     cropped = whole != selection.box or selection.form != "box"
     steps = Steps(Pieces(parts, cuts, None if selection.is_whole else selection.touching))
     return Plan(False, steps, selection.size, itemsize, concurrency, cropped)
+
+
+def _cuts_to_read(
+    parts: Iterable[Box], whole: Box, traits: StoreTraits, itemsize: int, concurrency: int
+) -> tuple[Cut, ...]:
+    grid = traits.read_grid
+    if traits.read_cells:
+        cells = sum(cells_in(part, traits.read_cells) for part in itertools.islice(parts, FEW_PARTS + 1))
+        fewest = LEAST_DECODED_BYTES // (math.prod(traits.read_cells) * itemsize)
+        most = max(1, min(traits.piece_bytes[1], traits.max_read_bytes) // itemsize)
+        return (Cut(traits.read_cells, most, max(1, fewest, -(-cells // concurrency))),)
+    most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency, traits.piece_bytes)
+    if whole.size <= most and not traits.max_blocks:
+        return ()
+    # a piece thinner than the blocks that are stored would make the server look each of them up several times
+    blocks = tuple(b if b % r == 0 else r for b, r in zip(traits.chunks, grid, strict=True))
+    return Cut(blocks, most), Cut(grid, most, traits.max_blocks)
 
 
 def plan_write(selection: Selection, traits: StoreTraits, metadata: VoxelsMetadata, concurrency: int) -> Plan:

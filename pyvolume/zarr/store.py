@@ -26,7 +26,7 @@ from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Level, Scales
 from pyvolume.model.tiles import copy_tiled
 from pyvolume.stores.arrays import box_of_chunks
-from pyvolume.stores.base import StoreTraits
+from pyvolume.stores.base import StoreTraits, at_once
 from pyvolume.stores.locks import process_locks
 from pyvolume.zarr.chunks import chunks_of
 from pyvolume.zarr.client import Client
@@ -41,10 +41,7 @@ LAST = 1 << 62
 """Behind the last voxel of any array."""
 
 AT_ONCE = 2
-"""Pieces of a transfer at once; the requests of each go side by side, see `pyvolume.zarr.client`."""
-
-LEAST_READ_BYTES = 128 << 10
-"""The lowest size of a piece that is read from files, see `StoreTraits`."""
+"""Pieces of a transfer at once where zarr decodes: the requests of each go side by side, see `pyvolume.zarr.client`."""
 
 
 class ZarrStore:
@@ -92,8 +89,8 @@ class ZarrStore:
         traits = StoreTraits(
             write_grid=cells if self._is_on_grid else ones,
             chunks=cells,
-            least_read_bytes=None if self._chunks is None else LEAST_READ_BYTES,
-            preferred_concurrency=AT_ONCE,
+            read_cells=chunks if self._chunks and self._is_on_grid else (),
+            preferred_concurrency=at_once() if self._chunks else AT_ONCE,
             writable=self.opening.mode == "r+",
             immutable=self._immutable,
         )

@@ -125,11 +125,11 @@ def test_reads_listed_keys_as_numpy_does_through_asyncio(filled: tuple[pyvolume.
 
 
 def test_reads_drawn_keys_as_numpy_does_through_asyncio(
-    backend: Backend, filled: tuple[pyvolume.Volume, NDArray[Any]]
+    readable: Backend, filled: tuple[pyvolume.Volume, NDArray[Any]]
 ) -> None:
     volume, array = filled
 
-    @settings(settings_for(backend), max_examples=10)
+    @settings(settings_for(readable), max_examples=10)
     @given(st.lists(keys(SHAPE), max_size=4))
     def check(drawn: list[Any]) -> None:
         async def read() -> list[Any]:

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import pytest
 from conformance_stores import Backend, DvidBackend, ramp
 from numpy.typing import NDArray
 
@@ -40,7 +39,7 @@ def in_threads(work: Callable[[int], object], number: int = THREADS) -> None:
 def interleaved_boxes(rng: np.random.Generator) -> list[Box]:
     """Cut the volume into boxes whose faces lie anywhere, in random order."""
     faces = [
-        [0, *sorted(rng.choice(np.arange(1, size), min(4, size - 1), replace=False).tolist()), size] for size in SHAPE
+        [0, *sorted(rng.choice(np.arange(1, size), min(3, size - 1), replace=False).tolist()), size] for size in SHAPE
     ]
     sides = [list(itertools.pairwise(each)) for each in faces]
     boxes = [Box(tuple(a for a, _ in each), tuple(b for _, b in each)) for each in itertools.product(*sides)]
@@ -79,10 +78,9 @@ def post_many(volume: pyvolume.Volume, box: Box, values: NDArray[Any]) -> None:
 WAYS_TO_WRITE = [assign, assign_mirrored, assign_every_other, assign_by_index, post, post_many]
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_interleaved_unaligned_writes_of_many_threads_lose_nothing(backend: Backend, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    expected = ramp(SHAPE, "uint16", seed=seed)
+def test_interleaved_unaligned_writes_of_many_threads_lose_nothing(backend: Backend) -> None:
+    rng = np.random.default_rng(0)
+    expected = ramp(SHAPE, "uint16")
     volume = backend.new(np.zeros_like(expected))
     boxes = interleaved_boxes(rng)
     ways = [WAYS_TO_WRITE[i] for i in rng.integers(0, len(WAYS_TO_WRITE), len(boxes))]

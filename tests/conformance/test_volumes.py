@@ -13,6 +13,7 @@ from conformance_stores import Backend, ramp, travelling
 
 import pyvolume
 from pyvolume.errors import AlignmentError, SelectionError, UnsupportedError, VoxelsMismatchError
+from pyvolume.transfer import plan
 
 SHAPE = (1, 48, 32, 64)
 
@@ -79,12 +80,15 @@ def test_one_channel_is_read(readable: Backend) -> None:
     same(readable.new(array)[1:3, 3:9], array[1:3, 3:9])
 
 
-def test_borders_of_a_large_box_are_merged_around_whole_blocks(backend: Backend) -> None:
-    expected = ramp((1, 272, 272, 272))
+def test_borders_of_a_large_box_are_merged_around_whole_blocks(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "MERGE_WHOLE_BYTES", 1 << 16)
+    expected = ramp((1, 80, 80, 80))
     volume = backend.new(expected)
-    values = ramp((1, 264, 255, 247), seed=6)
-    volume[:, 5:269, 16:271, 25:272] = values
-    expected[:, 5:269, 16:271, 25:272] = values
+    values = ramp((1, 72, 63, 55), seed=6)
+    volume[:, 5:77, 16:79, 25:80] = values
+    expected[:, 5:77, 16:79, 25:80] = values
     same(volume[...], expected)
 
 

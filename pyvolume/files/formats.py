@@ -34,6 +34,7 @@ FORMATS = {
     ".jpg": ("pyvolume.files.png", "Pillow"),
     ".jpeg": ("pyvolume.files.png", "Pillow"),
     ".zarr": ("pyvolume.zarr.files", "zarr"),
+    ".zarr.zip": ("pyvolume.zarr.zipped", "zarr"),
 }
 """The module of each suffix, and the library that it needs."""
 
@@ -108,7 +109,9 @@ IN_PLACE = {".h5", ".hdf5", ".npy", ".zarr"}
 
 
 @contextlib.contextmanager
-def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[Stored]:
+def read(
+    path: Path, mode: Literal["r", "r+"] = "r", *, axes: str | None = None, array: str | None = None
+) -> Iterator[Stored]:
     """Open a file of voxels.
 
     Parameters
@@ -117,6 +120,11 @@ def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[Stored]:
         Its suffix says which format.
     mode : "r" or "r+"
         Whether the array can be assigned to as well.
+    axes : str, optional
+        The letters of the axes as they are stored, for formats in which a file can leave them out. An empty text: a
+        file that leaves them out is an error.
+    array : str, optional
+        The name of the array, for formats that hold several.
 
     Raises
     ------
@@ -131,21 +139,31 @@ def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[Stored]:
     modes = [mode] if suffix_of(path) in IN_PLACE else []
     if mode == "r+" and not modes:
         raise UnsupportedError(f"open {path}: files of this format are not changed in place; copy to a new file")
+    chosen = _chosen(module, path, axes=axes, array=array)
     with contextlib.ExitStack() as stack:
         try:
-            array, description = stack.enter_context(module.read(path, *modes))
+            held, description = stack.enter_context(module.read(path, *modes, **chosen))
         except PyVolumeError:
             raise
         except Exception as error:  # each library has its own for a file that it does not understand
             raise MetadataError(f"read {path}: expected a file as its suffix says: {error}") from error
-        if np.dtype(array.dtype).kind not in "biuf":
-            raise UnsupportedError(f"read {path}: expected numbers and found {array.dtype}")
-        if array.shape:
-            yield Stored(forwards(array, description.backwards()), description.forwards(array.shape))
+        if np.dtype(held.dtype).kind not in "biuf":
+            raise UnsupportedError(f"read {path}: expected numbers and found {held.dtype}")
+        if held.shape:
+            yield Stored(forwards(held, description.backwards()), description.forwards(held.shape))
         elif mode == "r":
-            yield _with_an_axis(array, description)
+            yield _with_an_axis(held, description)
         else:
             raise UnsupportedError(f"open {path}: an array without axes is not changed in place")
+
+
+def _chosen(module: Any, path: Path, **options: str | None) -> dict[str, str | None]:
+    """Return the options that a format has; refuse a choice that it does not leave."""
+    known = arguments.keywords(module.read)
+    wrong = next((name for name, value in options.items() if value and name not in known), None)
+    if wrong is not None:
+        raise UnsupportedError(f"open {path}: files of this format leave no choice of {wrong}=")
+    return {name: value for name, value in options.items() if name in known}
 
 
 def _with_an_axis(point: Any, description: Description) -> Stored:
@@ -178,4 +196,9 @@ def _module_of(path: Path) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise missing(library, extra="zarr" if suffix == ".zarr" else "files", action=f"a {suffix} file") from None
+        raise missing(library, extra=extra_of(suffix), action=f"a {suffix} file") from None
+
+
+def extra_of(suffix: str) -> str:
+    """Return the extra with the library of a format."""
+    return {".zarr": "zarr", ".zarr.zip": "zarr", ".toml": "fsdb"}.get(suffix, "files")

@@ -11,12 +11,14 @@ from typing import Any, Literal
 
 import h5py
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from pyvolume.errors import MetadataError, UnsupportedError
 from pyvolume.files.axes import arranged
 from pyvolume.files.chunking import ChunksLike, chunk_shape
 from pyvolume.files.description import Description
 from pyvolume.files.names import NAMES, axes_of, said_by_attributes
+from pyvolume.files.npz import chosen
 from pyvolume.stores.space import check_free, reserve
 
 VOXELS = "voxels"
@@ -73,15 +75,17 @@ def _all_chunks_now() -> Any:
 
 
 @contextlib.contextmanager
-def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Description]]:
-    """Give the dataset in a file: the one called ``voxels``, or the only one besides scales of axes."""
+def read(
+    path: Path, mode: Literal["r", "r+"] = "r", *, axes: str | None = None, array: str | None = None
+) -> Iterator[tuple[Any, Description]]:
+    """Give the dataset in a file: the one with a name, ``voxels``, or the only one besides scales of axes."""
     what = f"read {path}"
     with _opened(path, mode) as file:
-        dataset = _dataset(file, path)
+        dataset = _dataset(file, path, array)
         _check_sources(dataset, path)
         attributes = {name: _plain(dataset.attrs[name]) for name in WANTED if name in dataset.attrs}
-        held = axes_of([_labels(dataset), *said_by_attributes(attributes, dataset.ndim)], dataset.ndim, what)
-        ours = Description.of_attributes(attributes, str(path), held)
+        held = axes_of([_labels(dataset), *said_by_attributes(attributes, dataset.ndim)], dataset.ndim, what, axes)
+        ours = None if axes else Description.of_attributes(attributes, str(path), held)
         description = ours or Description.of_foreign(held, dataset.shape)
         yield arranged(dataset, held, description.axes, what), description
 
@@ -98,7 +102,7 @@ def _opened(path: Path, mode: Literal["r", "r+"]) -> h5py.File:
         ) from error
 
 
-def _dataset(file: h5py.File, path: Path) -> h5py.Dataset:
+def _dataset(file: h5py.File, path: Path, array: str | None) -> h5py.Dataset:
     names: list[str] = []
 
     def note(name: str, item: object) -> None:
@@ -106,9 +110,7 @@ def _dataset(file: h5py.File, path: Path) -> h5py.Dataset:
             names.append(name)
 
     file.visititems(note)
-    if VOXELS not in names and len(names) != 1:
-        raise UnsupportedError(f"read {path}: expected one dataset, or one called {VOXELS!r}, and found {names}")
-    return file[VOXELS if VOXELS in names else names[0]]
+    return file[chosen(names, array, f"read {path}")]
 
 
 def _labels(dataset: h5py.Dataset) -> list[str]:
@@ -140,3 +142,21 @@ def _holds(file: h5py.File, path: Path, source: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def read_value(path: Path) -> NDArray[Any]:
+    """Return the array in a file."""
+    with _opened(path, "r") as file:
+        dataset = _dataset(file, path, None)
+        _check_sources(dataset, path)
+        found: NDArray[Any] = dataset[()]
+    return found
+
+
+def write_value(path: Path, value: ArrayLike) -> None:
+    """Write an array, in chunks; the file does not name its axes."""
+    array = np.asanyarray(value)
+    check_free(path, array.nbytes + OVERHEAD)
+    chunks = chunk_shape(array.shape, None, f"write {path.name}") if array.size and array.ndim else None
+    with h5py.File(path, "w") as file:
+        file.create_dataset(VOXELS, data=array, chunks=chunks)

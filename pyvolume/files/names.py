@@ -19,7 +19,7 @@ DEFAULTS = {0: "", 1: "x", 2: "xy", 3: "xyz", 4: "cxyz", 5: "cxyzt"}
 """The axes of an array that says nothing of them, by their number."""
 
 
-def axes_of(statements: Sequence[Sequence[Any] | None], ndim: int, what: str) -> str:
+def axes_of(statements: Sequence[Sequence[Any] | None], ndim: int, what: str, given: str | None = None) -> str:
     """Return one letter per axis of an array, as everything that names its axes says.
 
     Parameters
@@ -30,21 +30,46 @@ def axes_of(statements: Sequence[Sequence[Any] | None], ndim: int, what: str) ->
         The number of axes.
     what : str
         The action, for messages.
+    given : str, optional
+        The letters, where the caller knows them; what the file says does not count then. An empty text: the file must
+        say something.
 
     Raises
     ------
     UnsupportedError
-        If a name is not understood.
+        If a name is not understood, or the file must name its axes and does not.
     MetadataError
         If the names contradict each other, or do not fit the array.
     """
+    if given:
+        return fitting(given, ndim, what)
     found = {_letters(names, what) for names in statements if names and not _says_nothing(names)}
+    if not found and given is not None:
+        raise unnamed(what)
     if not found and ndim in DEFAULTS:
         return DEFAULTS[ndim]
     if len(found) != 1 or len(axes := found.pop()) != ndim or len(set(axes)) != ndim:
         told = ", ".join(repr(list(names)) for names in statements if names) or "no names"
         raise MetadataError(f"{what}: expected one name for each of {ndim} axes, five at most, and found {told}")
     return axes
+
+
+def fitting(axes: str, ndim: int, what: str) -> str:
+    """Return the letters of the axes of an array that a caller knows.
+
+    Raises
+    ------
+    MetadataError
+        If they do not fit the array.
+    """
+    if len(axes) != ndim or len(set(axes)) != ndim:
+        raise MetadataError(f"{what}: expected {ndim} different letters for the axes and found {axes!r}")
+    return axes
+
+
+def unnamed(what: str) -> UnsupportedError:
+    """Return the error for a file that does not name its axes, and must."""
+    return UnsupportedError(f"{what}: nothing says what the axes are; give one letter for each, as in axes='zyx'")
 
 
 def _says_nothing(names: Sequence[Any]) -> bool:

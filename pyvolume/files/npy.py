@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from pyvolume.files.description import Description
 from pyvolume.files.names import axes_of
@@ -24,8 +25,18 @@ def create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
 
 
 @contextlib.contextmanager
-def read(path: Path, mode: Literal["r", "r+"] = "r") -> Iterator[tuple[Any, Description]]:
+def read(path: Path, mode: Literal["r", "r+"] = "r", *, axes: str | None = None) -> Iterator[tuple[Any, Description]]:
     """Give the array in a file."""
     mapped = np.load(path, mmap_mode=mode, allow_pickle=False)
-    axes = axes_of([], mapped.ndim, f"read {path}")
-    yield mapped, Description(axes)
+    yield mapped, Description(axes_of([], mapped.ndim, f"read {path}", axes))
+
+
+def read_value(path: Path) -> NDArray[Any]:
+    """Return the array in a file."""
+    array: NDArray[Any] = np.load(path, allow_pickle=False)
+    return array
+
+
+def write_value(path: Path, value: ArrayLike) -> None:
+    """Write an array, in the order in which it is in memory."""
+    np.save(path, np.asanyarray(value), allow_pickle=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageOps, JpegImagePlugin, PngImagePlugin
 
 from pyvolume.errors import UnsupportedError
@@ -18,8 +19,8 @@ from pyvolume.files.description import Description
 OURS = "pyvolume"
 """What the text is called that holds the description."""
 
-DTYPES = {"L": "uint8", "I;16B": "uint16", "RGBA": "uint8"}
-"""Pictures that are voxels, by Pillow's name for their bytes: gray of 8 or 16 bits, and four channels of 8."""
+DTYPES = {"L": "uint8", "I;16B": "uint16", "RGB": "uint8", "RGBA": "uint8"}
+"""Pictures that are voxels, by Pillow's name for their bytes: gray of 8 or 16 bits, and three or four channels of 8."""
 
 JPEG_EDGE = 65500
 """The most pixels along an edge of a JPEG that its library writes."""
@@ -52,7 +53,7 @@ def _plane(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], description
     channels = lengths.pop("c", 1)
     plane = [axis for axis, length in lengths.items() if length > 1]
     plane += [axis for axis in lengths if axis not in plane][: 2 - len(plane)]
-    depths = {("uint8", 1), ("uint8", 4), ("uint16", 1)} if not is_jpeg else {("uint8", 1)}
+    depths = {("uint8", 1), ("uint8", 3), ("uint8", 4), ("uint16", 1)} if not is_jpeg else {("uint8", 1)}
     if len(plane) != 2 or (dtype.name, channels) not in depths:
         kinds = " or ".join(f"{count} × {name}" for name, count in sorted(depths))
         raise UnsupportedError(
@@ -76,8 +77,8 @@ def read(path: Path) -> Iterator[tuple[Any, Description]]:
         dtype = DTYPES.get(form if isinstance(form, str) else str(form[0]))
         if dtype is None:
             raise UnsupportedError(
-                f"read {path.name}: expected one gray picture of 8 or 16 bits, or one of red, green, blue and alpha "
-                f"of 8 bits, and found {picture.mode} ({form})"
+                f"read {path.name}: expected one gray picture of 8 or 16 bits, or one of red, green, blue and perhaps "
+                f"alpha of 8 bits, and found {picture.mode} ({form})"
             )
         if getattr(picture, "n_frames", 1) != 1:
             raise UnsupportedError(f"read {path.name}: expected one picture and found {picture.n_frames}")
@@ -93,3 +94,28 @@ def _opened(file: Any) -> Any:
     """Open a picture without Pillow's limit of pixels, which is for files that strangers send."""
     is_jpeg = file.peek(2)[:2] == b"\xff\xd8"
     return JpegImagePlugin.jpeg_factory(file) if is_jpeg else PngImagePlugin.PngImageFile(file)
+
+
+def read_value(path: Path) -> NDArray[Any]:
+    """Return a picture as rows of pixels, turned as its EXIF says; a palette is replaced by its colours."""
+    with path.open("rb") as file:
+        picture = ImageOps.exif_transpose(_opened(file))
+        if picture.mode == "P":
+            picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+        pixels = np.asarray(picture)
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def write_value(path: Path, value: ArrayLike) -> None:
+    """Write rows of pixels: of one number or of red, green, blue and alpha, for JPEG without alpha."""
+    pixels = np.asarray(value)
+    is_jpeg = path.suffix.lower() != ".png"
+    kinds = {("uint8", 1), ("uint8", 3)} if is_jpeg else {("uint8", 1), ("uint8", 3), ("uint8", 4), ("uint16", 1)}
+    colours = pixels.shape[2] if pixels.ndim == 3 else 1
+    if pixels.ndim not in {2, 3} or (pixels.dtype.name, colours) not in kinds or not pixels.size:
+        known = " or ".join(f"{count} × {name}" for name, count in sorted(kinds))
+        raise UnsupportedError(
+            f"write {path.name}: expected rows of pixels of {known} and found shape {pixels.shape} of {pixels.dtype}"
+        )
+    picture = Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and colours == 1 else pixels)
+    picture.save(path, "jpeg" if is_jpeg else "png", **({"quality": 95} if is_jpeg else {}))

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import tifffile
+from numpy.typing import ArrayLike, NDArray
 
 from pyvolume.errors import UnsupportedError
 from pyvolume.files import calibration
 from pyvolume.files.axes import laid_out, viewed
 from pyvolume.files.complete import one_image
 from pyvolume.files.description import Description
+from pyvolume.files.names import fitting, unnamed
 from pyvolume.model.units import MILLIMETERS, SECONDS, symbol_of, time_symbol_of
 from pyvolume.stores.space import reserve
 
@@ -24,6 +26,9 @@ PLANES = "tzcyx"
 
 OURS = "pyvolume"
 """What the description is called among ImageJ's properties."""
+
+UNKNOWN = {"Q", "I"}
+"""tifffile's letters for axes of which a file says nothing."""
 
 IMAGEJ_DTYPES = {"uint8", "uint16", "float32"}
 OME_DTYPES = {"bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
@@ -84,15 +89,19 @@ def _ome(description: Description) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def read(path: Path) -> Iterator[tuple[Any, Description]]:
+def read(path: Path, *, axes: str | None = None) -> Iterator[tuple[Any, Description]]:
     """Give the only image of a file, with pyvolume's axes."""
     what = f"read {path.name}"
     with tifffile.TiffFile(path) as file:
         with one_image(file, what) as series:
             array = tifffile.memmap(path, mode="r") if series.dataoffset is not None else series.asarray()
-        held = _letters(series.axes, what)
         text = calibration.comment_of(file, OURS)
-        if text is None:
+        if axes == "" and text is None and set(series.axes) & UNKNOWN:
+            raise unnamed(what)
+        held = fitting(axes, len(series.shape), what) if axes else _letters(series.axes, what)
+        if axes:
+            description = Description.of_foreign(held, series.shape)
+        elif text is None:
             sizes, units = calibration.sizes_of(file)
             lengths = dict(zip(held, series.shape, strict=True))
             description = Description.of_foreign("cxyzt", (1, 1, 1, 1, lengths.get("t", 1)), sizes, units)
@@ -107,3 +116,17 @@ def _letters(axes: str, what: str) -> str:
     if len(set(letters)) != len(letters):
         raise UnsupportedError(f"{what}: expected each of the axes {PLANES} once and found {axes}")
     return letters
+
+
+def read_value(path: Path) -> NDArray[Any]:
+    """Return the only image of a file, in the order in which it is stored."""
+    with tifffile.TiffFile(path) as file, one_image(file, f"read {path.name}") as series:
+        return np.asarray(series.asarray())
+
+
+def write_value(path: Path, value: ArrayLike) -> None:
+    """Write an array; the file does not name its axes."""
+    array = np.asanyarray(value)
+    if array.dtype.kind not in "biuf" or not array.size:
+        raise UnsupportedError(f"write {path.name}: expected numbers and found {array.dtype} of shape {array.shape}")
+    tifffile.imwrite(path, array, photometric="minisblack")

@@ -423,7 +423,8 @@ CASES: dict[str, tuple[str, Make, Expected]] = {
     "png: 1 bit": ("a.png", gray(1), UnsupportedError),
     "png: four channels": ("a.png", picture(COLOURS), Read(COLOURS.T, "cxy")),
     "png: four channels of 16 bits": ("a.png", colours(16, alpha=True), UnsupportedError),
-    "png: three channels": ("a.png", colours(8, alpha=False), UnsupportedError),
+    "png: three channels": ("a.png", picture(COLOURS[..., :3]), Read(COLOURS[..., :3].T, "cxy")),
+    "png: three channels of 16 bits": ("a.png", colours(16, alpha=False), UnsupportedError),
     "png: gray and alpha": ("a.png", picture(PLANE.T, "LA"), UnsupportedError),
     "png: palette": ("a.png", picture(PLANE.T, "P"), UnsupportedError),
     "png: animated": (
@@ -436,7 +437,7 @@ CASES: dict[str, tuple[str, Make, Expected]] = {
     "png: cut short": ("a.png", cut(gray(8), 0.7), MetadataError),
     "png: another format": ("a.png", lambda path: Image.fromarray(PLANE).save(path, "gif"), MetadataError),
     "jpeg: gray": ("a.jpg", picture(np.full((6, 5), 90, "uint8")), Read(np.full((5, 6), 90, "uint8"), "xy")),
-    "jpeg: colours": ("a.jpg", picture(COLOURS[..., :3]), UnsupportedError),
+    "jpeg: colours": ("a.jpg", picture(np.full((6, 5, 3), 90, "uint8")), Read(np.full((3, 5, 6), 90, "uint8"), "cxy")),
     "jpeg: cyan, magenta, yellow, key": ("a.jpg", picture(COLOURS[..., :3], "CMYK"), UnsupportedError),
     "jpeg: several": (
         "a.jpg",

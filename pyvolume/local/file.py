@@ -1,0 +1,124 @@
+"""LocalFile: a file of a fileset, with its metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyvolume.errors import AddressError, NotFoundError
+from pyvolume.files import values
+from pyvolume.local.commit import Step
+from pyvolume.local.described import Described
+from pyvolume.local.layout import is_component
+from pyvolume.local.refusals import told
+from pyvolume.model.arguments import brief
+
+if TYPE_CHECKING:
+    from pyvolume.local.fileset import Fileset
+
+
+class LocalFile(Described):
+    """A file in a folder database, which `Fileset` returns.
+
+    Parameters
+    ----------
+    fileset : Fileset
+        Where it is.
+    id : str
+        Its id.
+    """
+
+    def __init__(self, fileset: Fileset, id: str) -> None:  # noqa: A002 - the word of the database
+        self.fileset = fileset
+        self.id = id
+        self._folder = fileset.scan.folder
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.fileset.path}/{self.id}>"
+
+    def _place(self) -> tuple[str, str]:
+        return self.fileset.id, self.id
+
+    def _change(self, step: Step, action: str) -> None:
+        self.fileset.scan.change(step, action)
+
+    @property
+    def name(self) -> str:
+        """The name of the file with the data, in the folder of the fileset.
+
+        Raises
+        ------
+        NotFoundError
+            If a program has registered the file, and has never written it.
+        AddressError
+            If the index names something outside of the folder.
+        """
+        name = self.fileset.name_of(self.id)
+        action = f"open {self.fileset.path}/{self.id}"
+        if name is None:
+            raise NotFoundError(f"{action}: the file is in {self._folder.index}, and was never written", action=action)
+        if not is_component(name):
+            raise AddressError(
+                f"{action}: expected the name of a file in the fileset and found {brief(name)} in {self._folder.index}"
+            )
+        return name
+
+    @property
+    def path(self) -> Path:
+        """The file with the data.
+
+        Raises
+        ------
+        NotFoundError
+            If the index lists a file that is not there.
+        AddressError
+            If it is a folder, or a link that leaves the fileset.
+        """
+        place = self.fileset.path / self.name
+        action = f"open {self.fileset.path}/{self.id}"
+        if not place.resolve().is_relative_to(self.fileset.path.resolve()):
+            raise AddressError(f"{action}: expected a file in the fileset, and {place} is a link to {place.resolve()}")
+        if place.is_dir():
+            raise AddressError(f"{action}: expected a file, and {place} is a folder")
+        if not place.exists():
+            raise NotFoundError(f"{action}: {self._folder.index} lists {place}, which is not there", action=action)
+        return place
+
+    def bytes(self) -> bytes:
+        """Return the data as they are.
+
+        Raises
+        ------
+        NotFoundError, AddressError
+            As for `path`.
+        ForbiddenError, OSError
+            If they cannot be read.
+        """
+        path = self.path
+        with told("read", path):
+            return path.read_bytes()
+
+    def read(self) -> Any:
+        """Return the data as a value, by the suffix of the file.
+
+        Returns
+        -------
+        object
+            An array for npy, tif, h5 and zarr.zip, with the axes in the order in which they are stored. A mapping of
+            arrays for npz. An array of rows, columns and colours for png and jpg. A `Mesh` for ply. A list of mappings
+            for csv. Values of Python for json and toml, and a text for txt.
+
+        Raises
+        ------
+        UnsupportedError
+            For another suffix; `bytes` and `path` work for each file.
+        MetadataError
+            If the file is broken.
+        ImportError
+            If the library of the format is missing; the message names the extra.
+        NotFoundError, AddressError, ForbiddenError, OSError
+            As for `bytes`.
+        """
+        path = self.path
+        with told("read", path):
+            return values.read(path)

@@ -1,0 +1,215 @@
+"""Scan: filesets, with one index for all their files."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pyvolume.errors import KeyNotFoundError, UnsupportedError
+from pyvolume.local.changes import NewFileset, Removal
+from pyvolume.local.commit import Step, commit, read_index
+from pyvolume.local.described import Described
+from pyvolume.local.documents import matches, plain, read_object
+from pyvolume.local.fileset import Fileset
+from pyvolume.local.index import Index
+from pyvolume.local.layout import MEASURES, ScanFolder, check_new, component
+from pyvolume.local.refusals import told
+from pyvolume.model.nearest import hint
+
+
+class Scan(Described, Mapping[str, Fileset]):
+    """The filesets of a scan by their ids, in the order of the index; `LocalStore` returns it.
+
+    The index is read when it is needed, and again when it has changed.
+
+    Parameters
+    ----------
+    folder : ScanFolder
+        Where it is.
+    """
+
+    def __init__(self, folder: ScanFolder) -> None:
+        self.folder = folder
+        self._folder = folder
+        self._index: tuple[object, Index] | None = None
+        self._batch: list[Step] | None = None
+        self._new: set[str] = set()
+        self._adding = threading.Lock()
+
+    @property
+    def id(self) -> str:
+        """The id of the scan, which is the name of its folder."""
+        return self.folder.id
+
+    @property
+    def path(self) -> Path:
+        """The folder of the scan."""
+        return self.folder.path
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scan) and other.path == self.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    def _place(self) -> tuple[str, str]:
+        return "", ""
+
+    def _change(self, step: Step, action: str) -> None:
+        self.change(step, action)
+
+    def change(self, step: Step, action: str) -> None:
+        """Commit a change, or add it to the batch that is open."""
+        with self._adding:
+            if self._batch is not None:
+                self._batch.append(step)
+                if isinstance(step, NewFileset):
+                    self._new.add(step.id)
+                return
+        commit(self.folder, [step], action)
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[Scan]:
+        """Commit all changes of the block together, with one write of the index.
+
+        The changes are those of this object and of its filesets and files. Others see them when the block has ended. If
+        the block ends with an error, nothing is changed.
+
+        Raises
+        ------
+        UnsupportedError
+            If a batch is open already, or the database is opened for reading.
+        KeyNotFoundError, ExistsError, AddressError, MetadataError, BusyTimeoutError, ForbiddenError, OSError
+            At the end of the block, as for `Fileset.put`.
+        """
+        action = f"change {self.path}"
+        self.folder.root.check_writable(action)
+        with self._adding:
+            if self._batch is not None:
+                raise UnsupportedError(f"{action}: a batch of this scan is open already")
+            steps: list[Step] = []
+            self._batch = steps
+        try:
+            yield self
+        except BaseException:
+            for step in steps:
+                step.discard()
+            raise
+        finally:
+            with self._adding:
+                self._batch, self._new = None, set()
+        if steps:
+            commit(self.folder, steps, action)
+
+    def index(self) -> Index:
+        """Return the present index.
+
+        Raises
+        ------
+        MetadataError, ForbiddenError, OSError
+            If it cannot be understood, or not be read.
+        """
+        try:
+            found = self.folder.index.stat()
+        except OSError:
+            return read_index(self.folder)
+        stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
+        if self._index is None or self._index[0] != stamp:
+            self._index = stamp, read_index(self.folder)
+        return self._index[1]
+
+    def listed(self, fileset: str) -> Mapping[str, str | None]:
+        """Return the files of a fileset; in a batch none for one that is new.
+
+        Raises
+        ------
+        KeyNotFoundError
+        """
+        return {} if fileset in self._new else self.files_of(fileset)
+
+    def files_of(self, fileset: str) -> Mapping[str, str | None]:
+        """Return the names of the files of a fileset by their ids.
+
+        Raises
+        ------
+        KeyNotFoundError, AddressError
+            If there is no such fileset, or it cannot be one.
+        MetadataError, ForbiddenError, OSError
+            As for `index`.
+        """
+        known = self.index().filesets
+        if component(fileset, str(self.path)) not in known:
+            action = f"open {self.path}/{fileset}"
+            raise KeyNotFoundError(f"{action}: there is no such fileset; {hint(fileset, known)}", action=action)
+        return known[fileset]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.index().filesets)
+
+    def __len__(self) -> int:
+        return len(self.index().filesets)
+
+    def __contains__(self, id: object) -> bool:  # noqa: A002
+        return id in self.index().filesets
+
+    def __getitem__(self, id: str) -> Fileset:  # noqa: A002
+        self.files_of(id)
+        return Fileset(self, id)
+
+    def __delitem__(self, id: str) -> None:  # noqa: A002
+        self._change(Removal(component(id, str(self.path))), f"delete {self.path}/{id}")
+
+    def create(self, id: str, metadata: Mapping[str, Any] | None = None) -> Fileset:  # noqa: A002
+        """Create a fileset.
+
+        Parameters
+        ----------
+        id : str
+            Letters, digits, ``_``, ``-`` and ``.``; not ``metadata`` and not ``webcache``.
+        metadata : mapping, optional
+            Values of JSON; scalars and arrays of numpy are converted.
+
+        Raises
+        ------
+        ExistsError
+            If there is such a fileset, or one whose id differs only in upper and lower case.
+        AddressError
+            If it cannot be an id.
+        MetadataError
+            If a value has no form in JSON. Nothing is written then.
+        UnsupportedError, BusyTimeoutError, ForbiddenError, OSError
+            As for `set_metadata`.
+        """
+        action = f"create {self.path}/{id}"
+        self.folder.root.check_writable(action)
+        check_new(id, self.index().filesets if self._batch is None else (), action)
+        self._change(NewFileset(id, None if metadata is None else plain(metadata, action)), action)
+        return Fileset(self, id)
+
+    def find(self, query: Mapping[str, Any]) -> list[Fileset]:
+        """Return the filesets whose metadata have equal values for all keys of a query, see `Fileset.find`.
+
+        Parameters
+        ----------
+        query : mapping
+            Values by their keys.
+
+        Raises
+        ------
+        MetadataError, ForbiddenError, OSError
+            As for `get_metadata`.
+        """
+        return [each for each in self.values() if matches(each.get_metadata(), query)]
+
+    @property
+    def measures(self) -> dict[str, Any]:
+        """What ``measures.json`` says; empty if there is no such file. pyvolume does not write it."""
+        path = self.path / MEASURES
+        with told("read", path):
+            return read_object(path)

@@ -107,6 +107,19 @@ class Description:
         )
 
     @classmethod
+    def of_metadata(cls, metadata: VoxelsMetadata, axes: str) -> Self:
+        """Describe an array with all voxels of a volume, whose axes are `axes`."""
+        return cls(
+            axes,
+            "".join(metadata.dims),
+            metadata.bounds.start,
+            (1,) * len(metadata.dims),
+            resolution=metadata.resolution,
+            units=metadata.units,
+            translation=metadata.translation,
+        )
+
+    @classmethod
     def of_document(cls, document: Mapping[str, Any], path: str) -> Self:
         """Read what `to_document` has made; other fields are ignored."""
         numbers = {"offset": int, "step": int, "resolution": float, "units": str, "translation": float}

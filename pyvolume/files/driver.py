@@ -10,11 +10,12 @@ from typing import Literal
 from urllib.parse import unquote
 
 from pyvolume.caching.cache import BlockCache
-from pyvolume.errors import AddressError, UnsupportedError
-from pyvolume.files import formats
+from pyvolume.errors import AddressError
+from pyvolume.files import formats, zeros
 from pyvolume.files.description import Description
 from pyvolume.files.folder import Folder
 from pyvolume.files.volumes import open_file
+from pyvolume.model import arguments
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
@@ -115,22 +116,12 @@ class _FileDriver(Driver):
         ExistsError, MetadataError, OSError
             As for `Volume.save`.
         """
-        path, dims = _path_of(url), "".join(metadata.dims)
-        if formats.suffix_of(path) not in formats.IN_PLACE:
-            known = ", ".join(sorted(formats.IN_PLACE))
-            raise UnsupportedError(f"create {path}: only files that are changed in place are created: {known}")
-        place = Description(
-            dims, dims, metadata.bounds.start, (1,) * len(dims), resolution=metadata.resolution, units=metadata.units
-        )
-        given = {"chunks": chunks, "compression": compression}
-        options = {name: value for name, value in given.items() if value is not None}
-        if options and formats.suffix_of(path) == ".npy":
-            raise UnsupportedError(f"create {path}: a .npy has no {' and no '.join(options)}")
-        shape = metadata.bounds.shape
-        with formats.create(path, shape, metadata.dtype, place, force=overwrite, **options) as target:
-            if compression is None:  # the space is taken, and holds nothing that is known
-                for plane in range(shape[-1]):
-                    target[..., plane] = 0
+        path = _path_of(url)
+        options = arguments.given(chunks=chunks, compression=compression)
+        zeros.check(path, options)
+        place = Description.of_metadata(metadata, "".join(metadata.dims))
+        with formats.create(path, metadata.bounds.shape, metadata.dtype, place, force=overwrite, **options) as target:
+            zeros.fill(target, is_compressed=compression is not None)
         return open_file(path, "r+")
 
 

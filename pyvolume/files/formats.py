@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -93,11 +93,28 @@ def create(
     ImportError
         If the library is missing; the message names the extra.
     """
-    module = _module_of(path)
-    known = arguments.keywords(module.create)
+    check_options(path, options)
+    with appearing(path, force=force) as part, made(part, shape, dtype, description, **options) as target:
+        yield target
+
+
+def check_options(path: Path, options: Iterable[str]) -> None:
+    """Refuse options that the format of a file does not have.
+
+    Raises
+    ------
+    TypeError
+    """
+    known = arguments.keywords(_module_of(path).create)
     arguments.check_options(f"save {path}: {suffix_of(path)}", options, known, [*known, *OF_EVERY_FORMAT])
-    made = module.create
-    with appearing(path, force=force) as part, made(part, tuple(shape), dtype, description, **options) as target:
+
+
+@contextlib.contextmanager
+def made(
+    path: Path, shape: Sequence[int], dtype: np.dtype[Any], description: Description, **options: Any
+) -> Iterator[Any]:
+    """Make a file of voxels under its name at once, see `create`; who calls it removes the file after an error."""
+    with _module_of(path).create(path, tuple(shape), dtype, description, **options) as target:
         yield target
 
 

@@ -77,11 +77,11 @@ def read(path: Path) -> Iterator[tuple[Any, Description]]:
         dtype = DTYPES.get(form if isinstance(form, str) else str(form[0]))
         if dtype is None:
             raise UnsupportedError(
-                f"read {path.name}: expected one gray picture of 8 or 16 bits, or one of red, green, blue and perhaps "
+                f"read {path}: expected one gray picture of 8 or 16 bits, or one of red, green, blue and perhaps "
                 f"alpha of 8 bits, and found {picture.mode} ({form})"
             )
         if getattr(picture, "n_frames", 1) != 1:
-            raise UnsupportedError(f"read {path.name}: expected one picture and found {picture.n_frames}")
+            raise UnsupportedError(f"read {path}: expected one picture and found {picture.n_frames}")
         comment = picture.info.get("comment", b"")
         text = picture.info.get(OURS) or (comment.decode(errors="replace") if isinstance(comment, bytes) else comment)
         rows = np.asarray(ImageOps.exif_transpose(picture)).astype(dtype, copy=False)

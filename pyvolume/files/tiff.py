@@ -91,7 +91,7 @@ def _ome(description: Description) -> dict[str, Any]:
 @contextlib.contextmanager
 def read(path: Path, *, axes: str | None = None) -> Iterator[tuple[Any, Description]]:
     """Give the only image of a file, with pyvolume's axes."""
-    what = f"read {path.name}"
+    what = f"read {path}"
     with tifffile.TiffFile(path) as file:
         with one_image(file, what) as series:
             array = tifffile.memmap(path, mode="r") if series.dataoffset is not None else series.asarray()

@@ -91,7 +91,6 @@ class NewMetadata(_Change):
     fileset: str
     file: str
     values: Mapping[str, Any]
-    removed: tuple[str, ...] = ()
 
     def into(self, draft: Draft) -> None:
         """Add it to a draft."""
@@ -103,8 +102,6 @@ class NewMetadata(_Change):
                 draft.check_repeated(self.fileset, dict(self.values))
         document = draft.document(self.fileset, self.file)
         document |= self.values
-        for key in self.removed:
-            document.pop(key, None)
         if not self.file:
             draft.repeat(() if self.fileset else tuple(self.values))
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from pyvolume.calls.progress import Progress
+from pyvolume.copying.run import copy
 from pyvolume.errors import AddressError, NotFoundError
 from pyvolume.files import values
+from pyvolume.files.volumes import open_file
+from pyvolume.local.address import canonical
+from pyvolume.local.changes import OURS, NewMetadata
 from pyvolume.local.commit import Step
 from pyvolume.local.described import Described
 from pyvolume.local.layout import is_component
 from pyvolume.local.refusals import told
+from pyvolume.local.voxels import SHA256, known_of
 from pyvolume.model.arguments import brief
+from pyvolume.volume import Volume
 
 if TYPE_CHECKING:
     from pyvolume.local.fileset import Fileset
@@ -122,3 +129,92 @@ class LocalFile(Described):
         path = self.path
         with told("read", path):
             return values.read(path)
+
+    def volume(
+        self,
+        mode: Literal["r", "r+"] = "r",
+        *,
+        axes: str | None = None,
+        array: str | None = None,
+        **options: Any,
+    ) -> Volume:
+        """Open the voxels of the file; they stay in the file, but for compressed formats.
+
+        The metadata say what the axes are, where the voxels lie and how large they are: those that `Scan.pull` has
+        written, ``axes`` of `Fileset.put`, or ``voxel_size`` and ``origin``, which the pipeline of ROMI writes for
+        volumes with the axes x, y and z. A file can say it itself, too.
+
+        Parameters
+        ----------
+        mode : "r" or "r+"
+            Read only; or read and write, for npy and h5, in a database with mode ``"r+"``. The checksum in the metadata
+            is removed then, because it is that of other voxels.
+        axes : str, optional
+            One letter for each axis of the array, in the order in which `read` returns it, where nothing says it.
+        array : str, optional
+            The name of the array, in a file of several, such as a label.
+        **options
+            Of `pyvolume.Volume`: ``partial_blocks``, ``casting``, ``lock``, ``lock_aligned``, ``cache``.
+
+        Returns
+        -------
+        Volume
+            Channel first.
+
+        Raises
+        ------
+        UnsupportedError
+            If nothing says what the axes are, the file holds no voxels, or it cannot be changed in place.
+        MetadataError
+            If the file is broken, or its metadata are.
+        NotFoundError, AddressError, ForbiddenError, OSError
+            As for `bytes`.
+        """
+        path, document = self.path, self._folder.document(*self._place())
+        metadata = self.get_metadata()
+        address = canonical(self._folder.root.path, self._folder.id, *self._place(), axes=axes, array=array)
+        known = known_of(metadata, path, document, axes=axes, array=array, address=address)
+        if mode == "r+":
+            self._folder.root.check_writable(f"open {path}")
+        with told("open", path):
+            volume = open_file(path, mode, known, **options)
+        ours = metadata.get(OURS)
+        if mode == "r+" and isinstance(ours, dict) and SHA256 in ours:
+            kept = {name: value for name, value in ours.items() if name != SHA256}
+            self._change(NewMetadata(*self._place(), {OURS: kept}), f"open {path}")
+        return volume
+
+    def push(
+        self,
+        volume: Volume,
+        *,
+        axes: str | None = None,
+        array: str | None = None,
+        progress: Progress = None,
+        verify: bool = False,
+    ) -> int:
+        """Copy the voxels of the file into a volume, at the coordinates where they lie, piece by piece.
+
+        Parameters
+        ----------
+        volume : Volume
+            Where they go, such as a volume on a server.
+        axes, array : optional
+            As for `volume`.
+        progress, verify : optional
+            As for `pyvolume.copy`.
+
+        Returns
+        -------
+        int
+            Bytes that were written.
+
+        Raises
+        ------
+        SelectionError, VoxelsMismatchError, StoreError
+            As for `pyvolume.copy`.
+        UnsupportedError, MetadataError, NotFoundError, AddressError, ForbiddenError, OSError
+            As for `volume`.
+        """
+        with self.volume(axes=axes, array=array) as source:
+            return copy(source, volume, progress=progress, verify=verify)

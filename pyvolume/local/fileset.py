@@ -14,10 +14,11 @@ from pyvolume.local.changes import OURS, NewFile, Removal
 from pyvolume.local.commit import Step
 from pyvolume.local.described import Described
 from pyvolume.local.documents import matches, plain
+from pyvolume.local.exchange import staging
 from pyvolume.local.file import LocalFile
 from pyvolume.local.layout import check_new, component
 from pyvolume.local.refusals import told
-from pyvolume.local.writing import settle, temporary
+from pyvolume.local.writing import settle
 from pyvolume.model import arguments
 from pyvolume.model.nearest import hint
 
@@ -151,17 +152,11 @@ class Fileset(Described, Mapping[str, LocalFile]):
         ForbiddenError, OSError
             If it cannot be written.
         """
-        action = self._check_free(id, overwrite=overwrite)
+        action = self.check_free(id, overwrite=overwrite)
         suffix = values.suffix_for(data, format, action)
         described = self._described(metadata, axes, action)
-        part = temporary(self.path, suffix)
-        try:
-            with told(action, part):
-                self.path.mkdir(exist_ok=True)
-                values.write(part, data, action)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        with staging(self.path, suffix, action) as part:
+            values.write(part, data, action)
         return self.add(id, part, suffix, described, overwrite=overwrite)
 
     def import_file(
@@ -194,21 +189,15 @@ class Fileset(Described, Mapping[str, LocalFile]):
         source = Path(path)
         suffix = values.suffix_of(source)
         name = source.name.removesuffix(suffix) if id is None else id
-        action = self._check_free(name, overwrite=overwrite)
+        action = self.check_free(name, overwrite=overwrite)
         if not source.is_file():
             raise NotFoundError(f"{action}: there is no file {source}", action=action)
         described = self._described(metadata, axes, action)
-        part = temporary(self.path, suffix)
-        try:
-            with told(action, part):
-                self.path.mkdir(exist_ok=True)
-                shutil.copyfile(source, part)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        with staging(self.path, suffix, action) as part:
+            shutil.copyfile(source, part)
         return self.add(name, part, suffix, described, overwrite=overwrite)
 
-    def _check_free(self, name: str, *, overwrite: bool) -> str:
+    def check_free(self, name: str, *, overwrite: bool) -> str:
         """Refuse early what a commit would refuse, and return the action for messages."""
         action = f"write {self.path}/{arguments.text(name, f'write into {self.path}', 'an id')}"
         self._folder.root.check_writable(action)

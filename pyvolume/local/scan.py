@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pyvolume.calls.progress import Progress
 from pyvolume.errors import KeyNotFoundError, UnsupportedError
-from pyvolume.local.changes import NewFileset, Removal
+from pyvolume.local.changes import OURS, NewFileset, Removal
 from pyvolume.local.commit import Step, commit, read_index
 from pyvolume.local.described import Described
 from pyvolume.local.documents import matches, plain, read_object
+from pyvolume.local.exchange import fetch, for_romi, staging, voxels_suffix
+from pyvolume.local.file import LocalFile
 from pyvolume.local.fileset import Fileset
 from pyvolume.local.index import Index
 from pyvolume.local.layout import MEASURES, ScanFolder, check_new, component
 from pyvolume.local.refusals import told
+from pyvolume.model.box import BoxLike
 from pyvolume.model.nearest import hint
+from pyvolume.transfer.checks import checked_box
+from pyvolume.volume import Volume
 
 
 class Scan(Described, Mapping[str, Fileset]):
@@ -191,6 +198,81 @@ class Scan(Described, Mapping[str, Fileset]):
         check_new(id, self.index().filesets if self._batch is None else (), action)
         self._change(NewFileset(id, None if metadata is None else plain(metadata, action)), action)
         return Fileset(self, id)
+
+    def pull(
+        self,
+        volume: Volume,
+        fileset: str,
+        id: str,  # noqa: A002
+        *,
+        box: BoxLike | None = None,
+        format: str = "npy",  # noqa: A002 - as in `Fileset.put`
+        metadata: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+        progress: Progress = None,
+        verify: bool = False,
+        **options: Any,
+    ) -> LocalFile:
+        """Copy voxels of a volume into a file, piece by piece; the file appears when it is complete.
+
+        The metadata of the file keep, under the key ``pyvolume``, the url and the version of the volume, the box, the
+        axes, the size of a voxel with its unit, and the SHA-256 of the voxels as `Volume.checksum` computes it. For
+        voxels that are cubes there are ``voxel_size`` and ``origin`` too, for the pipeline of ROMI.
+
+        Parameters
+        ----------
+        volume : Volume
+            On a server, in another file, in memory.
+        fileset : str
+            Its id; it is created if there is none.
+        id : str
+            Of the new file. A database has no versions: give each version an id of its own, such as ``nuclei.v7``.
+        box : Box or pair of corners, optional
+            What to copy, in absolute coordinates; by default the bounds.
+        format : str
+            A suffix of a format of voxels. npy, h5, tif and zarr.zip need no memory for all voxels.
+        metadata : mapping, optional
+            More values of JSON.
+        overwrite : bool
+            Replace a file with this id.
+        progress, verify : optional
+            As for `pyvolume.copy`.
+        **options
+            Of the format, as for `Volume.save`.
+
+        Raises
+        ------
+        SelectionError, StoreError
+            As for `pyvolume.copy`. No file is left then.
+        UnsupportedError, ExistsError, AddressError, MetadataError, BusyTimeoutError, ForbiddenError, OSError
+            As for `Fileset.put`.
+        """
+        with self.fileset(fileset) as place:
+            action = place.check_free(id, overwrite=overwrite)
+            suffix = voxels_suffix(format, action, options)
+            given = plain({} if metadata is None else metadata, action)
+            covered = volume.bounds if box is None else checked_box(box, volume.metadata)
+            whole = dataclasses.replace(volume.metadata, bounds=covered)
+            with staging(place.path, suffix, action) as part:
+                known = fetch(volume, covered, whole, part, progress=progress, verify=verify, **options)
+            return place.add(id, part, suffix, {**for_romi(whole), **given, OURS: known}, overwrite=overwrite)
+
+    @contextlib.contextmanager
+    def fileset(self, fileset: str) -> Iterator[Fileset]:
+        """Give a fileset. One that is missing is created together with what the block adds to it.
+
+        Parameters
+        ----------
+        fileset : str
+            Its id.
+        """
+        if self._batch is not None:
+            yield Fileset(self, fileset) if fileset in self._new or fileset in self else self.create(fileset)
+        elif fileset in self:
+            yield self[fileset]
+        else:
+            with self.batch():
+                yield self.create(fileset)
 
     def find(self, query: Mapping[str, Any]) -> list[Fileset]:
         """Return the filesets whose metadata have equal values for all keys of a query, see `Fileset.find`.

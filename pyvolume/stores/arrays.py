@@ -60,6 +60,8 @@ class ArrayStore:
         Called by `close`. The store then refuses to be used.
     reopening : callable, optional
         Returns what is pickled in place of the array: a function, and arguments with which it opens the store again.
+    address : str, optional
+        The url of the volume; by default that of the array, which names the voxels for locks in each case.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class ArrayStore:
         writable: bool | None = None,
         close: Callable[[], object] | None = None,
         reopening: Callable[[], tuple[Callable[..., ArrayStore], tuple[object, ...]]] | None = None,
+        address: str = "",
     ) -> None:
         self._array = array
         self._metadata = metadata_of(array) if metadata is None else metadata
@@ -86,7 +89,7 @@ class ArrayStore:
         self._missing = tuple(at for at, axis in enumerate(dims) if axis not in held)
         self._path = path_of(array) or path
         place = address_of(array) or (f"file://{path.resolve()}" if path else "")
-        self.address = place or f"memory://{id(array):x}"
+        self.address = address or place or f"memory://{id(array):x}"
         chunks = dict(zip(self._order, self._chunks or (), strict=False))
         self.traits = StoreTraits(
             write_grid=(1,) * len(dims),
@@ -94,6 +97,7 @@ class ArrayStore:
             writable=_is_writable(array) if writable is None else writable,
             lasting=bool(place),
             crash_safe=not _is_hdf5(array),
+            voxels=place if address else "",
         )
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:

@@ -26,6 +26,7 @@ DRIVERS = {
     "dvid": "pyvolume.dvid.driver:DRIVER",
     "hpc": "pyvolume.hpc.driver:DRIVER",
     "n5": "pyvolume.n5.driver:DRIVER",
+    "fsdb": "pyvolume.local.driver:DRIVER",
     "file": "pyvolume.files.driver:DRIVER",
 }
 """Where the driver of each protocol is; imported when a url of it is opened. A scheme has the name of its driver."""

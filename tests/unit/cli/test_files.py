@@ -231,10 +231,10 @@ class TestForeignFiles:
         with formats.read(tmp_path / "photo.png") as stored:
             same(np.asarray(stored.array), ramp((6, 5)).T)
 
-    def test_a_colour_png_without_alpha_is_refused(self, tmp_path: Path) -> None:
-        pillow.new("RGB", (4, 4)).save(tmp_path / "photo.png")
-        with pytest.raises(UnsupportedError, match="found RGB"), formats.read(tmp_path / "photo.png"):
-            pass
+    def test_a_colour_png_without_alpha_has_three_channels(self, tmp_path: Path) -> None:
+        pillow.new("RGB", (4, 5), (1, 2, 3)).save(tmp_path / "photo.png")
+        with formats.read(tmp_path / "photo.png") as stored:
+            assert (stored.array.shape, stored.array[:, 0, 0].tolist()) == ((3, 4, 5), [1, 2, 3])
 
 
 class TestAppearing:

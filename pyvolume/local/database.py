@@ -79,7 +79,7 @@ class LocalStore(Mapping[str, Scan]):
             raise AddressError(f"open {place}: there is no such folder; mode='w-' makes a database")
         if not (place / MARKER).exists():
             raise AddressError(f"open {place}: expected a folder database, and the folder has no file {MARKER!r}")
-        if mode != "r" and not os.access(place, os.W_OK):
+        if mode != "r" and not os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             raise ForbiddenError(f"open {place}: the folder is read only; mode='r' reads it", action=f"open {place}")
         self.mode: Mode = "r" if mode == "r" else "r+"
         self._root = Root(place, mode != "r", arguments.number(patience, f"open {place}", "patience"), fsync)

@@ -242,7 +242,7 @@ def _remove(root: Root, expected: bytes) -> None:
         found = holder_of(root)
         if found is not None and found.data == expected:
             (root.path / LOCK).unlink()
-            _log.warning("%s: removed the lock of %s", root.path, found)
+            _log.info("%s: removed the lock of %s", root.path, found)
     finally:
         _release(number)
 

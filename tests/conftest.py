@@ -25,6 +25,7 @@ from conformance_stores import (
     IcechunkBackend,
     IcechunkVersions,
     InPieces,
+    LocalBackend,
     MemoryBackend,
     N5Backend,
     ServedBackend,
@@ -86,6 +87,11 @@ def folder_of_many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def n5_backend(folder_of_many: Path) -> N5Backend:
     return N5Backend(_made(folder_of_many / "n5"))
+
+
+@pytest.fixture(scope="session")
+def fsdb_backend(folder_of_many: Path) -> LocalBackend:
+    return LocalBackend(folder_of_many / "fsdb")
 
 
 @pytest.fixture(scope="session")
@@ -166,6 +172,7 @@ HOMES = {
     "dvid": "real_backend",
     "hpc": "hpc_backend",
     "n5": "n5_backend",
+    "fsdb": "fsdb_backend",
     "folder": "folder_backend",
     "zarr": "zarr_backend",
     "zarr 2": "zarr_v2_backend",
@@ -196,7 +203,7 @@ LOCAL: dict[str, Callable[[], Backend]] = {"memory": MemoryBackend, "cached": Ca
 GROWING = [*LOCAL, "mock", "dvid"]
 """Stores whose volumes become larger by a write, and have a fill value around them."""
 
-STORES = [*GROWING, "hpc", "n5", "zarr", "zarr 2", "zarr shards", "zarr s3", "icechunk", "icechunk s3"]
+STORES = [*GROWING, "hpc", "n5", "fsdb", "zarr", "zarr 2", "zarr shards", "zarr s3", "icechunk", "icechunk s3"]
 READABLE = [*STORES, "folder", "zarr http"]
 """Stores whose volumes are made otherwise than by writing to them, too."""
 
@@ -204,7 +211,7 @@ WAYS = [None, 1, 8]
 """In one piece where that is possible; or forced into pieces, which follow each other or run at once."""
 
 
-ONCE = ["folder", "zarr 2", "zarr shards", "zarr s3", "zarr http", "icechunk", "icechunk s3"]
+ONCE = ["fsdb", "folder", "zarr 2", "zarr shards", "zarr s3", "zarr http", "icechunk", "icechunk s3"]
 LEFT_OUT = [*itertools.product(ONCE, [1, 8]), ("cached", 1), ("zarr", 1), ("n5", 1)]
 """What would find nothing that the other ways do not."""
 

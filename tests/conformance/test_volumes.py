@@ -140,6 +140,8 @@ def test_values_that_do_not_fit_are_refused_and_nothing_is_stored(backend: Backe
 
 def test_partial_blocks_are_refused_where_that_is_asked_for(backend: Backend) -> None:
     volume = backend.new(ramp(SHAPE))
+    if set(volume.store.traits.write_grid) == {1}:
+        pytest.skip("an array in a file has no blocks")
     strict = pyvolume.Volume(volume.store, volume.metadata, partial_blocks="raise")
     with pytest.raises(AlignmentError) as caught:
         strict[:, 1:40] = 3

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import pyvolume
 import pyvolume.hpc
+import pyvolume.local
 import pyvolume.n5
 from pyvolume.dvid import general, voxels
 from pyvolume.icechunk import IcechunkVolume
@@ -173,6 +174,23 @@ class FolderBackend:
         views = {(channel, 0, 20): voxels for channel, voxels in enumerate(array)}
         write_version(path, 0, views, blocks=blocks, compression=next(self._compressions))
         return pyvolume.open(f"n5://{path}?timepoint=20&angle=0", kind=pyvolume.n5.N5Volume)
+
+
+class LocalBackend:
+    """Files in a folder database, each an array that is mapped into memory and has no blocks."""
+
+    examples = 15
+
+    def __init__(self, folder: Path) -> None:
+        pyvolume.local.LocalStore(folder, "w-", fsync=False)
+        self._names = (f"fsdb://{folder}/scan/volumes/volume{i}" for i in itertools.count())
+
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.Volume:
+        volume: pyvolume.Volume = pyvolume.create(
+            next(self._names), array.shape, array.dtype, resolution=(4, 4, 40), units="nanometers"
+        )
+        volume.post_ndarray((0,) * 4, array.shape, array)
+        return volume
 
 
 class ServedBackend:

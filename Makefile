@@ -26,6 +26,7 @@ bench: $(VENV)/installed-bench
 	$(RUN) -m benchmarks $(OPTIONS)
 	$(RUN) -m benchmarks.zarr
 	$(RUN) -m benchmarks.n5
+	$(RUN) -m benchmarks.fsdb
 
 torture: $(VENV)/installed-test
 	PYTHONPATH=tests/support $(RUN) -m tests.torture $(OPTIONS)

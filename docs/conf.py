@@ -93,16 +93,18 @@ def _find_short_name(app, env, node, content):
 
 
 class _NearestName(SphinxPostTransform):
-    """Link a class that several protocols have, such as ``Version``, to that of the module that names it."""
+    """Link a class that several protocols have, such as ``Version``, to that of the module that names it; no words."""
 
     default_priority = 5  # before Sphinx resolves references
 
     def run(self, **_):
         objects = self.env.get_domain("py").objects
-        for node in self.document.findall(pending_xref):
+        for node in list(self.document.findall(pending_xref)):
             name, module = node.get("reftarget", ""), node.get("py:module") or ""
             found = [each for each in objects if node.get("refdomain") == "py" and each.endswith(f".{name}")]
-            if len(found) > 1 and node.get("refspecific") and name[:1].isupper():
+            if found and node.get("reftype") == "class" and name.islower():
+                node.replace_self(node.children)  # a word in the type of a parameter, such as "path", is no property
+            elif len(found) > 1 and node.get("refspecific") and name[:1].isupper():
                 node["reftarget"] = max(found, key=lambda each: (_shared(each, module), -len(each)))
 
 

@@ -40,10 +40,10 @@ class Mesh:
 
     Parameters
     ----------
-    vertices : ndarray, shape (n, 3)
-        The coordinates x, y and z of each vertex.
-    faces : ndarray of int, shape (m, k), optional
-        The numbers of the k vertices of each face. A cloud of points has none.
+    vertices : ndarray
+        The coordinates x, y and z of n vertices, of shape (n, 3).
+    faces : ndarray of int, optional
+        The numbers of the k vertices of each of m faces, of shape (m, k). A cloud of points has none.
     properties : mapping of ndarray, optional
         Other values of the vertices by their names, such as ``"red"`` or ``"nx"``: n numbers each.
     """

@@ -25,6 +25,7 @@ import pyvolume.dvid.version
 import pyvolume.dvid.versions.graph
 import pyvolume.dvid.voxels
 import pyvolume.icechunk
+import pyvolume.local
 import pyvolume.testing
 import pyvolume.transport.auth
 import pyvolume.zarr
@@ -46,6 +47,7 @@ MODULES: list[ModuleType] = [
     pyvolume.dvid.roi,
     pyvolume.dvid.keyvalue,
     pyvolume.hpc,
+    pyvolume.local,
     pyvolume.n5,
     pyvolume.transport.auth,
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyvolume.errors import ExistsError
+from pyvolume.errors import AddressError, ExistsError
 from pyvolume.local.commit import Draft
 from pyvolume.local.layout import check_new
 
@@ -25,13 +25,18 @@ class _Change:
 
 @dataclass(frozen=True, slots=True)
 class NewFileset(_Change):
-    """A fileset without files; `metadata` can be None."""
+    """A fileset without files; `metadata` can be None. If it is shared, somebody else can have made it already."""
 
     id: str
-    metadata: dict[str, Any] | None
+    metadata: dict[str, Any] | None = None
+    is_shared: bool = False
 
     def into(self, draft: Draft) -> None:
         """Add it to a draft."""
+        if self.is_shared and self.id in draft.index.filesets:
+            return
+        if self.id.endswith(".json"):
+            raise AddressError(f"{draft.action}: expected an id that is no name of a document, and found {self.id!r}")
         check_new(self.id, draft.index.filesets, draft.action)
         draft.add_fileset(self.id)
         place = draft.folder.document(self.id)

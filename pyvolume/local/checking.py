@@ -60,6 +60,13 @@ def left_in_root(root: Root) -> list[Path]:
 
 def of_scan(folder: ScanFolder) -> list[Problem]:
     """Return what is wrong in a scan."""
+    try:
+        return _of_scan(folder)
+    except OSError as error:  # a folder that nobody may look into
+        return [Problem("file", folder.path, f"{error.filename}: {error.strerror}")]
+
+
+def _of_scan(folder: ScanFolder) -> list[Problem]:
     found = [Problem("left", each, "a killed process has left it") for each in left_in_scan(folder)]
     if not folder.document().exists():
         found.append(Problem("metadata", folder.document(), "without it plantdb ignores the scan"))

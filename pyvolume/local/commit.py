@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -214,9 +214,10 @@ class Draft:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 parts[place] = staged(document, place, fsync=root.fsync)
             self._move_data()
-            for place, part in parts.items():
-                part.replace(place)
-            self._settle(parts)
+            for names in (parts.keys() - {self.folder.index}, parts.keys() & {self.folder.index}):
+                for place in names:
+                    parts[place].replace(place)
+                self._settle(names)
         finally:
             for part in parts.values():
                 part.unlink(missing_ok=True)
@@ -230,13 +231,12 @@ class Draft:
             if target.name not in known.get(target.parent.name, ()) and target.exists():
                 set_aside(self.folder.root, target)
             data.replace(target)
-        if self.folder.root.fsync:
-            for folder in {target.parent for target in self._moves}:
-                settle(folder)
+        self._settle(self._moves)
 
-    def _settle(self, parts: dict[Path, Path]) -> None:
+    def _settle(self, places: Iterable[Path]) -> None:
+        """Let the disk keep the names of files."""
         if self.folder.root.fsync:
-            for folder in {place.parent for place in parts}:
+            for folder in {place.parent for place in places}:
                 settle(folder)
 
     def _remove_old(self) -> None:

@@ -12,7 +12,7 @@ from pyvolume.errors import AddressError, ExistsError, ForbiddenError, KeyNotFou
 from pyvolume.local import checking, locks, repairing
 from pyvolume.local.checking import Problem
 from pyvolume.local.documents import matches, plain
-from pyvolume.local.layout import INDEX, MARKER, METADATA, Root, ScanFolder, check_new, component
+from pyvolume.local.layout import INDEX, MARKER, METADATA, TAKEN, Root, ScanFolder, check_new, component, is_component
 from pyvolume.local.locks import locked
 from pyvolume.local.refusals import told
 from pyvolume.local.scan import Scan
@@ -115,7 +115,7 @@ class LocalStore(Mapping[str, Scan]):
         return len(list(iter(self)))
 
     def __contains__(self, id: object) -> bool:  # noqa: A002 - the word of the database
-        return isinstance(id, str) and _is_scan(self.path / component(id, str(self.path)))
+        return is_component(id) and _is_scan(self.path / id)
 
     def __getitem__(self, id: str) -> Scan:  # noqa: A002
         name = component(id, str(self.path))
@@ -154,7 +154,7 @@ class LocalStore(Mapping[str, Scan]):
         check_new(id, (), action)
         document = plain({} if metadata is None else metadata, action)
         with locked(self._root, id, action), told(action, self.path):
-            check_new(id, (each.name for each in self.path.iterdir()), action)
+            check_new(id, [*TAKEN, *(each.name for each in self.path.iterdir())], action)
             self._build(id, document)
         return Scan(ScanFolder(self._root, id))
 

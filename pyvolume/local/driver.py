@@ -190,13 +190,12 @@ class LocalDriver(Driver):
             name = found.ids[0]
             scan = store[name] if name in store else store.create(name)
             stem, suffix = _stem_and_suffix(found.ids[2], is_chunked=chunks is not None or compression is not None)
-            with scan.fileset(found.ids[1]) as fileset:
-                action = fileset.check_free(stem, overwrite=overwrite)
-                with staging(fileset.path, suffix, action) as part:
-                    known = blank(metadata, part, chunks=chunks, compression=compression)
-                described = {**for_romi(metadata), OURS: known}
-                file = fileset.add(stem, part, suffix, described, overwrite=overwrite)
-            return file.volume("r+")
+            fileset = scan.fileset(found.ids[1])
+            action = fileset.check_free(stem, overwrite=overwrite)
+            with staging(fileset.path, suffix, action) as part:
+                known = blank(metadata, part, chunks=chunks, compression=compression)
+            described = {**for_romi(metadata), OURS: known}
+            return fileset.add(stem, part, suffix, described, overwrite=overwrite).volume("r+")
 
 
 DRIVER = LocalDriver()

@@ -27,13 +27,16 @@ from pyvolume.volume import Volume
 @contextlib.contextmanager
 def staging(folder: Path, suffix: str, action: str) -> Iterator[Path]:
     """Give a temporary name in a folder; after an error nothing has it."""
-    part = temporary(folder, suffix)
+    part, is_new = temporary(folder, suffix), not folder.exists()
     try:
         with told(action, part):
             folder.mkdir(exist_ok=True)
             yield part
     except BaseException:
         part.unlink(missing_ok=True)
+        if is_new:
+            with contextlib.suppress(OSError):  # another thread can have used it
+                folder.rmdir()
         raise
 
 

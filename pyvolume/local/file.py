@@ -47,7 +47,7 @@ class LocalFile(Described):
         return self.fileset.id, self.id
 
     def _change(self, step: Step, action: str) -> None:
-        self.fileset.scan.change(step, action)
+        self.fileset.scan.change(step, action=action)
 
     @property
     def name(self) -> str:

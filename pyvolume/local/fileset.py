@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyvolume.errors import AddressError, ExistsError, KeyNotFoundError, NotFoundError
 from pyvolume.files import values
-from pyvolume.local.changes import OURS, NewFile, Removal
+from pyvolume.local.changes import OURS, NewFile, NewFileset, Removal
 from pyvolume.local.commit import Step
 from pyvolume.local.described import Described
 from pyvolume.local.documents import matches, plain
@@ -35,11 +35,14 @@ class Fileset(Described, Mapping[str, LocalFile]):
         Where it is.
     id : str
         Its id, which is the name of its folder.
+    is_new : bool
+        Whether it is created together with its first file.
     """
 
-    def __init__(self, scan: Scan, id: str) -> None:  # noqa: A002 - the word of the database
+    def __init__(self, scan: Scan, id: str, *, is_new: bool = False) -> None:  # noqa: A002 - the word of the database
         self.scan = scan
         self.id = id
+        self._is_new = is_new
         self._folder = scan.folder
 
     @property
@@ -60,7 +63,7 @@ class Fileset(Described, Mapping[str, LocalFile]):
         return self.id, ""
 
     def _change(self, step: Step, action: str) -> None:
-        self.scan.change(step, action)
+        self.scan.change(step, action=action)
 
     def _files(self) -> Mapping[str, str | None]:
         return self.scan.files_of(self.id)
@@ -201,7 +204,7 @@ class Fileset(Described, Mapping[str, LocalFile]):
         """Refuse early what a commit would refuse, and return the action for messages."""
         action = f"write {self.path}/{arguments.text(name, f'write into {self.path}', 'an id')}"
         self._folder.root.check_writable(action)
-        if name not in self.scan.listed(self.id):
+        if name not in ({} if self._is_new else self.scan.listed(self.id)):
             check_new(name, (), action)
         elif not overwrite:
             raise ExistsError(f"{action}: it exists; overwrite=True replaces it", action=action)
@@ -245,7 +248,9 @@ class Fileset(Described, Mapping[str, LocalFile]):
         if self._folder.root.fsync:
             with told(action, part):
                 settle(part)
-        self._change(NewFile(self.id, id, suffix, part, metadata, overwrite), action)
+        added = NewFile(self.id, id, suffix, part, metadata, overwrite)
+        self.scan.change(*[NewFileset(self.id, is_shared=True)] * self._is_new, added, action=action)
+        self._is_new = False
         return LocalFile(self, id)
 
     def __delitem__(self, id: str) -> None:  # noqa: A002

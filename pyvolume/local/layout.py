@@ -30,6 +30,9 @@ OWN = ".pyvolume"
 RESERVED = (METADATA, "webcache")
 """Names in a scan that are no filesets."""
 
+TAKEN = (MARKER, "lock", "users.json", "groups.json")
+"""Names in a database that are no scans."""
+
 IMAGES = "images"
 """The fileset in whose metadata plantdb looks for `REPEATED` keys of the scan."""
 

@@ -121,8 +121,9 @@ def _scan_locked(root: Root, scan: str, action: str, deadline: float) -> Iterato
                     seconds=root.patience,
                 )
             if not _is_still(number, place):  # plantdb removes the file at the end
+                again = _opened(place)
                 os.close(number)
-                number = _opened(place)
+                number = again
             else:
                 time.sleep(INTERVAL)
         yield

@@ -41,4 +41,4 @@ def meaning(error: OSError, action: str, path: Path) -> OSError | NotFoundError:
         return NotFoundError(message, action=action)
     if error.errno in _FORBIDDEN:
         return ForbiddenError(message, action=action)
-    return OSError(error.errno, message)
+    return OSError(error.errno, message) if error.errno is not None else OSError(message)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pyvolume.calls.progress import Progress
-from pyvolume.errors import KeyNotFoundError, UnsupportedError
+from pyvolume.errors import KeyNotFoundError, SelectionError, UnsupportedError
 from pyvolume.local.changes import OURS, NewFileset, Removal
 from pyvolume.local.commit import Step, commit, read_index
 from pyvolume.local.described import Described
@@ -69,17 +69,16 @@ class Scan(Described, Mapping[str, Fileset]):
         return "", ""
 
     def _change(self, step: Step, action: str) -> None:
-        self.change(step, action)
+        self.change(step, action=action)
 
-    def change(self, step: Step, action: str) -> None:
-        """Commit a change, or add it to the batch that is open."""
+    def change(self, *steps: Step, action: str) -> None:
+        """Commit changes, or add them to the batch that is open."""
         with self._adding:
             if self._batch is not None:
-                self._batch.append(step)
-                if isinstance(step, NewFileset):
-                    self._new.add(step.id)
+                self._batch += steps
+                self._new |= {each.id for each in steps if isinstance(each, NewFileset)}
                 return
-        commit(self.folder, [step], action)
+        commit(self.folder, steps, action)
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[Scan]:
@@ -247,32 +246,30 @@ class Scan(Described, Mapping[str, Fileset]):
         UnsupportedError, ExistsError, AddressError, MetadataError, BusyTimeoutError, ForbiddenError, OSError
             As for `Fileset.put`.
         """
-        with self.fileset(fileset) as place:
-            action = place.check_free(id, overwrite=overwrite)
-            suffix = voxels_suffix(format, action, options)
-            given = plain({} if metadata is None else metadata, action)
-            covered = volume.bounds if box is None else checked_box(box, volume.metadata)
-            whole = dataclasses.replace(volume.metadata, bounds=covered)
-            with staging(place.path, suffix, action) as part:
-                known = fetch(volume, covered, whole, part, progress=progress, verify=verify, **options)
-            return place.add(id, part, suffix, {**for_romi(whole), **given, OURS: known}, overwrite=overwrite)
+        place = self.fileset(fileset)
+        action = place.check_free(id, overwrite=overwrite)
+        suffix = voxels_suffix(format, action, options)
+        given = plain({} if metadata is None else metadata, action)
+        covered = volume.bounds if box is None else checked_box(box, volume.metadata)
+        whole = dataclasses.replace(volume.metadata, bounds=covered)
+        if not covered.size:
+            raise SelectionError(f"{action}: expected voxels for a file, and the box holds none of {volume.bounds}")
+        with staging(place.path, suffix, action) as part:
+            known = fetch(volume, covered, whole, part, progress=progress, verify=verify, **options)
+        return place.add(id, part, suffix, {**for_romi(whole), **given, OURS: known}, overwrite=overwrite)
 
-    @contextlib.contextmanager
-    def fileset(self, fileset: str) -> Iterator[Fileset]:
-        """Give a fileset. One that is missing is created together with what the block adds to it.
+    def fileset(self, id: str) -> Fileset:  # noqa: A002
+        """Return a fileset; one that is missing is created together with the first file that is added.
 
         Parameters
         ----------
-        fileset : str
-            Its id.
+        id : str
+            Of the fileset.
         """
-        if self._batch is not None:
-            yield Fileset(self, fileset) if fileset in self._new or fileset in self else self.create(fileset)
-        elif fileset in self:
-            yield self[fileset]
-        else:
-            with self.batch():
-                yield self.create(fileset)
+        is_new = component(id, str(self.path)) not in self and id not in self._new
+        if is_new:
+            check_new(id, self, f"create {self.path}/{id}")
+        return Fileset(self, id, is_new=is_new)
 
     def find(self, query: Mapping[str, Any]) -> list[Fileset]:
         """Return the filesets whose metadata have equal values for all keys of a query, see `Fileset.find`.

@@ -31,6 +31,7 @@ EXTRAS = {
     "sphinx",
     "tensorstore",
     "tifffile",
+    "tomli_w",
     "xarray",
     "zarr",
 }

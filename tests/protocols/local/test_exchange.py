@@ -77,6 +77,7 @@ def test_a_transfer_that_fails_leaves_nothing(scan: Scan) -> None:
             scan.pull(gray, "raw", "gray")
     assert list(scan) == []
     assert contents(scan.path.parent) == before
+    assert LocalStore(scan.path.parent).check() == []
 
 
 def test_what_cannot_be_is_refused_before_voxels_move(scan: Scan) -> None:

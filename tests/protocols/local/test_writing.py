@@ -156,6 +156,15 @@ def test_an_id_that_others_cannot_use_is_refused(store: LocalStore, raw: Fileset
             create(name)
 
 
+def test_names_of_other_things_are_no_ids(store: LocalStore, scan: Scan) -> None:
+    for name in ("romidb", "lock", "users.json", "Groups.json"):
+        with pytest.raises(ExistsError):
+            store.create(name)
+    with pytest.raises(AddressError, match="no name of a document"):
+        scan.create("raw.json")
+    assert (list(store), list(scan)) == (["fern"], [])
+
+
 def test_an_id_that_is_taken_is_refused_in_any_case(store: LocalStore, raw: Fileset) -> None:
     raw.put("shot", "text")
     for create, name in ((store.create, "Fern"), (raw.scan.create, "RAW"), (lambda name: raw.put(name, "x"), "SHOT")):

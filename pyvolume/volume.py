@@ -1076,8 +1076,8 @@ class Volume:
         Parameters
         ----------
         path : path
-            One of the suffixes .npy .npz .h5 .hdf5 .zarr .tif .tiff .ome.tif .ome.tiff .nii .nii.gz, or .png .jpg for
-            one plane. The page *File formats* says what each of them holds.
+            One of the suffixes .npy .npz .h5 .hdf5 .zarr .zarr.zip .tif .tiff .ome.tif .ome.tiff .nii .nii.gz, or .png
+            .jpg for one plane. The page *File formats* says what each of them holds.
         key : optional
             What to save, as in ``vol[key]``; an index array for one axis at most.
         box : Box or pair of corners, optional

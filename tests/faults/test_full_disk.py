@@ -18,7 +18,7 @@ import zarr
 ROOT = Path(__file__).parents[2]
 SPACE = 1 << 20
 SHAPE = (1, 160, 128, 96)  # more than the space
-SUFFIXES = ["npy", "npz", "h5", "tif", "ome.tif", "nii", "nii.gz", "zarr", "png", "jpg"]
+SUFFIXES = ["npy", "npz", "h5", "tif", "ome.tif", "nii", "nii.gz", "zarr", "zarr.zip", "png", "jpg"]
 RESERVED = ["npy", "h5", "tif", "ome.tif"]
 
 # what crashes may only end a process of its own; each line that it prints is the outcome of one file

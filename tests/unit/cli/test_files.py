@@ -21,7 +21,7 @@ pillow = pytest.importorskip("PIL.Image", reason="Pillow comes with the extra 'f
 tifffile = pytest.importorskip("tifffile", reason="tifffile comes with the extra 'files'")
 zarr = pytest.importorskip("zarr", reason="zarr comes with the extra 'files'")
 
-SUFFIXES = ["npz", "h5", "hdf5", "tif", "ome.tif", "nii", "nii.gz", "zarr"]
+SUFFIXES = ["npz", "h5", "hdf5", "tif", "ome.tif", "nii", "nii.gz", "zarr", "zarr.zip"]
 DTYPES = ["uint8", "uint16", "uint32", "uint64", "float32"]
 
 DESCRIPTION = Description(

@@ -22,7 +22,7 @@ tifffile = pytest.importorskip("tifffile", reason="tifffile comes with the extra
 zarr = pytest.importorskip("zarr", reason="zarr comes with the extra 'files'")
 
 ARRAY = ramp((1, 40, 30, 20))
-SUFFIXES = ["npy", "npz", "h5", "zarr", "tif", "nii", "nii.gz", "ome.tif"]
+SUFFIXES = ["npy", "npz", "h5", "zarr", "zarr.zip", "tif", "nii", "nii.gz", "ome.tif"]
 """The last one has a number in it that is drawn."""
 
 PICTURES = ["png", "jpg"]

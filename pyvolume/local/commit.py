@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pyvolume.errors import AddressError, KeyNotFoundError, MetadataError
-from pyvolume.local.documents import parsed, read_object
+from pyvolume.local.documents import read, read_object
 from pyvolume.local.index import Index
 from pyvolume.local.layout import IMAGES, REPEATED, RESERVED, Root, ScanFolder, is_component
 from pyvolume.local.locks import locked
@@ -65,12 +65,10 @@ def read_index(folder: ScanFolder) -> Index:
         If it cannot be read.
     """
     action = f"read {folder.index}"
-    with told(action, folder.index):
-        try:
-            data = folder.index.read_bytes()
-        except FileNotFoundError:
-            raise MetadataError(f"{action}: the index of the scan is missing; repair() makes one") from None
-    return Index(parsed(data, action), action)
+    try:
+        return Index(read(folder.index), action)
+    except FileNotFoundError:
+        raise MetadataError(f"{action}: the index of the scan is missing; repair() makes one") from None
 
 
 class Draft:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,14 @@ from typing import Any
 import numpy as np
 
 from pyvolume.errors import MetadataError
-from pyvolume.local.refusals import told
+from pyvolume.local.refusals import meaning
 from pyvolume.model.arguments import brief
+
+ATTEMPTS, PAUSE = 6, 0.02
+"""How often a document is read that another program may be writing, and the seconds in between."""
+
+FRESH = 1.0
+"""Seconds after which a document that cannot be understood is broken."""
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -25,16 +34,47 @@ def read_object(path: Path) -> dict[str, Any]:
     ForbiddenError, OSError
         If it cannot be read.
     """
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return {}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read an object that is there.
+
+    Other programs write in place. What cannot be understood, and has just been written, is therefore read again.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    MetadataError, ForbiddenError, OSError
+        As for `read_object`.
+    """
     action = f"read {path}"
-    with told(action, path):
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return {}
-    return parsed(data, action)
+    for _ in range(ATTEMPTS):
+        data, written = _bytes_of(path, action)
+        with contextlib.suppress(MetadataError):
+            return _parsed(data, action)
+        if abs(time.time() - written) > FRESH:
+            break
+        time.sleep(PAUSE)
+    return _parsed(data, action)
 
 
-def parsed(data: bytes, action: str) -> dict[str, Any]:
+def _bytes_of(path: Path, action: str) -> tuple[bytes, float]:
+    """Return the bytes of a file, and when it was written."""
+    try:
+        with path.open("rb") as file:
+            return file.read(), os.fstat(file.fileno()).st_mtime
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise meaning(error, action, path) from error
+
+
+def _parsed(data: bytes, action: str) -> dict[str, Any]:
     """Return the object in the bytes of a file.
 
     Raises

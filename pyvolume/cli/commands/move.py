@@ -48,10 +48,9 @@ verify = click.option("--verify", is_flag=True, help="Read each piece again from
 def get(url: Target, file: Path, force: bool, as_json: bool) -> None:
     """Read URL[slices] into FILE; without slices all that is stored, from its first voxel on.
 
-    The suffix of FILE says which format: .npy .npz .h5 .tif .ome.tif .nii.gz .zarr
-    .zarr.zip, or .png .jpg for one plane. Where
-    the voxels come from goes into the file (but for .npy, which has no place for it), and `put` brings them back
-    there. The file appears when it is complete. A FILE called - is the standard output, as .npy.
+    The suffix of FILE says which format: .npy .npz .h5 .tif .ome.tif .nii.gz .zarr .zarr.zip, or .png .jpg for one
+    plane. Where the voxels come from goes into the file (but for .npy, which has no place for it), and `put` brings
+    them back there. The file appears when it is complete. A FILE called - is the standard output, as .npy.
 
     \b
     Examples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import fsdb_by_hand
 import numpy as np
 import pytest
-from fsdb_by_hand import VOXELS, change_index, contents
+from fsdb_by_hand import VOXELS, change_index, contents, spoil
 
 from pyvolume.errors import AddressError, KeyNotFoundError, MetadataError, NotFoundError, UnsupportedError
 from pyvolume.local import LocalStore, Scan
@@ -98,7 +99,7 @@ def test_a_broken_index_is_an_error_of_its_scan_only(tmp_path: Path, text: str, 
     path = fsdb_by_hand.write_2026(tmp_path)
     (tmp_path / "other" / "metadata").mkdir(parents=True)
     (tmp_path / "other" / "files.json").write_text('{"filesets": []}')
-    (path / "files.json").write_text(text)
+    spoil(path / "files.json", text)
     store = LocalStore(tmp_path)
     assert list(store) == ["fern_0042", "other"]
     assert list(store["other"]) == []
@@ -110,7 +111,7 @@ def test_a_broken_index_is_an_error_of_its_scan_only(tmp_path: Path, text: str, 
 @pytest.mark.parametrize("text", ['{"object": {', "[]", "null", '"text"', "\xff"])
 def test_metadata_that_cannot_be_read_are_an_error_and_stay(golden: Path, text: str) -> None:
     place = golden / "metadata/metadata.json"
-    place.write_text(text, "latin-1")
+    spoil(place, text)
     scan = LocalStore(golden.parent, "r+", fsync=False)["fern_0042"]
     for use in (scan.get_metadata, lambda: scan.set_metadata("a", 1)):
         with pytest.raises(MetadataError, match=r"metadata/metadata.json: expected a JSON"):
@@ -193,3 +194,12 @@ def test_an_index_that_changes_is_read_again(golden: Path) -> None:
     change_index(golden, lambda sets: sets[0]["files"].pop())
     assert list(images) == ["shot_001"]
     assert json.loads((golden / "files.json").read_text())["filesets"][0]["id"] == "images"
+
+
+def test_a_document_that_another_program_is_writing_is_read_again(
+    golden: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, whole = golden / "files.json", (golden / "files.json").read_text()
+    place.write_text(whole[:100])
+    monkeypatch.setattr(time, "sleep", lambda _: place.write_text(whole))
+    assert list(LocalStore(golden.parent)["fern_0042"]) == ["images", "Voxels_1__0123456789"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fsdb_by_hand import change_index, contents
+from fsdb_by_hand import change_index, contents, spoil
 
 from pyvolume.local import LocalStore
 from pyvolume.local.writing import temporary
@@ -28,7 +28,7 @@ def broken(golden: Path) -> LocalStore:
     change_index(golden, change)
     (golden / "images/written.png").write_bytes(b"data")
     (golden / "images/mine.dat").write_text("mine")
-    (golden / "metadata/images/shot_000.json").write_text('{"angle": ')
+    spoil(golden / "metadata/images/shot_000.json", '{"angle": ')
     return LocalStore(golden.parent, "r+", patience=0, fsync=False)
 
 
@@ -61,7 +61,7 @@ def test_a_repair_keeps_what_is_there(broken: LocalStore) -> None:
 
 
 def test_an_index_is_made_again_from_the_files(golden: Path) -> None:
-    (golden / "files.json").write_text('{"filesets": [{"id": "ima')
+    spoil(golden / "files.json", '{"filesets": [{"id": "ima')
     store = LocalStore(golden.parent, "r+", patience=0, fsync=False)
     assert [each.kind for each in store.repair()] == ["index"]
     assert {name: list(files) for name, files in store["fern_0042"].items()} == {

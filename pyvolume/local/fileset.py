@@ -66,7 +66,7 @@ class Fileset(Described, Mapping[str, LocalFile]):
         self.scan.change(step, action=action)
 
     def _files(self) -> Mapping[str, str | None]:
-        return self.scan.files_of(self.id)
+        return {} if self._is_new else self.scan.listed(self.id)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files())
@@ -204,7 +204,7 @@ class Fileset(Described, Mapping[str, LocalFile]):
         """Refuse early what a commit would refuse, and return the action for messages."""
         action = f"write {self.path}/{arguments.text(name, f'write into {self.path}', 'an id')}"
         self._folder.root.check_writable(action)
-        if name not in ({} if self._is_new else self.scan.listed(self.id)):
+        if name not in self._files():
             check_new(name, (), action)
         elif not overwrite:
             raise ExistsError(f"{action}: it exists; overwrite=True replaces it", action=action)
@@ -254,5 +254,4 @@ class Fileset(Described, Mapping[str, LocalFile]):
         return LocalFile(self, id)
 
     def __delitem__(self, id: str) -> None:  # noqa: A002
-        self.scan.listed(self.id)
         self._change(Removal(self.id, component(id, str(self.path))), f"delete {self.path}/{id}")

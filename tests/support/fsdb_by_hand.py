@@ -103,3 +103,68 @@ def change_index(scan: Path, change: Any) -> None:
     document = json.loads((scan / "files.json").read_text("ascii"))
     change(document["filesets"])
     (scan / "files.json").write_text(text_of(document), "ascii")
+
+
+Opened = dict[str, dict[str, list[str]]]
+"""The ids of files, by fileset and scan."""
+
+
+def opened_2021(root: Path) -> Opened:
+    """Open a database as romidata does: a folder with an index is a scan."""
+    assert (root / "romidb").exists()
+    assert not (root / "lock").exists()
+    scans = sorted(each for each in root.iterdir() if (each / "files.json").is_file())
+    return {scan.name: _opened(scan) for scan in scans}
+
+
+def opened_2026(root: Path) -> Opened:
+    """Open a database as plantdb 0.15 does: a folder with metadata is a scan, which must have an index."""
+    scans = sorted(each for each in root.iterdir() if each.name[0] != "." and (each / "metadata").is_dir())
+    return {scan.name: _opened(scan) for scan in scans}
+
+
+def _opened(scan: Path) -> dict[str, list[str]]:
+    """Open a scan; a file that is missing hides it from the older programs."""
+    index = json.loads((scan / "files.json").read_text("ascii"))
+    found: dict[str, list[str]] = {}
+    for fileset in index["filesets"]:
+        for entry in fileset["files"]:
+            assert (scan / fileset["id"] / entry["file"]).is_file()
+        found[fileset["id"]] = [entry["id"] for entry in fileset["files"]]
+    for document in (scan / "metadata").rglob("*.json"):
+        assert isinstance(json.loads(document.read_text("ascii")), dict)
+    assert (scan / "metadata/metadata.json").is_file()
+    return found
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["filesets"],
+    "additionalProperties": False,
+    "properties": {
+        "filesets": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["id", "files"],
+                "additionalProperties": False,
+                "properties": {
+                    "id": {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},
+                    "files": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["id", "file"],
+                            "additionalProperties": False,
+                            "properties": {
+                                "id": {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},
+                                "file": {"type": "string", "pattern": r"^[^/\\]+$"},
+                            },
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
+"""What every program reads as an index."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from pyvolume.errors import AddressError, KeyNotFoundError, MetadataError
+from pyvolume.errors import AddressError, KeyNotFoundError, MetadataError, NotFoundError
 from pyvolume.local.documents import read, read_object
 from pyvolume.local.index import Index
 from pyvolume.local.layout import IMAGES, REPEATED, RESERVED, Root, ScanFolder, is_component
@@ -59,8 +59,10 @@ def read_index(folder: ScanFolder) -> Index:
 
     Raises
     ------
+    NotFoundError
+        If the scan has gone.
     MetadataError
-        If it is missing, truncated or something else.
+        If the index is missing, truncated or something else.
     ForbiddenError, OSError
         If it cannot be read.
     """
@@ -68,6 +70,8 @@ def read_index(folder: ScanFolder) -> Index:
     try:
         return Index(read(folder.index), action)
     except FileNotFoundError:
+        if not folder.path.is_dir():
+            raise NotFoundError(f"{action}: there is no scan {folder.id!r}", action=action) from None
         raise MetadataError(f"{action}: the index of the scan is missing; repair() makes one") from None
 
 

@@ -54,6 +54,7 @@ def imported_by(code: str) -> set[str]:
         ("import pyvolume", EXTRAS | LATE | CORE),
         ("from pyvolume import *", EXTRAS | LATE),
         ("import pyvolume.dvid.voxels, pyvolume.dvid.general", EXTRAS | LATE),
+        ("import pyvolume.local", EXTRAS | LATE),
         ("import pyvolume.testing", EXTRAS - {"pytest"} | LATE | CORE),
         ("import mockserver", EXTRAS | {"pyvolume", "requests", "jsonschema", "tenacity"}),
         (
@@ -61,7 +62,7 @@ def imported_by(code: str) -> set[str]:
             EXTRAS | LATE,
         ),
     ],
-    ids=["pyvolume", "all names", "dvid", "pytest plugin", "mock server", "an array as a volume"],
+    ids=["pyvolume", "all names", "dvid", "folder database", "pytest plugin", "mock server", "an array as a volume"],
 )
 def test_nothing_is_loaded_before_it_is_used(code: str, unwanted: set[str]) -> None:
     assert imported_by(code) & unwanted == set()

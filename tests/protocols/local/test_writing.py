@@ -209,6 +209,14 @@ def test_a_removed_file_takes_its_metadata_along(store: LocalStore, raw: Fileset
     assert (list(store), contents(store.path)) == ([], {"romidb": b""})
 
 
+def test_a_scan_that_has_gone_is_not_found(store: LocalStore, raw: Fileset) -> None:
+    del store["fern"]
+    for use in (lambda: list(raw), lambda: raw.put("shot", "text"), lambda: raw.scan.set_metadata("a", 1)):
+        with pytest.raises(NotFoundError, match="there is no scan 'fern'"):
+            use()
+    assert contents(store.path) == {"romidb": b""}
+
+
 def test_metadata_that_older_programs_leave_do_not_come_back(old: Scan) -> None:
     change_index(old.path, lambda sets: sets[0]["files"].pop())
     (old.path / "images/shot_000.txt").unlink()

@@ -41,31 +41,29 @@ def known_of(
     MetadataError
         If the metadata cannot be understood.
     """
-    found = _described(metadata, document)
-    if axes is not None:
-        fits = found is not None and set(axes) <= set(found.volume_axes)
-        return Known(axes, array, found if fits else None, address)
-    if found is None:
-        return Known("", array, None, address)
-    if OURS in metadata and found.volume_axes and path.suffix != ".npy":  # the file itself says what was written
-        return Known(None, array, None, address)
-    return Known(found.axes, array, found if found.volume_axes else None, address)
-
-
-def _described(metadata: Mapping[str, Any], document: Path) -> Description | None:
     ours = metadata.get(OURS)
-    if isinstance(ours, Mapping) and "axes" in ours:
-        return Description.of_document(ours, str(document))
-    if "voxel_size" in metadata and "origin" in metadata:
-        sizes, origin = _numbers(metadata["voxel_size"]), _numbers(metadata["origin"])
-        sizes *= len(ROMI) if len(sizes) == 1 else 1
-        if len(sizes) != len(ROMI) or len(origin) != len(ROMI):
-            found = f"{brief(metadata['voxel_size'])} and {brief(metadata['origin'])}"
-            raise MetadataError(f"read {document}: expected voxel_size and origin as numbers and found {found}")
-        return Description(
-            ROMI, f"c{ROMI}", (0,) * 4, (1,) * 4, resolution=sizes, units=("",) * 3, translation=origin
-        )  # fmt: skip
-    return None
+    said = Description.of_document(ours, str(document)) if isinstance(ours, Mapping) and "axes" in ours else None
+    is_whole = said is not None and bool(said.volume_axes)
+    if axes is None and is_whole and path.suffix != ".npy":  # the file itself says what was written
+        return Known(None, array, None, address)
+    whole = said if is_whole else _of_romi(metadata, document)
+    letters = axes or (said.axes if said is not None else ROMI if whole is not None else "")
+    fits = whole is not None and set(letters) <= set(whole.volume_axes)
+    return Known(letters, array, whole if fits else None, address)
+
+
+def _of_romi(metadata: Mapping[str, Any], document: Path) -> Description | None:
+    """Return what the pipeline of ROMI writes: the place and the size of the voxels, where they are known."""
+    if "voxel_size" not in metadata or "origin" not in metadata:
+        return None
+    sizes, origin = _numbers(metadata["voxel_size"]), _numbers(metadata["origin"])
+    sizes *= len(ROMI) if len(sizes) == 1 else 1
+    if len(sizes) != len(ROMI) or len(origin) != len(ROMI):
+        found = f"{brief(metadata['voxel_size'])} and {brief(metadata['origin'])}"
+        raise MetadataError(f"read {document}: expected voxel_size and origin as numbers and found {found}")
+    return Description(
+        ROMI, f"c{ROMI}", (0,) * 4, (1,) * 4, resolution=sizes, units=("",) * 3, translation=origin
+    )  # fmt: skip
 
 
 def _numbers(value: object) -> tuple[float, ...]:

@@ -45,6 +45,15 @@ def test_a_tiff_of_romi_is_stored_along_x(romi: LocalStore) -> None:
         assert volume.resolution == (0.5,) * 3
 
 
+def test_recorded_axes_go_together_with_a_place(raw: Fileset) -> None:
+    place = {"voxel_size": 2, "origin": [1, 2, 3], "pyvolume": "of somebody"}
+    for axes, expected in ((None, STACK), ("zyx", STACK.T)):
+        file = raw.put("stack", STACK, axes=axes, metadata=place, overwrite=True)
+        with file.volume() as volume:
+            assert (volume.resolution, volume.metadata.translation) == ((2.0,) * 3, (1.0, 2.0, 3.0))
+            np.testing.assert_array_equal(volume[0], expected, strict=True)
+
+
 def test_a_label_is_chosen_by_its_name(romi: LocalStore) -> None:
     file = romi["fern_0042"]["Voxels_1__0123456789"]["Voxels"]
     file.path.write_bytes(npz(leaf=VOXELS, stem=VOXELS[::-1]))

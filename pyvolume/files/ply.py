@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -177,11 +176,16 @@ class _Text:
     """The values after a header, as lines."""
 
     def __init__(self, body: bytes) -> None:
-        self._lines = io.StringIO(body.decode("ascii", "replace"))
+        self._lines, self._at = body.decode("ascii", "replace").splitlines(), 0
 
     def read(self, element: _Element, action: str) -> dict[str, NDArray[Any]]:
         """Return the values of all things of one kind; lists must have one length."""
-        rows = [self._lines.readline().split() for _ in range(element.count)]
+        rows = [each.split() for each in self._lines[self._at : self._at + element.count]]
+        if len(rows) != element.count:
+            raise MetadataError(
+                f"{action}: expected {element.count} lines and found {len(rows)}, the file is cut short"
+            )
+        self._at += element.count
         columns: dict[str, list[Any]] = {name: [] for name in element.values}
         for row in rows:
             at = 0

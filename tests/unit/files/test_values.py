@@ -176,6 +176,7 @@ BROKEN: list[tuple[str, bytes, type[Exception], str]] = [
     ("ply", ASCII.replace("3 1 2 3", "3 1 2 9").encode(), UnsupportedError, "faces between 4 vertices and found 9"),
     ("ply", ASCII.replace("0.375 0.5", "0.375").encode(), MetadataError, "ply: expected"),
     ("ply", big_endian()[:-1], MetadataError, "the file is cut short"),
+    ("ply", ASCII.replace("face 2", "face 999999999999").encode(), MetadataError, "the file is cut short"),
     ("json", b"{", MetadataError, "expected a file as its suffix says"),
     ("toml", b"a", MetadataError, "expected a file as its suffix says"),
     ("txt", b"\xff", MetadataError, "expected a file as its suffix says"),

@@ -249,7 +249,7 @@ class PatientHTTPConnection(HTTPConnection):
         """Wait until the answer begins, in parts: a signal that comes just before a wait does not end it."""
         if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
             return
-        end = time.monotonic() + (self.sock.gettimeout() or math.inf)
+        end = time.monotonic() + (self.timeout or math.inf)  # the silence that is allowed, by now
         while not wait_for_read(self.sock, max(0.0, min(end - time.monotonic(), LONGEST_WAIT))):
             if time.monotonic() >= end:
                 raise TimeoutError("timed out")  # as the socket itself does

@@ -42,17 +42,31 @@ PLACED = [name for name in KEYS if "stepped" not in name]
 """What a volume can hold at its coordinates."""
 
 
-@pytest.fixture(params=[1, 4], ids=["1 channel", "4 channels"])
+@pytest.fixture(scope="module", params=[1, 4], ids=["1 channel", "4 channels"])
 def voxels(request: pytest.FixtureRequest) -> NDArray[Any]:
     return ramp((request.param, *SHAPE), "uint8")
 
 
+@pytest.fixture(scope="module")
+def shared(voxels: NDArray[Any]) -> Iterator[tuple[MockServer, pyvolume.Volume]]:
+    """Give a server for all tests, and its instance "target"."""
+    with (
+        MockServer({"source": voxels, "target": np.zeros_like(voxels)}) as server,
+        pyvolume.open(f"dvid://{server.url}/:master/target", mode="r+") as target,
+    ):
+        yield server, target
+
+
 @pytest.fixture
-def server(voxels: NDArray[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MockServer]:
+def server(
+    shared: tuple[MockServer, pyvolume.Volume], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MockServer]:
+    """Give the server with an empty target, and an empty folder to work in."""
+    server, target = shared
     monkeypatch.chdir(tmp_path)
-    with MockServer({"source": voxels, "target": np.zeros_like(voxels)}) as server:
-        monkeypatch.setenv("PYVOLUME_URL", server.url)
-        yield server
+    monkeypatch.setenv("PYVOLUME_URL", server.url)
+    yield server
+    target[...] = 0
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Literal, Protocol, cast
@@ -138,8 +139,14 @@ _ONE_SLASH = re.compile(r"(?!file:)([a-z][a-z\d+.-]+):/(?!/)", re.IGNORECASE)
 
 def names() -> list[str]:
     """Return the names of all drivers: those of pyvolume, then those of other packages."""
-    others = {point.name for point in entry_points(group=GROUP)} - DRIVERS.keys()
+    others = {point.name for point in _points(tuple(sys.path))} - DRIVERS.keys()
     return [*DRIVERS, *sorted(others)]
+
+
+@functools.lru_cache(maxsize=1)
+def _points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:  # noqa: ARG001 - packages are looked for there
+    """Return the drivers of other packages. Looking for them takes longer than opening a volume."""
+    return tuple(entry_points(group=GROUP))
 
 
 def load(name: str) -> Driver:
@@ -155,8 +162,9 @@ def load(name: str) -> Driver:
     if name in DRIVERS:
         module, _, attribute = DRIVERS[name].partition(":")
         return cast("Driver", getattr(importlib.import_module(module), attribute))
-    for point in entry_points(group=GROUP, name=name):
-        return _imported(point)
+    for point in _points(tuple(sys.path)):
+        if point.name == name:
+            return _imported(point)
     raise AddressError(f"open: expected one of the schemes {', '.join(names())} and found {name!r}")
 
 

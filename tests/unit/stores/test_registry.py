@@ -52,9 +52,7 @@ def other_package(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     values = {"seven": DRIVER, "greedy": GREEDY}
     monkeypatch.setattr(EntryPoint, "load", lambda point: values[point.name])
-    monkeypatch.setattr(
-        registry, "entry_points", lambda group, name=None: [each for each in points if name in {None, each.name}]
-    )
+    monkeypatch.setattr(registry, "_points", lambda path: tuple(points))
 
 
 @pytest.mark.parametrize("url", ["seven://3", "3.seven"])

@@ -68,9 +68,11 @@ def same(actual: object, expected: object) -> None:
 
 
 def posted(server: MockServer, since: int = 0) -> list[str]:
-    """Return size and offset of each box that was posted."""
+    """Return size and offset of each box that was posted; not of attempts that broke off."""
     found = (
-        re.search(r"/copy/raw/0_1_2/([^?]+)", each.path) for each in server.requests[since:] if each.method == "POST"
+        re.search(r"/copy/raw/0_1_2/([^?]+)", each.path)
+        for each in server.requests[since:]
+        if (each.method, each.status) == ("POST", 200)
     )
     return [each[1] for each in found if each]
 

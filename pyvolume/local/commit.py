@@ -153,7 +153,11 @@ class Draft:
         self._is_changed = True
 
     def put(self, fileset: str, file: str, name: str, data: Path) -> None:
-        """Give data to a file."""
+        """Give data to a file; those that an earlier change gave it are not needed."""
+        before = self.index.filesets[fileset].get(file)
+        if before is not None and before != name:
+            self._moves.pop(self.folder.fileset(fileset) / before, None)
+            self._names.pop(fileset, None)
         self.index.put(fileset, file, name)
         self._moves[self.folder.fileset(fileset) / name] = data
         self._is_changed = True

@@ -196,7 +196,8 @@ class LocalStore(Mapping[str, Scan]):
         MetadataError, ForbiddenError, OSError
             As for `get_metadata`.
         """
-        return [each for each in self.values() if matches(each.get_metadata(), query)]
+        wanted = plain(query, f"search {self.path}")
+        return [each for each in self.values() if matches(each.get_metadata(), wanted)]
 
     def check(self) -> list[Problem]:
         """Return what is wrong in the database; nothing is changed.

@@ -121,7 +121,7 @@ def _mapping(values: Mapping[Any, Any], action: str, at: str) -> dict[str, Any]:
 
 
 def _plain(value: Any, action: str, at: str) -> Any:
-    if isinstance(value, np.generic | np.ndarray):
+    if isinstance(value, np.generic | np.ndarray) and value.dtype.kind not in "mM":  # nanoseconds would be numbers
         value = value.tolist()
     if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return value

@@ -43,6 +43,12 @@ class LocalFile(Described):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.fileset.path}/{self.id}>"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LocalFile) and (other.fileset, other.id) == (self.fileset, self.id)
+
+    def __hash__(self) -> int:
+        return hash((self.fileset, self.id))
+
     def _place(self) -> tuple[str, str]:
         return self.fileset.id, self.id
 

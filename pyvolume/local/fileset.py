@@ -108,7 +108,8 @@ class Fileset(Described, Mapping[str, LocalFile]):
         MetadataError, ForbiddenError, OSError
             As for `get_metadata`.
         """
-        return [each for each in self.values() if matches(each.get_metadata(), query)]
+        wanted = plain(query, f"search {self.path}")
+        return [each for each in self.values() if matches(each.get_metadata(), wanted)]
 
     def put(
         self,

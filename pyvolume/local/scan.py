@@ -284,7 +284,8 @@ class Scan(Described, Mapping[str, Fileset]):
         MetadataError, ForbiddenError, OSError
             As for `get_metadata`.
         """
-        return [each for each in self.values() if matches(each.get_metadata(), query)]
+        wanted = plain(query, f"search {self.path}")
+        return [each for each in self.values() if matches(each.get_metadata(), wanted)]
 
     @property
     def measures(self) -> dict[str, Any]:

@@ -58,6 +58,16 @@ def test_a_query_finds_parts_of_metadata(store: LocalStore) -> None:
     assert [scan.id for scan in store.find({})] == ["a", "b", "c"]
 
 
+def test_a_query_takes_the_values_that_metadata_take(store: LocalStore) -> None:
+    raw = store.create("fern", {"pose": (1, 2)}).create("raw", {"pose": np.arange(3)})
+    raw.put("a", "text", metadata={"angle": np.float32(0.1)})
+    assert store.find({"pose": (1, 2)}) == [raw.scan]
+    assert raw.scan.find({"pose": np.arange(3)}) == [raw]
+    assert raw.find({"angle": np.float32(0.1)}) == [raw["a"]]
+    with pytest.raises(TypeError, match="expected metadata as a mapping and found 'fern'"):
+        store.find("fern")  # type: ignore[arg-type]
+
+
 def test_what_is_missing_is_named_with_the_nearest(scan: Scan) -> None:
     with pytest.raises(KeyNotFoundError, match=r"fern_0042/image: there is no such fileset; did you mean 'images'"):
         scan["image"]

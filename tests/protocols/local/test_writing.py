@@ -131,7 +131,19 @@ NESTED.append(NESTED)
 
 @pytest.mark.parametrize(
     "value",
-    [float("nan"), np.float32("inf"), {1, 2}, b"bytes", 1j, {3: 4}, [object()], np.array([np.nan]), NESTED],
+    [
+        float("nan"),
+        np.float32("inf"),
+        {1, 2},
+        b"bytes",
+        1j,
+        {3: 4},
+        [object()],
+        np.array([np.nan]),
+        np.datetime64("2026-01-01", "ns"),
+        np.timedelta64(5, "ns"),
+        NESTED,
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_what_json_lacks_is_refused_before_anything_is_written(store: LocalStore, raw: Fileset, value: Any) -> None:
@@ -291,6 +303,17 @@ def test_the_steps_of_a_batch_follow_each_other(scan: Scan, raw: Fileset) -> Non
         again.put("a", "new")
     assert {file.id: (file.read(), file.get_metadata()) for file in again.values()} == {"a": ("new", {})}
     assert [each.name for each in again.path.iterdir()] == ["a.txt"]
+
+
+def test_the_last_data_of_a_batch_stay(store: LocalStore, scan: Scan, raw: Fileset) -> None:
+    with scan.batch():
+        raw.put("a", {"old": 1})
+        raw.put("a", "new", overwrite=True)
+        raw.put("b", {"old": 1})
+        raw.put("b", "new", overwrite=True)
+        del raw["b"]
+    assert [each.name for each in raw.path.iterdir()] == ["a.txt"]
+    assert (raw["a"].read(), store.check()) == ("new", [])
 
 
 def test_a_file_is_imported_with_its_suffix(raw: Fileset, tmp_path: Path) -> None:

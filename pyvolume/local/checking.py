@@ -94,7 +94,9 @@ def _entries(folder: ScanFolder, index: Index) -> Iterator[Problem]:
         place = folder.fileset(fileset)
         for file, name in files.items():
             if name is not None and not is_component(name):
-                yield Problem("entry", folder.index, f"the file {fileset}/{file} is {name!r}, which leaves its folder")
+                yield Problem(
+                    "entry", folder.index, f"the file {fileset}/{file} is {name!r}, which is no name in its folder"
+                )
             elif name is not None and not (place / name).is_file():
                 yield Problem("entry", place / name, f"the index lists it for {file!r}, and there is no such file")
 

@@ -75,10 +75,11 @@ class LocalStore(Mapping[str, Scan]):
         place = Path(path).absolute()
         if mode == "w-":
             _make(place)
-        if not place.is_dir():
-            raise AddressError(f"open {place}: there is no such folder; mode='w-' makes a database")
-        if not (place / MARKER).exists():
-            raise AddressError(f"open {place}: expected a folder database, and the folder has no file {MARKER!r}")
+        with told(f"open {place}", place):
+            if not place.is_dir():
+                raise AddressError(f"open {place}: there is no such folder; mode='w-' makes a database")
+            if not (place / MARKER).exists():
+                raise AddressError(f"open {place}: expected a folder database, and the folder has no file {MARKER!r}")
         if mode != "r" and not os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             raise ForbiddenError(f"open {place}: the folder is read only; mode='r' reads it", action=f"open {place}")
         self.mode: Mode = "r" if mode == "r" else "r+"

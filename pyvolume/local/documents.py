@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -71,6 +72,10 @@ def _bytes_of(path: Path, action: str) -> tuple[bytes, float]:
     except FileNotFoundError:
         raise
     except OSError as error:
+        if (
+            error.errno == errno.ENAMETOOLONG
+        ):  # the name of a file can be 255 bytes long, and that of its document longer
+            raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path)) from error
         raise meaning(error, action, path) from error
 
 
@@ -114,9 +119,9 @@ def plain(values: object, action: str) -> dict[str, Any]:
 
 
 def _mapping(values: Mapping[Any, Any], action: str, at: str) -> dict[str, Any]:
-    wrong = next((key for key in values if not isinstance(key, str)), None)
-    if wrong is not None:
-        raise MetadataError(f"{action}: expected keys of text at {at} and found {brief(wrong)}", path=at)
+    wrong = [key for key in values if not isinstance(key, str)]
+    if wrong:
+        raise MetadataError(f"{action}: expected keys of text at {at} and found {brief(wrong[0])}", path=at)
     return {str(key): _plain(value, action, f"{at}.{key}") for key, value in values.items()}
 
 

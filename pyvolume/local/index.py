@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyvolume.errors import MetadataError
-from pyvolume.local.layout import is_component
+from pyvolume.local.layout import LONGEST_NAME, is_component
 from pyvolume.model.arguments import brief
 
 
@@ -64,7 +64,8 @@ class Index:
             joined = "\n".join(found) if names else "/"
         except (KeyError, TypeError):
             joined, found = "/", {}
-        if len(found) == len(listed) and not set(joined) & {"/", "\\", "\0"} and not found.keys() & {"", ".", ".."}:
+        is_plain = joined.isascii() and not set(joined) & {"/", "\\", "\0"} and not found.keys() & {"", ".", ".."}
+        if is_plain and len(found) == len(listed) and max(map(len, found), default=0) <= LONGEST_NAME:
             return found
         return dict(self._checked(listed, action, at))
 

@@ -42,6 +42,9 @@ REPEATED = ("object", "hardware", "acquisition_date")
 LONGEST = 200
 """Characters of a new id."""
 
+LONGEST_NAME = 255
+"""Bytes of the name of a file."""
+
 _NEW = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -121,8 +124,14 @@ class ScanFolder:
 
 
 def is_component(name: object) -> TypeGuard[str]:
-    """Whether a name is one part of a path, and stays in its folder."""
-    return isinstance(name, str) and name not in {"", ".", ".."} and not set(name) & {"/", "\\", "\0"}
+    """Whether a name can be one part of a path, and stays in its folder."""
+    return isinstance(name, str) and name not in {"", ".", ".."} and _fits(name)
+
+
+def _fits(name: str) -> bool:
+    """Whether a system of files can have a name."""
+    is_plain = name.isascii() or not any("\ud800" <= each <= "\udfff" for each in name)
+    return is_plain and not set(name) & {"/", "\\", "\0"} and len(name.encode()) <= LONGEST_NAME
 
 
 def component(name: object, where: str) -> str:
@@ -135,10 +144,11 @@ def component(name: object, where: str) -> str:
     AddressError
         If it is no name of a file or a folder.
     """
-    text = arguments.text(name, f"open {where}", "an id")
-    if not is_component(text):
-        raise AddressError(f"open {where}: expected an id without slashes and found {brief(text)}")
-    return text
+    if not isinstance(name, str):
+        return arguments.text(name, f"open {where}", "an id")
+    if not is_component(name):
+        raise AddressError(f"open {where}: expected an id that can be a name in a folder and found {brief(name)}")
+    return name
 
 
 def check_new(name: object, siblings: Iterable[str], action: str) -> str:

@@ -21,6 +21,7 @@ from pyvolume.local.fileset import Fileset
 from pyvolume.local.index import Index
 from pyvolume.local.layout import MEASURES, ScanFolder, check_new, component
 from pyvolume.local.refusals import told
+from pyvolume.model import arguments
 from pyvolume.model.box import BoxLike
 from pyvolume.model.nearest import hint
 from pyvolume.transfer.checks import checked_box
@@ -248,6 +249,7 @@ class Scan(Described, Mapping[str, Fileset]):
         """
         place = self.fileset(fileset)
         action = place.check_free(id, overwrite=overwrite)
+        arguments.instance_of(volume, Volume, action)
         suffix = voxels_suffix(format, action, options)
         given = plain({} if metadata is None else metadata, action)
         covered = volume.bounds if box is None else checked_box(box, volume.metadata)

@@ -81,7 +81,7 @@ def test_what_is_missing_is_named_with_the_nearest(scan: Scan) -> None:
 @pytest.mark.parametrize("name", ["..", ".", "", "a/b", "a\\b", "../fern_0042", "a\0b"])
 def test_an_id_that_leaves_its_folder_is_refused(scan: Scan, name: str) -> None:
     for place in (scan, scan["images"], LocalStore(scan.path.parent)):
-        with pytest.raises(AddressError, match="an id without slashes"):
+        with pytest.raises(AddressError, match="an id that can be a name in a folder"):
             place[name]
 
 
@@ -174,6 +174,30 @@ def test_duplicates_and_strange_entries_hide_nothing(golden: Path) -> None:
     assert list(scan["images"]) == ["shot_001", "shot_000", "more"]
     assert scan["images"]["shot_000"].read() == "last"
     assert len(scan.index().problems) == 6
+
+
+@pytest.mark.parametrize("name", ["\ud800", "x" * 256, "é" * 128, "x" * 252], ids=ascii)
+def test_a_name_that_no_folder_can_have_is_a_problem_of_its_entry_only(golden: Path, name: str) -> None:
+    def change(filesets: Any) -> None:
+        filesets[0]["files"].append({"file": "shot_000.txt", "id": name})
+        filesets[0]["files"].append({"file": f"{name}.txt", "id": "other"})
+        filesets.append({"id": name, "files": []})
+
+    change_index(golden, change)
+    store = LocalStore(golden.parent, "r+", fsync=False)
+    assert name not in store
+    assert {file.id for file in store["fern_0042"]["images"].find({})} >= {"shot_000", "shot_001"}
+    assert any(each.kind == "entry" for each in store.check())
+    store.repair()
+    assert list(store["fern_0042"]["images"])[:2] == ["shot_001", "shot_000"]
+    store["fern_0042"]["images"].put("new", "text")
+    with pytest.raises((AddressError, KeyNotFoundError)):
+        store[name]
+
+
+def test_a_database_with_a_path_that_is_too_long_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"open /.*xxx: .*too long"):
+        LocalStore(tmp_path / ("x" * 300))
 
 
 def test_a_value_of_pickle_is_never_loaded(golden: Path) -> None:

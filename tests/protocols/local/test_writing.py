@@ -138,6 +138,7 @@ NESTED.append(NESTED)
         b"bytes",
         1j,
         {3: 4},
+        {None: 4},
         [object()],
         np.array([np.nan]),
         np.datetime64("2026-01-01", "ns"),

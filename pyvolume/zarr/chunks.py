@@ -122,6 +122,12 @@ def chunks_of(client: Client, path: str, array: Any) -> Chunks | None:
     if decoding is None:
         return None
     name_of = array.metadata.encode_chunk_key
-    fill_value = array.dtype.type(0) if array.fill_value is None else array.fill_value
     prefix = f"{path}/" if path else ""
-    return Chunks(client, f"{client.address.rstrip('/')}/", lambda at: prefix + name_of(at), decoding, fill_value)
+    return Chunks(
+        client, f"{client.address.rstrip('/')}/", lambda at: prefix + name_of(at), decoding, fill_value_of(array)
+    )
+
+
+def fill_value_of(array: Any) -> Any:
+    """Return the value of voxels whose chunk is not stored; 0 where version 2 of zarr says null."""
+    return array.dtype.type(0) if array.fill_value is None else array.fill_value

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import zarr
 from zarr.core.sync import sync
 
@@ -141,6 +142,7 @@ def planned(
     outer = None if shards is None else _checked(shards, shape, action, "shards")
     if outer is not None and format == "0.4":
         raise UnsupportedError(f"{action}: OME-Zarr 0.4 has no shards; format='0.5' has")
+    filling = _filling(fill_value, metadata.dtype, action)
     arrays, named = [], format != "0.4"
     for number, factor in enumerate(factors):
         sizes = [max(min(n, 1), int(n // by)) for n, by in zip(shape, factor, strict=True)]
@@ -151,7 +153,7 @@ def planned(
             "chunks": _on_disk(cut, dims, axes),
             "shards": None if whole is None else _on_disk(whole, dims, axes),
             "dtype": metadata.dtype,
-            "fill_value": metadata.dtype.type(fill_value),
+            "fill_value": filling,
             "compressors": compressors,
             "zarr_format": 3 if named else 2,
             "dimension_names": list(axes) if named else None,
@@ -228,6 +230,27 @@ def _checked(lengths: Sequence[int], shape: Sequence[int], action: str, name: st
     found = tuple(arguments.integer(n, action, f"a length of {name}", least=1) for n in lengths)
     if len(found) != len(shape):
         raise MetadataError(f"{action}: expected {len(shape)} lengths of {name}, channel first, and found {found}")
+    return found
+
+
+def _filling(value: float, dtype: np.dtype[Any], action: str) -> Any:
+    """Return a fill value as a voxel.
+
+    Raises
+    ------
+    TypeError
+        If it is no number.
+    MetadataError
+        If no voxel can have it.
+    """
+    try:
+        found = dtype.type(value)
+    except TypeError:
+        raise TypeError(f"{action}: expected a number as fill_value and found {arguments.brief(value)}") from None
+    except (ValueError, OverflowError):
+        found = None
+    if found is None or (dtype.kind in "iub" and found != value):
+        raise MetadataError(f"{action}: expected a fill_value of {dtype} and found {arguments.brief(value)}")
     return found
 
 

@@ -28,7 +28,7 @@ from pyvolume.model.tiles import copy_tiled
 from pyvolume.stores.arrays import box_of_chunks
 from pyvolume.stores.base import StoreTraits, at_once
 from pyvolume.stores.locks import process_locks
-from pyvolume.zarr.chunks import chunks_of
+from pyvolume.zarr.chunks import chunks_of, fill_value_of
 from pyvolume.zarr.client import Client
 from pyvolume.zarr.ngff.placing import levels
 from pyvolume.zarr.nodes import Node, metadata_of, open_node
@@ -278,7 +278,7 @@ class ZarrStore:
             end = min(-(-new // cell) * cell, old)
             if new < end:
                 key = tuple(slice(new, end) if at == axis else slice(None) for at in range(array.ndim))
-                fill = functools.partial(array.set_basic_selection, key, array.fill_value)
+                fill = functools.partial(array.set_basic_selection, key, fill_value_of(array))
                 self.client.do(call, f"resize {self.address}", fill)
 
     def facts(self) -> dict[str, Any]:

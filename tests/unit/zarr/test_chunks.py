@@ -13,7 +13,8 @@ from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, Sharding
 from zarr_clients import new_call
 
 import pyvolume
-from pyvolume.errors import AnswerError, ClosedError
+from pyvolume.errors import AnswerError, ClosedError, MetadataError
+from pyvolume.zarr import ZarrVolume
 from pyvolume.zarr.client import open_client
 from pyvolume.zarr.decoding import decoding_of
 
@@ -128,3 +129,20 @@ def test_no_file_is_read_after_close(tmp_path: Path) -> None:
     client.close()
     with pytest.raises(ClosedError), client.reading("c/0/0/0", new_call(), "read"):
         pass
+
+
+def test_an_array_without_a_fill_value_is_resized(tmp_path: Path) -> None:
+    place = tmp_path / "a.zarr"
+    array = zarr.create_array(place, shape=(8, 8), chunks=(4, 4), dtype="u2", zarr_format=2, fill_value=None)
+    array[:] = 3
+    array.attrs["_ARRAY_DIMENSIONS"] = ["x", "y"]
+    with pyvolume.open(place, "r+", kind=ZarrVolume) as volume:
+        volume.resize((1, 6, 8))
+        volume.resize((1, 8, 8))
+        assert (volume[0, :, 0] == [3, 3, 3, 3, 3, 3, 0, 0]).all()
+
+
+@pytest.mark.parametrize("value", [float("nan"), 70000, -1, 0.5, "a"])
+def test_a_fill_value_that_no_voxel_has_is_refused(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(MetadataError, match=r"create .*a.zarr: expected a fill_value of uint16 and found"):
+        pyvolume.create(tmp_path / "a.zarr", (1, 4, 3, 2), "uint16", fill_value=value)

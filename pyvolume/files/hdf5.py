@@ -19,6 +19,7 @@ from pyvolume.files.chunking import ChunksLike, chunk_shape
 from pyvolume.files.description import Description
 from pyvolume.files.names import NAMES, axes_of, said_by_attributes
 from pyvolume.files.npz import chosen
+from pyvolume.model.arguments import brief
 from pyvolume.stores.space import check_free, reserve
 
 VOXELS = "voxels"
@@ -57,7 +58,14 @@ def create(
         check_free(path, needed)
         how = {"compression": compression}
     with h5py.File(path, "w") as file:
-        voxels = file.create_dataset(dataset, shape, dtype, chunks=lengths, **how)
+        try:
+            voxels = file.create_dataset(dataset, shape, dtype, chunks=lengths, **how)
+        except ValueError as error:
+            if compression is None:
+                raise
+            raise UnsupportedError(
+                f"write HDF5: expected a compression and found {brief(compression)}: {error}"
+            ) from None
         voxels.attrs.update(description.to_document())
         for axis, name in zip(voxels.dims, description.axes, strict=True):
             axis.label = name

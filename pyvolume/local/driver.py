@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -19,6 +19,7 @@ from pyvolume.local.database import LocalStore
 from pyvolume.local.exchange import blank, for_romi, staging
 from pyvolume.local.file import LocalFile
 from pyvolume.local.layout import Root, ScanFolder
+from pyvolume.local.scan import Scan
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
@@ -187,15 +188,14 @@ class LocalDriver(Driver):
         if len(found.ids) < FILE:
             raise AddressError(f"create {url}: expected a scan, a fileset and a file after {found.root}")
         with LocalStore(found.root, "r+") as store:
-            name = found.ids[0]
-            scan = store[name] if name in store else store.create(name)
             stem, suffix = _stem_and_suffix(found.ids[2], is_chunked=chunks is not None or compression is not None)
-            fileset = scan.fileset(found.ids[1])
-            action = fileset.check_free(stem, overwrite=overwrite)
-            with staging(fileset.path, suffix, action) as part:
-                known = blank(metadata, part, chunks=chunks, compression=compression)
-            described = {**for_romi(metadata), OURS: known}
-            return fileset.add(stem, part, suffix, described, overwrite=overwrite).volume("r+")
+            with _scan(store, found.ids[0]) as scan:
+                fileset = scan.fileset(found.ids[1])
+                action = fileset.check_free(stem, overwrite=overwrite)
+                with staging(fileset.path, suffix, action) as part:
+                    known = blank(metadata, part, name=f"{stem}{suffix}", chunks=chunks, compression=compression)
+                described = {**for_romi(metadata), OURS: known}
+                return fileset.add(stem, part, suffix, described, overwrite=overwrite).volume("r+")
 
 
 DRIVER = LocalDriver()
@@ -214,6 +214,20 @@ def _is_ours(root: Path, path: Path) -> bool:
         return True
     files = index.filesets.get(ids[1])
     return files is not None and (len(ids) == 2 or ids[2] in files or ids[2] in files.values())
+
+
+@contextlib.contextmanager
+def _scan(store: LocalStore, name: str) -> Iterator[Scan]:
+    """Give a scan; one that was missing is removed after an error, if it is empty."""
+    is_new = name not in store
+    scan = store.create(name) if is_new else store[name]
+    try:
+        yield scan
+    except BaseException:
+        with contextlib.suppress(PyVolumeError, OSError):
+            if is_new and not scan:
+                del store[name]
+        raise
 
 
 def _file(found: Address, mode: Literal["r", "r+"]) -> LocalFile:

@@ -126,9 +126,9 @@ def for_romi(metadata: VoxelsMetadata) -> Mapping[str, Any]:
 
 
 def blank(
-    metadata: VoxelsMetadata, path: Path, *, chunks: Sequence[int] | None, compression: str | int | None
+    metadata: VoxelsMetadata, path: Path, *, name: str, chunks: Sequence[int] | None, compression: str | int | None
 ) -> dict[str, Any]:
-    """Make a file whose voxels are 0, and return what is known of them.
+    """Make a file whose voxels are 0, and return what is known of them; messages say the name that it gets.
 
     Raises
     ------
@@ -137,12 +137,14 @@ def blank(
     """
     axes = axes_in_file(metadata)
     if chunks is not None and len(chunks) != len(metadata.dims):
-        raise UnsupportedError(f"create {path}: expected chunks along the axes {''.join(metadata.dims)!r}")
+        raise UnsupportedError(
+            f"create {path.with_name(name)}: expected chunks along the axes {''.join(metadata.dims)!r}"
+        )
     description = Description.of_metadata(metadata, axes)
     sides = dict(zip(metadata.dims, chunks, strict=True)) if chunks is not None else {}
     options: dict[str, Any] = {"chunks": [sides[axis] for axis in axes]} if sides else {}
     options |= {} if compression is None else {"compression": compression}
-    zeros.check(path, options)
+    zeros.check(path.with_name(name), options)
     lengths = dict(zip(metadata.dims, metadata.bounds.shape, strict=True))
     with formats.made(path, [lengths[axis] for axis in axes], metadata.dtype, description, **options) as target:
         zeros.fill(target, is_compressed=compression is not None)

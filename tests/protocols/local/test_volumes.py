@@ -185,6 +185,17 @@ def test_a_volume_is_created_in_chunks(store: LocalStore) -> None:
     assert list(store["new"]["set"]) == ["a"]
 
 
+def test_a_volume_that_cannot_be_created_leaves_no_scan(store: LocalStore) -> None:
+    url = f"fsdb://{store.path}/new/set"
+    with pytest.raises(UnsupportedError, match=r"create .*/new/set/a\.npy: a \.npy has no compression"):
+        pyvolume.create(f"{url}/a.npy", (2, 4, 5, 6), "uint16", compression="gzip")
+    with pytest.raises(UnsupportedError, match="expected a compression and found 'nope'"):
+        pyvolume.create(f"{url}/a", (2, 4, 5, 6), "uint16", compression="nope")
+    with pytest.raises(AddressError, match="expected an id"):
+        pyvolume.create(f"fsdb://{store.path}/new/metadata/a", (2, 4, 5, 6), "uint16")
+    assert (list(store), store.check()) == ([], [])
+
+
 def test_connect_opens_a_database(store: LocalStore, tmp_path: Path) -> None:
     store.create("fern")
     with pyvolume.connect(f"fsdb://{store.path}", kind=LocalStore) as found:

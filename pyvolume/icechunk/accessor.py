@@ -154,6 +154,8 @@ class IcechunkVolume(ZarrVolume):
     def discard(self) -> None:
         """Forget what the session has written since its last commit.
 
+        After a `ConflictError` the session then goes on from what the others have committed.
+
         Raises
         ------
         UnsupportedError

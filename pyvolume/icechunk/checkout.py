@@ -129,6 +129,7 @@ class Session:
         self.uuid = self.base
         self._raw = raw
         self._name = uuid4().hex
+        self._is_overtaken = False
         self.marks = Marks()
         self._gate = Gate()
         self._store = _Switched(raw.store)
@@ -173,10 +174,13 @@ class Session:
         return f"{', '.join(counts) or 'attributes or arrays'} on {self.branch} are not committed"
 
     def discard(self) -> None:
-        """Forget what is not committed."""
-        with self._gate.alone(self.call()):
+        """Forget what is not committed. After a conflict, what follows comes on top of the commit of the others."""
+        call = self.call()
+        with self._gate.alone(call):
             self._raw.discard_changes()
             self.marks.forget()
+            if self._is_overtaken:
+                self._begin_anew(call, f"discard the session on {self.branch}")
 
     def commit(
         self, note: str, call: Call, *, metadata: Mapping[str, Any] | None = None, allow_empty: bool = True
@@ -279,6 +283,7 @@ class Session:
     def _conflict(self, error: Any, action: str) -> ConflictError:
         """Tell what somebody else has changed too."""
         self.uuid = self._raw.snapshot_id  # as far as the writes of others did not matter
+        self._is_overtaken = True
         chunks: dict[str, list[tuple[int, ...]]] = {}
         others = []
         for each in error.conflicts:
@@ -315,6 +320,7 @@ class Session:
         raw = self.repository.writing(self.branch, call, action)
         self._raw, self.uuid = raw, str(raw.snapshot_id)
         self._store.switch(raw.store)
+        self._is_overtaken = False
 
     def fork(self) -> Fork:
         """Return a part of this session, which can be sent to another process, and whose writes `merge` takes back.

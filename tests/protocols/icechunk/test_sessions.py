@@ -165,6 +165,18 @@ class TestConflicts:
         assert opened(url).version_name == theirs
         other.close()
 
+    def test_after_a_conflict_one_discards_and_writes_again(self, url: str, volume: IcechunkVolume) -> None:
+        with opened(url) as other:
+            volume[...], other[0, :8, :16, :16] = 1, 2
+            theirs = volume.commit("ones")
+            with pytest.raises(ConflictError):
+                other.commit("twos")
+            other.discard()
+            assert (int(other[0, 0, 0, 0]), other.version_name) == (1, theirs)
+            other[0, :8, :16, :16] = 2
+            other.commit("twos")
+            assert [int(other[0, x, 0, 0]) for x in (0, 8)] == [2, 1]
+
     def test_a_conflict_travels(self, url: str, volume: IcechunkVolume) -> None:
         other = opened(url)
         volume[...], other[...] = 1, 2

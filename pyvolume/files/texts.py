@@ -37,7 +37,7 @@ def write_value(path: Path, value: Any) -> None:
 
 
 def _of_numpy(value: object) -> Any:
-    if isinstance(value, np.generic | np.ndarray):
+    if isinstance(value, np.generic | np.ndarray) and value.dtype.kind not in "mM":  # nanoseconds would be numbers
         return value.tolist()
     raise TypeError(f"JSON has no {type(value).__name__}")
 

@@ -85,8 +85,8 @@ def write(path: Path, value: object, action: str) -> None:
     except (PyVolumeError, OSError):
         raise
     except Exception as error:
-        found = arguments.brief(value)
-        raise UnsupportedError(f"{action}: expected a value for {path.suffix} and found {found}: {error}") from error
+        expected, found = suffix_of(path), arguments.brief(value)
+        raise UnsupportedError(f"{action}: expected a value for {expected} and found {found}: {error}") from error
 
 
 def suffix_for(value: object, given: str | None, action: str) -> str:

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 
 from pyvolume.errors import AddressError
 from pyvolume.local.layout import MARKER
+from pyvolume.model import arguments
 from pyvolume.model.arguments import brief
 from pyvolume.model.nearest import hint
 from pyvolume.transport.urls import without_secrets, words_of
@@ -115,7 +116,20 @@ def _words(url: str) -> dict[str, str]:
     unknown = next((word for word in words if word not in WORDS), None)
     if unknown is not None:
         raise AddressError(f"open: a query has no word {unknown!r}; {hint(unknown, WORDS)}")
-    axes = words.get("axes", "x")
-    if not axes.isalpha() or not axes.islower() or len(set(axes)) != len(axes):
-        raise AddressError(f"open: axes are different letters, as in zyx, not {brief(axes)}")
+    if "axes" in words:
+        check_axes(words["axes"], "open")
     return words
+
+
+def check_axes(axes: object, action: str) -> None:
+    """Refuse axes that are not different letters.
+
+    Raises
+    ------
+    TypeError
+        If they are no text.
+    AddressError
+    """
+    text = arguments.text(axes, action, "axes")
+    if not re.fullmatch("[a-z]+", text) or len(set(text)) != len(text):
+        raise AddressError(f"{action}: expected axes as different letters, as in 'zyx', and found {brief(text)}")

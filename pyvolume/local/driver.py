@@ -139,8 +139,8 @@ class LocalDriver(Driver):
             )
         return _file(found, mode).volume(
             mode,
-            axes=axes or found.axes,
-            array=array or found.array,
+            axes=found.axes if axes is None else axes,
+            array=found.array if array is None else array,
             partial_blocks=partial_blocks,
             casting=casting,
             lock=lock,

@@ -10,7 +10,7 @@ from typing import Any
 
 from pyvolume.calls.progress import Progress
 from pyvolume.copying.run import copy
-from pyvolume.errors import UnsupportedError
+from pyvolume.errors import PyVolumeError, UnsupportedError
 from pyvolume.files import formats, zeros
 from pyvolume.files.description import Description
 from pyvolume.local.refusals import told
@@ -32,11 +32,13 @@ def staging(folder: Path, suffix: str, action: str) -> Iterator[Path]:
         with told(action, part):
             folder.mkdir(exist_ok=True)
             yield part
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
         if is_new:
             with contextlib.suppress(OSError):  # another thread can have used it
                 folder.rmdir()
+        if isinstance(error, PyVolumeError):  # nobody knows the temporary name
+            error.args = (str(error).replace(f"write {part.name}", action), *error.args[1:])
         raise
 
 

@@ -10,13 +10,14 @@ from pyvolume.copying.run import copy
 from pyvolume.errors import AddressError, NotFoundError
 from pyvolume.files import values
 from pyvolume.files.volumes import open_file
-from pyvolume.local.address import canonical
+from pyvolume.local.address import canonical, check_axes
 from pyvolume.local.changes import OURS, NewMetadata
 from pyvolume.local.commit import Step
 from pyvolume.local.described import Described
 from pyvolume.local.layout import is_component
 from pyvolume.local.refusals import told
 from pyvolume.local.voxels import SHA256, known_of
+from pyvolume.model import arguments
 from pyvolume.model.arguments import brief
 from pyvolume.volume import Volume
 
@@ -177,6 +178,10 @@ class LocalFile(Described):
             As for `bytes`.
         """
         path, document = self.path, self._folder.document(*self._place())
+        if axes is not None:
+            check_axes(axes, f"open {path}")
+        if array is not None:
+            arguments.text(array, f"open {path}", "array")
         metadata = self.get_metadata()
         address = canonical(self._folder.root.path, self._folder.id, *self._place(), axes=axes, array=array)
         known = known_of(metadata, path, document, axes=axes, array=array, address=address)

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyvolume.errors import AddressError, ExistsError, KeyNotFoundError, NotFoundError
+from pyvolume.errors import ExistsError, KeyNotFoundError, NotFoundError
 from pyvolume.files import values
+from pyvolume.local.address import check_axes
 from pyvolume.local.changes import OURS, NewFile, NewFileset, Removal
 from pyvolume.local.commit import Step
 from pyvolume.local.described import Described
@@ -216,9 +217,7 @@ class Fileset(Described, Mapping[str, LocalFile]):
         found = None if metadata is None else plain(metadata, action)
         if axes is None:
             return found
-        arguments.text(axes, action, "axes")
-        if not axes.isalpha() or not axes.islower() or len(set(axes)) != len(axes):
-            raise AddressError(f"{action}: expected axes as different letters, as in 'zyx', and found {axes!r}")
+        check_axes(axes, action)
         return (found or {}) | {OURS: {"axes": axes}}
 
     def add(

@@ -97,6 +97,29 @@ def test_axes_that_cannot_be_are_refused(raw: Fileset) -> None:
         raw.put("plane", np.zeros((3, 4), "uint8"), format="png").volume(axes="yx")
 
 
+@pytest.mark.parametrize("axes", ["", "ZYX", "z y", "zyé", "zzy"])
+def test_axes_that_are_no_letters_are_refused(raw: Fileset, axes: str) -> None:
+    file = raw.put("stack", STACK)
+    for attempt in (
+        lambda: file.volume(axes=axes),
+        lambda: raw.put("other", STACK, axes=axes),
+        lambda: pyvolume.open(f"fsdb://{raw.path}/stack", axes=axes),
+        lambda: pyvolume.open(f"fsdb://{raw.path}/stack?axes={axes or 'Z'}"),
+    ):
+        with pytest.raises(AddressError, match="expected axes as different letters, as in 'zyx', and found"):
+            attempt()
+
+
+def test_axes_and_names_of_arrays_are_texts(raw: Fileset) -> None:
+    file = raw.put("stack", STACK)
+    with pytest.raises(TypeError, match=r"open .*stack.npz: expected axes as text and found 5"):
+        file.volume(axes=5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"open .*stack.npz: expected array as text and found b'a'"):
+        file.volume(axes="zyx", array=b"a")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"write .*/new: expected a Volume and found 'gray'"):
+        raw.scan.pull("gray", "raw", "new")  # type: ignore[arg-type]
+
+
 def test_voxels_are_written_in_place(raw: Fileset) -> None:
     for suffix in ("npy", "h5"):
         file = raw.scan.pull(pyvolume.from_array(STACK[None]), "raw", suffix, format=suffix)
@@ -144,7 +167,7 @@ def test_urls_and_paths_name_a_file_by_its_id_or_its_name(raw: Fileset, monkeypa
         ("fsdb://DB/fern/none/stack", KeyNotFoundError, "there is no such fileset"),
         ("fsdb://DB/none/raw/stack", KeyNotFoundError, "there is no such scan"),
         ("fsdb://DB/fern/raw/stack?axis=zyx", AddressError, "no word 'axis'; did you mean 'axes'"),
-        ("fsdb://DB/fern/raw/stack?axes=zzz", AddressError, "axes are different letters"),
+        ("fsdb://DB/fern/raw/stack?axes=zzz", AddressError, "expected axes as different letters"),
         ("fsdb://DB/fern/raw/notes", UnsupportedError, "expected one of the suffixes"),
     ],
 )

@@ -19,8 +19,9 @@ OURS = "pyvolume"
 class _Change:
     """A change without files of its own."""
 
-    def discard(self) -> None:
+    def discard(self) -> Path | None:
         """Do nothing, because nothing was made."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,10 @@ class NewFile:
         document.pop(OURS, None)
         document |= self.metadata or {}
 
-    def discard(self) -> None:
-        """Remove the data, if they have no other name now."""
+    def discard(self) -> Path | None:
+        """Remove the data, if they have no other name now, and return the folder of the fileset."""
         self.data.unlink(missing_ok=True)
+        return self.data.parent
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from pyvolume.errors import AddressError, KeyNotFoundError, MetadataError, NotFoundError
+from pyvolume.errors import AddressError, KeyNotFoundError, MetadataError, NotFoundError, PyVolumeError
 from pyvolume.local.documents import read, read_object
 from pyvolume.local.index import Index
 from pyvolume.local.layout import IMAGES, REPEATED, RESERVED, Root, ScanFolder, is_component
@@ -24,8 +25,8 @@ class Step(Protocol):
     def into(self, draft: Draft) -> None:
         """Add the change to a draft, or refuse it."""
 
-    def discard(self) -> None:
-        """Remove what was made for the change, and is not needed any more."""
+    def discard(self) -> Path | None:
+        """Remove what was made for the change, and is not needed any more; return the folder in which that was."""
 
 
 def commit(folder: ScanFolder, steps: Sequence[Step], action: str) -> None:
@@ -50,8 +51,20 @@ def commit(folder: ScanFolder, steps: Sequence[Step], action: str) -> None:
                 step.into(draft)
             draft.publish()
     finally:
-        for step in steps:
-            step.discard()
+        abandon(folder, steps)
+
+
+def abandon(folder: ScanFolder, steps: Sequence[Step]) -> None:
+    """Remove what was made for changes and is not needed, and folders of filesets that there are not."""
+    made = {place for step in steps if (place := step.discard()) is not None}
+    if not made:
+        return
+    with contextlib.suppress(PyVolumeError, OSError):
+        known = read_index(folder).filesets
+        for place in made:
+            if place.name not in known:
+                with contextlib.suppress(OSError):  # another thread can have used it
+                    place.rmdir()
 
 
 def read_index(folder: ScanFolder) -> Index:
@@ -254,20 +267,23 @@ class Draft:
                 self.folder.document(fileset, file).unlink(missing_ok=True)
             if after is None:
                 self.folder.document(fileset).unlink(missing_ok=True)
-                _remove_tree(self.folder.document(fileset).with_suffix(""))
-                _remove_tree(self.folder.fileset(fileset))
+                _remove_tree(self.folder.root, self.folder.document(fileset).with_suffix(""))
+                _remove_tree(self.folder.root, self.folder.fileset(fileset))
             else:
                 kept = set(after.values())
                 for name in {name for name in names.values() if is_component(name)} - kept:
                     (self.folder.fileset(fileset) / str(name)).unlink(missing_ok=True)
 
 
-def _remove_tree(folder: Path) -> None:
-    """Remove a folder; of a link only the link."""
+def _remove_tree(root: Root, folder: Path) -> None:
+    """Remove a folder, in which somebody can be making files; of a link only the link."""
     if folder.is_symlink():
         folder.unlink()
     elif folder.exists():
-        shutil.rmtree(folder)
+        part = temporary(root.own / "trash")
+        part.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(part)
+        shutil.rmtree(part)
 
 
 def set_aside(root: Root, path: Path, move: Callable[[Path, Path], object] = shutil.move) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 from pyvolume.calls.progress import Progress
 from pyvolume.errors import KeyNotFoundError, SelectionError, UnsupportedError
 from pyvolume.local.changes import OURS, NewFileset, Removal
-from pyvolume.local.commit import Step, commit, read_index
+from pyvolume.local.commit import Step, abandon, commit, read_index
 from pyvolume.local.described import Described
 from pyvolume.local.documents import matches, plain, read_object
 from pyvolume.local.exchange import fetch, for_romi, staging, voxels_suffix
@@ -66,6 +66,11 @@ class Scan(Described, Mapping[str, Fileset]):
     def __hash__(self) -> int:
         return hash(self.path)
 
+    def __reduce__(self) -> tuple[type[Scan], tuple[ScanFolder]]:
+        if self._batch is not None:
+            raise UnsupportedError(f"pickle {self.path}: a batch is open, which belongs to this process")
+        return type(self), (self.folder,)
+
     def _place(self) -> tuple[str, str]:
         return "", ""
 
@@ -102,15 +107,15 @@ class Scan(Described, Mapping[str, Fileset]):
                 raise UnsupportedError(f"{action}: a batch of this scan is open already")
             steps: list[Step] = []
             self._batch = steps
+        is_complete = False
         try:
             yield self
-        except BaseException:
-            for step in steps:
-                step.discard()
-            raise
+            is_complete = True
         finally:
-            with self._adding:
+            with self._adding:  # from now on, other threads add nothing
                 self._batch, self._new = None, set()
+            if not is_complete:
+                abandon(self.folder, steps)
         if steps:
             commit(self.folder, steps, action)
 

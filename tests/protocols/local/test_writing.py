@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +319,62 @@ def test_the_last_data_of_a_batch_stay(store: LocalStore, scan: Scan, raw: Files
         del raw["b"]
     assert [each.name for each in raw.path.iterdir()] == ["a.txt"]
     assert (raw["a"].read(), store.check()) == ("new", [])
+
+
+def test_nothing_is_left_of_a_fileset_that_was_not_made(store: LocalStore, scan: Scan, raw: Fileset) -> None:
+    def interrupted() -> None:
+        with scan.batch():
+            scan.create("other").put("a", "text")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
+    with scan.batch():
+        scan.create("other").put("a", "text")
+        del scan["other"]
+    del scan["raw"]
+    with pytest.raises(KeyNotFoundError):
+        raw.add("a", raw.path / "part", ".txt", None, overwrite=False)
+    assert (sorted(each.name for each in scan.path.iterdir()), store.check()) == (["files.json", "metadata"], [])
+
+
+def test_a_fileset_is_removed_while_somebody_puts_a_file_into_it(scan: Scan) -> None:
+    store = LocalStore(scan.path.parent, "r+", patience=300, fsync=False)
+    scan = store["fern"]
+    raw = scan.create("raw")
+    other = threading.Event()
+
+    def put() -> None:
+        while not other.is_set():
+            with contextlib.suppress(KeyNotFoundError, NotFoundError):
+                raw.put("b", "text", overwrite=True)
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(put) for _ in range(2)]
+        try:
+            for _ in range(30):
+                del scan["raw"]
+                scan.create("raw")
+        finally:
+            other.set()
+        for each in waiting:
+            each.result()
+    assert [each for each in store.check() if each.kind != "lock"] == []
+
+
+def test_handles_travel_to_other_processes(store: LocalStore, raw: Fileset) -> None:
+    file = raw.put("a", "text")
+    for each in (store, raw.scan, raw, file):
+        assert pickle.loads(pickle.dumps(each)) == each
+    with raw.scan.batch(), pytest.raises(UnsupportedError, match="a batch is open"):
+        pickle.dumps(file)
+
+
+@pytest.mark.parametrize(("suffix", "value"), [("png", [[0.5]]), ("ply", [1]), ("json", np.zeros(2, "M8[ns]"))])
+def test_a_value_that_the_format_lacks_is_told_with_the_file(raw: Fileset, suffix: str, value: Any) -> None:
+    with pytest.raises(UnsupportedError, match=r"^write .*/fern/raw/shot: expected (?!.*\.pyvolume-)"):
+        raw.put("shot", value, format=suffix)
+    assert list(raw.path.iterdir()) == []
 
 
 def test_a_file_is_imported_with_its_suffix(raw: Fileset, tmp_path: Path) -> None:

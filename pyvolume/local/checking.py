@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,10 @@ def of_root(root: Root) -> list[Problem]:
     if holder is not None:
         ended = ", which has ended" if holder.is_gone else ""
         found.append(Problem("lock", root.path / LOCK, f"the database is locked by {holder}{ended}"))
+    by_effect = os.access in os.supports_effective_ids
+    folders = sorted(_folders(root.path))
+    closed = [each for each in folders if not os.access(each, os.R_OK | os.X_OK, effective_ids=by_effect)]
+    found += [Problem("file", each, "the user may not look into this folder") for each in closed]
     return found + [Problem("left", each, "a killed process has left it") for each in left_in_root(root)]
 
 

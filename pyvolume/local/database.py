@@ -122,6 +122,8 @@ class LocalStore(Mapping[str, Scan]):
         name = component(id, str(self.path))
         if not _is_scan(self.path / name):
             action = f"open {self.path / name}"
+            with told(action, self.path / name):  # nobody may look into it
+                (self.path / name / INDEX).is_file()
             raise KeyNotFoundError(f"{action}: there is no such scan; {hint(name, self)}", action=action)
         return Scan(ScanFolder(self._root, name))
 
@@ -179,8 +181,8 @@ class LocalStore(Mapping[str, Scan]):
         part = temporary(self._root.own / "trash")
         scan = self[id]
         with locked(self._root, scan.id, action), told(action, scan.path):
-            part.mkdir(parents=True)
-            scan.path.rename(part / scan.id)
+            part.parent.mkdir(parents=True, exist_ok=True)
+            scan.path.rename(part)
         with told(action, part):
             shutil.rmtree(part)
 
@@ -267,4 +269,5 @@ def _make(place: Path) -> None:
 
 def _is_scan(path: Path) -> bool:
     """Whether a folder is a scan: for older programs it has an index, for plantdb a folder of metadata."""
-    return not path.name.startswith(".") and ((path / INDEX).is_file() or (path / METADATA).is_dir())
+    is_open = os.path.isfile(path / INDEX) or os.path.isdir(path / METADATA)  # noqa: PTH112, PTH113 - no error where nobody may look
+    return is_open and not path.name.startswith(".")

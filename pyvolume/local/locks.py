@@ -80,12 +80,23 @@ class Holder:
 
 
 def holder_of(root: Root) -> Holder | None:
-    """Return who holds the lock of a database."""
+    """Return who holds the lock of a database.
+
+    Raises
+    ------
+    ForbiddenError, OSError
+        If the lock cannot be read.
+    """
     place = root.path / LOCK
-    try:
-        return Holder(place.read_bytes(), max(0.0, time.time() - place.stat().st_mtime))
-    except FileNotFoundError:
-        return None
+    with told(f"read the lock of {root.path}", place):
+        try:
+            data = place.read_bytes()
+        except (FileNotFoundError, IsADirectoryError):
+            data = b""  # a link to nothing and a folder keep others out too
+        try:
+            return Holder(data, max(0.0, time.time() - place.lstat().st_mtime))
+        except FileNotFoundError:
+            return None
 
 
 @contextlib.contextmanager
@@ -184,7 +195,7 @@ def _root_locked(root: Root, action: str, deadline: float) -> Iterator[None]:
         yield
     finally:
         part.unlink(missing_ok=True)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
             if place.read_bytes() == data:  # somebody can have broken it
                 place.unlink()
 

@@ -122,6 +122,34 @@ def test_a_medium_that_is_read_only_is_read(read_only: Path) -> None:
     assert contents(read_only) == before
 
 
+def test_a_folder_that_nobody_may_look_into_hides_no_scan(read_only: Path) -> None:
+    if is_root := os.geteuid() == 65534:
+        os.seteuid(0)
+    (read_only).chmod(0o755)
+    (read_only / "lost+found").mkdir(mode=0)
+    if is_root:
+        os.seteuid(65534)
+    store = LocalStore(read_only)
+    assert (list(store), "lost+found" in store) == (["fern"], False)
+    assert [(each.kind, each.path.name) for each in store.check()] == [("file", "lost+found")]
+    with pytest.raises(ForbiddenError, match=r"open /.*/lost\+found: .*Permission denied"):
+        store["lost+found"]
+
+
+def test_a_scan_that_cannot_be_removed_leaves_no_trash(read_only: Path) -> None:
+    if is_root := os.geteuid() == 65534:
+        os.seteuid(0)
+    for each in (read_only / ".pyvolume", read_only / ".locks", read_only):
+        each.chmod(0o1777)
+    (read_only / ".locks/fern.lock").chmod(0o666)
+    if is_root:
+        os.seteuid(65534)
+    store = LocalStore(read_only, "r+", patience=0)
+    with pytest.raises(ForbiddenError, match=r"delete .*/fern: "):
+        del store["fern"]
+    assert (list(store), store.check()) == (["fern"], [])
+
+
 def test_a_scan_that_is_read_only_is_one_sentence(read_only: Path) -> None:
     read_only.stat()
     if os.geteuid() == 65534:

@@ -34,6 +34,24 @@ def test_an_empty_lock_is_a_session_that_only_a_user_can_end(store: LocalStore) 
     assert not lock.exists()
 
 
+def test_a_lock_that_is_a_link_to_nothing_is_one(store: LocalStore) -> None:
+    (store.path / "lock").symlink_to("nowhere")
+    with pytest.raises(BusyTimeoutError, match="a session of romidata or plantdb"):
+        store.create("fern")
+    assert [each.kind for each in store.check()] == ["lock"]
+    assert "a session" in store.break_lock()
+    store.create("fern")
+
+
+def test_a_lock_that_is_a_folder_is_named(store: LocalStore) -> None:
+    (store.path / "lock").mkdir()
+    with pytest.raises(BusyTimeoutError, match="a session of romidata or plantdb"):
+        store.create("fern")
+    assert [each.kind for each in store.check()] == ["lock"]
+    with pytest.raises(OSError, match=r"break the lock of /.*/db: /.*/db/lock: "):
+        store.break_lock()
+
+
 def test_a_session_that_ends_in_time_is_waited_for(store: LocalStore) -> None:
     lock = store.path / "lock"
     lock.touch()

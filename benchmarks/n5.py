@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each action is measured ({ROUNDS})")
     parser.add_argument("--compressions", nargs="+", choices=COMPRESSIONS, default=COMPRESSIONS, metavar="NAME")
     options = parser.parse_args()
-    print(f"{'compression, other, action':34} {'other, MB/s':>12} {'pyvolume, MB/s':>15} {'ratio':>6}")
+    print(f"{'compression, other, action':34} {'other, MB/s':>12} {'pyvolume, MB/s':>15} {'ratio':>6} {'CPU':>6}")
     with tempfile.TemporaryDirectory() as folder:
         for compression in options.compressions:
             _measure(Path(folder) / "voxels.n5" / compression, compression, options.rounds)

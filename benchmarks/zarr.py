@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each action is measured ({ROUNDS})")
     parser.add_argument("--layouts", nargs="+", choices=LAYOUTS, default=list(LAYOUTS), metavar="NAME")
     options = parser.parse_args()
-    print(f"{'layout, other, action':34} {'other, MB/s':>12} {'pyvolume, MB/s':>15} {'ratio':>6}")
+    print(f"{'layout, other, action':34} {'other, MB/s':>12} {'pyvolume, MB/s':>15} {'ratio':>6} {'CPU':>6}")
     with tempfile.TemporaryDirectory() as folder:
         for layout in options.layouts:
             _measure(Path(folder) / f"{layout}.zarr", layout, options.rounds)

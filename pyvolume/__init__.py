@@ -31,13 +31,16 @@ if TYPE_CHECKING:
     from pyvolume.pyramids import build_pyramid
     from pyvolume.recording import Receipt, Receipts, receipts
     from pyvolume.transfer.plan import Plan
+    from pyvolume.transport.bearer import Bearer, ClientCredentials
     from pyvolume.transport.connection import Connection
     from pyvolume.uploading import from_xarray
     from pyvolume.volume import Volume
 
 __all__ = [
+    "Bearer",
     "BlockCache",
     "Box",
+    "ClientCredentials",
     "Connection",
     "Difference",
     "Folder",
@@ -74,8 +77,10 @@ __all__ = [
 
 # the pytest plugin is in this package, and must not make every test run pay for numpy and requests
 _HOMES = {
+    "Bearer": "pyvolume.transport.bearer",
     "BlockCache": "pyvolume.caching.cache",
     "Box": "pyvolume.model.box",
+    "ClientCredentials": "pyvolume.transport.bearer",
     "Connection": "pyvolume.transport.connection",
     "Difference": "pyvolume.comparing",
     "Folder": "pyvolume.files.folder",

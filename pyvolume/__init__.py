@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyvolume import aio, dvid, errors, hpc, n5, zarr
+    from pyvolume import aio, dvid, errors, hpc, mikro, n5, zarr
     from pyvolume.caching.cache import BlockCache
     from pyvolume.calls.progress import TransferStatus, set_options
     from pyvolume.calls.retry import RetryPolicy, RetryWait
@@ -66,6 +66,7 @@ __all__ = [
     "from_array",
     "from_xarray",
     "hpc",
+    "mikro",
     "n5",
     "open",
     "receipts",
@@ -111,7 +112,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"aio", "dvid", "errors", "hpc", "n5", "zarr"}:
+    if name in {"aio", "dvid", "errors", "hpc", "mikro", "n5", "zarr"}:
         return importlib.import_module(f"pyvolume.{name}")
     if name == "__version__":
         return importlib.import_module("pyvolume.model.release").release()

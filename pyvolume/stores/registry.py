@@ -25,6 +25,7 @@ DRIVERS = {
     "icechunk": "pyvolume.icechunk.driver:DRIVER",
     "dvid": "pyvolume.dvid.driver:DRIVER",
     "hpc": "pyvolume.hpc.driver:DRIVER",
+    "mikro": "pyvolume.mikro.driver:DRIVER",
     "n5": "pyvolume.n5.driver:DRIVER",
     "file": "pyvolume.files.driver:DRIVER",
 }

@@ -271,6 +271,8 @@ class Connection:
             return call.attempt(once, retry_answers=request.is_read)
         except ForbiddenError as error:
             if self.auth is None or not self.auth.refresh(error):
+                if advice := _why_missing(self.auth):
+                    error.args = (f"{error}; {advice}",)
                 raise
         return call.attempt(once, retry_answers=request.is_read)
 
@@ -320,10 +322,7 @@ class Connection:
         """Return the error for a status that the request does not accept."""
         if answer.status >= 400:
             reason = text.decode("utf-8", "replace").strip()
-            error = request.refused(self.url + request.path, answer.status, answer.headers, reason)
-            if isinstance(error, ForbiddenError) and (advice := _why_missing(self.auth)):
-                error.args = (f"{error}; {advice}",)
-            return error
+            return request.refused(self.url + request.path, answer.status, answer.headers, reason)
         where = answer.headers.get("Location")
         expected = " or ".join(map(str, sorted(request.accepts)))
         return AnswerError(

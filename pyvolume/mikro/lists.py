@@ -62,7 +62,7 @@ def pages(listed: Pages) -> Iterator[Mapping[str, Any]]:
         offset += len(rows)
 
 
-class Images(Sequence[ImageFacts]):
+class Images:
     """The images of the organisation, by rising ids; asked for page by page, when they are used.
 
     Each entry is what the catalogue says of an image: ``id``, ``name``, ``tags``, ``created``, ``creator`` and
@@ -84,7 +84,7 @@ class Images(Sequence[ImageFacts]):
         for row in pages(self._listed):
             yield image_facts(row, self._listed.action)
 
-    def __len__(self) -> int:
+    def count(self) -> int:
         """Count the images; one request for each hundred, because the server does not tell the number."""
         return sum(1 for _ in pages(self._listed))
 

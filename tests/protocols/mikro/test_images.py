@@ -167,7 +167,7 @@ def test_lists_are_complete_and_in_order(own: Mikro, mock: MikroServer) -> None:
     listed = own.images
     ids = [int(each.id) for each in listed]
     assert ids == sorted(ids)
-    assert len(listed) == len(ids) == len(mock.images) == 103
+    assert listed.count() == len(ids) == len(mock.images) == 103
     assert (listed[0].id, listed[-1].name, [each.name for each in listed[1:3]]) == (
         first.id, "twin 101", ["twin 0", "twin 1"],
     )  # fmt: skip

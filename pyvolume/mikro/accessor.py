@@ -108,7 +108,7 @@ class Image(Volume):
     @property
     def data(self) -> DataArray:
         """The voxels as a lazy array of xarray, with the axes that `from_xarray` was given, see `to_xarray`."""
-        return self.to_xarray(restore_dims=ARRAY_ATTRIBUTE in self.attrs)
+        return self.to_xarray(restore_dims=ARRAY_ATTRIBUTE in self.attrs and "t" in self.dims)
 
     def update(self, *, name: str | None = None, tags: Sequence[str] = ()) -> None:
         """Give the image another name, or more tags; one request.
@@ -184,9 +184,9 @@ class Image(Volume):
             options["dims"] = self.dims
         wishes = Wishes.of(name, origin=self.id, **options)
         here = self.store.place.address
-        place = Place(self._connection, dataclasses.replace(here, image=""))
+        place = Place(self._connection, dataclasses.replace(here, image="", timepoint=None))
         made = uploaded(place, array, wishes)
-        return opened(Place(self._connection, dataclasses.replace(here, image=made)))
+        return opened(Place(self._connection, dataclasses.replace(here, image=made, timepoint=None)))
 
     def refresh(self) -> None:
         """Ask the catalogue what it says of the image now; the voxels never change."""

@@ -4,6 +4,7 @@
 
     mikro://http://localhost:8080?store=http://localhost:9000        a server
     mikro://http://localhost:8080/107?store=http://localhost:9000    an image
+    mikro://…/107?store=…&t=3                                        its time point 3, without the axis t
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from pyvolume.transport.urls import normalised_url, without_secrets, words_of
 
 SCHEME = "mikro://"
 
-FORMS = "mikro://http://HOST:PORT/IMAGE?store=http://HOST:PORT"
+FORMS = "mikro://http://HOST:PORT/IMAGE?store=http://HOST:PORT&t=0"
 """The form of a volume's url, for messages."""
 
-WORDS = ("store", "region")
+WORDS = ("store", "region", "t")
 """The words of a query."""
 
 ID = r"\d{1,18}"
@@ -41,18 +42,22 @@ class Address:
         The id of an image; empty for the server itself.
     region : str
         Of the object store; empty if the url names none.
+    timepoint : int, optional
+        The only time point that is shown; by default all, with the axis t.
     """
 
     server: str
     store: str
     image: str = ""
     region: str = ""
+    timepoint: int | None = None
 
     @property
     def url(self) -> str:
         """The url."""
         region = f"&region={self.region}" if self.region else ""
-        return f"{SCHEME}{self.server}{'/' if self.image else ''}{self.image}?store={self.store}{region}"
+        time = "" if self.timepoint is None else f"&t={self.timepoint}"
+        return f"{SCHEME}{self.server}{'/' if self.image else ''}{self.image}?store={self.store}{region}{time}"
 
 
 def recognises(url: str) -> bool:
@@ -84,7 +89,11 @@ def parse(url: str) -> Address:
             f"open {without_secrets(url)}: expected the url of the object store, which a catalogue does not tell, "
             f"as in {FORMS}"
         )
-    return Address(normalised_url(server), normalised_url(words["store"]), image, words.get("region", ""))
+    time = words.get("t")
+    if time is not None and not (image and re.fullmatch(ID, time, re.ASCII)):
+        raise AddressError(f"open {without_secrets(url)}: expected t= as a time point of an image, from 0 on")
+    region, timepoint = words.get("region", ""), None if time is None else int(time)
+    return Address(normalised_url(server), normalised_url(words["store"]), image, region, timepoint)
 
 
 def server_of(url: str) -> str:

@@ -19,8 +19,9 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.metadata.v3 import ArrayV3Metadata
 from zarr.storage import StorePath
 
-from pyvolume.errors import MetadataError, UnsupportedError
+from pyvolume.errors import MetadataError, NotFoundError, UnsupportedError
 from pyvolume.mikro.documents import ImageFacts
+from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.units import MILLIMETERS, symbol_of
 from pyvolume.zarr.client import Client
@@ -105,11 +106,31 @@ def axes_of(names: Sequence[str | None] | None, count: int, action: str) -> str:
     return DISK_AXES[-count:]
 
 
-def described(node: Node, facts: ImageFacts, action: str) -> VoxelsMetadata:
-    """Describe the volume, with the labels of its channels."""
+def described(node: Node, facts: ImageFacts, timepoint: int | None, action: str) -> VoxelsMetadata:
+    """Describe the volume, with the labels of its channels; of one time point without the axis t.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such time point.
+    """
     metadata = metadata_of(node, action)
+    if timepoint is not None:
+        at = metadata.dims.index("t")
+        if timepoint >= metadata.shape[at]:
+            raise NotFoundError(f"{action}: there is no time point {timepoint}; it has {metadata.shape[at]}")
+        metadata = _without_axis(metadata, at)
     labels = channels_of(facts.views, metadata.shape[0])
     return dataclasses.replace(metadata, labels=(labels, *metadata.labels[1:])) if labels else metadata
+
+
+def _without_axis(known: VoxelsMetadata, at: int) -> VoxelsMetadata:
+    """Describe a volume without one of the axes behind the channel."""
+    start, stop, dims, labels = (
+        (*each[:at], *each[at + 1 :]) for each in (known.bounds.start, known.bounds.stop, known.dims, known.labels)
+    )
+    resolution, units = ((*each[: at - 1], *each[at:]) for each in (known.resolution, known.units))
+    return VoxelsMetadata(Box(start, stop), known.dtype, dims, resolution, units, labels)
 
 
 def channels_of(views: Sequence[Mapping[str, Any]], count: int) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ class MikroDriver(Driver):
 
     forms = address.FORMS
     environment: ClassVar[Mapping[str, str]] = {"token": "PYVOLUME_TOKEN"}
+    takes_arrays: ClassVar[bool] = True
 
     def recognises(self, url: str) -> bool:
         """Whether a url begins with ``mikro://``."""

@@ -113,10 +113,18 @@ class ImageStore(ZarrStore):
 
     def _take(self, node: Node) -> None:
         super()._take(node)
-        self._metadata = described(node, self.image, f"open image {self.image.id}")
+        time = self.place.address.timepoint
+        self._metadata = described(node, self.image, time, f"open image {self.image.id}")
 
     def _traits(self) -> StoreTraits:
         return dataclasses.replace(super()._traits(), writable=False, instead=INSTEAD)
+
+    def _key(self, box: Box) -> tuple[slice, ...]:
+        time, key = self.place.address.timepoint, super()._key(box)
+        if time is None or "t" not in self.node.axes:
+            return key
+        at = self.node.axes.index("t")
+        return (*key[:at], slice(time, time + 1), *key[at + 1 :])
 
     @property
     def metadata(self) -> VoxelsMetadata:

@@ -53,6 +53,9 @@ class Driver(Protocol):
     made_by_copies: ClassVar[bool] = False
     """Whether a copy creates the volume that it goes to: a folder, not an instance on a server."""
 
+    takes_arrays: ClassVar[bool] = False
+    """Whether what `connect` returns is a `pyvolume.stores.catalogue.Taking`."""
+
     open: Callable[..., Any]
     """A function of a url and a mode that returns a `Volume`.
 

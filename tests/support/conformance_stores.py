@@ -19,6 +19,7 @@ import pyvolume.mikro
 import pyvolume.n5
 from pyvolume.dvid import general, voxels
 from pyvolume.icechunk import IcechunkVolume
+from pyvolume.mikro.accessor import opened
 from pyvolume.n5.driver import DRIVER as N5
 
 
@@ -294,41 +295,14 @@ class MikroBackend:
         sides = [max(block, -(-n // MOST_FILES)) for block, n in zip(blocks, array.shape[1:], strict=False)]
         image = self._mikro.from_xarray(
             np.ascontiguousarray(array), "conformance", dims="cxyzt"[: array.ndim], chunks=[*sides, 1, 1][:3],
+            resolution=(0.004, 0.004, 0.04),
         )  # fmt: skip
         if array.ndim == image.ndim:
             return image
-        store = FirstTime(image.store)
-        return pyvolume.Volume(store, store.read_metadata(pyvolume.Connection("nowhere").new_call()), mode="r")
-
-
-class FirstTime:
-    """The first time point of an image, as a store with the axes c, x, y and z.
-
-    Parameters
-    ----------
-    whole : ImageStore
-        The image.
-    """
-
-    def __init__(self, whole: Any) -> None:
-        self._whole = whole
-        self.address = f"{whole.address}&t=0"
-        traits = whole.traits
-        short = {name: getattr(traits, name)[:4] for name in ("write_grid", "read_grid", "chunks", "growable")}
-        self.traits = dataclasses.replace(traits, **short)
-
-    def read_metadata(self, _call: Any) -> pyvolume.VoxelsMetadata:
-        known = self._whole.metadata
-        return pyvolume.VoxelsMetadata.of(known.shape[:4], known.dtype, resolution=(4, 4, 40), units="nanometers")
-
-    def read_box(self, box: pyvolume.Box, out: NDArray[Any], call: Any) -> None:
-        self._whole.read_box(pyvolume.Box((*box.start, 0), (*box.stop, 1)), out[..., np.newaxis], call)
-
-    def write_box(self, box: pyvolume.Box, voxels: NDArray[Any], call: Any) -> None:
-        self._whole.write_box(pyvolume.Box((*box.start, 0), (*box.stop, 1)), voxels[..., np.newaxis], call)
-
-    def close(self) -> None:
-        self._whole.close()
+        place = dataclasses.replace(
+            image.store.place, address=dataclasses.replace(image.store.place.address, timepoint=0)
+        )
+        return opened(place)
 
 
 class InPieces:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import web_tokens
 from conformance_stores import ramp
+from scripted import ScriptedServer, answer
 
 import pyvolume
 from mockserver import Fault, MikroServer, Step
@@ -217,9 +218,10 @@ def keys_of(mock: MikroServer) -> list[str]:
 class TestTokens:
     def test_one_that_has_expired_is_renewed_and_the_request_repeated_once(self) -> None:
         given: list[str] = []
+        old: dict[str, Any] = {"iat": 1, "exp": 2}
 
         def provider() -> tuple[str, float]:
-            given.append(web_tokens.web_token(**({"iat": 1, "exp": 2} if not given else {})))
+            given.append(web_tokens.web_token(**({} if given else old)))
             return given[-1], 3600.0
 
         with (
@@ -320,6 +322,33 @@ class TestUploads:
 
 
 class TestReads:
+    @pytest.mark.parametrize(
+        ("found", "generation"), [({"next": None, "later": None}, 1), ({"next": None, "later": {"name": "L"}}, 3)]
+    )
+    def test_a_server_of_another_generation(self, found: dict[str, Any], generation: int) -> None:
+        replies: list[dict[str, Any]] = [
+            {"data": None, "errors": [{"message": "Cannot query field 'image' on type 'Query'."}]},
+            {"data": found},
+            {"data": found},
+        ]
+        answers = [answer(json.dumps(each).encode(), "Content-Type: application/json") for each in replies]
+        with ScriptedServer(answers) as server, Mikro(server.url, token="a", store="localhost:1") as mikro:
+            message = f"of generation {generation}, and pyvolume speaks generation 2"
+            with pytest.raises(UnsupportedError, match=message):
+                mikro.image(1)
+            with pytest.raises(UnsupportedError, match=message):
+                upload(mikro)
+            assert mikro.connection.url == server.url
+
+    def test_a_page_of_a_proxy_is_no_answer(self) -> None:
+        page = answer(b"<html>", "Content-Type: text/html")
+        with (
+            ScriptedServer([page, page]) as server,
+            Mikro(server.url, token="a", store="localhost:1") as mikro,
+            pytest.raises(AnswerError, match="expected JSON"),
+        ):
+            mikro.connect()
+
     def test_a_server_of_the_store_that_is_another_one(self, mock: MikroServer, hasty: Mikro) -> None:
         image = upload(hasty)
         other = Mikro(hasty.connection, store=mock.url)

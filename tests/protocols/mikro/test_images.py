@@ -129,6 +129,16 @@ def test_a_url_is_enough(server: Server) -> None:
         pyvolume.open(url)
 
 
+def test_one_time_point_is_a_volume_of_four_axes(server: Server, mikro: Mikro) -> None:
+    array = ramp((3, 20, 30), "uint16")
+    image = mikro.from_xarray(array, fresh(), dims="tyx")
+    with pyvolume.open(f"{image.store.address}&t=2", token=server.token) as volume:
+        assert volume.dims == ("c", "x", "y", "z")
+        np.testing.assert_array_equal(volume[0, :, :, 0], array[2].T, strict=True)
+    with pytest.raises(NotFoundError, match="no time point 3"):
+        pyvolume.open(f"{image.store.address}&t=3", token=server.token)
+
+
 def test_default_chunks_hold_no_padding(mikro: Mikro) -> None:
     assert uploaded(mikro, (80, 20, 30)).store.traits.chunks == (1, 64, 20, 30, 1)
     assert uploaded(mikro, (600, 20, 3)).store.traits.chunks == (1, 512, 20, 1, 1)

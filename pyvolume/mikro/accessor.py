@@ -107,8 +107,12 @@ class Image(Volume):
 
     @property
     def data(self) -> DataArray:
-        """The voxels as a lazy array of xarray, with the axes that `from_xarray` was given, see `to_xarray`."""
-        return self.to_xarray(restore_dims=ARRAY_ATTRIBUTE in self.attrs and "t" in self.dims)
+        """The voxels as a lazy array of xarray, with the axes that `from_xarray` was given, see `to_xarray`.
+
+        An array that had no name has that of the image.
+        """
+        found = self.to_xarray(restore_dims=ARRAY_ATTRIBUTE in self.attrs and "t" in self.dims)
+        return found if found.name is not None else found.rename(self.name)
 
     def update(self, *, name: str | None = None, tags: Sequence[str] = ()) -> None:
         """Give the image another name, or more tags; one request.

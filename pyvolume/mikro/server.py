@@ -53,10 +53,12 @@ class Mikro(ServerHandle):
     --------
     >>> import numpy as np
     >>> from mockserver import MikroServer
-    >>> with MikroServer() as mock, Mikro(mock.url, token="test", store=mock.store_url) as mikro:
-    ...     image = mikro.from_xarray(np.zeros((100, 80), "uint8"), name="empty", dims="xy")
-    ...     image.shape, int(image.data.max())
-    ((1, 100, 80, 1, 1), 0)
+    >>> mock = MikroServer()
+    >>> with Mikro(mock.url, token="test", store=mock.store_url) as mikro:
+    ...     image = mikro.from_xarray(np.ones((9, 8)), name="a", dims="xy")
+    ...     image.shape, float(image.data.max())
+    ((1, 9, 8, 1, 1), 1.0)
+    >>> mock.close()
     """
 
     def __init__(
@@ -99,7 +101,7 @@ class Mikro(ServerHandle):
 
     @property
     def generation(self) -> int:
-        """The generation of the server: 1, 2 or 3; asked once."""
+        """Which generation the server is, from 1 to 3; asked once."""
         if not self._generation:
             self._generation = generation_of(self.connection)
         return self._generation

@@ -36,7 +36,7 @@ class Stale:
 
     @property
     def coarser(self) -> tuple[str, ...]:
-        """The levels for which writes are noted: none for those of a coarser level, or of an image with one level."""
+        """The levels for which writes are noted, none for those of a coarser level, or of an image with one level."""
         image = self._node.image
         if image is None or self._node.level or not self._node.has_levels:
             return ()

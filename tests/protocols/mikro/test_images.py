@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import pickle
+import subprocess
+import sys
 from typing import Any
 from uuid import uuid4
 
@@ -226,6 +229,36 @@ def test_images_travel_with_an_auth_that_does(server: Server, monkeypatch: pytes
         data = pickle.dumps(image)
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             assert pool.apply(lowest, [pickle.loads(data)]) == int(image.min())
+
+
+FORK = """
+import os, signal, sys, warnings
+warnings.simplefilter("ignore")
+from pyvolume.errors import UnsupportedError
+from pyvolume.mikro import Mikro
+
+image = Mikro(sys.argv[1], token="test", store=sys.argv[2]).image(sys.argv[3])
+image.max()
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    try:
+        image.min()
+    except UnsupportedError as error:
+        print(error, flush=True)
+    os._exit(0)
+print(os.waitpid(child, 0)[1], int(image.max()))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_after_a_fork_an_image_says_what_to_do(own: Mikro, mock: MikroServer) -> None:
+    image = uploaded(own)
+    arguments = [sys.executable, "-c", FORK, mock.url, mock.store_url, image.id]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
+    said, left = done.stdout.splitlines()
+    assert "obstore does not work in a process made by fork" in said
+    assert left == f"0 {image[...].max()}"
 
 
 def test_lazy_data_works_inside_a_running_loop(mikro: Mikro) -> None:

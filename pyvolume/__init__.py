@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from pyvolume.pyramids import build_pyramid
     from pyvolume.recording import Receipt, Receipts, receipts
     from pyvolume.transfer.plan import Plan
-    from pyvolume.transport.bearer import Bearer, ClientCredentials
+    from pyvolume.transport.bearer import Bearer
     from pyvolume.transport.connection import Connection
+    from pyvolume.transport.identity import ClientCredentials
     from pyvolume.uploading import from_xarray
     from pyvolume.volume import Volume
 
@@ -81,7 +82,7 @@ _HOMES = {
     "Bearer": "pyvolume.transport.bearer",
     "BlockCache": "pyvolume.caching.cache",
     "Box": "pyvolume.model.box",
-    "ClientCredentials": "pyvolume.transport.bearer",
+    "ClientCredentials": "pyvolume.transport.identity",
     "Connection": "pyvolume.transport.connection",
     "Difference": "pyvolume.comparing",
     "Folder": "pyvolume.files.folder",

@@ -7,19 +7,18 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeAlias
-from urllib.parse import quote, urlencode, urlsplit
 
 from pyvolume.calls.processes import OfProcess
-from pyvolume.errors import AnswerError, ForbiddenError, RefusedError, StoreError
+from pyvolume.errors import ForbiddenError, RefusedError
 from pyvolume.model.secret import Secret
 from pyvolume.transport.auth import Additions, Auth, bearer_headers
-from pyvolume.transport.request import Request, Upload
+from pyvolume.transport.request import Request
 
-__all__ = ["Bearer", "ClientCredentials", "Provider", "as_auth", "only_auth"]
+__all__ = ["Bearer", "Provider", "as_auth", "only_auth", "seconds_left"]
 
 Provider: TypeAlias = "Callable[[], str | tuple[str, float]]"
 """Returns a token, alone or with the seconds for which it is valid."""
@@ -154,7 +153,7 @@ class Bearer:
         text, seconds = found if isinstance(found, tuple) else (found, None)
         token = Secret(text)
         bearer_headers(token)
-        left = _seconds_left(token) if seconds is None else float(seconds)
+        left = seconds_left(token) if seconds is None else float(seconds)
         self._token = token
         self._number += 1
         self._end = began + left - min(AHEAD, left / 10)
@@ -220,84 +219,6 @@ class File:
         return found
 
 
-class ClientCredentials:
-    """Tokens of an identity server by the client credentials of OAuth2; for a `Bearer`.
-
-    Parameters
-    ----------
-    token_url : str
-        Where tokens are asked for.
-    client_id, client_secret : str
-        Of the client.
-    scope : str
-        Of the tokens.
-    pickle_secrets : bool
-        Whether pickling keeps the client secret, see `Bearer`.
-    **options
-        Of the `Connection` to the identity server, such as `timeout` and `verify`.
-
-    Examples
-    --------
-    >>> Bearer(ClientCredentials("https://lab.example/o/token/", "viewer", "secret"))
-    Bearer(ClientCredentials('https://lab.example/o/token/', 'viewer'))
-    """
-
-    def __init__(
-        self,
-        token_url: str,
-        client_id: str,
-        client_secret: str,
-        *,
-        scope: str = "openid",
-        pickle_secrets: bool = False,
-        **options: Any,
-    ) -> None:
-        self._url = token_url
-        self._client = client_id
-        self._secret = Secret(client_secret)
-        self._scope = scope
-        self._options = options
-        self._pickle_secrets = pickle_secrets
-
-    @property
-    def left_behind(self) -> bool:
-        """Whether the secret was left in another process."""
-        return not self._secret
-
-    def __repr__(self) -> str:
-        return f"ClientCredentials({self._url!r}, {self._client!r})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_secret": self._secret if self._pickle_secrets else Secret("")}
-
-    def __call__(self) -> tuple[str, float]:
-        """Ask for a token; one request.
-
-        Raises
-        ------
-        ForbiddenError
-            If the identity server refuses.
-        StoreError
-            If it does not answer as one.
-        """
-        from pyvolume.transport.connection import Connection  # late: it imports this module
-
-        parts = urlsplit(self._url)
-        form = {"grant_type": "client_credentials", "client_secret": Secret(self._secret), "scope": self._scope}
-        user = f"{quote(self._client, safe='')}:{quote(self._secret, safe='')}"
-        basic = Secret(f"Basic {base64.b64encode(user.encode()).decode()}")
-        request = Request(
-            "get a token",
-            "POST",
-            parts.path or "/",
-            upload=Upload.of(urlencode(form).encode()),
-            headers={"Content-Type": "application/x-www-form-urlencoded", "Authorization": basic},
-            refusal=_no_token,
-        )
-        with Connection(f"{parts.scheme}://{parts.netloc}", **self._options) as connection:
-            return connection.exchange(request, lambda answer: _token_in(answer.read_json()), connection.new_call())
-
-
 def as_auth(given: Auth | str | None) -> Auth | None:
     """Return an `Auth`; a text is a bearer token."""
     return Bearer(given) if isinstance(given, str) else given
@@ -316,28 +237,7 @@ def only_auth(action: str, token: str | None, auth: Auth | str | None) -> Auth |
     return as_auth(auth if token is None else token)
 
 
-def _no_token(request: Request, status: int, _headers: Mapping[str, str], text: str) -> StoreError:
-    """Tell what the identity server says; only its code is shown, because it may repeat what was sent."""
-    try:
-        code = json.loads(text)["error"]
-    except (ValueError, KeyError, TypeError):
-        code = ""
-    shown = f": {code}" if isinstance(code, str) and code.replace("_", "").isalnum() else ""
-    kind = ForbiddenError if status < 500 else RefusedError
-    message = f"{request.action}: the identity server answered {status}{shown}"
-    return kind(message, action=request.action, status=status, reason=shown)
-
-
-def _token_in(document: Any) -> tuple[str, float]:
-    match document:
-        case {"access_token": str(token), "expires_in": int() | float() as seconds}:
-            return token, float(seconds)
-        case {"access_token": str(token)}:
-            return token, _seconds_left(token)
-    raise AnswerError("get a token: expected a document with access_token, and found another one")
-
-
-def _seconds_left(token: str) -> float:
+def seconds_left(token: str) -> float:
     """Return for how long a JSON web token says that it is valid; any other one is taken as lasting."""
     parts = token.split(".")
     if len(parts) != 3:

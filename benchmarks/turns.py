@@ -32,8 +32,8 @@ def compared(first: Callable[[], object], second: Callable[[], object], rounds: 
             found.append((clock, other_clock))
             processor.append(own / other_own)
     ratio = statistics.median(a / b for a, b in found)
-    medians = (statistics.median(each) for each in zip(*found, strict=True))
-    return Compared(ratio, *medians, statistics.median(processor))
+    one, other = (statistics.median(each) for each in zip(*found, strict=True))
+    return Compared(ratio, one, other, statistics.median(processor))
 
 
 def seconds_of(action: Callable[[], object]) -> float:

@@ -13,11 +13,13 @@ from queue import Empty, SimpleQueue
 
 from mockserver.dvid import command as dvid
 from mockserver.hpc import command as hpc
+from mockserver.mikro import command as mikro
 from mockserver.options import Parser, check
 
 KINDS = {
     "dvid": dvid.KIND,
     "hpc": hpc.KIND,
+    "mikro": mikro.KIND,
 }
 """What ``--kind`` names."""
 
@@ -60,7 +62,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m mockserv
         parser.exit(1, f"{prog}: cannot serve: {error}\n")
     with server as running:
         started.set()
-        print(json.dumps({"url": running.url}) if options.json else running.url, flush=True)
+        urls = KINDS[name].urls(running)
+        print(json.dumps(urls) if options.json else "\n".join(urls.values()), flush=True)
         _wait_for(stopped)
 
 

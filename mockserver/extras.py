@@ -1,4 +1,4 @@
-"""The libraries of the extra ``mock``; only the requests that need one import it."""
+"""The libraries of the extras; only the requests that need one import it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from contextlib import contextmanager
 
 
 class MissingLibraryError(ImportError):
-    """A library of the extra ``mock`` is not installed."""
+    """A library of an extra is not installed."""
 
 
 @contextmanager
-def extra(library: str) -> Iterator[None]:
+def extra(library: str, name: str = "mock") -> Iterator[None]:
     """Run an import; its failure names the extra.
 
     Parameters
     ----------
     library : str
         The name of the library, as in the error message.
+    name : str
+        The extra that installs it.
 
     Raises
     ------
@@ -27,5 +29,7 @@ def extra(library: str) -> Iterator[None]:
     try:
         yield
     except ImportError:
-        sentence = f"the mock server needs {library} for this, which is not installed: pip install 'pyvolume-sdk[mock]'"
+        sentence = (
+            f"the mock server needs {library} for this, which is not installed: pip install 'pyvolume-sdk[{name}]'"
+        )
         raise MissingLibraryError(sentence) from None

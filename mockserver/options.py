@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +34,15 @@ class Kind:
         ``add_options(parser)`` adds the options that only this kind has.
     start : callable
         ``start(parser, options)`` starts the server. Options that it does not allow are errors of the parser.
+    urls : callable
+        Returns the addresses of a running server, which are printed, by their names.
     """
 
     title: str
     port: int
     add_options: Callable[[Parser], None]
     start: Callable[[Parser, argparse.Namespace], AbstractContextManager[Any]]
+    urls: Callable[[Any], Mapping[str, str]] = lambda server: {"url": server.url}
 
     def add_to(self, parser: Parser) -> None:
         """Add all options of this kind to a parser."""

@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyvolume import aio, dvid, errors, hpc, local, n5, zarr
+    from pyvolume import aio, dvid, errors, hpc, local, mikro, n5, zarr
     from pyvolume.caching.cache import BlockCache
     from pyvolume.calls.progress import TransferStatus, set_options
     from pyvolume.calls.retry import RetryPolicy, RetryWait
@@ -31,13 +31,17 @@ if TYPE_CHECKING:
     from pyvolume.pyramids import build_pyramid
     from pyvolume.recording import Receipt, Receipts, receipts
     from pyvolume.transfer.plan import Plan
+    from pyvolume.transport.bearer import Bearer
     from pyvolume.transport.connection import Connection
+    from pyvolume.transport.identity import ClientCredentials
     from pyvolume.uploading import from_xarray
     from pyvolume.volume import Volume
 
 __all__ = [
+    "Bearer",
     "BlockCache",
     "Box",
+    "ClientCredentials",
     "Connection",
     "Difference",
     "Folder",
@@ -64,6 +68,7 @@ __all__ = [
     "from_xarray",
     "hpc",
     "local",
+    "mikro",
     "n5",
     "open",
     "receipts",
@@ -75,8 +80,10 @@ __all__ = [
 
 # the pytest plugin is in this package, and must not make every test run pay for numpy and requests
 _HOMES = {
+    "Bearer": "pyvolume.transport.bearer",
     "BlockCache": "pyvolume.caching.cache",
     "Box": "pyvolume.model.box",
+    "ClientCredentials": "pyvolume.transport.identity",
     "Connection": "pyvolume.transport.connection",
     "Difference": "pyvolume.comparing",
     "Folder": "pyvolume.files.folder",
@@ -107,7 +114,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"aio", "dvid", "errors", "hpc", "local", "n5", "zarr"}:
+    if name in {"aio", "dvid", "errors", "hpc", "local", "mikro", "n5", "zarr"}:
         return importlib.import_module(f"pyvolume.{name}")
     if name == "__version__":
         return importlib.import_module("pyvolume.model.release").release()

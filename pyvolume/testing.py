@@ -1,4 +1,4 @@
-"""A pytest plugin for tests of scripts that use pyvolume: strict servers of both protocols, without the real ones.
+"""A pytest plugin for tests of scripts that use pyvolume: strict servers of all protocols, without the real ones.
 
 It is there wherever pyvolume is installed. It imports pytest and nothing heavy until a fixture is used.
 
@@ -13,7 +13,8 @@ A test that reads a volume, and one that meets a server that is busy twice::
         voxel_server.faults.add(Fault("busy", times=2))
         my_script.mean(voxel_volume)
 
-``datastore_server`` and ``datastore_volume`` are the same for the HPC DataStore.
+``datastore_server`` and ``datastore_volume`` are the same for the HPC DataStore, ``mikro_server`` and ``mikro_image``
+for Mikro.
 
 A test fails if one of its faults has never fired; ``Fault("busy", must_fire=False)`` may stay unused.
 """
@@ -28,10 +29,11 @@ import pytest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mockserver import DataStoreServer, MockServer
+    from mockserver import DataStoreServer, MikroServer, MockServer
     from pyvolume import Connection
     from pyvolume.dvid import VoxelsAccessor
     from pyvolume.hpc import DataStoreVolume
+    from pyvolume.mikro import Image
 
 VOLUME_NAME = "grayscale"
 VOLUME_SHAPE = (1, 96, 80, 64)
@@ -41,7 +43,11 @@ DATASET_NAME = "embryo"
 DATASET_SHAPE = (2, 48, 40, 36, 3, 1)
 """Channel, x, y, z, time, angle."""
 
-SERVERS = pytest.StashKey["list[MockServer | DataStoreServer]"]()
+IMAGE_NAME = "nucleus"
+IMAGE_SHAPE = (2, 48, 40, 20, 1)
+"""Channel, x, y, z, time."""
+
+SERVERS = pytest.StashKey["list[MockServer | DataStoreServer | MikroServer]"]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -112,22 +118,51 @@ def datastore_volume(datastore_server: DataStoreServer) -> Iterator[DataStoreVol
         yield pyvolume.hpc.DataStoreVolume(connection, datastore_server.uuids[DATASET_NAME])
 
 
+@pytest.fixture
+def mikro_server(request: pytest.FixtureRequest) -> Iterator[MikroServer]:
+    """Give a Mikro with its object store on free ports, whose only token is ``"test"``; there is no image.
+
+    A test fails if a fault that was added to the server has never fired, unless the fault has ``must_fire=False``.
+    """
+    import mockserver
+
+    _check_is_ours(mockserver)
+    with mockserver.MikroServer() as server:
+        _watch(request, server)
+        yield server
+
+
+@pytest.fixture
+def mikro_image(mikro_server: MikroServer) -> Iterator[Image]:
+    """Give an image of `mikro_server` called ``nucleus``; patient as `voxel_volume`.
+
+    It holds uint16 noise that is the same in every run, of shape (2, 48, 40, 20, 1).
+    """
+    import pyvolume
+
+    with (
+        _patient(mikro_server.url, auth="test") as connection,
+        pyvolume.mikro.Mikro(connection, store=mikro_server.store_url) as mikro,
+    ):
+        yield mikro.from_xarray(_noise(IMAGE_SHAPE, "uint16"), IMAGE_NAME, dims="cxyzt")
+
+
 def _noise(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
     import numpy as np
 
     return np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
 
 
-def _watch(request: pytest.FixtureRequest, server: MockServer | DataStoreServer) -> None:
+def _watch(request: pytest.FixtureRequest, server: MockServer | DataStoreServer | MikroServer) -> None:
     """Let the test fail if a fault of a server never fires."""
     request.node.stash.setdefault(SERVERS, []).append(server)
 
 
-def _patient(url: str) -> Connection:
+def _patient(url: str, auth: str | None = None) -> Connection:
     import pyvolume
 
     retry = pyvolume.RetryPolicy(patience=5, interval=0.01, max_interval=0.05)
-    return pyvolume.Connection(url, retry=retry, timeout=5)
+    return pyvolume.Connection(url, retry=retry, timeout=5, auth=auth)
 
 
 def _check_is_ours(module: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, overload, runtime_checkable
 
 import numpy as np
@@ -13,8 +14,9 @@ from pyvolume.integrations.order import canonical, reordered
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
+from pyvolume.opening import connect
 from pyvolume.stores.arrays import Sliceable
-from pyvolume.stores.catalogue import ARRAY_ATTRIBUTE, Attributed, Creating
+from pyvolume.stores.catalogue import ARRAY_ATTRIBUTE, Attributed, Creating, Taking
 from pyvolume.volume import Volume
 
 AnyVolume = TypeVar("AnyVolume", bound=Volume)
@@ -60,13 +62,37 @@ def from_xarray(
 ) -> AnyVolume: ...
 
 
+@overload
 def from_xarray(
     array: Any,
-    target: Volume | Creating[Volume],
+    target: Taking[AnyVolume],
     *,
     name: str | None = None,
     dims: Sequence[str] | None = None,
     chunks: Sequence[int] | None = None,
+) -> AnyVolume: ...
+
+
+@overload
+def from_xarray(
+    array: Any,
+    target: str,
+    *,
+    name: str | None = None,
+    dims: Sequence[str] | None = None,
+    chunks: Sequence[int] | None = None,
+    **options: Any,
+) -> Volume: ...
+
+
+def from_xarray(
+    array: Any,
+    target: Volume | Creating[Volume] | Taking[Volume] | str,
+    *,
+    name: str | None = None,
+    dims: Sequence[str] | None = None,
+    chunks: Sequence[int] | None = None,
+    **options: Any,
 ) -> Volume:
     """Store an array whose axes have names as a volume.
 
@@ -79,8 +105,8 @@ def from_xarray(
     array : xarray.DataArray or array-like
         Of numpy or dask, a dataset of HDF5 or zarr, another volume; only an array of xarray knows its dims.
     target : Volume, or what creates volumes
-        A volume to write to, or where to create one: a repository or a version of DVID or Icechunk, a DataStore or a
-        Folder. DVID needs an open version.
+        A volume to write to, or where to create one: a repository or a version of DVID or Icechunk, a DataStore, a
+        Folder or a Mikro, of which the url is enough, ``mikro://…``. DVID needs an open version.
     name : str, optional
         Of the volume that is created; by default the name of the array of xarray. A DataStore takes it as a label.
     dims : sequence of str, optional
@@ -88,13 +114,16 @@ def from_xarray(
         are letters.
     chunks : sequence of int, optional
         Shape of the blocks of the volume that is created, along x, y and z.
+    **options
+        Of `pyvolume.connect`, for a url as the target.
 
     Returns
     -------
     Volume
-        Open for writing. A volume that is created has the resolution and the units that the coordinates of an array of
-        xarray give, if they are evenly spaced. A volume with attributes, as in DVID, has the attributes of the array
-        too, and name, dims and coordinates as the attribute ``"xarray"``: ``volume.to_xarray(restore_dims=True)`` gives
+        Open for writing; an image of Mikro is whole, and open for reading. A volume that is created has the resolution
+        and the units that the coordinates of an array of xarray give, if they are evenly spaced. A volume with
+        attributes, as in DVID, has the attributes of the array too, and name, dims and coordinates as the attribute
+        ``"xarray"``: ``volume.to_xarray(restore_dims=True)`` gives
         them back. If the write fails, the volume stays.
 
     Raises
@@ -115,34 +144,99 @@ def from_xarray(
     >>> pyvolume.from_xarray(pixels, volume, dims="yxc").shape
     (3, 100, 80, 1)
     """
+    if isinstance(target, str):
+        return _place_at(target, options).take_array(array, name=name, dims=dims, chunks=chunks, owned=True)
+    if options:
+        raise TypeError(f"from_xarray: {', '.join(options)} belong to a url, and the target is open")
+    if isinstance(target, Taking):
+        taken: Volume = target.take_array(array, name=name, dims=dims, chunks=chunks)
+        return taken
+    return _stored(array, target, name=name, dims=dims, chunks=chunks)
+
+
+def _place_at(url: str, options: Mapping[str, Any]) -> Taking[Volume]:
+    """Return what stands at a url and takes whole arrays."""
+    place = connect(url, **options)
+    if isinstance(place, Taking):
+        return place
+    place.close()
+    raise TypeError(f"from_xarray: a {type(place).__name__} makes no volume of its url alone; open it, and pass it")
+
+
+def _stored(
+    array: Any,
+    target: Volume | Creating[Volume],
+    *,
+    name: str | None,
+    dims: Sequence[str] | None,
+    chunks: Sequence[int] | None,
+) -> Volume:
+    found = arranged(array, dims, _dims_of(target))
+    if isinstance(target, Volume):
+        if name is not None or chunks is not None:
+            raise TypeError("from_xarray: name and chunks are those of a volume that is created, and this one exists")
+        volume = target
+    else:
+        title = arguments.text(found.name if name is None else name, "from_xarray", "a name")
+        volume = target.create_described(title, found.metadata, chunks)
+    if isinstance(volume, Attributed):
+        volume.attrs.update(found.attributes)
+    box = Box((0,) * volume.ndim, found.voxels.shape)
+    if found.is_dask:
+        volume.from_dask(found.voxels, box=box)
+    else:
+        volume.write(box, found.voxels)
+    return volume
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """An array in the order of a store, and what it says of itself.
+
+    Parameters
+    ----------
+    voxels : array-like
+        Its voxels, which are read when slices of them are asked for if they are lazy.
+    is_dask : bool
+        Whether they are an array of dask.
+    name : str or None
+        The name of an array of xarray.
+    metadata : VoxelsMetadata
+        The volume that holds it: its voxels are as far apart as the coordinates say.
+    attributes : dict
+        Those of an array of xarray, and what else it says of itself, as values of JSON.
+    """
+
+    voxels: Any
+    is_dask: bool
+    name: str | None
+    metadata: VoxelsMetadata
+    attributes: dict[str, Any]
+
+
+def arranged(array: Any, dims: Sequence[str] | None, order: Sequence[str]) -> Arranged:
+    """Put an array into the order of a store; no voxel is read.
+
+    Raises
+    ------
+    MetadataError
+        If it is no image of these axes, see `canonical`; or if dims are missing.
+    """
     labelled = array if isinstance(array, Labelled) else None
     if dims is None:
         if labelled is None:
             raise MetadataError("from_xarray: expected dims, such as 'xyc', because only an array of xarray knows them")
         dims = labelled.dims
-    order = _dims_of(target)
     lazy = _of_dask(array, labelled)
     given: Any
     if lazy is None and isinstance(array, Sliceable) and not isinstance(array, np.ndarray):
         given = Ordered(array, dims, order)
     else:
         given = canonical(array if lazy is None else lazy, dims, order)
-    if isinstance(target, Volume):
-        if name is not None or chunks is not None:
-            raise TypeError("from_xarray: name and chunks are those of a volume that is created, and this one exists")
-        volume = target
-    else:
-        found = name if name is not None or labelled is None else labelled.name
-        title = arguments.text(found, "from_xarray", "a name")
-        volume = target.create_described(title, _described(labelled, dims, given, target.volume_dims), chunks)
-    if isinstance(volume, Attributed):
-        volume.attrs.update(_attributes(labelled, dims))
-    box = Box((0,) * volume.ndim, given.shape)
-    if lazy is None:
-        volume.write(box, given)
-    else:
-        volume.from_dask(given, box=box)
-    return volume
+    name = None if labelled is None or labelled.name is None else str(labelled.name)
+    return Arranged(
+        given, lazy is not None, name, _described(labelled, dims, given, order), _attributes(labelled, dims)
+    )
 
 
 class Ordered:

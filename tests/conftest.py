@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import mikro_servers
 import moto_server
 import pytest
 import real_dvid
@@ -27,12 +28,15 @@ from conformance_stores import (
     InPieces,
     LocalBackend,
     MemoryBackend,
+    MikroBackend,
     N5Backend,
     ServedBackend,
     VersionedBackend,
     ZarrBackend,
 )
 from file_server import FileServer
+
+import pyvolume
 
 # a busy machine makes any example slow; times are measured in benchmarks/
 hypothesis.settings.register_profile("pyvolume", deadline=None)
@@ -64,6 +68,15 @@ def hpc_backend() -> Iterator[DataStoreBackend]:
         stack.callback(backend.connection.close)
         stack.callback(backend.server.delete_all)
         yield backend
+
+
+@pytest.fixture(scope="session")
+def mikro_backend() -> Iterator[MikroBackend]:
+    with mikro_servers.running() as server:
+        auth = pyvolume.Bearer(server.token, pickle_secrets=True)
+        mikro = server.open(token=None, auth=auth)
+        yield MikroBackend(mikro)
+        mikro.close()
 
 
 MEMORY = Path("/dev/shm")
@@ -180,6 +193,7 @@ HOMES = {
     "zarr s3": "zarr_s3_backend",
     "zarr http": "zarr_http_backend",
     "icechunk": "icechunk_backend",
+    "mikro": "mikro_backend",
     "icechunk s3": "icechunk_s3_backend",
 }
 
@@ -204,14 +218,14 @@ GROWING = [*LOCAL, "mock", "dvid"]
 """Stores whose volumes become larger by a write, and have a fill value around them."""
 
 STORES = [*GROWING, "hpc", "n5", "fsdb", "zarr", "zarr 2", "zarr shards", "zarr s3", "icechunk", "icechunk s3"]
-READABLE = [*STORES, "folder", "zarr http"]
+READABLE = [*STORES, "folder", "zarr http", "mikro"]
 """Stores whose volumes are made otherwise than by writing to them, too."""
 
 WAYS = [None, 1, 8]
 """In one piece where that is possible; or forced into pieces, which follow each other or run at once."""
 
 
-ONCE = ["fsdb", "folder", "zarr 2", "zarr shards", "zarr s3", "zarr http", "icechunk", "icechunk s3"]
+ONCE = ["fsdb", "folder", "zarr 2", "zarr shards", "zarr s3", "zarr http", "icechunk", "icechunk s3", "mikro"]
 LEFT_OUT = [*itertools.product(ONCE, [1, 8]), ("cached", 1), ("zarr", 1), ("n5", 1)]
 """What would find nothing that the other ways do not."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pyvolume
-from pyvolume.calls.progress import Bar
+from pyvolume.calls.progress import Bar, set_options
+from pyvolume.cli.output import show
 from pyvolume.cli.target import Target, committed
 from pyvolume.errors import NotFoundError
 from pyvolume.model.box import Box
@@ -38,6 +39,15 @@ def made(target: Target, source: pyvolume.Volume, box: Box, *, pyramid: bool) ->
             created = cast("pyvolume.Volume", registry.create_url(target.url, metadata, options))
             volume = stack.enter_context(committed(created))
         yield volume
+
+
+def taken(target: Target, array: Any, dims: Sequence[str], name: str, source: str, *, as_json: bool) -> None:
+    """Store a whole array where volumes are not written in parts, and print where it is."""
+    with target.place() as place, Bar(f"upload {name}", quiet=True) as progress, set_options(progress=progress):
+        volume = place.take_array(array, name=name, dims=dims)
+        found = {"source": source, "shape": list(volume.shape), "destination": volume.store.address}
+        volume.close()
+    show(found, f"{source} is {found['destination']}", as_json=as_json)
 
 
 def note_source(volume: pyvolume.Volume, source: pyvolume.Volume, box: Box) -> None:

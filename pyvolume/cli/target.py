@@ -55,6 +55,15 @@ class Target:
         with committed(pyvolume.open(self.url, mode, casting=casting, **options)) as volume:
             yield volume
 
+    @property
+    def takes_arrays(self) -> bool:
+        """Whether the url names a place that takes whole arrays; volumes there are not written in parts."""
+        return registry.find(self.url)[1].takes_arrays and not self.names_volume
+
+    def place(self) -> Any:
+        """Open the place that takes arrays, with the options of the environment."""
+        return registry.connect_url(self.url, self._accepted(registry.find(self.url)[1].connect))
+
     def catalogue(self) -> Catalogue:
         """Open what holds volumes, with the options of the environment."""
         open_catalogue = registry.find(self.url)[1].catalogue

@@ -18,6 +18,7 @@ from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
+from pyvolume.transport.auth import Auth
 from pyvolume.transport.connection import Connection, opening
 
 
@@ -78,6 +79,7 @@ class DvidDriver(Driver):
         max_document: int | None = None,
         user: str | None = None,
         token: str | None = None,
+        auth: Auth | str | None = None,
     ) -> Server:
         """Return the server at a url.
 
@@ -89,6 +91,8 @@ class DvidDriver(Driver):
             Arguments of the `Connection` that is made.
         user, token : str, optional
             Of its `Identity`.
+        auth : Auth or str, optional
+            Says who asks, in place of these, see `Connection`.
 
         Raises
         ------
@@ -97,7 +101,10 @@ class DvidDriver(Driver):
         """
         found = address.parse(url)
         found.check_server()
-        given = {"retry": retry, "timeout": timeout, "max_document": max_document, "user": user, "token": token}
+        given = {
+            "retry": retry, "timeout": timeout, "max_document": max_document, "user": user, "token": token,
+            "auth": auth,
+        }  # fmt: skip
         return Server(_connect(found.server, given), owns_connection=True)
 
     def names_after(self, url: str, *, token: str | None = None) -> list[str]:
@@ -128,6 +135,7 @@ class DvidDriver(Driver):
         max_document: int | None = None,
         user: str | None = None,
         token: str | None = None,
+        auth: Auth | str | None = None,
         throttle: bool = False,
         partial_blocks: Literal["merge", "raise"] = "merge",
         casting: Casting = "checked",
@@ -150,6 +158,8 @@ class DvidDriver(Driver):
             Arguments of the `Connection` that is made.
         user, token : str, optional
             Of the `Identity` of that connection.
+        auth : Auth or str, optional
+            Says who asks, in place of these, see `Connection`.
         throttle : bool
             Allow the server to answer that it is busy, see `VoxelsAccessor`.
         partial_blocks, casting, lock, lock_aligned, cache
@@ -166,7 +176,10 @@ class DvidDriver(Driver):
         """
         found = address.parse(url)
         found.check_volume()
-        given = {"retry": retry, "timeout": timeout, "max_document": max_document, "user": user, "token": token}
+        given = {
+            "retry": retry, "timeout": timeout, "max_document": max_document, "user": user, "token": token,
+            "auth": auth,
+        }  # fmt: skip
         with opening(found.server, connection, given, lambda: _connect(found.server, given)) as current:
             volume = VoxelsAccessor(
                 current, found.version, found.name, throttle=throttle or found.throttle,
@@ -187,6 +200,7 @@ class DvidDriver(Driver):
         max_document: int | None = None,
         user: str | None = None,
         token: str | None = None,
+        auth: Auth | str | None = None,
     ) -> VoxelsAccessor:
         """Create an instance in an open version, and open it for writing.
 
@@ -200,7 +214,7 @@ class DvidDriver(Driver):
             One channel, and the shape of the blocks along x, y and z.
         overwrite : bool
             DVID does not replace instances: only False is possible.
-        retry, timeout, max_document, user, token : optional
+        retry, timeout, max_document, user, token, auth : optional
             As for `open`.
 
         Raises
@@ -222,6 +236,7 @@ class DvidDriver(Driver):
             "max_document": max_document,
             "user": user,
             "token": token,
+            "auth": auth,
         }
         with _connect(found.server, given) as connection:
             version = find_version(connection, found.version)
@@ -236,5 +251,7 @@ DRIVER = DvidDriver()
 def _connect(server: str, given: Mapping[str, Any]) -> Connection:
     """Make a connection with the arguments that are given."""
     arguments = {name: value for name, value in given.items() if value is not None}
-    user, token = arguments.pop("user", None), arguments.pop("token", None)
-    return Connection(server, auth=Identity(user, token=token), **arguments)
+    user, token, auth = (arguments.pop(name, None) for name in ("user", "token", "auth"))
+    if auth is not None and (user, token) != (None, None):
+        raise TypeError("connect: expected auth=, or user= and token=, and found both")
+    return Connection(server, auth=Identity(user, token=token) if auth is None else auth, **arguments)

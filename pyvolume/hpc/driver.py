@@ -16,7 +16,8 @@ from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
-from pyvolume.transport.auth import BearerToken
+from pyvolume.transport.auth import Auth
+from pyvolume.transport.bearer import only_auth
 from pyvolume.transport.connection import Connection, opening
 
 
@@ -42,6 +43,7 @@ class DataStoreDriver(Driver):
         timeout: float | tuple[float, float] | None = None,
         max_document: int | None = None,
         token: str | None = None,
+        auth: Auth | str | None = None,
     ) -> DataStore:
         """Return the server at a url.
 
@@ -53,13 +55,15 @@ class DataStoreDriver(Driver):
             Arguments of the `Connection` that is made.
         token : str, optional
             Sent as a bearer token.
+        auth : Auth or str, optional
+            Says who asks, see `Connection`; not together with a token.
 
         Raises
         ------
         AddressError
             If the url names a dataset.
         """
-        given = {"retry": retry, "timeout": timeout, "max_document": max_document, "token": token}
+        given = {"retry": retry, "timeout": timeout, "max_document": max_document, "token": token, "auth": auth}
         return DataStore(_connect(address.parse_server(url), given), owns_connection=True)
 
     def open(
@@ -72,6 +76,7 @@ class DataStoreDriver(Driver):
         timeout: float | tuple[float, float] | None = None,
         max_document: int | None = None,
         token: str | None = None,
+        auth: Auth | str | None = None,
         missing: Literal["fill", "raise"] = "fill",
         fill_value: float = 0,
         complete_from: Literal["older", "fill"] = "older",
@@ -97,6 +102,8 @@ class DataStoreDriver(Driver):
             Arguments of the `Connection` that is made.
         token : str, optional
             Sent as a bearer token.
+        auth : Auth or str, optional
+            Says who asks, see `Connection`; not together with a token.
         missing, fill_value, complete_from, verify, partial_blocks, casting, lock, lock_aligned, cache
             See `DataStoreVolume`.
 
@@ -111,7 +118,7 @@ class DataStoreDriver(Driver):
         """
         found = address.parse(url)
         view = found.view
-        given = {"retry": retry, "timeout": timeout, "max_document": max_document, "token": token}
+        given = {"retry": retry, "timeout": timeout, "max_document": max_document, "token": token, "auth": auth}
         with opening(found.server, connection, given, lambda: _connect(found.server, given)) as current:
             return DataStoreVolume(
                 current, found.uuid, version=found.version, level=found.level, timepoint=view.timepoint,
@@ -133,6 +140,7 @@ class DataStoreDriver(Driver):
         timeout: float | tuple[float, float] | None = None,
         max_document: int | None = None,
         token: str | None = None,
+        auth: Auth | str | None = None,
     ) -> DataStoreVolume:
         """Create a dataset, and open its first version.
 
@@ -151,7 +159,7 @@ class DataStoreDriver(Driver):
         levels : sequence, optional
             For each resolution level its factors along the axes of the volume, 1 for the first; whole numbers along x,
             y and z.
-        retry, timeout, max_document, token : optional
+        retry, timeout, max_document, token, auth : optional
             As for `open`.
 
         Raises
@@ -161,7 +169,13 @@ class DataStoreDriver(Driver):
         AddressError, MetadataError, StoreError
             As for `DataStore.create_dataset`.
         """
-        given: dict[str, Any] = {"retry": retry, "timeout": timeout, "max_document": max_document, "token": token}
+        given: dict[str, Any] = {
+            "retry": retry,
+            "timeout": timeout,
+            "max_document": max_document,
+            "token": token,
+            "auth": auth,
+        }
         if overwrite:
             raise UnsupportedError(f"create {url}: a dataset has a new name, and replaces none")
         facts = dataset_of(metadata, None if chunks is None else chunks[1:4], levels, f"create a dataset on {url}")
@@ -178,5 +192,5 @@ DRIVER = DataStoreDriver()
 def _connect(server: str, given: Mapping[str, Any]) -> Connection:
     """Make a connection with the arguments that are given."""
     arguments = {name: value for name, value in given.items() if value is not None}
-    token = arguments.pop("token", None)
-    return Connection(server, auth=None if token is None else BearerToken(token), **arguments)
+    asking = only_auth("connect", arguments.pop("token", None), arguments.pop("auth", None))
+    return Connection(server, auth=asking, **arguments)

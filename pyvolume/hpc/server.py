@@ -19,7 +19,8 @@ from pyvolume.hpc.schemas import SCHEMAS
 from pyvolume.hpc.store import MAX_BODY
 from pyvolume.model import arguments
 from pyvolume.model.metadata import VoxelsMetadata
-from pyvolume.transport.auth import BearerToken
+from pyvolume.transport.auth import Auth
+from pyvolume.transport.bearer import only_auth
 from pyvolume.transport.connection import Connection
 from pyvolume.transport.handle import ServerHandle
 
@@ -47,6 +48,8 @@ class DataStore(ServerHandle):
         A connection, which `close` leaves open; or a url, for which a connection is made that `close` closes.
     token : str, optional
         Sent as a bearer token; only with a url.
+    auth : Auth or str, optional
+        Says who asks, see `Connection`; only with a url, and without a token.
     owns_connection : bool
         Close a given connection too.
 
@@ -56,11 +59,18 @@ class DataStore(ServerHandle):
         If the url is not one of an HTTP server.
     """
 
-    def __init__(self, server: Connection | str, *, token: str | None = None, owns_connection: bool = False) -> None:
-        if isinstance(server, Connection) and token is not None:
-            raise TypeError("DataStore: token belongs to the connection, which is given")
-        auth = None if token is None else BearerToken(token)
-        super().__init__(server, lambda url: Connection(url, auth=auth), owns_connection=owns_connection)
+    def __init__(
+        self,
+        server: Connection | str,
+        *,
+        token: str | None = None,
+        auth: Auth | str | None = None,
+        owns_connection: bool = False,
+    ) -> None:
+        asking = only_auth("DataStore", token, auth)
+        if isinstance(server, Connection) and asking is not None:
+            raise TypeError("DataStore: token and auth belong to the connection, which is given")
+        super().__init__(server, lambda url: Connection(url, auth=asking), owns_connection=owns_connection)
 
     def dataset(self, uuid: str) -> Dataset:
         """Return a dataset by its uuid; one request.

@@ -49,6 +49,8 @@ class StoreTraits:
         The shape of what is stored as a unit; pieces of a transfer share none. By default the write grid.
     writable : bool
         Whether voxels can be written.
+    instead : str
+        What somebody does who wanted to write voxels that cannot be written; a refusal says it.
     growable : tuple of bool, optional
         Which axes a write can make longer; by default none.
     limits : tuple of (int, int), optional
@@ -81,6 +83,7 @@ class StoreTraits:
     preferred_concurrency: int | None = None
     chunks: tuple[int, ...] = ()
     writable: bool = True
+    instead: str = ""
     growable: tuple[bool, ...] = ()
     limits: tuple[tuple[int, int], ...] = ()
     longest: int | None = None

@@ -131,6 +131,30 @@ class Creating(Protocol[V_co]):
 
 
 @runtime_checkable
+class Taking(Protocol[V_co]):
+    """A place that takes whole arrays: a volume there is never written in parts."""
+
+    def take_array(
+        self,
+        array: Any,
+        *,
+        name: str | None,
+        dims: Sequence[str] | None = None,
+        chunks: Sequence[int] | None = None,
+        owned: bool = False,
+    ) -> V_co:
+        """Store an array, and open it for reading.
+
+        Parameters
+        ----------
+        array, name, dims, chunks
+            As for `pyvolume.from_xarray`.
+        owned : bool
+            Whether closing the volume closes the place.
+        """
+
+
+@runtime_checkable
 class Attributed(Protocol):
     """A volume with attributes of its own."""
 

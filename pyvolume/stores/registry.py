@@ -26,6 +26,7 @@ DRIVERS = {
     "icechunk": "pyvolume.icechunk.driver:DRIVER",
     "dvid": "pyvolume.dvid.driver:DRIVER",
     "hpc": "pyvolume.hpc.driver:DRIVER",
+    "mikro": "pyvolume.mikro.driver:DRIVER",
     "n5": "pyvolume.n5.driver:DRIVER",
     "fsdb": "pyvolume.local.driver:DRIVER",
     "file": "pyvolume.files.driver:DRIVER",
@@ -53,6 +54,9 @@ class Driver(Protocol):
 
     made_by_copies: ClassVar[bool] = False
     """Whether a copy creates the volume that it goes to: a folder, not an instance on a server."""
+
+    takes_arrays: ClassVar[bool] = False
+    """Whether what `connect` returns is a `pyvolume.stores.catalogue.Taking`."""
 
     open: Callable[..., Any]
     """A function of a url and a mode that returns a `Volume`.

@@ -407,7 +407,8 @@ class Transfer:
             If the mode is "r", or the store cannot be written.
         """
         if self.mode == "r" or not self.store.traits.writable:
-            hint = "; open it with mode='r+' to write" if self.mode == "r" else ""
+            hint = self.store.traits.instead or ("open it with mode='r+' to write" if self.mode == "r" else "")
+            hint = f"; {hint}" if hint else ""
             raise UnsupportedError(f"{action} of {self.store.address}: opened for reading only{hint}")
 
     def _run(self, plan: Plan, move: Callable[[Step], int], operation: Operation) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Protocol
 
 from pyvolume.errors import RefusedError
 from pyvolume.model.secret import Secret
 from pyvolume.transport.request import Request
 
-__all__ = ["Additions", "Auth", "BearerToken", "bearer_headers"]
+__all__ = ["Additions", "Auth", "bearer_headers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,48 +72,6 @@ class Auth(Protocol):
         refused : RefusedError
             What the server said.
         """
-
-
-class BearerToken:
-    """A token that is sent as ``Authorization: Bearer``. It is used also if a .netrc file names the host.
-
-    Parameters
-    ----------
-    token : str
-        Of printable ASCII characters.
-    pickle_secrets : bool
-        Whether a pickled connection contains the token. By default pickling leaves it out; a copy within the
-        process, as by `copy.deepcopy`, keeps it.
-
-    Raises
-    ------
-    ValueError
-        If the token has other characters.
-    """
-
-    left_behind = False
-
-    def __init__(self, token: str, *, pickle_secrets: bool = False) -> None:
-        token = Secret(token)
-        self._headers = bearer_headers(token)
-        self._pickle_secrets = pickle_secrets
-
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self) if self._pickle_secrets else {**vars(self), "_headers": {}, "left_behind": True}
-
-    def __copy__(self) -> Self:
-        return self  # copying would use the state for pickling
-
-    def __deepcopy__(self, _memo: object) -> Self:
-        return self
-
-    def apply(self, _request: Request, /) -> Additions:
-        """Return the header."""
-        return Additions(headers=self._headers)
-
-    def refresh(self, _refused: RefusedError, /) -> bool:
-        """Return False: there is no other token."""
-        return False
 
 
 def bearer_headers(token: Secret) -> dict[str, str]:

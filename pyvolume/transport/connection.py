@@ -34,6 +34,7 @@ from pyvolume.model.secret import Secret
 from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
 from pyvolume.transport.answer import MAX_DOCUMENT, Answer
 from pyvolume.transport.auth import Additions, Auth
+from pyvolume.transport.bearer import as_auth
 from pyvolume.transport.failures import translated
 from pyvolume.transport.request import Body, Request
 from pyvolume.transport.senders import GivenSender, Outgoing, OwnSender, Sender, without_sockets
@@ -86,8 +87,8 @@ class Connection:
         Seconds to connect and seconds of silence after which an attempt is given up; one number is both.
     retry : RetryPolicy
         Patience with a busy server.
-    auth : Auth, optional
-        Says who asks: for DVID a `pyvolume.dvid.Identity`.
+    auth : Auth or str, optional
+        Says who asks: a `pyvolume.Bearer`, a text for a bearer token, or for DVID a `pyvolume.dvid.Identity`.
     verify : bool or str
         Check certificates; a path names the authorities to trust.
     session : requests.Session, optional
@@ -118,13 +119,13 @@ class Connection:
         *,
         timeout: float | tuple[float, float] = (5, 120),
         retry: RetryPolicy = RetryPolicy(),
-        auth: Auth | None = None,
+        auth: Auth | str | None = None,
         verify: bool | str = True,
         session: requests.Session | None = None,
         concurrency: int = 4,
         max_document: int = MAX_DOCUMENT,
     ) -> None:
-        settings = Settings(_two_timeouts(timeout), retry, auth, verify, session, concurrency, max_document)
+        settings = Settings(_two_timeouts(timeout), retry, as_auth(auth), verify, session, concurrency, max_document)
         self._begin(normalised_url(url), settings, Slots(concurrency))
 
     def _begin(self, url: str, settings: Settings, slots: Slots) -> None:
@@ -270,6 +271,8 @@ class Connection:
             return call.attempt(once, retry_answers=request.is_read)
         except ForbiddenError as error:
             if self.auth is None or not self.auth.refresh(error):
+                if advice := _why_missing(self.auth):
+                    error.args = (f"{error}; {advice}",)
                 raise
         return call.attempt(once, retry_answers=request.is_read)
 
@@ -319,10 +322,7 @@ class Connection:
         """Return the error for a status that the request does not accept."""
         if answer.status >= 400:
             reason = text.decode("utf-8", "replace").strip()
-            error = request.refused(self.url + request.path, answer.status, answer.headers, reason)
-            if isinstance(error, ForbiddenError) and (advice := _why_missing(self.auth)):
-                error.args = (f"{error}; {advice}",)
-            return error
+            return request.refused(self.url + request.path, answer.status, answer.headers, reason)
         where = answer.headers.get("Location")
         expected = " or ".join(map(str, sorted(request.accepts)))
         return AnswerError(

@@ -24,7 +24,8 @@ from pyvolume.dvid import Identity, general
 from pyvolume.errors import AnswerError, ForbiddenError, StoreError, TransportError
 from pyvolume.model.secret import Secret
 from pyvolume.transport.answer import Answer
-from pyvolume.transport.auth import Additions, BearerToken
+from pyvolume.transport.auth import Additions
+from pyvolume.transport.bearer import Bearer
 from pyvolume.transport.request import Request, Upload
 
 BEARER, ADMIN = "b3arer-of-mine", "adm1n&token"
@@ -163,7 +164,7 @@ OPENS: dict[str, Callable[[str], object]] = {
     "a line break": lambda _: Identity(token=f"{BEARER}\n"),
     "an admin token with a line break": lambda _: Identity(admin_token=f"{ADMIN}\n"),
     "a letter that no header holds": lambda url: pyvolume.open(f"dvid://{url}/:master/gray", token=f"{BEARER}→"),
-    "a bearer with a line break": lambda _: BearerToken(f"{BEARER}\n"),
+    "a bearer with a line break": lambda _: Bearer(f"{BEARER}\n"),
     "a header of another library": lambda _: Additions(headers={"X-Key": Secret(f"{BEARER}\n")}),
 }
 

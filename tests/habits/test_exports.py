@@ -26,6 +26,7 @@ import pyvolume.dvid.versions.graph
 import pyvolume.dvid.voxels
 import pyvolume.icechunk
 import pyvolume.local
+import pyvolume.mikro
 import pyvolume.testing
 import pyvolume.transport.auth
 import pyvolume.zarr
@@ -37,6 +38,7 @@ MODULES: list[ModuleType] = [
     pyvolume.aio,
     pyvolume.dvid,
     pyvolume.icechunk,
+    pyvolume.mikro,
     pyvolume.zarr,
     pyvolume.dvid.voxels,
     pyvolume.dvid.general,
@@ -89,7 +91,7 @@ def is_home_of(module: ModuleType, value: object) -> bool:
     return home == module.__name__ or (is_folder and getattr(value, "__name__", "") in module.__all__)
 
 
-@pytest.mark.parametrize("module", MODULES[5:], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", MODULES[6:], ids=lambda module: module.__name__)
 def test_a_module_exports_whatever_it_defines(module: ModuleType) -> None:
     defined = {name for name, value in vars(module).items() if not name.startswith("_") and is_home_of(module, value)}
     others = set(exported(module)) - defined

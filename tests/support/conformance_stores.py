@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 import pyvolume
 import pyvolume.hpc
 import pyvolume.local
+import pyvolume.mikro
 import pyvolume.n5
 from pyvolume.dvid import general, voxels
 from pyvolume.icechunk import IcechunkVolume
+from pyvolume.mikro.accessor import opened
 from pyvolume.n5.driver import DRIVER as N5
 
 
@@ -297,6 +299,28 @@ class IcechunkVersions:
 
     def fresh(self, name: str) -> str:
         return f"{name}-{uuid4().hex[:8]}"
+
+
+class MikroBackend:
+    """Images of Mikro: uploaded as a whole, then only read."""
+
+    examples = 10
+
+    def __init__(self, mikro: pyvolume.mikro.Mikro) -> None:
+        self._mikro = mikro
+
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.Volume:
+        sides = [max(block, -(-n // MOST_FILES)) for block, n in zip(blocks, array.shape[1:], strict=False)]
+        image = self._mikro.from_xarray(
+            np.ascontiguousarray(array), "conformance", dims="cxyzt"[: array.ndim], chunks=[*sides, 1, 1][:3],
+            resolution=(0.004, 0.004, 0.04),
+        )  # fmt: skip
+        if array.ndim == image.ndim:
+            return image
+        place = dataclasses.replace(
+            image.store.place, address=dataclasses.replace(image.store.place.address, timepoint=0)
+        )
+        return opened(place)
 
 
 class InPieces:

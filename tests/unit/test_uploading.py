@@ -189,7 +189,11 @@ def test_targets_that_are_none_are_refused() -> None:
     with pytest.raises(TypeError, match="this one exists"):
         pyvolume.from_xarray(np.zeros((4, 4)), volume, dims="xy", name="a")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="expected as the target a Volume or what creates volumes"):
-        pyvolume.from_xarray(np.zeros((4, 4)), "dvid://localhost:1/a/b", dims="xy")  # type: ignore[call-overload]
+        pyvolume.from_xarray(np.zeros((4, 4)), 7, dims="xy")  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="a DataStore makes no volume of its url alone"):
+        pyvolume.from_xarray(np.zeros((4, 4)), "hpc://localhost:1", dims="xy")
+    with pytest.raises(TypeError, match="token belong to a url"):
+        pyvolume.from_xarray(np.zeros((4, 4)), volume, dims="xy", token="a")  # type: ignore[call-overload]
 
 
 def test_units_that_a_data_store_cannot_keep_are_refused(hpc_backend: DataStoreBackend) -> None:

@@ -9,7 +9,7 @@ import click
 
 import pyvolume
 from pyvolume.calls.progress import Bar
-from pyvolume.cli.made import made, note_source
+from pyvolume.cli.made import made, note_source, taken
 from pyvolume.cli.output import as_json, corners, show
 from pyvolume.cli.placed import placed
 from pyvolume.cli.streams import STREAM, read_file, written_file
@@ -99,6 +99,12 @@ def put(file: Path, url: Target, casting: Casting, *, resume: Path | None, verif
     """
     if file == STREAM and resume is not None:
         raise click.UsageError("--resume: the standard input cannot be read again", click.get_current_context())
+    if url.takes_arrays:
+        _refuse_options(resume=resume, verify=verify)
+        with read_file(file) as path, formats.read(path) as stored:
+            dims = stored.description.axes
+            taken(url, stored.array, dims, file.name.partition(".")[0], str(file), as_json=as_json)
+        return
     with read_file(file) as path, url.volume("r+", casting=casting) as volume, formats.read(path) as stored:
         _warn_of_sizes(file, stored.description, volume)
         if url.key is not None:
@@ -175,6 +181,12 @@ def cp(
             raise click.UsageError("--history: expected no other option", click.get_current_context())
         _bring(src, dst, as_json=as_json)
         return
+    if dst.takes_arrays:
+        _refuse_options(resume=resume, verify=verify, pyramid=pyramid)
+        with src.volume() as source:
+            array = source[src.key] if src.key is not None else source
+            taken(dst, array, source.dims, source.name, source.store.address, as_json=as_json)
+        return
     with src.volume() as source:
         box = src.selection_in(source).as_box()
         with made(dst, source, box, pyramid=pyramid) as destination:
@@ -188,6 +200,13 @@ def cp(
     done = "copied" if nbytes or resume is None else "nothing was left to do, copied before:"
     found = {**addresses, "box": corners(box), "bytes": nbytes}
     show(found, f"{done} {box} to {addresses['destination']}", as_json=as_json)
+
+
+def _refuse_options(**given: object) -> None:
+    """Refuse what a place cannot do that takes whole arrays."""
+    names = [name for name, value in given.items() if value]
+    if names:
+        raise click.UsageError(f"--{names[0]}: an image is made of the whole array", click.get_current_context())
 
 
 def _bring(src: Target, dst: Target, *, as_json: bool) -> None:

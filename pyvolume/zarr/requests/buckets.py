@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import obstore
@@ -57,7 +58,7 @@ def open_bucket(
         return Pages(_web_server(place, signed), read_only=True), place
     server = normalised_url(signed.endpoint) if signed.endpoint else ""
     place = Place(place.kind, place.bucket, place.path, server)
-    make = {"s3": _s3, "gs": _gs, "az": _az}[place.kind]
+    make: Any = {"s3": s3_store, "gs": _gs, "az": _az}[place.kind]
     try:
         store = make(place, signed, region, credentials or {})
     except exceptions.BaseError as error:
@@ -82,7 +83,8 @@ def _options(place: Place, signed: Signing) -> dict[str, Any]:
     }
 
 
-def _s3(place: Place, signed: Signing, region: str | None, _: Mapping[str, str]) -> S3Store:
+def s3_store(place: Place, signed: Signing, region: str | None, _: Mapping[str, str] = MappingProxyType({})) -> S3Store:
+    """Open a bucket of S3."""
     config: Any = {"skip_signature": not signed.is_signed}
     if region or signed.region:
         config["region"] = str(region or signed.region)

@@ -20,7 +20,7 @@ from pyvolume.dvid.keyvalue.mapping import KeyValue
 from pyvolume.dvid.repo import Repo
 from pyvolume.dvid.versions import changes
 from pyvolume.errors import ForbiddenError
-from pyvolume.transport.auth import BearerToken
+from pyvolume.transport.bearer import Bearer
 
 
 @pytest.fixture(scope="module", params=["mock", "dvid"])
@@ -99,7 +99,7 @@ def test_a_wrong_token_and_none_are_told_apart(url: str, repo: Repo, bad: str, a
     [
         (None, "none was sent"),
         (pyvolume.dvid.Identity(), "none was sent"),
-        (BearerToken("abc"), "none was sent"),
+        (Bearer("abc"), "none was sent"),
         (pyvolume.dvid.Identity(admin_token="wrong"), "does not accept"),
     ],
     ids=["nobody", "no token", "a bearer", "a wrong token"],

@@ -72,7 +72,7 @@ def test_a_driver_that_takes_any_option_is_refused() -> None:
 
 
 def test_the_message_for_an_unknown_scheme_names_the_drivers() -> None:
-    with pytest.raises(AddressError, match="dvid, hpc, n5, fsdb, file, greedy, seven"):
+    with pytest.raises(AddressError, match="dvid, hpc, mikro, n5, fsdb, file, greedy, seven"):
         pyvolume.open("eight://2")
 
 

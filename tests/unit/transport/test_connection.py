@@ -33,7 +33,8 @@ from pyvolume.errors import (
     TransportError,
 )
 from pyvolume.transport.answer import Answer
-from pyvolume.transport.auth import Additions, BearerToken
+from pyvolume.transport.auth import Additions
+from pyvolume.transport.bearer import Bearer
 from pyvolume.transport.request import Request, Upload
 from pyvolume.transport.urls import normalised_url, without_secrets
 
@@ -298,7 +299,7 @@ class TestRequests:
 
 class TestTokens:
     def test_the_token_is_sent_as_bearer(self, web: Web, connect: Callable[..., Connection]) -> None:
-        get(connect(auth=BearerToken(SECRETS[0])))
+        get(connect(auth=Bearer(SECRETS[0])))
         assert web.last_headers["Authorization"] == f"Bearer {SECRETS[0]}"
 
     def test_a_netrc_file_does_not_override_the_token(
@@ -309,7 +310,7 @@ class TestTokens:
         monkeypatch.setenv("NETRC", str(netrc))
         get(connect())
         assert web.last_headers["Authorization"].startswith("Basic ")
-        get(connect(auth=BearerToken(SECRETS[0])))
+        get(connect(auth=Bearer(SECRETS[0])))
         assert web.last_headers["Authorization"] == f"Bearer {SECRETS[0]}"
 
     @pytest.mark.parametrize(
@@ -374,7 +375,7 @@ class TestRefreshing:
     def test_what_cannot_be_renewed_is_raised_at_once(self, web: Web, connect: Callable[..., Connection]) -> None:
         web.token = "new"
         with pytest.raises(ForbiddenError):
-            get(connect(auth=BearerToken("old")))
+            get(connect(auth=Bearer("old")))
         assert len(web.asked) == 1
 
 
@@ -407,20 +408,20 @@ class TestRequestFields:
 
 class TestElsewhere:
     def test_a_path_of_the_same_host_gets_the_secrets(self, web: Web, connect: Callable[..., Connection]) -> None:
-        with connect(auth=BearerToken(SECRETS[0])).at(f"{web.url}/prefix") as other:
+        with connect(auth=Bearer(SECRETS[0])).at(f"{web.url}/prefix") as other:
             get(other)
         assert (web.last_path, web.last_headers.get("Authorization")) == ("/prefix/voxels", f"Bearer {SECRETS[0]}")
 
     def test_another_host_gets_no_secrets(self, web: Web) -> None:
         with requests.Session() as session:
             session.auth = ("me", SECRETS[1])
-            connection = Connection("example.org", auth=BearerToken(SECRETS[0]), session=session, retry=ONCE)
+            connection = Connection("example.org", auth=Bearer(SECRETS[0]), session=session, retry=ONCE)
             with connection, connection.at(web.url) as other:
                 get(other)
         assert "Authorization" not in web.last_headers
 
     def test_another_host_gets_them_if_asked_for(self, web: Web) -> None:
-        connection = Connection("example.org", auth=BearerToken(SECRETS[0]), retry=ONCE)
+        connection = Connection("example.org", auth=Bearer(SECRETS[0]), retry=ONCE)
         with connection, connection.at(web.url, auth=connection.auth) as other:
             get(other)
         assert web.last_headers["Authorization"] == f"Bearer {SECRETS[0]}"
@@ -493,7 +494,7 @@ class TestSession:
 
         with self.Spied() as session:
             before = settings(session)
-            get(connect(session=session, auth=BearerToken(SECRETS[0]), verify=False, timeout=7))
+            get(connect(session=session, auth=Bearer(SECRETS[0]), verify=False, timeout=7))
             assert settings(session) == before
 
     def test_the_sockets_of_its_own_session_are_closed(self, web: Web, connect: Callable[..., Connection]) -> None:
@@ -575,7 +576,7 @@ class TestPickling:
     def test_a_token_travels_only_if_asked_for(
         self, pickle_secrets: bool, web: Web, connect: Callable[..., Connection]
     ) -> None:
-        data = pickle.dumps(connect(auth=BearerToken(SECRETS[0], pickle_secrets=pickle_secrets)))
+        data = pickle.dumps(connect(auth=Bearer(SECRETS[0], pickle_secrets=pickle_secrets)))
         with pickle.loads(data) as other:
             get(other)
         found = (SECRETS[0].encode() in data, "Authorization" in web.last_headers)
@@ -586,10 +587,10 @@ class TestPickling:
         self, pickle_secrets: bool, web: Web, connect: Callable[..., Connection]
     ) -> None:
         web.token = "another"
-        connection = connect(auth=BearerToken(SECRETS[0], pickle_secrets=pickle_secrets))
+        connection = connect(auth=Bearer(SECRETS[0], pickle_secrets=pickle_secrets))
         with pickle.loads(pickle.dumps(connection)) as other, pytest.raises(ForbiddenError) as caught:
             get(other)
-        assert ("BearerToken(..., pickle_secrets=True)" in str(caught.value)) != pickle_secrets
+        assert ("Bearer(..., pickle_secrets=True)" in str(caught.value)) != pickle_secrets
 
     def test_on_wait_and_session_do_not_travel(self) -> None:
         with requests.Session() as session:
@@ -604,7 +605,7 @@ class TestPickling:
         retry = RetryPolicy(on_wait=lambda _: None)
         with requests.Session() as session:
             session.headers["X-Session"] = "mine"
-            original = connect(auth=BearerToken(SECRETS[0]), session=session, retry=retry)
+            original = connect(auth=Bearer(SECRETS[0]), session=session, retry=retry)
             with copied(original) as other:
                 get(other)
             get(original)  # closing the copy has closed the copy only

@@ -1,0 +1,1 @@
+"""What goes over the wire: signatures, XML, answers, tokens."""

@@ -34,8 +34,9 @@ class ClientCredentials:
     Examples
     --------
     >>> import pyvolume
-    >>> pyvolume.Bearer(ClientCredentials("https://lab.example/o/token/", "viewer", "secret"))
-    Bearer(ClientCredentials('https://lab.example/o/token/', 'viewer'))
+    >>> tokens = ClientCredentials("https://lab.example/token", "viewer", "secret")
+    >>> pyvolume.Bearer(tokens)
+    Bearer(ClientCredentials('https://lab.example/token', 'viewer'))
     """
 
     def __init__(

@@ -17,8 +17,7 @@ from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.locking import NamedLock
 from pyvolume.transport.auth import Auth
-from pyvolume.transport.bearer import only_auth
-from pyvolume.transport.connection import Connection, opening
+from pyvolume.transport.connection import Connection, connected, opening
 
 
 class DataStoreDriver(Driver):
@@ -64,7 +63,7 @@ class DataStoreDriver(Driver):
             If the url names a dataset.
         """
         given = {"retry": retry, "timeout": timeout, "max_document": max_document, "token": token, "auth": auth}
-        return DataStore(_connect(address.parse_server(url), given), owns_connection=True)
+        return DataStore(connected(address.parse_server(url), given), owns_connection=True)
 
     def open(
         self,
@@ -119,7 +118,7 @@ class DataStoreDriver(Driver):
         found = address.parse(url)
         view = found.view
         given = {"retry": retry, "timeout": timeout, "max_document": max_document, "token": token, "auth": auth}
-        with opening(found.server, connection, given, lambda: _connect(found.server, given)) as current:
+        with opening(found.server, connection, given, lambda: connected(found.server, given)) as current:
             return DataStoreVolume(
                 current, found.uuid, version=found.version, level=found.level, timepoint=view.timepoint,
                 channel=view.channel, angle=view.angle, missing=missing, fill_value=fill_value,
@@ -179,7 +178,7 @@ class DataStoreDriver(Driver):
         if overwrite:
             raise UnsupportedError(f"create {url}: a dataset has a new name, and replaces none")
         facts = dataset_of(metadata, None if chunks is None else chunks[1:4], levels, f"create a dataset on {url}")
-        with DataStore(_connect(address.parse_server(url), given), owns_connection=True) as server:
+        with DataStore(connected(address.parse_server(url), given), owns_connection=True) as server:
             uuid = server.create_dataset(label=label, **facts).uuid
         # an axis that the volume does not have is shown at its only index
         view = "&".join(f"{name}=0" for dim, name in (("t", "timepoint"), ("a", "angle")) if dim not in metadata.dims)
@@ -187,10 +186,3 @@ class DataStoreDriver(Driver):
 
 
 DRIVER = DataStoreDriver()
-
-
-def _connect(server: str, given: Mapping[str, Any]) -> Connection:
-    """Make a connection with the arguments that are given."""
-    arguments = {name: value for name, value in given.items() if value is not None}
-    asking = only_auth("connect", arguments.pop("token", None), arguments.pop("auth", None))
-    return Connection(server, auth=asking, **arguments)

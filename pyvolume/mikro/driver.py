@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pyvolume.caching.cache import BlockCache
 from pyvolume.calls.retry import RetryPolicy
@@ -13,8 +13,7 @@ from pyvolume.model.extras import require
 from pyvolume.stores.registry import Driver
 from pyvolume.transfer.casting import Casting
 from pyvolume.transport.auth import Auth
-from pyvolume.transport.bearer import only_auth
-from pyvolume.transport.connection import Connection, opening
+from pyvolume.transport.connection import Connection, connected, opening
 
 if TYPE_CHECKING:
     from pyvolume.mikro.accessor import Image
@@ -89,7 +88,7 @@ class MikroDriver(Driver):
         from pyvolume.mikro.server import Mikro  # late: it imports zarr
 
         given = {"retry": retry, "timeout": timeout, "max_document": max_document, "token": token, "auth": auth}
-        return Mikro(_connect(found.server, given), store=found.store, region=found.region, owns_connection=True)
+        return Mikro(connected(found.server, given), store=found.store, region=found.region, owns_connection=True)
 
     def open(
         self,
@@ -147,7 +146,7 @@ class MikroDriver(Driver):
         if mode != "r":
             raise UnsupportedError(f"open {found.url} with mode {mode!r}: {INSTEAD}")
         given = {"retry": retry, "timeout": timeout, "max_document": max_document, "token": token, "auth": auth}
-        with opening(found.server, connection, given, lambda: _connect(found.server, given)) as current:
+        with opening(found.server, connection, given, lambda: connected(found.server, given)) as current:
             return opened(Place(current, found), owns_connection=connection is None, casting=casting, cache=cache)
 
 
@@ -157,10 +156,3 @@ DRIVER = MikroDriver()
 def _require(action: str) -> None:
     for library in ("zarr", "obstore"):
         require(library, extra="mikro", action=action)
-
-
-def _connect(server: str, given: Mapping[str, Any]) -> Connection:
-    """Make a connection with the arguments that are given."""
-    arguments = {name: value for name, value in given.items() if value is not None}
-    asking = only_auth("connect", arguments.pop("token", None), arguments.pop("auth", None))
-    return Connection(server, auth=asking, **arguments)

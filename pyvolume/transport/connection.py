@@ -10,7 +10,7 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import requests
 
@@ -34,7 +34,7 @@ from pyvolume.model.secret import Secret
 from pyvolume.transport.adapter import POOL_SIZE, PatientAdapter
 from pyvolume.transport.answer import MAX_DOCUMENT, Answer
 from pyvolume.transport.auth import Additions, Auth
-from pyvolume.transport.bearer import as_auth
+from pyvolume.transport.bearer import as_auth, only_auth
 from pyvolume.transport.failures import translated
 from pyvolume.transport.request import Body, Request
 from pyvolume.transport.senders import GivenSender, Outgoing, OwnSender, Sender, without_sockets
@@ -351,6 +351,26 @@ class Connection:
         if session is not None:
             return GivenSender(self.url, session, verify)
         return OwnSender(self.url, PatientAdapter(self.timeout[1], max(POOL_SIZE, self.concurrency)), verify)
+
+
+def connected(server: str, given: Mapping[str, Any]) -> Connection:
+    """Return a new connection with what the user gives for it.
+
+    Parameters
+    ----------
+    server : str
+        The url of the server.
+    given : mapping
+        Arguments of `Connection`, and ``token``; None for what is not given.
+
+    Raises
+    ------
+    TypeError
+        If a token is given together with ``auth``.
+    """
+    arguments = {name: value for name, value in given.items() if value is not None}
+    asking = only_auth("connect", arguments.pop("token", None), arguments.pop("auth", None))
+    return Connection(server, auth=asking, **arguments)
 
 
 @contextlib.contextmanager

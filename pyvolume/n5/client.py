@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from pyvolume.errors import AnswerError, MetadataError, NotFoundError
 from pyvolume.model.units import readable
 from pyvolume.n5.refusals import told
 from pyvolume.stores.base import at_once
+from pyvolume.stores.whole import store_whole
 from pyvolume.transport.documents import JsonReader
 
 ATTRIBUTES = "attributes.json"
@@ -24,11 +24,6 @@ ATTRIBUTES = "attributes.json"
 
 LARGEST_DOCUMENT = 16 << 20
 """Bytes of the largest attributes that are read."""
-
-PART = ".part"
-"""How the name of a block ends while it is written; the name begins with a dot."""
-
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 class Client:
@@ -127,19 +122,8 @@ class Client:
         """
         call.remaining()
         call.count(requests=1, bytes_sent=sum(map(len, parts)))
-        folder, _, name = self.full(path).rpartition("/")
-        part = f"{folder}/.{name}-{secrets.token_hex(4)}{PART}"
         with told("write", self.full(path)):
-            try:
-                _write(part, parts)
-            except FileNotFoundError:
-                os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - one for each block
-                _write(part, parts)
-            try:
-                os.replace(part, self.full(path))  # noqa: PTH105
-            except BaseException:
-                _remove(part)
-                raise
+            store_whole(self.full(path), parts)
         call.touch()
 
     def has(self, path: str, call: Call | None = None) -> bool:
@@ -217,23 +201,3 @@ def _read(path: str, room: Callable[[int], memoryview], most: int) -> memoryview
 def _open(path: str, flags: int) -> int:
     """Open a file; a pipe does not keep the caller waiting."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _write(path: str, parts: Sequence[bytes | memoryview]) -> None:
-    number = os.open(path, _WRITE, 0o666)
-    try:
-        try:
-            for part in parts:
-                rest = memoryview(part)
-                while len(rest):
-                    rest = rest[os.write(number, rest) :]
-        finally:
-            os.close(number)
-    except BaseException:
-        _remove(path)
-        raise
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(OSError):
-        os.unlink(path)  # noqa: PTH108

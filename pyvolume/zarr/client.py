@@ -6,7 +6,7 @@ import contextlib
 import functools
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar
 
@@ -26,6 +26,7 @@ from pyvolume.errors import (
 )
 from pyvolume.model import arguments
 from pyvolume.model.extras import require
+from pyvolume.stores.whole import store_whole
 from pyvolume.zarr.refusals import meaning_of_file, meaning_of_object, says_missing
 from pyvolume.zarr.requests import engines
 from pyvolume.zarr.requests.folders import Folder
@@ -204,6 +205,38 @@ class Client:
                 yield file
         except OSError as error:
             raise self._meaning(error, action, f"{self.folder}/{key}") or error from error
+
+    def store_file(self, key: str, parts: Sequence[bytes | memoryview], call: Call, action: str) -> None:
+        """Replace a file of the folder as a whole; without parts it is deleted. No other thread takes part.
+
+        Parameters
+        ----------
+        key : str
+            The path below the folder.
+        parts : sequence of bytes or memoryview
+            The content.
+        call, action
+            As for `run`.
+
+        Raises
+        ------
+        ClosedError
+            If the client is closed.
+        ForbiddenError, OSError
+            If it cannot be written; what was there stays.
+        """
+        self._check_open(action)
+        call.remaining()
+        path = f"{self.folder}/{key}"
+        try:
+            if parts:
+                store_whole(path, parts)
+            else:
+                Path(path).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._meaning(error, action, path) or error from error
+        call.count(requests=1, bytes_sent=sum(map(len, parts)))
+        call.touch()
 
     def _check_open(self, action: str) -> None:
         if self._is_closed:

@@ -174,6 +174,9 @@ class ZarrStore:
         view, key = self._view(voxels), self._key(box)
         action = f"write voxels {box} of {self.address}"
         self._stale.mark(Box(*zip(*((each.start, each.stop) for each in key), strict=True)), call)
+        if self._chunks is not None and self._is_on_grid:
+            self._chunks.write(key, view, call, action)
+            return
         hold, locks = threading.Lock(), process_locks()
         try:
             with hold:

@@ -1,7 +1,9 @@
-"""Chunks of a folder are decoded as zarr does it, and what is broken is told."""
+"""Chunks of a folder are encoded and decoded as zarr does it, and what is broken is told."""
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pyvolume
 from pyvolume.errors import AnswerError, ClosedError, MetadataError
 from pyvolume.zarr import ZarrVolume
 from pyvolume.zarr.client import open_client
-from pyvolume.zarr.decoding import decoding_of
+from pyvolume.zarr.coding import coding_of
 
 SHAPE, CHUNK = (11, 9, 7), (4, 4, 4)
 VOXELS = np.random.default_rng(0).integers(0, 60000, SHAPE, "uint16")
@@ -77,10 +79,95 @@ def same(actual: object, expected: object) -> None:
 @pytest.mark.parametrize("key", [np.s_[:], np.s_[3:9, :5, 4:]], ids=["all", "some"])
 def test_voxels_are_those_of_zarr(tmp_path: Path, name: str, key: Any) -> None:
     array = stored(tmp_path / "x.zarr", (LAYOUTS | OTHERS)[name], key)
-    assert (decoding_of(array) is None) == (name in OTHERS)
+    assert (coding_of(array) is None) == (name in OTHERS)
     volume = pyvolume.open(tmp_path / "x.zarr")
     for part in (np.s_[:, :, :], np.s_[2:10, 3:5, 1:7], np.s_[4:8, 4:8, :4], np.s_[10:, 8:, 6:]):
         same(volume[(0, *part[::-1])], np.asarray(array[part]).T)
+
+
+def files_of(folder: Path) -> list[str]:
+    return sorted(str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file())
+
+
+@pytest.mark.parametrize("name", [*LAYOUTS, *OTHERS])
+def test_zarr_reads_what_is_written(tmp_path: Path, name: str) -> None:
+    layout = (LAYOUTS | OTHERS)[name]
+    ours, bare = stored(tmp_path / "ours.zarr", layout), stored(tmp_path / "bare.zarr", layout)
+    values = VOXELS[::-1].copy()
+    values[:8, :4, :4] = 7  # a shard of which a part is kept
+    values[8:, 8:, :4] = 7
+    with pyvolume.open(tmp_path / "ours.zarr", mode="r+") as volume:
+        volume[...] = values.T[None]
+        same(volume[0], values.T)
+    bare[...] = values
+    same(np.asarray(ours[...]), values)
+    assert files_of(tmp_path / "ours.zarr") == files_of(tmp_path / "bare.zarr")
+
+
+@pytest.mark.parametrize("name", ["zstd", "blosc, checksum", "2, blosc", "2, F, big-endian, raw"])
+def test_chunks_are_those_of_zarr_to_the_byte(tmp_path: Path, name: str) -> None:
+    array = stored(tmp_path / "bare.zarr", LAYOUTS[name])
+    stored(tmp_path / "ours.zarr", LAYOUTS[name], np.s_[:0])
+    with pyvolume.open(tmp_path / "ours.zarr", mode="r+") as volume:
+        volume[...] = VOXELS.T[None]
+    chunk = array.metadata.encode_chunk_key((1, 0, 1))
+    assert (tmp_path / "ours.zarr" / chunk).read_bytes() == (tmp_path / "bare.zarr" / chunk).read_bytes()
+
+
+def test_an_empty_chunk_is_stored_where_zarr_is_told_to(tmp_path: Path) -> None:
+    for is_kept in (True, False):
+        with zarr.config.set({"array.write_empty_chunks": is_kept}):
+            array = stored(tmp_path / f"{is_kept}.zarr", LAYOUTS["raw"])
+            with pyvolume.open(tmp_path / f"{is_kept}.zarr", mode="r+") as volume:
+                volume[...] = 7
+        assert array.nchunks_initialized == (array.nchunks if is_kept else 0)
+
+
+def test_a_negative_zero_is_no_fill_value(tmp_path: Path) -> None:
+    array = zarr.create_array(tmp_path / "x.zarr", shape=(4, 4), chunks=(4, 4), dtype="f4", dimension_names=["y", "x"])
+    with pyvolume.open(tmp_path / "x.zarr", mode="r+") as volume:
+        volume[...] = -0.0
+    assert np.signbit(np.asarray(array[...])).all()
+
+
+@pytest.mark.parametrize("name", ["raw", "shards"])
+def test_a_chunk_that_cannot_be_written_stays(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    array = stored(tmp_path / "x.zarr", LAYOUTS[name])
+    before, write, written = files_of(tmp_path), os.write, list[int]()
+
+    def fail(number: int, data: bytes) -> int:
+        written.append(len(data))
+        if len(written) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(number, data[: len(data) // 2])
+
+    monkeypatch.setattr(os, "write", fail)
+    with (
+        pyvolume.open(tmp_path / "x.zarr", mode="r+") as volume,
+        pytest.raises(OSError, match="write voxels") as caught,
+    ):
+        volume[...] = 3
+    monkeypatch.undo()
+    assert caught.value.errno == errno.ENOSPC
+    assert str(caught.value.filename).startswith(str(tmp_path / "x.zarr"))
+    same(np.asarray(array[...]), VOXELS)
+    assert files_of(tmp_path) == before
+
+
+def test_a_write_counts_its_files_and_bytes(tmp_path: Path) -> None:
+    stored(tmp_path / "x.zarr", LAYOUTS["raw"])
+    with pyvolume.open(tmp_path / "x.zarr", mode="r+") as volume, pyvolume.trace() as trace:
+        volume[0, :4, :4, :8] = 3
+    assert trace.requests == 2
+    assert trace.bytes_sent == 2 * np.prod(CHUNK) * 2
+
+
+def test_no_file_is_written_after_close(tmp_path: Path) -> None:
+    stored(tmp_path / "x.zarr", {})
+    client = open_client(tmp_path / "x.zarr", mode="r+")
+    client.close()
+    with pytest.raises(ClosedError):
+        client.store_file("c/0/0/0", [b"1"], new_call(), "write")
 
 
 UNNOTICED = {

@@ -1,4 +1,4 @@
-"""How the chunks of an array are decoded in the thread that asks, without zarr's event loop."""
+"""How the chunks of an array are encoded and decoded in the thread that asks, without zarr's event loop."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import google_crc32c
+import numcodecs
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.codecs.compressions import Compression
 
-Step: TypeAlias = Callable[[memoryview], bytes | memoryview]
-"""Turns bytes into bytes; broken ones are a ValueError."""
-
 COMPRESSIONS = ("blosc", "gzip", "zstd")
-"""The compressions that are decoded here, by their names in both versions of zarr."""
+"""The compressions that are known here, by their names in both versions of zarr."""
+
+SHUFFLES: Mapping[str, int] = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
+"""How version 3 of zarr says blosc's shuffle, and how numcodecs does."""
 
 ORDERS: Mapping[str, Literal["<", ">"]] = {"little": "<", "big": ">"}
 
@@ -31,8 +32,24 @@ CHECKSUM = struct.Struct("<I")
 
 
 @dataclass(frozen=True, slots=True)
-class Decoding:
-    """How one chunk is decoded.
+class Step:
+    """What turns bytes into other bytes.
+
+    Parameters
+    ----------
+    encode : callable
+        What is done before bytes are stored.
+    decode : callable
+        The reverse; broken bytes are a ValueError.
+    """
+
+    encode: Callable[[NDArray[Any] | bytes], bytes]
+    decode: Callable[[memoryview], bytes | memoryview]
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How one chunk is encoded and decoded.
 
     Parameters
     ----------
@@ -42,8 +59,8 @@ class Decoding:
         Of the stored voxels.
     order : "C" or "F"
         In which they are stored.
-    steps : tuple of callable
-        What is done with the bytes before they are voxels.
+    steps : tuple of Step
+        What is done with the bytes of the voxels before they are stored, the first one first.
     """
 
     shape: tuple[int, ...]
@@ -51,7 +68,14 @@ class Decoding:
     order: Any
     steps: tuple[Step, ...]
 
-    def __call__(self, data: bytes | memoryview) -> NDArray[Any]:
+    def encode(self, voxels: NDArray[Any]) -> bytes | memoryview:
+        """Return the bytes of a chunk of voxels; they can be the memory of the voxels."""
+        present: Any = voxels.astype(self.dtype, self.order, copy=False).ravel(self.order)
+        for step in self.steps:
+            present = step.encode(present)
+        return _plain(present)
+
+    def decode(self, data: bytes | memoryview) -> NDArray[Any]:
         """Return the voxels of a chunk.
 
         Raises
@@ -60,8 +84,8 @@ class Decoding:
             If the bytes are broken, or become more or less than the voxels of a chunk.
         """
         present = memoryview(data)
-        for step in self.steps:
-            present = memoryview(step(present))
+        for step in reversed(self.steps):
+            present = memoryview(step.decode(present))
         expected = _nbytes(self.shape, self.dtype)
         if present.nbytes != expected:
             raise ValueError(f"expected {expected} bytes and found {present.nbytes}")
@@ -70,11 +94,11 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Sharding:
-    """How a shard is decoded.
+    """How a shard is encoded and decoded.
 
     Parameters
     ----------
-    chunk : Decoding
+    chunk : Coding
         Of one of its chunks.
     counts : tuple of int
         How many chunks it has along each axis.
@@ -84,7 +108,7 @@ class Sharding:
         Whether a checksum follows the index.
     """
 
-    chunk: Decoding
+    chunk: Coding
     counts: tuple[int, ...]
     is_first: bool
     has_checksum: bool
@@ -93,6 +117,14 @@ class Sharding:
     def index_bytes(self) -> int:
         """How long the index is."""
         return 16 * math.prod(self.counts) + (CHECKSUM.size if self.has_checksum else 0)
+
+    def no_index(self) -> NDArray[np.uint64]:
+        """Return the index of a shard without chunks."""
+        return np.full((*self.counts, 2), ABSENT, "<u8")
+
+    def encode_index(self, index: NDArray[np.uint64]) -> bytes:
+        """Return the bytes of an index."""
+        return _with_checksum(index.ravel()) if self.has_checksum else index.tobytes()
 
     def index(self, data: bytes, size: int) -> NDArray[np.uint64]:
         """Return where each chunk begins and how long it is; both are `ABSENT` where none is stored.
@@ -121,21 +153,21 @@ class Sharding:
         return places
 
 
-def decoding_of(array: Any) -> Decoding | Sharding | None:
-    """Return how the chunks, or the shards, of a zarr array are decoded; None where only zarr can."""
+def coding_of(array: Any) -> Coding | Sharding | None:
+    """Return how the chunks, or the shards, of a zarr array are encoded and decoded; None where only zarr can."""
     metadata, dtype = array.metadata, np.dtype(array.dtype)
     if metadata.zarr_format == 2:
-        names = [] if metadata.compressor is None else [metadata.compressor.codec_id]
-        steps = None if metadata.filters else _steps(names, _nbytes(array.chunks, dtype))
-        return None if steps is None else Decoding(tuple(array.chunks), dtype, metadata.order, steps)
+        codecs = [] if metadata.compressor is None else [metadata.compressor.get_config()]
+        steps = None if metadata.filters else _steps(codecs, _nbytes(array.chunks, dtype))
+        return None if steps is None else Coding(tuple(array.chunks), dtype, metadata.order, steps)
     codecs = [codec.to_dict() for codec in metadata.codecs]
     if len(codecs) == 1 and codecs[0]["name"] == "sharding_indexed":
         return _sharding(array, codecs[0]["configuration"])
-    return _decoding(tuple(array.chunks), dtype, codecs)
+    return _coding(tuple(array.chunks), dtype, codecs)
 
 
 def _sharding(array: Any, configuration: Mapping[str, Any]) -> Sharding | None:
-    chunk = _decoding(tuple(configuration["chunk_shape"]), np.dtype(array.dtype), configuration["codecs"])
+    chunk = _coding(tuple(configuration["chunk_shape"]), np.dtype(array.dtype), configuration["codecs"])
     first, *others = configuration["index_codecs"]
     names = [each["name"] for each in others]
     is_plain = first["name"] == "bytes" and first["configuration"].get("endian") == "little"
@@ -145,39 +177,58 @@ def _sharding(array: Any, configuration: Mapping[str, Any]) -> Sharding | None:
     return Sharding(chunk, counts, str(configuration.get("index_location", "end")) == "start", bool(names))
 
 
-def _decoding(shape: tuple[int, ...], dtype: np.dtype[Any], codecs: Sequence[Mapping[str, Any]]) -> Decoding | None:
+def _coding(shape: tuple[int, ...], dtype: np.dtype[Any], codecs: Sequence[Mapping[str, Any]]) -> Coding | None:
     first, *others = codecs
-    steps = _steps([each["name"] for each in others], _nbytes(shape, dtype))
+    steps = _steps([_of_numcodecs(each) for each in others], _nbytes(shape, dtype))
     if first["name"] != "bytes" or steps is None:
         return None
     order = ORDERS[(first.get("configuration") or {}).get("endian") or "little"]
-    return Decoding(shape, dtype.newbyteorder(order), "C", steps)
+    return Coding(shape, dtype.newbyteorder(order), "C", steps)
+
+
+def _of_numcodecs(codec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a codec of version 3 of zarr as version 2 and numcodecs say it."""
+    options = dict(codec.get("configuration") or {})
+    if "shuffle" in options:
+        options["shuffle"] = SHUFFLES[str(options["shuffle"])]
+    return {"id": codec["name"], **options}
 
 
 def _nbytes(shape: Sequence[int], dtype: np.dtype[Any]) -> int:
     return math.prod(shape) * dtype.itemsize
 
 
-def _steps(names: Sequence[str], nbytes: int) -> tuple[Step, ...] | None:
-    """Return what undoes some codecs, the last one first; `nbytes` is what the first one gets.
+def _steps(codecs: Sequence[Mapping[str, Any]], nbytes: int) -> tuple[Step, ...] | None:
+    """Return what some codecs do; `nbytes` is what the first one gets.
 
     A compression after another one is left to zarr: nobody knows how long its bytes are.
     """
     steps, size = list[Step](), nbytes
-    for name in names:
+    for codec in codecs:
+        name = codec["id"]
         if name == "crc32c":
-            steps.append(_verified)
+            steps.append(Step(_with_checksum, _verified))
             size += CHECKSUM.size
         elif name in COMPRESSIONS and size >= nbytes:
-            steps.append(functools.partial(_decompressed, Compression.of(name, "read"), size))
+            compress = numcodecs.get_codec(dict(codec)).encode
+            steps.append(Step(compress, functools.partial(_decompressed, Compression.of(name, "read"), size)))
             size = -1 << 62
         else:
             return None
-    return tuple(reversed(steps))
+    return tuple(steps)
 
 
 def _decompressed(compression: Compression, nbytes: int, data: memoryview) -> bytes | memoryview:
     return compression.decompress(data, nbytes)
+
+
+def _plain(data: NDArray[Any] | bytes) -> bytes | memoryview:
+    return data.view(np.uint8).data if isinstance(data, np.ndarray) else data
+
+
+def _with_checksum(data: NDArray[Any] | bytes) -> bytes:
+    content = bytes(_plain(data))
+    return content + CHECKSUM.pack(google_crc32c.value(content))
 
 
 def _verified(data: bytes | memoryview) -> memoryview:

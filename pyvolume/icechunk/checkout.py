@@ -15,6 +15,8 @@ from zarr.storage import WrapperStore
 
 from pyvolume.calls.call import Call
 from pyvolume.errors import ConflictError, StoreError, UnsupportedError
+from pyvolume.icechunk.changes import Both, Changes, changes_of, numbers
+from pyvolume.icechunk.fork import Fork
 from pyvolume.icechunk.graph import OURS
 from pyvolume.icechunk.locks import Gate
 from pyvolume.icechunk.marks import Marks
@@ -26,9 +28,6 @@ from pyvolume.zarr.client import Client
 from pyvolume.zarr.requests import engines
 
 T = TypeVar("T")
-
-MOST_NAMED = 5
-"""Chunks that a message names."""
 
 ATTEMPTS = 3
 """How often an empty commit begins anew because somebody else was faster."""
@@ -161,7 +160,7 @@ class Session:
 
     def changed_chunks(self) -> dict[str, list[tuple[int, ...]]]:
         """Return the numbers of the chunks that are not committed, by the path of the array."""
-        return _numbers(self._raw.status().updated_chunks)
+        return numbers(self._raw.status().updated_chunks)
 
     def delete(self, path: str, call: Call, action: str) -> None:
         """Delete an array or a group."""
@@ -284,22 +283,18 @@ class Session:
         """Tell what somebody else has changed too."""
         self.uuid = self._raw.snapshot_id  # as far as the writes of others did not matter
         self._is_overtaken = True
-        chunks: dict[str, list[tuple[int, ...]]] = {}
-        others = []
+        chunks, others = dict[str, Any](), list[str]()
         for each in error.conflicts:
             if each.conflicted_chunks:
-                chunks |= _numbers({each.path: each.conflicted_chunks})
+                chunks[each.path] = each.conflicted_chunks
             else:
-                others.append(f"the attributes or the shape of {each.path}")
-        both = tuple((path, number) for path, numbers in chunks.items() for number in numbers)
-        named = [f"{path} {number}" for path, number in both]
-        more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
-        words = [f"the chunks {', '.join(named[:MOST_NAMED])}{more}"] if named else []
+                others.append(each.path)
+        found = Both(numbers(chunks), tuple(others))
         return ConflictError(
-            f"{action}: {error.snapshot} was committed since and changed {' and '.join([*words, *others])} too; "
-            "read what it says, discard the session, and write again",
+            f"{action}: {error.snapshot} was committed since and changed {found} too; read what it says, discard the "
+            "session, and write again",
             action=action,
-            chunks=both,
+            chunks=found.chunks,
             version=str(error.snapshot),
         )
 
@@ -350,78 +345,33 @@ class Session:
         ------
         UnsupportedError
             If it is a part of another session.
+        ConflictError
+            If a chunk, or attributes, that it has changed were changed since by this session or another part of it;
+            nothing is taken over.
         """
         if fork.origin != self.url_of(""):
             raise UnsupportedError(f"merge into the session on {self.branch}: the fork is one of another session")
         call = self.call()
         action = f"merge into the session on {self.branch}"
         with self._gate.alone(call):
+            self._check_apart(fork, call, action)
             self.repository.ask(call, action, lambda _: self._raw.merge_async(fork.raw))
             self.marks.take_over(fork.marks)
 
-
-class Fork:
-    """A part of a session, for another process.
-
-    Parameters
-    ----------
-    opening : Opening
-        How the repository is opened.
-    content : bytes
-        The session of the library, pickled.
-    origin : str
-        The address of the session that it is a part of.
-    marks : Marks, optional
-        What is noted of its writes when the session is committed.
-    """
-
-    mode: Literal["r", "r+"] = "r+"
-
-    def __init__(self, opening: Opening, content: bytes, origin: str, marks: Marks | None = None) -> None:
-        self.marks = marks or Marks()
-        self.opening = opening
-        self.origin = origin
-        self._content = content
-        self._name = uuid4().hex
-
-    @functools.cached_property
-    def raw(self) -> Any:
-        """The session of the library."""
-        engines.enter(ENGINE, self.origin)
-        return pickle.loads(self._content)
-
-    @functools.cached_property
-    def client(self) -> Client:
-        """Sends the requests."""
-        return Client(self.raw.store, self.origin, engine=ENGINE, meaning=meaning)
-
-    @functools.cached_property
-    def repository(self) -> Repository:
-        """What the session belongs to."""
-        return open_repository(self.opening)
-
-    @property
-    def uuid(self) -> str:
-        """The id of the snapshot that the writes come on top of."""
-        return str(self.raw.snapshot_id)
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        content = pickle.dumps(self.raw) if "raw" in vars(self) else self._content
-        return Fork, (self.opening, content, self.origin, self.marks)
-
-    def call(self) -> Call:
-        """Begin an operation."""
-        return self.opening.call()
-
-    def url_of(self, path: str) -> str:
-        """Return an address that names this part; writes with other parts are no writes here."""
-        front, _, back = self.origin.partition("?")
-        return f"{front}{'/' if path else ''}{path}?{back}&fork={self._name}"
-
-    def again(self) -> Fork:
-        """Return a part of its own with the same content."""
-        found: Fork = pickle.loads(pickle.dumps(self))
-        return found
+    def _check_apart(self, fork: Fork, call: Call, action: str) -> None:
+        """Refuse a part that has changed what was changed here after it was made: the library takes the last one."""
+        changes = [changes_of(self._raw.status())] if self._raw.has_uncommitted_changes else []
+        if fork.uuid != self.uuid:
+            changes.append(self.repository.changes(fork.uuid, self.uuid, call, action))
+        theirs = changes_of(fork.raw.status()) if changes else Changes()
+        for own in changes:
+            if found := own.both(theirs):
+                raise ConflictError(
+                    f"{action}: the fork and what was written since it was made have both changed {found}; commit or "
+                    "discard what is there, fork again, and let each fork write chunks of its own",
+                    action=action,
+                    chunks=found.chunks,
+                )
 
 
 class _Switched(WrapperStore[Any]):
@@ -480,7 +430,3 @@ def note_in_root(client: Client, call: Call, facts: Mapping[str, Any]) -> None:
 
 def _reopened(opening: Opening, uuid: str) -> Snapshot:
     return read_at(open_repository(opening), uuid, opening.call())
-
-
-def _numbers(by_path: Mapping[str, Any]) -> dict[str, list[tuple[int, ...]]]:
-    return {path: sorted(tuple(number) for number in numbers) for path, numbers in by_path.items()}

@@ -15,6 +15,7 @@ from zarr.storage import MemoryStore
 
 from pyvolume.calls.call import Call
 from pyvolume.errors import ExistsError, NotFoundError, RefusedError, UnsupportedError
+from pyvolume.icechunk.changes import Changes, changes_of
 from pyvolume.icechunk.graph import ID_LENGTH, MAIN, Graph, split_ref
 from pyvolume.icechunk.locks import locked
 from pyvolume.icechunk.opening import Opening
@@ -112,6 +113,11 @@ class Repository:
             return
         with locked(Path(self.root), call, action):
             yield
+
+    def changes(self, since: str, until: str, call: Call, action: str) -> Changes:
+        """Return what was changed from one snapshot to a later one."""
+        diff = {"from_snapshot_id": since, "to_snapshot_id": until}
+        return changes_of(self.ask(call, action, lambda raw: raw.diff_async(**diff)))
 
     def graph(self, call: Call, action: str = "read versions") -> Graph:
         """Return all versions that a branch or a tag leads to."""

@@ -7,7 +7,8 @@ from typing import Any, SupportsIndex, cast
 
 from pyvolume.calls.call import Call
 from pyvolume.errors import MetadataError, NotFoundError, StoreError, UnsupportedError
-from pyvolume.icechunk.checkout import Checkout, Fork, Session, Snapshot
+from pyvolume.icechunk.checkout import Checkout, Session, Snapshot
+from pyvolume.icechunk.fork import Fork
 from pyvolume.icechunk.marks import StaleLater
 from pyvolume.model.nearest import hint
 from pyvolume.stores.base import StoreTraits

@@ -29,12 +29,14 @@ def create(context: click.Context, arguments: tuple[str, ...]) -> Any:
     texts = [*arguments, os.environ.get("PYVOLUME_URL", "")]
     creates = [text for text, before in zip(texts, ["", *arguments], strict=True) if text and before != "--like"]
     url = next(filter(registry.recognised, creates), "")
-    creating = (name for name, driver in registry.importable() if "create" in driver.commands)
-    name = registry.find(url)[0] if url else next(creating)
-    module = registry.load(name).commands.get("create")
+    module = registry.load(registry.find(url)[0]).commands.get("create") if url else None
     command: click.Command = create_volume if module is None else importlib.import_module(module).create
     with command.make_context("create", list(arguments), parent=context.parent) as own:
         return command.invoke(own)
+
+
+OWN = ("url", "shape", "dtype", "dims", "chunks", "resolution", "units", "like", "overwrite")
+"""What the command itself says to `pyvolume.create`, and no option of a driver."""
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -50,6 +52,8 @@ def _option(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator:
         raise click.BadParameter(f"expected NAME=VALUE, and found {text!r}")
+    if name in OWN:
+        raise click.BadParameter(f"{name} is no option of a driver; the command says it in another way, see --help")
     with contextlib.suppress(ValueError):
         value = json.loads(value)
     return name, value
@@ -73,6 +77,8 @@ def create_volume(
     url: Target, like: Target | None, options: tuple[tuple[str, Any], ...], as_json: bool, **words: Any
 ) -> None:
     """Create a volume. No voxel is stored.
+
+    A url of DVID has options of its own: see pyvolume create dvid://HOST --help.
 
     \b
     Examples:

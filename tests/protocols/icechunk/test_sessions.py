@@ -289,6 +289,30 @@ class TestProcesses:
         volume.commit()
         np.testing.assert_array_equal(stored(url)[0, :, 0, 0], [1] * 16 + [2] * 16)
 
+    def test_forks_that_wrote_one_chunk_conflict(self, url: str, volume: IcechunkVolume) -> None:
+        first, second = (pickle.loads(pickle.dumps(volume.fork())) for _ in range(2))
+        first[0, :3] = 1
+        second[0, 3:] = 2  # a part of the same chunk
+        volume.merge(first)
+        with pytest.raises(ConflictError, match="chunks") as caught:
+            volume.merge(second)
+        assert {number[-1] for _, number in caught.value.chunks} == {0}  # x comes last on disk
+        volume.commit()
+        assert stored(url)[0, :3].min() == 1
+        assert stored(url)[0, 3:].max() == 0
+
+    @pytest.mark.parametrize("is_committed", [False, True])
+    def test_a_fork_conflicts_with_its_session(self, url: str, volume: IcechunkVolume, is_committed: bool) -> None:
+        fork = pickle.loads(pickle.dumps(volume.fork()))
+        fork[0, :3] = 1
+        volume[0, 3:] = 2
+        if is_committed:
+            volume.commit()
+        with pytest.raises(ConflictError, match="fork again"):
+            volume.merge(fork)
+        volume.commit()
+        assert stored(url)[0, 3:].min() == 2
+
     def test_a_fork_begins_with_what_is_committed(self, volume: IcechunkVolume) -> None:
         volume[...] = 1
         with pytest.raises(UnsupportedError, match="commit or discard"):

@@ -16,7 +16,7 @@ from pyvolume.errors import AnswerError, MetadataError, NotFoundError
 from pyvolume.model.units import readable
 from pyvolume.n5.refusals import told
 from pyvolume.stores.base import at_once
-from pyvolume.stores.whole import store_whole
+from pyvolume.stores.whole import check_absent, store_whole
 from pyvolume.transport.documents import JsonReader
 
 ATTRIBUTES = "attributes.json"
@@ -72,7 +72,7 @@ class Client:
         Raises
         ------
         AnswerError
-            If it is no file, or a larger one.
+            If it is no file, a larger one, or a link to a file that is not there.
         ForbiddenError, OSError
             If it cannot be read.
         """
@@ -83,6 +83,7 @@ class Client:
             with told("read", full):
                 data = _read(full, lambda size: memory[:size], len(memory))
         except FileNotFoundError:
+            check_absent(full)
             return None
         call.count(bytes_fetched=len(data))
         call.touch()

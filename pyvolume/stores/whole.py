@@ -1,4 +1,4 @@
-"""Files of blocks, stored as a whole: nobody reads a half of one."""
+"""Files of blocks: nobody reads a half of one, or takes one that cannot be read for a block without voxels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextlib
 import os
 import secrets
 from collections.abc import Sequence
+
+from pyvolume.errors import AnswerError
 
 PART = ".part"
 """How the name of a file ends while it is written; the name begins with a dot."""
@@ -40,6 +42,24 @@ def store_whole(path: str, parts: Sequence[bytes | memoryview]) -> None:
     except BaseException:
         _remove(part)
         raise
+
+
+def check_absent(path: str) -> None:
+    """Refuse a link to a file that is not there, as tools for data have it whose files were not fetched.
+
+    Raises
+    ------
+    AnswerError
+        If there is such a link, or something else is there that is no file.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if os.path.islink(path):  # noqa: PTH114
+        target = os.readlink(path)  # noqa: PTH115
+        raise AnswerError(f"read {path}: it is a link to {target}, which is not there; fetch that file first")
+    raise AnswerError(f"read {path}: expected a file and found a folder")
 
 
 def _write(path: str, parts: Sequence[bytes | memoryview]) -> None:

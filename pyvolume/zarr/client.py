@@ -26,7 +26,7 @@ from pyvolume.errors import (
 )
 from pyvolume.model import arguments
 from pyvolume.model.extras import require
-from pyvolume.stores.whole import store_whole
+from pyvolume.stores.whole import check_absent, store_whole
 from pyvolume.zarr.refusals import meaning_of_file, meaning_of_object, says_missing
 from pyvolume.zarr.requests import engines
 from pyvolume.zarr.requests.folders import Folder
@@ -190,6 +190,8 @@ class Client:
         ------
         ClosedError
             If the client is closed.
+        AnswerError
+            If there is a folder, or a link to a file that is not there.
         ForbiddenError, OSError
             If the file cannot be read, also from the block.
         """
@@ -199,7 +201,8 @@ class Client:
             with contextlib.ExitStack() as stack:
                 try:
                     file = stack.enter_context(open(f"{self.folder}/{key}", "rb"))  # noqa: PTH123 - one for each chunk
-                except (FileNotFoundError, IsADirectoryError, NotADirectoryError):  # as zarr's own store
+                except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                    check_absent(f"{self.folder}/{key}")
                     file = None
                     call.count(requests=1)
                 yield file

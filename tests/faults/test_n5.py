@@ -106,6 +106,13 @@ def test_a_huge_volume_opens_at_once_and_takes_no_memory(path: Path) -> None:
     assert not volume[0, 2**52 : 2**52 + 3, 2**52].any()
 
 
+def test_a_link_to_nothing_is_no_missing_block(path: Path) -> None:
+    (path / "1" / "1" / "0").unlink()
+    (path / "1" / "1" / "0").symlink_to("nowhere")
+    with pytest.raises(AnswerError, match="link"):
+        pyvolume.open(path)[...]
+
+
 def test_what_another_writer_leaves_beside_blocks_is_not_read(path: Path) -> None:
     (path / "1" / "1" / ".0-12345678.part").write_bytes(b"half")
     np.testing.assert_array_equal(pyvolume.open(path)[0], VOXELS, strict=True)

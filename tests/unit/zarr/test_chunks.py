@@ -191,6 +191,21 @@ def test_a_broken_chunk_is_told(tmp_path: Path, name: str, change: str) -> None:
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("what", ["link", "folder"])
+@pytest.mark.parametrize("name", ["raw", "shards", "transposed"])
+def test_what_is_no_file_is_no_missing_chunk(tmp_path: Path, name: str, what: str) -> None:
+    array = stored(tmp_path / "x.zarr", (LAYOUTS | OTHERS)[name])
+    path = tmp_path / "x.zarr" / array.metadata.encode_chunk_key((0, 0, 0))
+    path.unlink()
+    if what == "link":
+        path.symlink_to("nowhere")  # as git-annex leaves it before the file is fetched
+    else:
+        path.mkdir()
+    with pytest.raises(AnswerError, match=what) as caught:
+        pyvolume.open(tmp_path / "x.zarr")[0, :1, :1, :1]
+    assert str(path) in str(caught.value)
+
+
 @pytest.mark.parametrize("place", [(1 << 40, 10), (0, 1 << 40), ((1 << 64) - 2, 4)])
 def test_an_index_that_tells_of_bytes_that_are_not_there(tmp_path: Path, place: tuple[int, int]) -> None:
     array = stored(tmp_path / "x.zarr", LAYOUTS["shards, index first"])

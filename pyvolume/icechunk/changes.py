@@ -30,7 +30,7 @@ class Both:
 
     @property
     def chunks(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """Each chunk: the path of its array, and its numbers."""
+        """The path of the array and the numbers of each chunk."""
         return tuple((path, number) for path, found in self.by_path.items() for number in found)
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
+import urllib.request
 
 from pyvolume.errors import AddressError
 from pyvolume.model import arguments
@@ -67,6 +68,13 @@ def origin(url: str) -> tuple[str, str, int]:
     """
     parts = urllib.parse.urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
+
+
+def is_proxied(url: str) -> bool:
+    """Whether the environment names a proxy for requests to a normalised url."""
+    scheme, host, port = origin(url)
+    named = {scheme, "all"} & urllib.request.getproxies().keys()
+    return bool(named) and not urllib.request.proxy_bypass(f"{host}:{port}")
 
 
 def without_secrets(address: str) -> str:

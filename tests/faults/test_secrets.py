@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import socket
-import traceback
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -17,6 +14,7 @@ import urllib3
 from conformance_stores import in_pieces
 from numpy.typing import NDArray
 from scripted import ScriptedServer, answer
+from tracebacks import told
 
 import pyvolume
 from mockserver import Fault, MockServer
@@ -32,32 +30,8 @@ BEARER, ADMIN = "b3arer-of-mine", "adm1n&token"
 SECRETS = (BEARER, ADMIN, "adm1n%26token")
 IDENTITY = Identity("anna", token=BEARER, admin_token=ADMIN)
 ONCE = pyvolume.RetryPolicy(patience=0)
-OURS = str(Path(pyvolume.__file__).parent)
 HTML = "Content-Type: text/html"
 ECHO = b"no such thing: POST /api/repos?u=anna&admintoken=adm1n%26token"
-
-
-def safe(value: object) -> str:
-    try:
-        return repr(value)
-    except AttributeError as problem:  # of an object that is not made yet
-        return repr(problem)
-
-
-def told(error: BaseException, *, everywhere: bool) -> str:
-    """Return what an error and its causes say, with the variables of all frames, or of those of pyvolume's code."""
-    text, seen, left = io.StringIO(), set[int](), [error]
-    while left:
-        each = left.pop()
-        seen.add(id(each))
-        print(each, repr(each), vars(each), file=text)
-        for frame, _ in traceback.walk_tb(each.__traceback__):
-            if (everywhere and "/tests/" not in frame.f_code.co_filename) or frame.f_code.co_filename.startswith(OURS):
-                print(
-                    frame.f_code.co_qualname, {name: safe(value) for name, value in frame.f_locals.items()}, file=text
-                )
-        left += [other for other in (each.__cause__, each.__context__) if other is not None and id(other) not in seen]
-    return text.getvalue()
 
 
 def create(connection: pyvolume.Connection) -> bytes:

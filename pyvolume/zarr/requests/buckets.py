@@ -15,7 +15,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import ObjectStore
 
 from pyvolume.errors import AddressError
-from pyvolume.transport.urls import normalised_url
+from pyvolume.transport.urls import is_proxied, normalised_url, origin
 from pyvolume.zarr.requests.credentials import Signing, signing
 from pyvolume.zarr.requests.places import Place
 
@@ -24,6 +24,12 @@ ONCE: Any = {"max_retries": 0, "retry_timeout": timedelta(0)}
 
 PATIENCE: Any = {"connect_timeout": "5s", "read_timeout": "120s", "timeout": "7 days"}
 """As for connections: seconds to connect and of silence, and no limit for a long answer."""
+
+NOWHERE = "http://127.0.0.1:0"
+"""A proxy that is never there, for all hosts but the one of the bucket.
+
+obstore follows a redirect, and sends the session token of S3 along: here it reaches no other host.
+"""
 
 ADVICE = {"az": "; name the account in credentials={'account_name': ...} or in AZURE_STORAGE_ACCOUNT_NAME"}
 """What is added when a bucket cannot be opened."""
@@ -75,9 +81,12 @@ def _web_server(place: Place, signed: Signing) -> HTTPStore:
 
 
 def _options(place: Place, signed: Signing) -> dict[str, Any]:
+    client = PATIENCE | {"allow_http": place.endpoint.startswith("http://")}
+    if signed.is_signed and place.endpoint and not is_proxied(place.endpoint):
+        client |= {"proxy_url": NOWHERE, "proxy_excludes": origin(place.endpoint)[1]}
     return {
         "prefix": place.path or None,
-        "client_options": PATIENCE | {"allow_http": place.endpoint.startswith("http://")},
+        "client_options": client,
         "retry_config": ONCE,
         "credential_provider": signed.provider,
     }

@@ -17,9 +17,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from file_server import FileServer
-from zarr_clients import KEYS, VOXELS, array_of, new_call, opened, read, stored
+from zarr_clients import KEYS, VOXELS, array_of, new_call, opened, read, stored, write
 
-from pyvolume.errors import AddressError, ForbiddenError, UnsupportedError
+from pyvolume.errors import AddressError, ForbiddenError, StoreError, UnsupportedError
 from pyvolume.zarr.client import Client, open_client
 from pyvolume.zarr.requests import credentials
 
@@ -201,6 +201,29 @@ def test_a_redirect_takes_no_secret_to_another_server(
             array_of(opened(server, kind, credentials=given))
         assert all("authorization" not in asked.headers for asked in other.asked)
     assert all("authorization" in asked.headers for asked in server.asked)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_takes_no_session_token_to_another_host(
+    server: FileServer, tmp_path: Path, status: int, method: str
+) -> None:
+    client = opened(server, "s3", mode="r+", credentials=KEYS)
+    array, call = array_of(client, "r+"), new_call(patience=0)
+    with FileServer(tmp_path / "served") as other:
+        url = other.url.replace("127.0.0.1", "localhost")
+        server.behaviour = lambda asked: (status, url + asked.path)
+        with pytest.raises(StoreError):
+            read(client, array, call=call) if method == "GET" else write(client, array, VOXELS, call=call)
+        assert other.asked == []
+
+
+def test_a_proxy_of_the_environment_is_used(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.setenv("no_proxy", "")
+    with contextlib.suppress(FileNotFoundError):  # this server is no proxy
+        array_of(open_client("s3://bucket/x.zarr", endpoint="http://far.example", credentials=KEYS))
+    assert {asked.headers["host"] for asked in server.asked} == {"far.example"}
 
 
 def service_account() -> str:

@@ -71,7 +71,7 @@ def node_of(array: Any, facts: ImageFacts, action: str) -> Node:
     UnsupportedError
         For voxels that are no numbers, and for axes that a volume does not have.
     """
-    if array.dtype.kind not in "biuf" or not array.shape:
+    if array.dtype.kind not in "biufc" or not array.shape:
         what = f"found {array.dtype}" if array.shape else "found an array without axes"
         raise UnsupportedError(f"{action}: expected numbers along axes, and {what}")
     axes = axes_of(array.metadata.dimension_names, array.ndim, action)

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 
+import obstore
+from obstore.exceptions import AlreadyExistsError
 from obstore.store import S3Store
 from zarr.abc.store import ByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 
+from pyvolume.errors import ExistsError
 from pyvolume.mikro.grants import REGION, Grant, Grants
 from pyvolume.mikro.refusals import EXPIRED, code_of
 from pyvolume.zarr.requests.buckets import Objects, s3_store
@@ -70,8 +73,26 @@ class Granted(Objects):
         await self._asked("", lambda: super(Granted, self).set(key, value))
 
     async def set_if_not_exists(self, key: str, value: Buffer) -> None:
-        """Store an object if there is none."""
-        await self._asked("", lambda: super(Granted, self).set_if_not_exists(key, value))
+        """Store an object if there is none.
+
+        Raises
+        ------
+        ExistsError
+            If there is one with other bytes; the same ones are those of a request whose answer was lost.
+        """
+        data = value.as_buffer_like()
+
+        async def once() -> None:
+            try:
+                await obstore.put_async(self.store, key, data, mode="create")
+            except AlreadyExistsError:
+                answer = await obstore.get_async(self.store, key)
+                if bytes(await answer.bytes_async()) != bytes(data):
+                    raise ExistsError(
+                        f"upload an image: {key} of its array is there already; no image was made"
+                    ) from None
+
+        await self._asked("", once)
 
     async def delete(self, key: str) -> None:
         """Delete an object."""

@@ -10,12 +10,16 @@ from pyvolume.calls.call import Call
 from pyvolume.errors import AnswerError, RefusedError, UnsupportedError
 from pyvolume.mikro import documents
 from pyvolume.mikro.refusals import is_of_another_schema, refused
+from pyvolume.model.secret import Secret
 from pyvolume.transport.answer import Answer
 from pyvolume.transport.connection import Connection
 from pyvolume.transport.request import Request, Upload
 
 GENERATION = 2
 """The generation of servers that is spoken here."""
+
+SECRETS = frozenset({"accessKey", "secretKey", "sessionToken"})
+"""The fields of answers that hold keys of the object store."""
 
 
 def ask(
@@ -91,9 +95,22 @@ def send(
             raise refused(request, found["errors"])
         if not isinstance(found["data"], Mapping):
             raise AnswerError(f"{action}: expected an object as the data of the answer")
-        return found["data"]
+        hidden: Mapping[str, Any] = _hidden(found["data"])
+        return hidden
 
     return connection.exchange(request, receive, call or connection.new_call())
+
+
+def _hidden(value: Any) -> Any:
+    """Return a value of an answer with its keys as `Secret`: tracebacks with local variables do not show them."""
+    if isinstance(value, list):
+        return [_hidden(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: Secret(each) if name in SECRETS and isinstance(each, str) else _hidden(each)
+        for name, each in value.items()
+    }
 
 
 def generation_of(connection: Connection, action: str = "connect") -> int:

@@ -191,7 +191,7 @@ class Mikro(ServerHandle):
         Parameters
         ----------
         array : xarray.DataArray or array-like
-            Of numpy or dask, a dataset of a file, another volume; of real numbers.
+            Of numpy or dask, a dataset of a file, another volume; of numbers, which can be complex.
         name : str, optional
             Up to 1000 characters; by default the name of an array of xarray.
         dims : sequence of str, optional

@@ -132,8 +132,8 @@ def uploaded(place: Place, array: Any, wishes: Wishes) -> str:
 def _described(given: Arranged, wishes: Wishes) -> VoxelsMetadata:
     """Describe the volume, with the sizes and the channels that are wished."""
     found = given.metadata
-    if found.dtype.kind not in "biuf":
-        raise UnsupportedError(f"{ACTION}: expected numbers, real ones, and found {found.dtype}")
+    if found.dtype.kind not in "biufc":
+        raise UnsupportedError(f"{ACTION}: expected numbers and found {found.dtype}")
     resolution, units = list(found.resolution), list(found.units)
     for dim, size in _sizes(wishes.resolution).items():
         resolution[DIMS.index(dim) - 1], units[DIMS.index(dim) - 1] = size, MICROMETERS

@@ -7,6 +7,7 @@ import pytest
 from mikro_servers import Server
 
 from mockserver import MikroServer
+from pyvolume import Connection, RetryPolicy
 from pyvolume.mikro import Mikro
 
 
@@ -40,3 +41,10 @@ def own(mock: MikroServer) -> Iterator[Mikro]:
     """Give the mock of its own for users."""
     with Mikro(mock.url, token="test", store=mock.store_url) as opened:
         yield opened
+
+
+@pytest.fixture
+def hasty(mock: MikroServer) -> Iterator[Mikro]:
+    """Give the mock without patience."""
+    with Connection(mock.url, auth="test", retry=RetryPolicy(patience=0)) as connection:
+        yield Mikro(connection, store=mock.store_url)

@@ -83,12 +83,17 @@ def test_sizes_in_other_units_keep_their_unit(mikro: Mikro) -> None:
     assert mikro.image(image.id).units[:2] == ("nm", "nm")
 
 
-@pytest.mark.parametrize("dtype", ["bool", *(f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64)),
-                                   "float16", "float32", "float64", ">u2"])  # fmt: skip
+INTEGERS = [f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64)]
+FLOATS = ["float16", "float32", "float64", "complex64", "complex128"]
+
+
+@pytest.mark.parametrize("dtype", ["bool", *INTEGERS, *FLOATS, ">u2", ">c8"])
 def test_all_types_come_back(mikro: Mikro, dtype: str) -> None:
     array = ramp((65, 7, 17), "uint8").astype(dtype)
-    if array.dtype.kind == "f":
+    if array.dtype.kind in "fc":
         array.flat[:4] = [np.nan, np.inf, -np.inf, -0.0]
+    if array.dtype.kind == "c":
+        array.imag[1, 1, :4] = [-np.inf, np.nan, -0.0, 1.5]
     image = mikro.from_xarray(array, fresh(), dims="xyz")
     assert image.dtype == np.dtype(dtype).newbyteorder("=")
     np.testing.assert_array_equal(image[0, ..., 0], array.astype(image.dtype), strict=True)
@@ -293,7 +298,14 @@ def test_what_the_server_would_change_is_refused(
     assert mock.images == {}
 
 
-def test_complex_numbers_are_refused(own: Mikro, mock: MikroServer) -> None:
-    with pytest.raises(UnsupportedError, match="real ones"):
-        own.from_xarray(np.zeros((8, 9), "complex64"), "a", dims="xy")
-    assert mock.objects == {}
+@pytest.mark.parametrize("dtype", ["datetime64[s]", "timedelta64[s]", "S3", "U3", "V3", "O"])
+def test_what_is_no_number_is_refused(own: Mikro, mock: MikroServer, dtype: str) -> None:
+    with pytest.raises(UnsupportedError, match="numbers"):
+        own.from_xarray(np.zeros((8, 9), dtype), "a", dims="xy")
+    assert (mock.objects, mock.images) == ({}, {})
+
+
+def test_the_largest_of_complex_numbers_is_that_of_numpy(own: Mikro) -> None:
+    array = ramp((9, 8), "float32") + 1j * ramp((9, 8), "float32", seed=1)
+    image = own.from_xarray(array, "waves", dims="xy")
+    assert (image.max(), image.data.max().compute().item()) == (array.max(), array.max())

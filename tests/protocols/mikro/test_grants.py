@@ -1,0 +1,75 @@
+"""Grants: they end, are renewed, and are never taken for a missing chunk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mikro_by_hand import ARRAY, asked, same, upload
+
+from mockserver import MikroServer, Step
+from pyvolume.errors import ForbiddenError, RefusedError, UnsupportedError
+from pyvolume.mikro import Mikro
+
+
+@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "ExpiredToken"])
+def test_16_workers_renew_one_that_has_ended_once(own: Mikro, mock: MikroServer, code: Any) -> None:
+    mock.expired_code = code
+    image = own.image(upload(own).id)
+    lazy = image.to_dask(chunks=(1, 32, 32, 32, 1))
+    image[0, 0, 0, 0]
+    mock.advance(901)
+    first = len(mock.requests)
+    assert int(lazy.max().compute(scheduler="threads", num_workers=16)) == ARRAY.max()
+    assert asked(mock, first).count("graphql") == 1
+
+
+def test_one_that_ends_soon_is_renewed_before() -> None:
+    with MikroServer(seconds=0) as mock, Mikro(mock.url, token="test", store=mock.store_url) as mikro:
+        with pytest.raises(UnsupportedError, match="cannot be renewed; nothing was written"):
+            upload(mikro)
+        assert mock.objects == {}
+
+
+def test_an_upload_that_cannot_last_is_refused_before_a_byte_moves(own: Mikro, mock: MikroServer) -> None:
+    with pytest.raises(UnsupportedError, match=r"1.068 MiB take 1120 s at 1000 B a second.*bandwidth="):
+        upload(own, bandwidth=1000)
+    assert (mock.objects, mock.images) == ({}, {})
+
+
+def test_an_upload_whose_grant_ends_makes_no_image(own: Mikro, mock: MikroServer) -> None:
+    with pytest.raises(ForbiddenError, match=r"upload an image.*cannot be renewed; no image was made"):
+        upload(own, progress=lambda _status: mock.revoke())
+    assert mock.images == {}
+
+
+@pytest.mark.parametrize("lists", [True, False])
+def test_a_chunk_that_is_missing_is_the_fill_value(own: Mikro, mock: MikroServer, lists: bool) -> None:
+    image = upload(own)
+    mock.delete(next(key for key in mock.objects if key.endswith("c/0/0/0/1/2")))
+    mock.lists = lists
+    expected = ARRAY.copy()
+    expected[0, 64:96, 32:64, :32] = 0
+    first = len(mock.requests)
+    same(image[...], expected)
+    assert asked(mock, first).count("graphql") == (0 if lists else 1)
+
+
+def test_one_that_has_ended_is_no_missing_chunk(hasty: Mikro, mock: MikroServer) -> None:
+    image = upload(hasty)
+    mock.revoke()
+    mock.steps.add(Step("fail", "requestZarrAccess", message="the token service is down"))
+    with pytest.raises(RefusedError, match=r"renew the access to image 1.*token service is down"):
+        image.max()
+    same(image[...], ARRAY)
+
+
+def test_permanent_keys_are_sent_without_a_session_token() -> None:
+    with (
+        MikroServer(grants="plain") as mock,
+        Mikro(mock.url, token="test", store=mock.store_url) as mikro,
+    ):
+        same(upload(mikro, bandwidth=1)[...], ARRAY)
+        signed = [each.headers for each in mock.requests if each.path != "/graphql"]
+        assert signed
+        assert not [headers for headers in signed if "x-amz-security-token" in map(str.lower, headers)]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import obstore
 from conformance_stores import ramp
+from obstore.store import S3Store
 
 from mockserver import MikroServer
 from pyvolume.mikro import Image, Mikro, documents
@@ -31,35 +35,57 @@ def asked(mock: MikroServer, first: int = 0) -> list[str]:
     return ["graphql" if path == "/graphql" else path.split("/", 3)[3] for path in paths]
 
 
+def put_image(mikro: Mikro, objects: Mapping[str, bytes], name: str = "official") -> str:
+    """Write the objects of an array with a grant, make an image of it, and return its id."""
+    found = ask(mikro.connection, "write by hand", documents.UPLOAD, {"input": {}}, changes=True)
+    keys = {"access_key_id": found["accessKey"], "secret_access_key": found["secretKey"]}
+    token = {"session_token": found["sessionToken"]} if found["sessionToken"] else {}
+    store = S3Store(
+        found["bucket"], prefix=found["key"], endpoint=mikro.store_url, region="us-east-1",
+        client_options={"allow_http": True}, **keys, **token,
+    )  # fmt: skip
+    for key, data in objects.items():
+        obstore.put(store, key, data, use_multipart=False)
+    return created(mikro.connection, str(found["store"]), name, {})
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    """Return the objects that zarr has written into a folder."""
+    return {each.relative_to(folder).as_posix(): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
 def by_hand(mikro: Mikro, mock: MikroServer, voxels: Any, depth: int) -> str:
     """Write an image as the official client does: large chunks, zstd, a stray document; return its id."""
-    found = ask(mikro.connection, "write by hand", documents.UPLOAD, {"input": {}}, changes=True)
     z, y, x = voxels.shape
+    objects = {}
     for at in range(-(-z // depth)):
         chunk = np.zeros((depth, y, x), "<u2")
         part = voxels[at * depth : (at + 1) * depth]
         chunk[: len(part)] = part
-        mock.put(f"{found['key']}/c/0/0/{at}/0/0", zstd_stored(chunk.tobytes()))
-    codecs = [
-        {"name": "bytes", "configuration": {"endian": "little"}},
-        {"name": "zstd", "configuration": {"level": 0, "checksum": False}},
-    ]
+        objects[f"c/0/0/{at}/0/0"] = zstd_stored(chunk.tobytes())
+    mock.put("zarr.json", b'{"zarr_format": 3, "node_type": "group", "attributes": {}}')
+    return put_image(mikro, objects | {"zarr.json": official_document((1, 1, z, y, x), (1, 1, depth, y, x))})
+
+
+def official_document(shape: Sequence[int], chunks: Sequence[int]) -> bytes:
+    """Return the metadata of an array of uint16, byte by byte as the official client writes it."""
     document = {
-        "shape": [1, 1, z, y, x],
+        "shape": shape,
         "data_type": "uint16",
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1, 1, depth, y, x]}},
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunks}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": 0,
-        "codecs": codecs,
+        "codecs": [
+            {"name": "bytes", "configuration": {"endian": "little"}},
+            {"name": "zstd", "configuration": {"level": 0, "checksum": False}},
+        ],
         "attributes": {},
         "dimension_names": ["c", "t", "z", "y", "x"],
         "zarr_format": 3,
         "node_type": "array",
         "storage_transformers": [],
     }
-    mock.put(f"{found['key']}/zarr.json", json.dumps(document, indent=2).encode())
-    mock.put("zarr.json", b'{"zarr_format": 3, "node_type": "group", "attributes": {}}')
-    return created(mikro.connection, str(found["store"]), "official", {})
+    return json.dumps(document, indent=2).encode()
 
 
 def zstd_stored(data: bytes) -> bytes:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
+import pytest
 from conformance_stores import ramp
-from mikro_by_hand import asked, by_hand, same
+from mikro_by_hand import asked, by_hand, same, upload
 
 import pyvolume
 from mockserver import MikroServer
@@ -21,15 +24,32 @@ def test_an_image_of_the_official_client(own: Mikro, mock: MikroServer) -> None:
     assert sorted(asked(mock, first)) == ["c/0/0/0/0/0", "c/0/0/1/0/0", "graphql", "zarr.json"]
 
 
-def test_a_crop_of_chunks_of_ours(own: Mikro, mock: MikroServer) -> None:
-    voxels = ramp((128, 64, 64), "uint16")
+@pytest.mark.parametrize(("first", "chunks"), [(64, 1), (96, 2)])
+def test_a_crop_of_chunks_of_ours(own: Mikro, mock: MikroServer, first: int, chunks: int) -> None:
+    voxels = ramp((256, 256, 256), "uint16")
     image = own.from_xarray(voxels, "ours", dims="zyx")
-    first = len(mock.requests)
+    asked_before = len(mock.requests)
+    key = np.s_[0, 64:128, 64:128, first : first + 64, 0]
     with pyvolume.trace() as cost:
-        same(own.image(image.id)[0, :, :, 32:96, 0], voxels[32:96].transpose(2, 1, 0))
-    assert sorted(asked(mock, first)) == ["c/0/0/0/0/0", "c/0/0/1/0/0", "graphql", "zarr.json"]
-    assert cost.requests == 4
-    assert cost.bytes_fetched < 1.1e6
+        again = own.image(image.id)
+        plan = again.plan(key)
+        same(again[key], voxels[first : first + 64, 64:128, 64:128].transpose(2, 1, 0))
+    found = asked(mock, asked_before)
+    assert (found[:2], len(found)) == (["graphql", "zarr.json"], 2 + chunks)
+    assert cost.requests == 2 + chunks
+    assert cost.bytes_fetched < chunks * 525_000 + 5_000
+    assert (plan.bytes_wanted, [each.box.shape for each in plan]) == (524_288, [(1, 64, 64, 64, 1)])
+
+
+def test_metadata_is_read_once_for_each_image(own: Mikro, mock: MikroServer) -> None:
+    image = own.image(upload(own).id)
+    first = len(mock.requests)
+    for _ in range(2):
+        image.data.max()
+        image.refresh()
+        pickle.loads(pickle.dumps(image.store)).traits  # noqa: B018
+    found = asked(mock, first)
+    assert (found.count("zarr.json"), found.count("graphql")) == (0, 2)
 
 
 def test_an_upload_of_a_small_array(own: Mikro, mock: MikroServer) -> None:

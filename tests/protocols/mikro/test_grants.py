@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,21 +13,71 @@ from mikro_by_hand import ARRAY, asked, same, upload
 from mockserver import MikroServer, Step
 from pyvolume.errors import ForbiddenError, RefusedError, UnsupportedError
 from pyvolume.mikro import Mikro
+from pyvolume.mikro.grants import Grant, Grants, grant_of
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "ExpiredToken"])
-def test_16_workers_renew_one_that_has_ended_once(own: Mikro, mock: MikroServer, code: Any) -> None:
+def test_one_that_ends_among_16_workers_is_renewed_once(own: Mikro, mock: MikroServer, code: Any) -> None:
     mock.expired_code = code
     image = own.image(upload(own).id)
-    lazy = image.to_dask(chunks=(1, 32, 32, 32, 1))
-    image[0, 0, 0, 0]
-    mock.advance(901)
+    lock, read = threading.Lock(), [0]
+
+    def ending(block: Any) -> Any:
+        with lock:
+            read[0] += 1
+            if read[0] == 10:
+                mock.advance(901)
+        return block
+
+    lazy = image.to_dask(chunks=(1, 16, 16, 16, 1)).map_blocks(ending, dtype=image.dtype)
     first = len(mock.requests)
-    assert int(lazy.max().compute(scheduler="threads", num_workers=16)) == ARRAY.max()
+    same(lazy.compute(scheduler="threads", num_workers=16), ARRAY)
     assert asked(mock, first).count("graphql") == 1
 
 
-def test_one_that_ends_soon_is_renewed_before() -> None:
+@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "ExpiredToken"])
+def test_one_that_has_ended_before_is_renewed_once(own: Mikro, mock: MikroServer, code: Any) -> None:
+    mock.expired_code = code
+    image = own.image(upload(own).id)
+    image[0, 0, 0, 0]
+    mock.advance(901)
+    first = len(mock.requests)
+    assert int(image.data.max().compute(scheduler="threads", num_workers=16)) == ARRAY.max()
+    assert asked(mock, first).count("graphql") == 1
+
+
+def new_grant(seconds: float, began: float) -> Grant:
+    document = {
+        "accessKey": "a", "secretKey": "b", "sessionToken": "c", "bucket": "zarr", "key": "k", "expiresIn": seconds,
+    }  # fmt: skip
+    return grant_of(document, began, "read")
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(3600, 3570), (900, 870), (100, 90), (10, 9), (0, 0)])
+def test_one_is_renewed_before_it_ends(seconds: int, left: int) -> None:
+    assert new_grant(seconds, 1000.0).end == 1000.0 + left
+    assert Grants(pytest.fail, new_grant(seconds, time.monotonic() - left + 60)).present[1] is not None
+    assert Grants(pytest.fail, new_grant(seconds, time.monotonic() - left)).present[1] is None
+
+
+def test_one_thread_renews_and_the_others_wait() -> None:
+    begun = threading.Event()
+    calls = []
+
+    def renew() -> Grant:
+        calls.append(threading.get_ident())
+        begun.wait(10)
+        return new_grant(900, time.monotonic())
+
+    grants = Grants(renew, new_grant(900, time.monotonic()))
+    with ThreadPoolExecutor(16) as pool:
+        waiting = [pool.submit(grants.renewed, 1) for _ in range(16)]
+        begun.set()
+        assert {each.result()[0] for each in waiting} == {2}
+    assert len(calls) == 1
+
+
+def test_an_upload_whose_keys_have_ended_is_refused_before_a_byte_moves() -> None:
     with MikroServer(seconds=0) as mock, Mikro(mock.url, token="test", store=mock.store_url) as mikro:
         with pytest.raises(UnsupportedError, match="cannot be renewed; nothing was written"):
             upload(mikro)

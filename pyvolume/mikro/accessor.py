@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, MutableMapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, SupportsIndex, cast
 
 from pyvolume.caching.cache import BlockCache
 from pyvolume.errors import KeyNotFoundError, MetadataError, UnsupportedError
@@ -17,6 +17,7 @@ from pyvolume.mikro.documents import image_facts
 from pyvolume.mikro.naming import checked_name, checked_tags
 from pyvolume.mikro.store import INSTEAD, ImageStore, Place, open_store
 from pyvolume.mikro.uploading import Wishes, uploaded
+from pyvolume.model import arguments
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.nearest import hint
 from pyvolume.stores.base import VoxelStore
@@ -113,6 +114,29 @@ class Image(Volume):
         """
         found = self.to_xarray(restore_dims=ARRAY_ATTRIBUTE in self.attrs and "t" in self.dims)
         return found if found.name is not None else found.rename(self.name)
+
+    def at_time(self, timepoint: SupportsIndex) -> Image:
+        """Return the image at one time point, with the axes c, x, y, z; no request.
+
+        Parameters
+        ----------
+        timepoint : int
+            From 0 on.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such time point.
+        UnsupportedError
+            If the image is at one time point already.
+        """
+        at = arguments.integer(timepoint, f"open image {self.id}", "a time point", 0)
+        if "t" not in self.dims:
+            raise UnsupportedError(f"open image {self.id} at time point {at}: it has no axis t")
+        here = self.store.place
+        place = Place(here.connection, dataclasses.replace(here.address, timepoint=at))
+        store = ImageStore(place, self.store.image, self.store.store_id, self.store.document)
+        return self._with_store(store, store.metadata)
 
     def update(self, *, name: str | None = None, tags: Sequence[str] = ()) -> None:
         """Give the image another name, or more tags; one request.

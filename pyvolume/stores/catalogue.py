@@ -72,6 +72,14 @@ class Versioned(Protocol):
         """Open the same volume in another version."""
 
 
+@runtime_checkable
+class Timed(Protocol):
+    """A volume with the axis t."""
+
+    def at_time(self, timepoint: int) -> Any:
+        """Return the volume at one time point, without the axis t."""
+
+
 class Ancestor(Protocol):
     """What is known of a version."""
 

@@ -20,7 +20,7 @@ from pyvolume.display.planes import Planned, read_plane
 from pyvolume.display.viewer.pages import OpenPages, accepted
 from pyvolume.errors import PyVolumeError, SelectionError, UnsupportedError
 from pyvolume.stores.base import VoxelStore
-from pyvolume.stores.catalogue import Versioned
+from pyvolume.stores.catalogue import Timed, Versioned
 
 HTML, CSS, SCRIPT = "text/html; charset=utf-8", "text/css; charset=utf-8", "text/javascript; charset=utf-8"
 FILES = {
@@ -61,7 +61,8 @@ class Viewer:
     Parameters
     ----------
     volume : Volume
-        A volume with the axes c, x, y, z. It stays open. If it is `Versioned`, the page has a list of the versions.
+        A volume with the axes c, x, y, z; of one that is `Timed` the first time point is shown. It stays open. If it is
+        `Versioned`, the page has a list of the versions.
     port : int
         0 takes a free one.
     left : callable, optional
@@ -72,7 +73,7 @@ class Viewer:
     Raises
     ------
     UnsupportedError
-        If the volume has other axes.
+        If the volume has other axes, or complex numbers.
     SelectionError
         If it is empty.
     """
@@ -80,8 +81,12 @@ class Viewer:
     def __init__(
         self, volume: Viewable, *, port: int = 0, left: Callable[[], None] | None = None, grace: float = 5
     ) -> None:
+        if isinstance(volume, Timed) and "t" in volume.dims:
+            volume = volume.at_time(0)
         if tuple(volume.dims[1:]) != AXES:
             raise UnsupportedError(f"view: expected the axes c, x, y, z and found {', '.join(volume.dims)}")
+        if volume.dtype.kind == "c":
+            raise UnsupportedError(f"view: expected real numbers and found {volume.dtype}")
         if not volume.bounds.size:
             raise SelectionError(f"view: expected voxels, and {volume.store.address} is empty")
         self._first = volume

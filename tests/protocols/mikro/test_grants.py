@@ -29,7 +29,8 @@ def test_one_that_ends_among_16_workers_is_renewed_once(own: Mikro, mock: MikroS
                 mock.advance(901)
         return block
 
-    lazy = image.to_dask(chunks=(1, 16, 16, 16, 1)).map_blocks(ending, dtype=image.dtype)
+    blocks: Any = image.to_dask(chunks=(1, 16, 16, 16, 1))
+    lazy = blocks.map_blocks(ending, dtype=image.dtype)
     first = len(mock.requests)
     same(lazy.compute(scheduler="threads", num_workers=16), ARRAY)
     assert asked(mock, first).count("graphql") == 1

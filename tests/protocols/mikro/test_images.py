@@ -143,8 +143,16 @@ def test_one_time_point_is_a_volume_of_four_axes(server: Server, mikro: Mikro) -
     with pyvolume.open(f"{image.store.address}&t=2", token=server.token) as volume:
         assert volume.dims == ("c", "x", "y", "z")
         np.testing.assert_array_equal(volume[0, :, :, 0], array[2].T, strict=True)
+        with pytest.raises(UnsupportedError, match="no axis t"):
+            volume.at_time(0)  # type: ignore[attr-defined]
     with pytest.raises(NotFoundError, match="no time point 3"):
         pyvolume.open(f"{image.store.address}&t=3", token=server.token)
+    at_end = image.at_time(2)
+    assert at_end.store.address == f"{image.store.address}&t=2"
+    np.testing.assert_array_equal(at_end[0, :, :, 0], array[2].T, strict=True)
+    np.testing.assert_array_equal(at_end.data.values[0, ..., 0], array[2].T, strict=True)
+    with pytest.raises(NotFoundError, match="no time point 3"):
+        image.at_time(3)
 
 
 def test_default_chunks_hold_no_padding(mikro: Mikro) -> None:

@@ -29,6 +29,7 @@ from conformance_stores import (
     LocalBackend,
     MemoryBackend,
     MikroBackend,
+    MikroUploadBackend,
     N5Backend,
     ServedBackend,
     VersionedBackend,
@@ -71,12 +72,21 @@ def hpc_backend() -> Iterator[DataStoreBackend]:
 
 
 @pytest.fixture(scope="session")
-def mikro_backend() -> Iterator[MikroBackend]:
+def any_mikro() -> Iterator[pyvolume.mikro.Mikro]:
     with mikro_servers.running() as server:
         auth = pyvolume.Bearer(server.token, pickle_secrets=True)
-        mikro = server.open(token=None, auth=auth)
-        yield MikroBackend(mikro)
-        mikro.close()
+        with server.open(token=None, auth=auth) as mikro:
+            yield mikro
+
+
+@pytest.fixture(scope="session")
+def mikro_backend(any_mikro: pyvolume.mikro.Mikro) -> MikroBackend:
+    return MikroBackend(any_mikro)
+
+
+@pytest.fixture(scope="session")
+def mikro_upload_backend(any_mikro: pyvolume.mikro.Mikro) -> MikroUploadBackend:
+    return MikroUploadBackend(any_mikro)
 
 
 MEMORY = Path("/dev/shm")
@@ -194,6 +204,7 @@ HOMES = {
     "zarr http": "zarr_http_backend",
     "icechunk": "icechunk_backend",
     "mikro": "mikro_backend",
+    "mikro upload": "mikro_upload_backend",
     "icechunk s3": "icechunk_s3_backend",
 }
 
@@ -225,7 +236,18 @@ WAYS = [None, 1, 8]
 """In one piece where that is possible; or forced into pieces, which follow each other or run at once."""
 
 
-ONCE = ["fsdb", "folder", "zarr 2", "zarr shards", "zarr s3", "zarr http", "icechunk", "icechunk s3", "mikro"]
+ONCE = [
+    "fsdb",
+    "folder",
+    "zarr 2",
+    "zarr shards",
+    "zarr s3",
+    "zarr http",
+    "icechunk",
+    "icechunk s3",
+    "mikro",
+    "mikro upload",
+]
 LEFT_OUT = [*itertools.product(ONCE, [1, 8]), ("cached", 1), ("zarr", 1), ("n5", 1)]
 """What would find nothing that the other ways do not."""
 
@@ -246,7 +268,7 @@ def _in_all_ways(stores: list[str]) -> Any:
     return backend
 
 
-backend = _in_all_ways(STORES)
+backend = _in_all_ways([*STORES, "mikro upload"])  # which stays in its process, and is no volume that others read
 growing = _in_all_ways(GROWING)
 readable = _in_all_ways(READABLE)
 

@@ -76,7 +76,31 @@ class Place:
         return Client(raw, self.address.url, engine=OBSTORE, meaning=meaning_of_store)
 
 
-class ImageStore(ZarrStore):
+class ArrayStore(ZarrStore):
+    """The array of an image, or of one that is being uploaded; of one time point if the address says so."""
+
+    place: Place
+    image: ImageFacts
+
+    def _take(self, node: Node) -> None:
+        super()._take(node)
+        time = self.place.address.timepoint
+        self._metadata = described(node, self.image, time, f"open image {self.image.id}")
+
+    def _key(self, box: Box) -> tuple[slice, ...]:
+        time, key = self.place.address.timepoint, super()._key(box)
+        if time is None or "t" not in self.node.axes:
+            return key
+        at = self.node.axes.index("t")
+        return (*key[:at], slice(time, time + 1), *key[at + 1 :])
+
+    @property
+    def metadata(self) -> VoxelsMetadata:
+        """The description of the volume."""
+        return self._metadata
+
+
+class ImageStore(ArrayStore):
     """The array of an image.
 
     Parameters
@@ -111,25 +135,8 @@ class ImageStore(ZarrStore):
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         return ImageStore, (self.place, self.image, self.store_id, self.document)
 
-    def _take(self, node: Node) -> None:
-        super()._take(node)
-        time = self.place.address.timepoint
-        self._metadata = described(node, self.image, time, f"open image {self.image.id}")
-
     def _traits(self) -> StoreTraits:
         return dataclasses.replace(super()._traits(), writable=False, instead=INSTEAD)
-
-    def _key(self, box: Box) -> tuple[slice, ...]:
-        time, key = self.place.address.timepoint, super()._key(box)
-        if time is None or "t" not in self.node.axes:
-            return key
-        at = self.node.axes.index("t")
-        return (*key[:at], slice(time, time + 1), *key[at + 1 :])
-
-    @property
-    def metadata(self) -> VoxelsMetadata:
-        """The description of the volume."""
-        return self._metadata
 
     def read_metadata(self, call: Call) -> VoxelsMetadata:
         """Ask the catalogue what it says now; the array never changes."""
@@ -207,7 +214,7 @@ NO_FACTS = ImageFacts("", "", (), datetime.min.replace(tzinfo=UTC), "", "")
 """What is known of an image that does not exist yet."""
 
 
-class UploadStore(ZarrStore):
+class UploadStore(ArrayStore):
     """An array that is being uploaded; nobody else sees it before its image is created.
 
     Parameters
@@ -228,24 +235,20 @@ class UploadStore(ZarrStore):
     """
 
     def __init__(self, place: Place, store_id: str, grant: Grant, document: Mapping[str, Any]) -> None:
-        self.place, self.store_id, self.document = place, store_id, dict(document)
+        self.place, self.image, self.store_id, self.document = place, NO_FACTS, store_id, dict(document)
         self.report: Callable[[int], object] = lambda _nbytes: None
         client = place.client(Grants(_not_renewed(grant), grant), read_only=False)
         array = array_of(client, document, "upload an image")
         node = node_of(array, NO_FACTS, "upload an image")
         opening: Any = place
         super().__init__(client, node, opening, owns_client=True)
+        self.address = f"{self.address}, array {store_id}"  # of its own: two uploads do not wait for each other
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         raise UnsupportedError("pickle: an upload belongs to this process, because its keys are not sent to others")
 
     def _traits(self) -> StoreTraits:
         return dataclasses.replace(super()._traits(), lasting=False)
-
-    @property
-    def metadata(self) -> VoxelsMetadata:
-        """The description of the volume."""
-        return self._metadata
 
     def read_metadata(self, _call: Call) -> VoxelsMetadata:
         """Return the description; nobody else changes it."""

@@ -28,13 +28,14 @@ xr = pytest.importorskip("xarray", reason="xarray comes with the extra 'xarray'"
 SHAPE = (2, 32, 16, 48)
 
 
-@pytest.fixture(scope="module", params=["memory", "mock_backend", "real_backend", "hpc_backend"])
+@pytest.fixture(scope="module", params=["memory", "mock_backend", "real_backend", "hpc_backend", "mikro_backend"])
 def filled(request: pytest.FixtureRequest) -> tuple[Any, NDArray[Any]]:
     """Give the lazy array of a volume, and the array in it."""
     is_memory = request.param == "memory"
     backend: Backend = MemoryBackend() if is_memory else request.getfixturevalue(request.param)
     dtype = "uint8" if request.param != "real_backend" else "uint16"
-    array = ramp(SHAPE if is_memory or request.param == "hpc_backend" else (1, *SHAPE[1:]), dtype)
+    has_channels = request.param in {"memory", "hpc_backend", "mikro_backend"}
+    array = ramp(SHAPE if has_channels else (1, *SHAPE[1:]), dtype)
     return backend.new(array).data, array
 
 

@@ -26,7 +26,7 @@ pytest.importorskip("dask.array", reason="dask comes with the extra 'dask'")
 SHAPE = (2, 32, 16, 48)
 
 
-@pytest.fixture(scope="module", params=["memory", "mock_backend", "real_backend", "hpc_backend"])
+@pytest.fixture(scope="module", params=["memory", "mock_backend", "real_backend", "hpc_backend", "mikro_backend"])
 def stored(request: pytest.FixtureRequest) -> tuple[pyvolume.Volume, NDArray[Any]]:
     """Give a volume, and the array in it."""
     is_memory = request.param == "memory"

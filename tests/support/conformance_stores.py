@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from pathlib import Path
+from time import monotonic
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
@@ -21,6 +22,12 @@ import pyvolume.n5
 from pyvolume.dvid import general, voxels
 from pyvolume.icechunk import IcechunkVolume
 from pyvolume.mikro.accessor import opened
+from pyvolume.mikro.address import Address
+from pyvolume.mikro.arrays import new_document
+from pyvolume.mikro.client import ask
+from pyvolume.mikro.documents import UPLOAD
+from pyvolume.mikro.grants import grant_of
+from pyvolume.mikro.store import Place, UploadStore
 from pyvolume.n5.driver import DRIVER as N5
 
 
@@ -321,6 +328,29 @@ class MikroBackend:
             image.store.place, address=dataclasses.replace(image.store.place.address, timepoint=0)
         )
         return opened(place)
+
+
+class MikroUploadBackend:
+    """Arrays of Mikro that are being uploaded, and have no image yet."""
+
+    examples = 10
+
+    def __init__(self, mikro: pyvolume.mikro.Mikro) -> None:
+        self._mikro = mikro
+
+    def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.Volume:
+        shape = (*array.shape, *(1,) * 4)[:5]
+        chunks = (1, *(*blocks, 1, 1)[:3], 1)
+        found = ask(self._mikro.connection, "upload", UPLOAD, {"input": {}}, changes=True)
+        time = 0 if array.ndim == 4 else None
+        address = Address(self._mikro.connection.url, self._mikro.store_url, timepoint=time)
+        described = pyvolume.VoxelsMetadata.of(shape, array.dtype, dims="cxyzt", resolution=(0.004, 0.004, 0.04, 1))
+        document = new_document(described, [min(pair) for pair in zip(chunks, shape, strict=True)], {})
+        grant = grant_of(found, monotonic(), "upload")
+        store = UploadStore(Place(self._mikro.connection, address), str(found["store"]), grant, document)
+        volume = pyvolume.Volume(store, store.metadata)
+        volume[...] = array
+        return volume
 
 
 class InPieces:

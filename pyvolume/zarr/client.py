@@ -281,6 +281,7 @@ class Client:
         """Await a change, which sends so many bytes; one of a file is not left before it is done."""
         run = self._present_run()
         await run.attempts(once, functools.partial(self._translated, run, key), lasting=not self.engine)
+        self._has_answered = True
         run.call.count(bytes_sent=size)
         run.call.touch()
 

@@ -27,8 +27,8 @@ BUSY_WORDS = ("SlowDown", "RequestLimitExceeded", "InternalError", "RequestTimeo
 NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
 """Codes with which a server says 404 of a bucket, not of what is in it."""
 
-CONNECT = "kind: Connect"
-"""In what obstore says of a connection that did not come about."""
+CONNECT = "kind: Connect,"
+"""In what obstore says of a connection that did not come about; one that was reset is of the kind ConnectionReset."""
 
 MISSING_ADVICE = (
     "where the right to list is missing, a server says this of a missing chunk too: missing=(404, 403) reads such "

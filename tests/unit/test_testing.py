@@ -20,9 +20,11 @@ from mockserver import Fault
 """
 
 
-def outcomes(pytester: pytest.Pytester, test: str) -> tuple[dict[str, int], str]:
+def outcomes(pytester: pytest.Pytester, test: str, *, apart: bool = False) -> tuple[dict[str, int], str]:
+    """Run a test, in a process of its own if its libraries cannot be imported a second time."""
     pytester.makepyfile(HEAD + test)
-    result = pytester.runpytest("-p", "no:cacheprovider", *PLUGIN)
+    run = pytester.runpytest_subprocess if apart else pytester.runpytest
+    result = run("-p", "no:cacheprovider", "-p", "no:npe2", *PLUGIN)
     return result.parseoutcomes(), result.stdout.str()
 
 
@@ -125,5 +127,26 @@ def test_it(datastore_server, datastore_volume):
     datastore_volume[0, 30:40, 5, 6, 1, 0] = 7
     assert (datastore_server.voxels("embryo")[0, 30:40, 5, 6, 1, 0] == 7).all()
 """,
+    )
+    assert found == {outcome: 1}, output
+
+
+@pytest.mark.parametrize(("fault", "outcome"), [("GET", "passed"), ("DELETE", "failed")])
+def test_the_same_for_mikro(pytester: pytest.Pytester, fault: str, outcome: str) -> None:
+    for library in ("graphql", "obstore", "zarr"):
+        pytest.importorskip(library, reason=f"{library} comes with the extras 'mikro' and 'mock-mikro'")
+    found, output = outcomes(
+        pytester,
+        f"""
+from pyvolume.mikro import Mikro
+
+def test_it(mikro_server, mikro_image):
+    mikro_server.faults.add(Fault("busy", method="{fault}"))
+    assert mikro_image[0, 30:40, 5, 6].shape == (10, 1)
+    assert mikro_server.images == {{1: "nucleus"}}
+    with Mikro(mikro_server.url, token="test", store=mikro_server.store_url) as mikro:
+        assert mikro.image(1)[...].max() == mikro_image.data.max()
+""",
+        apart=True,
     )
     assert found == {outcome: 1}, output

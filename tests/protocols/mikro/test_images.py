@@ -27,6 +27,7 @@ from pyvolume.errors import (
     UnsupportedError,
 )
 from pyvolume.mikro import Image, Mikro
+from pyvolume.mikro.lists import PAGE
 
 xr: Any = pytest.importorskip("xarray", reason="xarray comes with the extra 'xarray'")
 dask: Any = pytest.importorskip("dask.array", reason="dask comes with the extra 'dask'")
@@ -203,6 +204,28 @@ def test_lists_are_complete_and_in_order(own: Mikro, mock: MikroServer) -> None:
     assert first.id not in {each.id for each in listed.find(name="twin")}
     with pytest.raises(IndexError, match="no image at place 200"):
         listed[200]
+
+
+def test_a_list_is_complete_while_images_are_added(own: Mikro, mock: MikroServer) -> None:
+    first = uploaded(own)
+    for number in range(PAGE + 4):
+        _twin(own, first, f"old {number}")
+    old = {str(each) for each in mock.images}
+    seen = []
+    for number, entry in enumerate(own.images):
+        seen.append(entry.id)
+        if number % 20 == 0:
+            _twin(own, first, f"new {number}")
+    assert seen == sorted(set(seen), key=int)
+    assert old <= set(seen)
+
+
+@pytest.mark.parametrize("name", ['it\'s "quoted"', "{braces} $x \\ \n\t", "Zelle Ä 细胞 🔬", "n" * 1000, " ", "1"])
+def test_names_come_back_and_are_found(mikro: Mikro, name: str) -> None:
+    image = mikro.from_xarray(ramp((8, 9)), name, dims="xy")
+    assert mikro.image(image.id).name == name
+    if len(name) > 1:
+        assert image.id in {each.id for each in mikro.images.find(name=name)}
 
 
 def _twin(mikro: Mikro, image: Image, name: str) -> None:

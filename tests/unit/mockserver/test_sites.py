@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mockserver import Fault, MockServer
+from pyvolume.errors import ForbiddenError
 
 HEARTBEAT = "/api/heartbeat"
 CREATE = json.dumps({"alias": "written by a page"}).encode()
@@ -90,7 +92,7 @@ def test_what_is_refused_is_recorded_and_uses_up_no_fault() -> None:
 
 def run_server(*arguments: str, **variables: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "mockserver", "--port", "0", *arguments]
-    environment = {name: value for name, value in os.environ.items() if name != "DVID_ADMIN_TOKEN"}
+    environment = {name: value for name, value in os.environ.items() if name not in {"DVID_ADMIN_TOKEN", "MIKRO_TOKEN"}}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment | variables
     )
@@ -125,6 +127,9 @@ def test_the_admin_token_comes_from_a_file_or_the_environment(tmp_path: Path, wa
         (["--kind", "zarr"], "invalid choice: 'zarr'"),
         (["--kind", "hpc", "--folder", "x"], "unrecognized arguments"),
         (["--kind", "hpc", "--token-file", os.devnull], "expected a token"),
+        (["--kind", "mikro", "--token-file", os.devnull], "expected a token"),
+        (["--kind", "mikro", "--grants", "free"], "invalid choice: 'free'"),
+        (["--kind", "mikro", "--folder", "x"], "unrecognized arguments"),
     ],
 )
 def test_wrong_usage_is_one_line(arguments: list[str], says: str) -> None:
@@ -156,3 +161,24 @@ def test_a_datastore_is_a_kind_of_server(tmp_path: Path) -> None:
             connection.close()
         process.terminate()
     assert (statuses, process.returncode) == ([200, 401], 0)
+
+
+@pytest.mark.parametrize("grants", ["scoped", "plain"])
+@pytest.mark.parametrize("way", ["file", "variable", "neither"])
+def test_a_mikro_is_a_kind_of_server(tmp_path: Path, grants: str, way: str) -> None:
+    mikro = pytest.importorskip("pyvolume.mikro.server", reason="a client of Mikro needs the extra 'mikro'")
+    (tmp_path / "token").write_text("sesame\n")
+    options = ["--kind", "mikro", "--store-port", "0", "--grants", grants, "--json"]
+    options += ["--token-file", str(tmp_path / "token")] if way == "file" else []
+    variables = {"MIKRO_TOKEN": "sesame"} if way == "variable" else {}
+    with run_server(*options, **variables) as process:
+        assert process.stdout is not None
+        address = json.loads(process.stdout.readline())
+        found = mikro.Mikro(address["url"], token="test" if way == "neither" else "sesame", store=address["store_url"])
+        with found:
+            image = found.from_xarray(np.ones((8, 9)), "cell", dims="xy", bandwidth=1 if grants == "plain" else 1e6)
+            assert image[...].sum() == 72
+        with pytest.raises(ForbiddenError):
+            mikro.Mikro(address["url"], token="wrong", store=address["store_url"]).connect()
+        process.terminate()
+    assert process.returncode == 0

@@ -37,7 +37,7 @@ def lowest(image: Image) -> int:
 @contextlib.contextmanager
 def running() -> Iterator[Server]:
     """Give the real server if there is one, else a mock."""
-    if URL:
+    if URL and STORE:
         yield Server(URL, STORE)
         return
     with MikroServer() as mock:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 KID = "lab-1"
 
+KEY = os.environ.get("PYVOLUME_MIKRO_KEY", "")
+"""The file with the private key that a real server trusts; without it a key is made."""
+
 
 @functools.cache
 def _key() -> Any:
+    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
+    if KEY:
+        return serialization.load_pem_private_key(Path(KEY).read_bytes(), None)
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 

@@ -15,7 +15,7 @@ from pyvolume.mikro import Mikro
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Give everything that speaks the protocol of Mikro."""
     if request.param == "real":
-        if not mikro_servers.URL:
+        if not (mikro_servers.URL and mikro_servers.STORE):
             pytest.skip("PYVOLUME_MIKRO_URL, PYVOLUME_MIKRO_STORE and PYVOLUME_MIKRO_TOKEN name no Mikro")
         yield Server(mikro_servers.URL, mikro_servers.STORE)
         return

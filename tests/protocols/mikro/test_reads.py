@@ -6,14 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from mikro_by_hand import ARRAY, same, upload
+from mikro_by_hand import ARRAY, asked, same, upload
 from scripted import ScriptedServer, answer
 
 import pyvolume
 from mockserver import Fault, MikroServer
-from pyvolume.errors import AnswerError, NotFoundError, TransportError, UnsupportedError
+from pyvolume.errors import AnswerError, ForbiddenError, NotFoundError, StoreError, TransportError, UnsupportedError
 from pyvolume.mikro import Mikro
-from pyvolume.mikro.refusals import meaning_of_store
 
 DATES = {"name": "numpy.datetime64", "configuration": {"unit": "s", "scale_factor": 1}}
 
@@ -98,8 +97,25 @@ def test_an_array_that_no_volume_can_show(
         hasty.image(image.id)
 
 
-def test_what_the_store_says_of_clocks() -> None:
-    exceptions = pytest.importorskip("obstore.exceptions", reason="obstore comes with the extra 'mikro'")
-    text = "status code: 403 Forbidden: <Error><Code>RequestTimeTooSkewed</Code></Error>"
-    error = exceptions.PermissionDeniedError(text)
-    assert "clocks of this machine and of the store" in str(meaning_of_store(error, "read", "x"))
+@pytest.mark.parametrize(
+    ("code", "kind", "words"),
+    [
+        ("RequestTimeTooSkewed", ForbiddenError, "clocks of this machine and of the store"),
+        ("SignatureDoesNotMatch", ForbiddenError, "does not accept the signature"),
+        ("NoSuchBucket", NotFoundError, "does store= name the store"),
+        ("InvalidAccessKeyId", ForbiddenError, "does store= name the store"),
+    ],
+)
+@pytest.mark.parametrize("path", [r".*/zarr\.json", r".*/c/.*"], ids=["metadata", "chunks"])
+def test_what_the_store_refuses_is_told(
+    hasty: Mikro, mock: MikroServer, code: str, kind: type[StoreError], words: str, path: str
+) -> None:
+    image = upload(hasty)
+    status = 404 if code == "NoSuchBucket" else 403
+    mock.faults.add(Fault("error", times=None, path=path, status=status, text=f"<Error><Code>{code}</Code></Error>"))
+    first = len(mock.requests)
+    with pytest.raises(kind, match=words) as caught:
+        hasty.image(image.id).max()
+    assert type(caught.value) is kind
+    is_renewed = code == "InvalidAccessKeyId"
+    assert asked(mock, first).count("graphql") == 1 + is_renewed

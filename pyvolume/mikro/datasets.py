@@ -9,7 +9,7 @@ from pyvolume.mikro import documents
 from pyvolume.mikro.client import ask
 from pyvolume.mikro.documents import DatasetFacts, dataset_facts
 from pyvolume.mikro.lists import Pages, images_of, pages
-from pyvolume.mikro.naming import LONGEST_DATASET, checked_name
+from pyvolume.mikro.naming import LONGEST_DATASET, checked_name, id_of
 from pyvolume.transport.connection import Connection
 
 
@@ -67,7 +67,7 @@ class Dataset:
 
         Parameters
         ----------
-        *images : Image or str
+        *images : Image, str or int
             Images, or their ids.
 
         Raises
@@ -75,10 +75,11 @@ class Dataset:
         StoreError
             If the server refuses it.
         """
-        ids = [each if isinstance(each, str) else each.id for each in images]
+        action = f"put images into dataset {self.id}"
+        ids = [id_of(each, action, "an image") for each in images]
         ask(
             self._connection,
-            f"put images into dataset {self.id}",
+            action,
             documents.PUT_IN,
             {"input": {"selfs": ids, "other": self.id}},
         )
@@ -98,11 +99,11 @@ def datasets_of(connection: Connection) -> Iterator[Dataset]:
         yield Dataset(connection, dataset_facts(document, action))
 
 
-def create(connection: Connection, name: str, parent: Dataset | str | None) -> Dataset:
+def create(connection: Connection, name: str, parent: Dataset | str | int | None) -> Dataset:
     """Create a dataset; one request."""
     action = f"create dataset {name!r}"
     given = {"name": checked_name(name, action, LONGEST_DATASET)}
     if parent is not None:
-        given["parent"] = parent if isinstance(parent, str) else parent.id
+        given["parent"] = id_of(parent, action, "a dataset")
     found = ask(connection, action, documents.CREATE_DATASET, {"input": given}, changes=True)
     return Dataset(connection, dataset_facts(found, action))

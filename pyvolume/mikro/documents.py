@@ -28,6 +28,8 @@ IMAGE = (
     f"query Image($id: ID!) {{ image(id: $id) {{ {FACTS} {VIEWS} store {{ id accessGrant {{ {KEYS} region }} }} }} }}"
 )
 
+ORIGIN = "query Origin($id: ID!) { image(id: $id) { id } }"
+
 IMAGES = f"""query Images($filters: ImageFilter, $ordering: [ImageOrder!]!, $pagination: OffsetPaginationInput) {{
   images(filters: $filters, ordering: $ordering, pagination: $pagination) {{ {FACTS} }}
 }}"""

@@ -11,6 +11,7 @@ from pyvolume.errors import MetadataError
 from pyvolume.mikro import documents
 from pyvolume.mikro.client import ask
 from pyvolume.mikro.documents import ImageFacts, image_facts
+from pyvolume.mikro.naming import id_of, listed_tags
 from pyvolume.model import arguments
 from pyvolume.transport.connection import Connection
 
@@ -140,7 +141,7 @@ class Images:
             Words of the name, by the rules of English: a part of a word finds nothing.
         tags : sequence of str
             Any of these tags, as they were given to the server.
-        dataset : Dataset or str, optional
+        dataset : Dataset, str or int, optional
             The dataset, or its id.
         owner : str, optional
             The ``sub`` of the user who made it.
@@ -150,7 +151,7 @@ class Images:
         Raises
         ------
         MetadataError
-            For a time without a zone.
+            For a time without a zone, or a text in place of a list of tags.
         """
         for when in (created_after, created_before):
             if when is not None and when.tzinfo is None:
@@ -158,8 +159,8 @@ class Images:
         given: dict[str, Any] = {
             "name": None if name is None else {"iContains": arguments.text(name, "find images", "a name")},
             "search": search,
-            "tags": list(tags) or None,
-            "datasets": None if dataset is None else [dataset if isinstance(dataset, str) else dataset.id],
+            "tags": list(listed_tags(tags, "find images")) or None,
+            "datasets": None if dataset is None else [id_of(dataset, "find images", "a dataset")],
             "owner": owner,
             "createdAfter": None if created_after is None else created_after.isoformat(),
             "createdBefore": None if created_before is None else created_before.isoformat(),

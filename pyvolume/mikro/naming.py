@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pyvolume.errors import MetadataError
 from pyvolume.model import arguments
@@ -34,8 +34,35 @@ def checked_name(name: object, action: str, longest: int = LONGEST_NAME) -> str:
     return text
 
 
-def checked_tags(tags: Sequence[str], action: str) -> tuple[str, ...]:
+def id_of(value: object, action: str, name: str) -> str:
+    """Return the id that is given: as a text, as a number, or by what has one.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these.
+    """
+    found = getattr(value, "id", value)
+    if isinstance(found, str):
+        return found
+    return str(arguments.integer(found, action, f"{name}, or the id of one,", 0))
+
+
+def listed_tags(tags: Sequence[str], action: str) -> tuple[str, ...]:
     """Return tags, each once.
+
+    Raises
+    ------
+    MetadataError
+        For a text, which is no list of tags.
+    """
+    if isinstance(tags, str) or not isinstance(tags, Iterable):
+        raise MetadataError(f"{action}: expected a list of tags and found {arguments.brief(tags)}")
+    return tuple(dict.fromkeys(arguments.text(tag, action, "a tag") for tag in tags))
+
+
+def checked_tags(tags: Sequence[str], action: str) -> tuple[str, ...]:
+    """Return tags that the server keeps, each once.
 
     The server keeps others too, but answers something else, and another thing for each who asked before.
 
@@ -44,9 +71,7 @@ def checked_tags(tags: Sequence[str], action: str) -> tuple[str, ...]:
     MetadataError
         If the server would change one.
     """
-    if isinstance(tags, str):
-        raise MetadataError(f"{action}: expected a list of tags and found the text {arguments.brief(tags)}")
-    found = tuple(dict.fromkeys(arguments.text(tag, action, "a tag") for tag in tags))
+    found = listed_tags(tags, action)
     for tag in found:
         if not TAG.fullmatch(tag) or len(tag) > LONGEST_TAG:
             nearest = re.sub(r"[^a-z0-9]+", "-", tag.lower()).strip("-")[:LONGEST_TAG]

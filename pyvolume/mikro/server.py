@@ -12,6 +12,7 @@ from pyvolume.mikro.address import Address, catalogue_of
 from pyvolume.mikro.client import GENERATION, check_generation, generation_of
 from pyvolume.mikro.datasets import Dataset
 from pyvolume.mikro.lists import Images, images_of
+from pyvolume.mikro.naming import id_of
 from pyvolume.mikro.store import Place
 from pyvolume.mikro.uploading import BANDWIDTH, Resolution, Wishes, uploaded
 from pyvolume.model import arguments
@@ -137,7 +138,7 @@ class Mikro(ServerHandle):
         """The datasets that the server lists. It can list those of other organisations too."""
         return list(datasets.datasets_of(self.connection))
 
-    def dataset(self, id: str) -> Dataset:  # noqa: A002
+    def dataset(self, id: str | int) -> Dataset:  # noqa: A002
         """Return a dataset by its id; one request.
 
         Raises
@@ -145,16 +146,16 @@ class Mikro(ServerHandle):
         NotFoundError
             If there is none.
         """
-        return datasets.dataset_of(self.connection, id)
+        return datasets.dataset_of(self.connection, id_of(id, "open a dataset", "a dataset"))
 
-    def create_dataset(self, name: str, parent: Dataset | str | None = None) -> Dataset:
+    def create_dataset(self, name: str, parent: Dataset | str | int | None = None) -> Dataset:
         """Create a dataset.
 
         Parameters
         ----------
         name : str
             Up to 200 characters. At the top several can have one name.
-        parent : Dataset or str, optional
+        parent : Dataset, str or int, optional
             The dataset that it is in, or its id.
 
         Raises
@@ -173,7 +174,7 @@ class Mikro(ServerHandle):
         *,
         dims: Sequence[str] | None = None,
         tags: Sequence[str] = (),
-        dataset: Dataset | str | None = None,
+        dataset: Dataset | str | int | None = None,
         channels: Sequence[str] | None = None,
         resolution: Resolution | None = None,
         chunks: Sequence[int] | Literal["auto"] = "auto",
@@ -198,7 +199,7 @@ class Mikro(ServerHandle):
             The letter of each axis of the array, among c, t, z, y and x; by default those of an array of xarray.
         tags : sequence of str
             Small letters and digits, with single hyphens between them: the server changes others.
-        dataset : Dataset or str, optional
+        dataset : Dataset, str or int, optional
             Where the image belongs, or its id; by default the dataset of the user.
         channels : sequence of str, optional
             A name for each channel.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeAlias
 
@@ -20,7 +20,7 @@ from pyvolume.mikro.bucket import METADATA
 from pyvolume.mikro.client import ask
 from pyvolume.mikro.creating import created
 from pyvolume.mikro.grants import Grant, grant_of
-from pyvolume.mikro.naming import checked_name, checked_tags
+from pyvolume.mikro.naming import checked_name, checked_tags, id_of
 from pyvolume.mikro.store import Place, UploadStore
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
@@ -87,7 +87,7 @@ class Wishes:
             checked_name(name, ACTION)
         if not arguments.number(bandwidth, ACTION, "bandwidth") > 0:
             raise MetadataError(f"{ACTION}: expected a bandwidth above 0 and found {bandwidth}")
-        folder = "" if dataset is None else dataset if isinstance(dataset, str) else dataset.id
+        folder = "" if dataset is None else id_of(dataset, ACTION, "a dataset")
         names = () if channels is None else tuple(arguments.text(each, ACTION, "a channel") for each in channels)
         return cls(
             name, dims, checked_tags(tags, ACTION), folder, names, resolution, chunks, bandwidth, progress, origin
@@ -115,6 +115,8 @@ def uploaded(place: Place, array: Any, wishes: Wishes) -> str:
     document = new_document(metadata, _chunks(wishes.chunks, metadata), _attributes(given, metadata, wishes.channels))
     if wishes.dataset:
         ask(place.connection, ACTION, documents.DATASET, {"id": wishes.dataset})
+    if wishes.origin:
+        ask(place.connection, ACTION, documents.ORIGIN, {"id": wishes.origin})
     began = time.monotonic()
     found = ask(place.connection, ACTION, documents.UPLOAD, {"input": {}}, changes=True)
     grant, store_id = grant_of(found, began, ACTION), str(found["store"])
@@ -163,6 +165,8 @@ def _chunks(wished: Sequence[int] | str | None, metadata: VoxelsMetadata) -> tup
     """Return the shape of the chunks along all axes."""
     if wished is None or (isinstance(wished, str) and wished == "auto"):
         return default_chunks(metadata.shape)
+    if isinstance(wished, str) or not isinstance(wished, Iterable):
+        raise MetadataError(f"{ACTION}: expected chunks along x, y and z, or 'auto', and found {wished!r}")
     sides = [arguments.integer(n, ACTION, "a length of chunks", 1) for n in wished]
     if len(sides) != 3:
         raise MetadataError(f"{ACTION}: expected chunks along x, y and z, or 'auto', and found {len(sides)} lengths")

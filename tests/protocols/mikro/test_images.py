@@ -235,10 +235,31 @@ def _twin(mikro: Mikro, image: Image, name: str) -> None:
     created(mikro.connection, image.store.store_id, name, {})
 
 
+def test_an_origin_that_is_deleted_is_told_before_a_byte_moves(own: Mikro, mock: MikroServer) -> None:
+    image = uploaded(own)
+    image.delete()
+    with pytest.raises(NotFoundError, match="there is none with this id"):
+        image.derive(image[...], "derived")
+    assert (mock.images, len({key.partition("/")[0] for key in mock.objects})) == ({}, 1)
+
+
+def test_an_id_is_a_text_or_a_number(own: Mikro) -> None:
+    folder = own.create_dataset("folder")
+    image = own.from_xarray(np.zeros((8, 9)), "a", dims="xy", dataset=int(folder.id))
+    assert [each.id for each in own.images.find(dataset=int(folder.id))] == [image.id]
+    own.create_dataset("other").put(int(image.id))
+    assert not own.images.find(dataset=folder)
+    for wrong in (lambda: own.images.find(dataset=1.5), lambda: folder.put(None)):
+        with pytest.raises(TypeError, match="the id of one"):
+            wrong()
+    with pytest.raises(MetadataError, match="a list of tags"):
+        own.images.find(tags="fly")
+
+
 def test_datasets_are_listed(mikro: Mikro) -> None:
     parent = mikro.create_dataset(fresh("parent"))
     child = mikro.create_dataset("child", parent)
-    assert mikro.dataset(child.id).parent == parent.id
+    assert mikro.dataset(int(child.id)).parent == parent.id
     assert {parent, child} <= set(mikro.datasets)
     image = uploaded(mikro)
     child.put(image)
@@ -317,6 +338,9 @@ def test_lazy_data_works_inside_a_running_loop(mikro: Mikro) -> None:
         ({"dims": "xy", "channels": ["a", "b"]}, "expected 1 channels and found 2"),
         ({"dims": "xy", "resolution": {"t": 1}}, "along x, y and z"),
         ({"dims": "xy", "chunks": (4, 4)}, "expected chunks along x, y and z"),
+        ({"dims": "xy", "chunks": 4}, "expected chunks along x, y and z"),
+        ({"dims": "xy", "chunks": "big"}, "expected chunks along x, y and z"),
+        ({"dims": "xy", "tags": None}, "a list of tags"),
     ],
 )
 def test_what_the_server_would_change_is_refused(

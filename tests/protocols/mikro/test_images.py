@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from typing import Any
 from uuid import uuid4
 
@@ -112,6 +113,25 @@ def test_an_array_of_dask_is_uploaded_block_by_block(mikro: Mikro) -> None:
     )
     np.testing.assert_array_equal(image[0, ..., 0], array.transpose(2, 1, 0), strict=True)
     assert (told[-1], len(told) > 1) == (array.nbytes, True)
+
+
+def test_few_blocks_of_dask_are_in_memory_at_once(own: Mikro) -> None:
+    sizes = {"made": 0, "written": 0, "most": 0}
+    lock = threading.Lock()
+
+    def make(block: Any) -> Any:
+        with lock:
+            sizes["made"] += block.nbytes
+            sizes["most"] = max(sizes["most"], sizes["made"] - sizes["written"])
+        return block + 1
+
+    def note(status: pyvolume.TransferStatus) -> None:
+        sizes["written"] = status.bytes_done
+
+    zeros = dask.zeros((64 * 40, 64, 64), chunks=64, dtype="uint8")
+    image = own.from_xarray(zeros.map_blocks(make, dtype="uint8"), "long", dims="zyx", progress=note)
+    assert (image.min(), sizes["written"]) == (1, zeros.nbytes)
+    assert sizes["most"] < zeros.nbytes / 2
 
 
 def test_another_volume_is_uploaded(mikro: Mikro) -> None:

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import obstore
@@ -27,6 +28,16 @@ def same(found: object, expected: object) -> None:
 
 def upload(mikro: Mikro, array: Any = ARRAY, name: str = "faulty", **options: Any) -> Image:
     return mikro.from_xarray(array, name, dims="cxyzt"[: array.ndim], chunks=(32, 32, 32), **options)
+
+
+def fresh(name: str = "image") -> str:
+    """Return a name that no other image of the server has."""
+    return f"{name}-{uuid4().hex[:8]}"
+
+
+def uploaded(mikro: Mikro, shape: tuple[int, ...] = (20, 30), **options: Any) -> Image:
+    dims = options.pop("dims", "cxyzt"[1 : len(shape) + 1])
+    return mikro.from_xarray(ramp(shape, "uint16"), fresh(), dims=dims, **options)
 
 
 def asked(mock: MikroServer, first: int = 0) -> list[str]:

@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import multiprocessing
-import os
-import pickle
-import subprocess
-import sys
 import threading
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pytest
 from conformance_stores import ramp
-from mikro_servers import Server, lowest
+from mikro_by_hand import fresh, uploaded
+from mikro_servers import Server
 
 import pyvolume
 from mockserver import MikroServer
 from pyvolume.errors import (
     AddressError,
-    ExistsError,
-    ForbiddenError,
     MetadataError,
     NotFoundError,
     UnsupportedError,
 )
 from pyvolume.mikro import Image, Mikro
-from pyvolume.mikro.lists import PAGE
 
 xr: Any = pytest.importorskip("xarray", reason="xarray comes with the extra 'xarray'")
 dask: Any = pytest.importorskip("dask.array", reason="dask comes with the extra 'dask'")
-
-
-def fresh(name: str = "image") -> str:
-    return f"{name}-{uuid4().hex[:8]}"
-
-
-def uploaded(mikro: Mikro, shape: tuple[int, ...] = (20, 30), **options: object) -> Image:
-    dims = options.pop("dims", "cxyzt"[1 : len(shape) + 1])
-    return mikro.from_xarray(ramp(shape, "uint16"), fresh(), dims=dims, **options)  # type: ignore[arg-type]
 
 
 def test_an_array_of_xarray_comes_back_with_its_own_axes(mikro: Mikro) -> None:
@@ -207,144 +189,12 @@ def test_an_image_is_renamed_tagged_and_deleted(mikro: Mikro) -> None:
         mikro.image(image.id)
 
 
-def test_lists_are_complete_and_in_order(own: Mikro, mock: MikroServer) -> None:
-    first = uploaded(own, tags=["one"])
-    for number in range(102):
-        _twin(own, first, f"twin {number}")
-    listed = own.images
-    ids = [int(each.id) for each in listed]
-    assert ids == sorted(ids)
-    assert listed.count() == len(ids) == len(mock.images) == 103
-    assert (listed[0].id, listed[-1].name, [each.name for each in listed[1:3]]) == (
-        first.id, "twin 101", ["twin 0", "twin 1"],
-    )  # fmt: skip
-    assert [each.name for each in listed.find(name="WIN 10").find(search="twin")] == ["twin 10", "twin 100", "twin 101"]
-    assert [each.id for each in listed.find(tags=["one"], owner="1")] == [first.id]
-    assert [listed.__contains__(each) for each in (first.id, "999")] == [True, False]
-    assert first.id not in {each.id for each in listed.find(name="twin")}
-    with pytest.raises(IndexError, match="no image at place 200"):
-        listed[200]
-
-
-def test_a_list_is_complete_while_images_are_added(own: Mikro, mock: MikroServer) -> None:
-    first = uploaded(own)
-    for number in range(PAGE + 4):
-        _twin(own, first, f"old {number}")
-    old = {str(each) for each in mock.images}
-    seen = []
-    for number, entry in enumerate(own.images):
-        seen.append(entry.id)
-        if number % 20 == 0:
-            _twin(own, first, f"new {number}")
-    assert seen == sorted(set(seen), key=int)
-    assert old <= set(seen)
-
-
-@pytest.mark.parametrize("name", ['it\'s "quoted"', "{braces} $x \\ \n\t", "Zelle Ä 细胞 🔬", "n" * 1000, " ", "1"])
-def test_names_come_back_and_are_found(mikro: Mikro, name: str) -> None:
-    image = mikro.from_xarray(ramp((8, 9)), name, dims="xy")
-    assert mikro.image(image.id).name == name
-    if len(name) > 1:
-        assert image.id in {each.id for each in mikro.images.find(name=name)}
-
-
-def _twin(mikro: Mikro, image: Image, name: str) -> None:
-    """Make another image of the same array."""
-    from pyvolume.mikro.creating import created
-
-    created(mikro.connection, image.store.store_id, name, {})
-
-
 def test_an_origin_that_is_deleted_is_told_before_a_byte_moves(own: Mikro, mock: MikroServer) -> None:
     image = uploaded(own)
     image.delete()
     with pytest.raises(NotFoundError, match="there is none with this id"):
         image.derive(image[...], "derived")
     assert (mock.images, len({key.partition("/")[0] for key in mock.objects})) == ({}, 1)
-
-
-def test_an_id_is_a_text_or_a_number(own: Mikro) -> None:
-    folder = own.create_dataset("folder")
-    image = own.from_xarray(np.zeros((8, 9)), "a", dims="xy", dataset=int(folder.id))
-    assert [each.id for each in own.images.find(dataset=int(folder.id))] == [image.id]
-    own.create_dataset("other").put(int(image.id))
-    assert not own.images.find(dataset=folder)
-    for wrong in (lambda: own.images.find(dataset=1.5), lambda: folder.put(None)):
-        with pytest.raises(TypeError, match="the id of one"):
-            wrong()
-    with pytest.raises(MetadataError, match="a list of tags"):
-        own.images.find(tags="fly")
-
-
-def test_datasets_are_listed(mikro: Mikro) -> None:
-    parent = mikro.create_dataset(fresh("parent"))
-    child = mikro.create_dataset("child", parent)
-    assert mikro.dataset(int(child.id)).parent == parent.id
-    assert {parent, child} <= set(mikro.datasets)
-    image = uploaded(mikro)
-    child.put(image)
-    assert mikro.image(image.id).dataset == child
-    with pytest.raises(ExistsError, match=r"the name is taken$"):
-        mikro.create_dataset("child", parent)
-
-
-def test_the_generation_is_asked_once(own: Mikro, mock: MikroServer) -> None:
-    assert (own.connect().generation, own.connect().generation) == (2, 2)
-    assert len(mock.requests) == 1
-
-
-def test_a_token_stays_in_its_process(mikro: Mikro) -> None:
-    data = pickle.dumps(uploaded(mikro))
-    with pytest.raises(ForbiddenError, match="pickle_secrets"):
-        pickle.loads(data).min()
-
-
-def test_images_travel_with_an_auth_that_does(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LAB_TOKEN", server.token)
-    with server.open(token=None, auth=pyvolume.Bearer.of_variable("LAB_TOKEN")) as mikro:
-        image = uploaded(mikro)
-        data = pickle.dumps(image)
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            assert pool.apply(lowest, [pickle.loads(data)]) == int(image.min())
-
-
-FORK = """
-import os, signal, sys, warnings
-warnings.simplefilter("ignore")
-from pyvolume.errors import UnsupportedError
-from pyvolume.mikro import Mikro
-
-image = Mikro(sys.argv[1], token="test", store=sys.argv[2]).image(sys.argv[3])
-image.max()
-child = os.fork()
-if not child:
-    signal.alarm(20)
-    try:
-        image.min()
-    except UnsupportedError as error:
-        print(error, flush=True)
-    os._exit(0)
-print(os.waitpid(child, 0)[1], int(image.max()))
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
-def test_after_a_fork_an_image_says_what_to_do(own: Mikro, mock: MikroServer) -> None:
-    image = uploaded(own)
-    arguments = [sys.executable, "-c", FORK, mock.url, mock.store_url, image.id]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
-    said, left = done.stdout.splitlines()
-    assert "obstore does not work in a process made by fork" in said
-    assert left == f"0 {image[...].max()}"
-
-
-def test_lazy_data_works_inside_a_running_loop(mikro: Mikro) -> None:
-    image = uploaded(mikro, (20, 30, 16))
-
-    async def highest() -> int:
-        return int(image.data.max())
-
-    assert asyncio.run(highest()) == int(image[...].max())
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,14 @@ from dataclasses import replace
 from mockserver.dvid.model.changes import Changes
 from mockserver.dvid.model.instances import Instance
 from mockserver.dvid.model.keyvalues import KeyValues
+from mockserver.dvid.model.labels.instance import Labels
 from mockserver.dvid.model.place import Place
 from mockserver.dvid.model.regions import Region
 from mockserver.dvid.model.repository import Repository, Version
 from mockserver.dvid.model.volumes import Volume
 from mockserver.dvid.policy import Policy
 from mockserver.dvid.routes.keyvalues import KeyValuesApi
+from mockserver.dvid.routes.labels.api import LabelsApi
 from mockserver.dvid.routes.node import NodeApi
 from mockserver.dvid.routes.regions import RegionsApi
 from mockserver.dvid.routes.repository import RepositoryApi
@@ -44,15 +46,18 @@ class DvidApi:
         The slots for throttled requests.
     policy : Policy
         The rules of access.
+    unset_block_fails : bool
+        True if a request for exactly one block of labels that is not stored fails.
     """
 
-    def __init__(self, changes: Changes, throttle: Throttle, policy: Policy) -> None:
+    def __init__(self, changes: Changes, throttle: Throttle, policy: Policy, *, unset_block_fails: bool = True) -> None:
         self._repositories = changes.repositories
         self._policy = policy
         self._server = ServerApi(changes, throttle, policy)
         self._repository = RepositoryApi(changes)
         self._node = NodeApi(changes)
         self._voxels = VoxelsApi(changes, throttle)
+        self._labels = LabelsApi(changes, throttle, unset_block_fails=unset_block_fails)
         self._regions = RegionsApi(changes)
         self._keyvalues = KeyValuesApi(changes)
         # The first pattern that matches is used, like in DVID's own multiplexer.
@@ -65,7 +70,8 @@ class DvidApi:
 
     def vocabulary(self) -> Vocabulary:
         """Return the words of all paths that have an answer now."""
-        keywords = self._voxels.keywords | self._regions.keywords | self._keyvalues.keywords
+        apis = (self._voxels, self._labels, self._regions, self._keyvalues)
+        keywords = frozenset(word for api in apis for word in api.keywords)
         words = self._server.words | self._repository.actions | self._node.actions | {"repo", "node"}
         repositories = list(self._repositories.by_root.values())
         return Vocabulary(words, keywords, frozenset(name for each in repositories for name in list(each.instances)))
@@ -128,6 +134,8 @@ class DvidApi:
                 return self._keyvalues.answer(request, Place(repository, version, instance), keyword, words)
             case Region():
                 return self._regions.answer(request, Place(repository, version, instance), keyword, words)
+            case Labels():
+                return self._labels.answer(request, Place(repository, version, instance), keyword, words)
             case Volume():
                 return self._voxels.answer(request, Place(repository, version, instance), keyword, words)
 

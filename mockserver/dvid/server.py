@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mockserver.dvid.api import DvidApi
 from mockserver.dvid.model.changes import Changes
+from mockserver.dvid.model.labels.indexing import Indexing
 from mockserver.dvid.model.repository import new_uuid, timestamp
 from mockserver.dvid.model.settings import RESERVED_NAMES
 from mockserver.dvid.model.volumes import Volume
@@ -75,6 +76,8 @@ class MockServer:
     allowed_hosts : iterable of str
         Names of this machine besides ``localhost``, ``127.0.0.1`` and ``[::1]``. A request for a server of another
         name is refused: a web page can make its own name point here. What is no name of a host is a ValueError.
+    unset_block_fails : bool
+        True if a request for the voxels of exactly one block of a labelmap fails where nothing is stored, as on DVID.
 
     Examples
     --------
@@ -100,6 +103,7 @@ class MockServer:
         read_only: bool = False,
         cors: Iterable[str] = (),
         allowed_hosts: Iterable[str] = (),
+        unset_block_fails: bool = True,
     ) -> None:
         if root is not None and not re.fullmatch("[0-9a-f]{32}", root):
             raise ValueError(f"root: expected 32 hexadecimal digits, got {root!r}")
@@ -113,7 +117,7 @@ class MockServer:
         self._changes = Changes(Journal(folder) if folder is not None else None)
         if volumes is not None and not self._changes.repositories.by_root:
             self._adopt(arrays, root or new_uuid())
-        api = DvidApi(self._changes, Throttle(throttle_slots), policy)
+        api = DvidApi(self._changes, Throttle(throttle_slots), policy, unset_block_fails=unset_block_fails)
         try:
             self.faults = Faults(*faults, check=lambda fault: api.vocabulary().check(fault))
         except ValueError:
@@ -151,6 +155,15 @@ class MockServer:
         for root in self._changes.repositories.by_root:
             return root
         raise LookupError("uuid: this server has no repository yet")
+
+    @property
+    def indexing(self) -> Indexing:
+        """The background in which the voxels of bodies are counted after a write of labels.
+
+        By default they are counted at once. After ``indexing.hold()``, later writes are not counted until
+        ``indexing.release()``; ``indexing.waiting`` is their number.
+        """
+        return self._changes.repositories.indexing
 
     @property
     def requests(self) -> list[RequestRecord]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from mockserver.dvid.model import label_operations
 from mockserver.dvid.model.blocks import Layer
 from mockserver.dvid.model.operations import OPERATIONS
 from mockserver.dvid.model.regions import Region
@@ -19,7 +19,7 @@ from mockserver.dvid.model.volumes import Volume
 from mockserver.dvid.wire.geometry import Box
 from mockserver.dvid.wire.images import through_jpeg
 from mockserver.dvid.wire.octets import as_bytes
-from mockserver.http.messages import Declined, Refused
+from mockserver.http.messages import Declined, Panic, Refused
 from mockserver.journal import Body, Journal, NotKeptError, UnwritableError
 
 Fill = Callable[[memoryview], None]
@@ -68,7 +68,7 @@ class Changes:
     def __init__(self, journal: Journal | None = None) -> None:
         self.repositories = Repositories()
         self._journal = journal
-        self._lock = threading.RLock()
+        self._lock = self.repositories.changing
         if journal is not None:
             try:
                 journal.changes(self._replay)
@@ -76,8 +76,8 @@ class Changes:
                 journal.close()
                 raise
 
-    def make(self, operation: str, **arguments: Any) -> None:
-        """Carry out one of `OPERATIONS`; the arguments are plain JSON values.
+    def make(self, operation: str, **arguments: Any) -> Any:
+        """Carry out one of `OPERATIONS` and return its result; the arguments are plain JSON values.
 
         Raises
         ------
@@ -88,10 +88,24 @@ class Changes:
         """
         with self._lock, self._kept(operation, arguments) as keep:
             try:
-                OPERATIONS[operation](self.repositories, **arguments)
-            except Refused:
+                return OPERATIONS[operation](self.repositories, **arguments)
+            except (Refused, Panic):
                 keep()
                 raise
+
+    def make_with(self, operation: str, data: bytes, **arguments: Any) -> Any:
+        """Carry out an operation that has a body of bytes, like `make`."""
+        if self._journal is None:
+            with self._lock:
+                return label_operations.OPERATIONS[operation](self.repositories, data, **arguments)
+        with _declining(), self._journal.new_body() as body:
+            body.write(memoryview(data))
+            body.sync()
+            with self._lock, self._kept(operation, {**arguments, "body": body.name, "nbytes": len(data)}):
+                result, refusal = self._attempt(operation, data, arguments)
+        if refusal is not None:
+            raise refusal
+        return result
 
     def write(self, where: Where, fill: Fill) -> None:
         """Store all voxels that `fill` gives, in wire order, or none of them."""
@@ -160,8 +174,24 @@ class Changes:
             with self._journal.read_body(body, self._bytes_of(where)) as file:
                 self._publish(where, self._stage(where, _filling(file)))
             return
-        with suppress(Refused):  # the first time it was refused, too
+        if operation in label_operations.OPERATIONS:
+            self._replay_with(operation, arguments)
+            return
+        with suppress(Refused, Panic):  # the first time it was refused, too
             OPERATIONS[operation](self.repositories, **arguments)
+
+    def _replay_with(self, operation: str, arguments: dict[str, Any]) -> None:
+        assert self._journal is not None
+        with self._journal.read_body(arguments.pop("body"), arguments.pop("nbytes")) as file:
+            data = file.read()
+        self._attempt(operation, data, arguments)
+
+    def _attempt(self, operation: str, data: bytes, arguments: dict[str, Any]) -> tuple[Any, Exception | None]:
+        """Return the result of an operation, and its refusal; what it changed before the refusal stays."""
+        try:
+            return label_operations.OPERATIONS[operation](self.repositories, data, **arguments), None
+        except (Refused, Panic) as refusal:
+            return None, refusal
 
     def _bytes_of(self, where: Where) -> int:
         volume, _ = self.repositories.at(where.uuid, where.name, Volume)

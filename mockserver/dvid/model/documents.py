@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from mockserver.dvid.model.instances import TYPES, Instance
+from mockserver.dvid.model.labels.instance import Labels
 from mockserver.dvid.model.regions import Region
 from mockserver.dvid.model.repository import Repository, Version
 from mockserver.dvid.model.settings import Base, DataType
@@ -19,8 +20,8 @@ T = TypeVar("T")
 AXES = ("X", "Y", "Z", "T", "U")
 
 # The types of the real server. The mock cannot create instances of the types of another family.
-OTHER_TYPES = ("annotation", "googlevoxels", "imagetile", "labelarray", "labelblk", "labelmap", "labelsz",
-               "labelvol", "multichan16", "neuronjson", "tarsupervoxels")  # fmt: skip
+OTHER_TYPES = ("annotation", "googlevoxels", "imagetile", "labelsz", "labelvol", "multichan16", "neuronjson",
+               "tarsupervoxels")  # fmt: skip
 
 
 def compiled_types() -> dict[str, str]:
@@ -83,12 +84,35 @@ def describe_instance(instance: Instance, lineage: Sequence[int]) -> dict[str, A
     described: dict[str, Any] = {"Base": _describe_base(instance.base), "Extended": {}}
     if isinstance(instance, Volume):
         properties = describe_properties(instance, lineage)
-        described["Extended"] = properties
+        described["Extended"] = properties | _describe_labels(instance)
+        if isinstance(instance, Labels) and not instance.has_scales:
+            return described
         described["Extents"] = {key: properties[key] for key in ("MinPoint", "MaxPoint")}
     elif isinstance(instance, Region):
         low, high = instance.z_range
         described["Extended"] = {"BlockSize": instance.block_size, "MinZ": low, "MaxZ": high}
     return described
+
+
+def _describe_labels(instance: Volume) -> dict[str, Any]:
+    if not (isinstance(instance, Labels) and instance.has_scales):
+        return {}
+    numbers = instance.numbers
+    described: dict[str, Any] = {
+        "MaxLabel": {str(version): label for version, label in sorted(numbers.largest.items())},
+        "MaxRepoLabel": numbers.largest_of_all,
+    }
+    if instance.is_map:
+        return described | {
+            "NextLabel": numbers.next,
+            "IndexedLabels": instance.indexed,
+            "MaxDownresLevel": instance.max_downres,
+        }
+    return described | {
+        "IndexedLabels": instance.indexed,
+        "CountLabels": instance.counted,
+        "MaxDownresLevel": instance.max_downres,
+    }
 
 
 def _describe_base(base: Base) -> dict[str, Any]:
@@ -114,7 +138,7 @@ def describe_properties(instance: Volume, lineage: Sequence[int]) -> dict[str, A
     low, high = instance.extents_in(lineage) or (None, None)
     return {
         "Values": [{"DataType": instance.kind.dtype.name, "Label": label} for label in instance.kind.labels],
-        "Interpolable": True,
+        "Interpolable": not isinstance(instance, Labels),
         "BlockSize": instance.block_size,
         "VoxelSize": [number(size) for size in instance.voxel_size],
         "VoxelUnits": instance.voxel_units,

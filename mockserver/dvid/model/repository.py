@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from mockserver.dvid.model.instances import Instance
+from mockserver.dvid.model.labels.indexing import Indexing
 from mockserver.dvid.model.lineage import Lineage
 from mockserver.dvid.wire.geometry import parse_integer
 from mockserver.http.messages import Panic, Refused
@@ -170,6 +172,8 @@ class Repositories:
     """All repositories of a server, and every version by its uuid."""
 
     def __init__(self) -> None:
+        self.changing = threading.RLock()
+        self.indexing = Indexing(self.changing)
         self.by_root: dict[str, Repository] = {}
         self._owners: dict[str, tuple[Repository, Version]] = {}
         self._next_number = 1

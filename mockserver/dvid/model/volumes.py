@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from mockserver.dvid.wire.geometry import Box, Point, parse_integer
 from mockserver.http.messages import Refused
 
 Extents = tuple[Point, Point]
+V = TypeVar("V", bound="Volume")
 
 
 @dataclass(frozen=True)
@@ -128,13 +129,17 @@ def from_config(config: Config, origin: Origin) -> Volume:
     Refused
         With DVID's text for the first setting that DVID refuses.
     """
-    kind = TYPES[config["typename"]]
+    return volume_from(Volume, TYPES[config["typename"]], config, origin)
+
+
+def volume_from(make: type[V], kind: VoxelType, config: Config, origin: Origin) -> V:
+    """Create a volume of a class from the settings of a client."""
     base = base_from(config, kind.type, origin)
     block_size = point_setting(config, "BlockSize") or (32, 32, 32)
     _refuse_grid_store(config)
     size, units = _voxel_size(config), text_setting(config, "VoxelUnits")
     low, high = point_setting(config, "MinPoint"), point_setting(config, "MaxPoint")
-    return Volume(
+    return make(
         base,
         kind,
         block_size,

@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
 
 from mockserver.dvid.model import documents, masks, oblique
 from mockserver.dvid.model.changes import Changes
 from mockserver.dvid.model.place import Place
 from mockserver.dvid.model.volumes import Volume
-from mockserver.dvid.routes import blocks
+from mockserver.dvid.routes import blocks, settings
 from mockserver.dvid.routes.upload import receive
 from mockserver.dvid.throttle import Throttle
 from mockserver.dvid.wire import gojson, images
@@ -27,17 +24,9 @@ from mockserver.dvid.wire.geometry import (
     parse_integer,
     parse_point,
     show,
-    wrapped,
 )
 from mockserver.dvid.wire.octets import repeated
 from mockserver.http.messages import Answer, Panic, Refused, Request, document, octets
-
-DOCUMENT_TYPE = "application/vnd.dvid-nd-data+json"
-
-_FITS: dict[str, Callable[[float], bool]] = {
-    "int32": lambda number: isinstance(number, int) and wrapped(number, 32) == number,
-    "float32": lambda number: abs(number) <= float(np.finfo(np.float32).max),
-}
 
 Handler = Callable[[Request, Place[Volume], list[str]], Answer]
 
@@ -58,7 +47,7 @@ class VoxelsApi:
         self._throttle = throttle
         self._handlers: dict[str, Handler] = {
             "help": lambda *_: document("imageblk, as a mock\n", "text/plain"),
-            "metadata": _metadata,
+            "metadata": settings.metadata,
             "info": _info,
             "extents": self._set_extents,
             "resolution": self._set_resolution,
@@ -89,15 +78,11 @@ class VoxelsApi:
 
     def _set_extents(self, request: Request, place: Place[Volume], _: list[str]) -> Answer:
         _only_post(request, "extents")
-        low, high = _parse_extents(request.body.read(), place.instance.ndim)
-        self._changes.make("set_extents", uuid=place.version.uuid, name=place.instance.base.name, low=low, high=high)
-        return Answer()
+        return settings.set_extents(request, place, self._changes)
 
     def _set_resolution(self, request: Request, place: Place[Volume], _: list[str]) -> Answer:
         _only_post(request, "resolution")
-        size = _numbers(gojson.decode(request.body.read()), "float32")
-        self._changes.make("set_resolution", uuid=place.version.uuid, name=place.instance.base.name, size=size)
-        return Answer()
+        return settings.set_resolution(request, place, self._changes)
 
     def _raw(self, request: Request, place: Place[Volume], words: list[str]) -> Answer:
         keyword = request.path.split("/")[5]
@@ -181,11 +166,6 @@ class VoxelsApi:
         return blocks.write_span(request, place, words, self._changes)
 
 
-def _metadata(_: Request, place: Place[Volume], __: list[str]) -> Answer:
-    described = documents.describe_axes(place.instance, place.lineage)
-    return document(f"{gojson.encode(described)}\n", DOCUMENT_TYPE)
-
-
 def _info(request: Request, place: Place[Volume], _: list[str]) -> Answer:
     if request.method != "GET":
         raise Refused("info endpoint only supports GET HTTP verb")
@@ -239,31 +219,3 @@ def _parse_plane_size(text: str) -> tuple[int, ...]:
     if text.count("_") != 1:
         raise Refused("cannot parse into a 2d point")
     return parse_point(text)
-
-
-def _parse_extents(data: bytes, ndim: int) -> tuple[list[int], list[int]]:
-    value = gojson.decode(data)
-    if not isinstance(value, dict | None):
-        raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type imageblk.extents3D")
-    points = {"minpoint": [0] * ndim, "maxpoint": [0] * ndim}
-    for key, point in (value or {}).items():
-        if key.lower() in points and point is not None:
-            given = _numbers(point, "int32", "extents3D." + {"minpoint": "MinPoint"}.get(key.lower(), "MaxPoint"))
-            points[key.lower()] = [int(number) for number in (given + [0] * ndim)[:ndim]]
-    return points["minpoint"], points["maxpoint"]
-
-
-def _numbers(value: Any, go_type: str, field: str = "") -> list[float]:
-    where = f"Go struct field {field} of type" if field else "Go value of type"
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        kind = "dvid.Point3d" if field else "dvid.NdFloat32"
-        raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into {where} {kind}")
-    for number in value:
-        if gojson.kind(number) != "number":
-            raise Refused(f"json: cannot unmarshal {gojson.kind(number)} into {where} {go_type}")
-        if not _FITS[go_type](number):
-            text = number.text if isinstance(number, gojson.Number) else number
-            raise Refused(f"json: cannot unmarshal number {text} into {where} {go_type}")
-    return value

@@ -1,0 +1,1 @@
+"""Label volumes: voxels of bodies, at several scales, with an index and a mapping."""

@@ -1,0 +1,1 @@
+"""Requests to instances of labels: ``/api/node/{version}/{name}/...``."""

@@ -1,0 +1,87 @@
+"""What the requests to labels have in common: scales, label numbers, lists of numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from mockserver.dvid.wire import gojson
+from mockserver.dvid.wire.geometry import parse_integer
+from mockserver.http.messages import Refused, Request
+
+MOST_DIGITS = 20
+"""Digits of the largest uint64."""
+
+
+def scale_of(request: Request, prefix: str = "") -> int:
+    """Return the scale that a request names, as the byte that DVID makes of it."""
+    text = request.query.get("scale", "")
+    if not text:
+        return 0
+    try:
+        return parse_integer(text, function="Atoi", bits=64) % 256
+    except Refused as refused:
+        raise Refused(f"{prefix}{refused}") from None
+
+
+def wants_supervoxels(request: Request) -> bool:
+    """Return whether a request is about supervoxels."""
+    return request.query.get("supervoxels") == "true"
+
+
+def parse_label(text: str) -> int:
+    """Parse an unsigned number of 64 bits, with Go's error texts."""
+    if not re.fullmatch("[0-9]+", text):
+        raise Refused(f'strconv.ParseUint: parsing "{text}": invalid syntax')
+    digits = text.lstrip("0")
+    value = int(digits or "0") if len(digits) <= MOST_DIGITS else 2**64
+    if value >= 2**64:
+        raise Refused(f'strconv.ParseUint: parsing "{text}": value out of range')
+    return value
+
+
+def label_in(words: Sequence[str], missing: str, zero: str) -> int:
+    """Return the label that a path names; the texts are for a path without one, and for the background."""
+    if not words:
+        raise Refused(missing)
+    label = parse_label(words[0])
+    if label == 0:
+        raise Refused(f"Label 0 is protected background value and cannot be {zero}")
+    return label
+
+
+def read_body(request: Request, what: str) -> Any:
+    """Return the JSON of a body, after its hash is checked; `what` names the body in error texts."""
+    data = request.body.read()
+    wanted = request.query.get("hash", "")
+    if wanted and wanted != (found := hashlib.md5(data, usedforsecurity=False).hexdigest()):
+        raise Refused(f"content hash incorrect.  expected {wanted}, got {found}")
+    return parse_body(data, what)
+
+
+def parse_body(data: bytes, what: str) -> Any:
+    """Return the JSON of a body; `what` begins the error texts."""
+    try:
+        return gojson.decode(data)
+    except Refused as refused:
+        raise Refused(f"{what}: {refused}") from None
+
+
+def numbers(value: Any, what: str, go_type: str = "[]uint64") -> list[int]:
+    """Return a list of unsigned numbers of 64 bits; `what` begins the error texts."""
+    if not isinstance(value, list | None):
+        raise Refused(f"{what}: json: cannot unmarshal {gojson.kind(value)} into Go value of type {go_type}")
+    return [_number(each, what) for each in value or ()]
+
+
+def _number(value: Any, what: str) -> int:
+    if value is None:
+        return 0
+    if gojson.kind(value) != "number":
+        raise Refused(f"{what}: json: cannot unmarshal {gojson.kind(value)} into Go value of type uint64")
+    if not isinstance(value, int) or not 0 <= value < 2**64:
+        text = value.text if isinstance(value, gojson.Number) else value
+        raise Refused(f"{what}: json: cannot unmarshal number {text} into Go value of type uint64")
+    return value

@@ -1,0 +1,1 @@
+"""The formats of labels: native blocks, compressions, sparse volumes."""

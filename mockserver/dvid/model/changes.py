@@ -97,7 +97,7 @@ class Changes:
         """Carry out an operation that has a body of bytes, like `make`."""
         if self._journal is None:
             with self._lock:
-                return label_operations.OPERATIONS[operation](self.repositories, data, **arguments)
+                return label_operations.WITH_BODY[operation](self.repositories, data, **arguments)
         with _declining(), self._journal.new_body() as body:
             body.write(memoryview(data))
             body.sync()
@@ -174,7 +174,7 @@ class Changes:
             with self._journal.read_body(body, self._bytes_of(where)) as file:
                 self._publish(where, self._stage(where, _filling(file)))
             return
-        if operation in label_operations.OPERATIONS:
+        if operation in label_operations.WITH_BODY:
             self._replay_with(operation, arguments)
             return
         with suppress(Refused, Panic):  # the first time it was refused, too
@@ -189,7 +189,7 @@ class Changes:
     def _attempt(self, operation: str, data: bytes, arguments: dict[str, Any]) -> tuple[Any, Exception | None]:
         """Return the result of an operation, and its refusal; what it changed before the refusal stays."""
         try:
-            return label_operations.OPERATIONS[operation](self.repositories, data, **arguments), None
+            return label_operations.WITH_BODY[operation](self.repositories, data, **arguments), None
         except (Refused, Panic) as refusal:
             return None, refusal
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from mockserver.dvid.model import label_operations
 from mockserver.dvid.model.instances import from_config
 from mockserver.dvid.model.keyvalues import KeyValues
 from mockserver.dvid.model.regions import Region
@@ -147,4 +148,5 @@ OPERATIONS: Mapping[str, Callable[..., None]] = {
     "put_values": _put_values,
     "delete_key": _delete_key,
     "set_spans": _set_spans,
+    **label_operations.OPERATIONS,
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from mockserver.dvid.model import documents
 from mockserver.dvid.model.changes import Changes
@@ -13,6 +12,7 @@ from mockserver.dvid.model.place import Place
 from mockserver.dvid.model.regions import Region
 from mockserver.dvid.wire import gojson
 from mockserver.dvid.wire.answers import bad_call
+from mockserver.dvid.wire.bodies import arrays
 from mockserver.dvid.wire.geometry import MAX_REQUEST_BYTES, PLANES, VOLUMES, parse_box, parse_integer, wrapped
 from mockserver.dvid.wire.octets import as_bytes, repeated
 from mockserver.http.messages import Answer, Panic, Refused, Request, document, octets
@@ -70,7 +70,7 @@ class RegionsApi:
 
 def _parse_spans(data: bytes) -> list[list[int]]:
     try:
-        return _arrays(gojson.decode(data), "dvid.Span", 4)
+        return arrays(gojson.decode(data), "dvid.Span", 4)
     except Refused as refused:
         raise Refused(f"Error trying to parse POSTed JSON: {refused}") from None
 
@@ -102,7 +102,7 @@ def _query(request: Request, place: Place[Region], _: Sequence[str]) -> Answer:
     if method != "post":
         return Answer()
     blocks, sides = place.instance.blocks(place.lineage), place.instance.block_size
-    points = _arrays(gojson.decode(request.body.read()), "dvid.Point3d", 3)
+    points = arrays(gojson.decode(request.body.read()), "dvid.Point3d", 3)
     if points and 0 in sides:
         raise Panic("runtime error: integer divide by zero")
     inside = [tuple(a // side for a, side in zip(point, sides, strict=True)) in blocks for point in points]
@@ -119,27 +119,3 @@ def _partition(request: Request, place: Place[Region], _: Sequence[str]) -> Answ
     optimized = request.query.get("optimized") in {"true", "on"}
     found = partition(place.instance, place.lineage, wrapped(size, 32), optimized=optimized)
     return document(json.dumps(found, indent=4))
-
-
-def _arrays(value: Any, go_type: str, length: int) -> list[list[int]]:
-    """Return a list of arrays of int32 as Go reads them: a short array is filled with 0, a long one is cut."""
-    if not isinstance(value, list | None):
-        raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type []{go_type}")
-    found = []
-    for each in value or ():
-        if not isinstance(each, list | None):
-            raise Refused(f"json: cannot unmarshal {gojson.kind(each)} into Go value of type {go_type}")
-        numbers = [_int32(number) for number in (each or ())[:length]]
-        found.append(numbers + [0] * (length - len(numbers)))
-    return found
-
-
-def _int32(value: Any) -> int:
-    if value is None:
-        return 0
-    if gojson.kind(value) != "number":
-        raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type int32")
-    if not isinstance(value, int) or wrapped(value, 32) != value:
-        text = value.text if isinstance(value, gojson.Number) else value
-        raise Refused(f"json: cannot unmarshal number {text} into Go value of type int32")
-    return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mockserver.dvid.wire import gojson
+from mockserver.dvid.wire.geometry import wrapped
 from mockserver.http.messages import Refused, Request
 
 Config = dict[str, Any]
@@ -92,3 +93,45 @@ def _fill(found: dict[str, Any], value: Any, fields: Fields) -> None:
 
 def _go_name(name: str) -> str:
     return "UUID" if name == "uuid" else name[0].upper() + name[1:]
+
+
+def arrays(value: Any, go_type: str, length: int) -> list[list[int]]:
+    """Return a list of arrays of int32 as Go reads them: a short array is filled with 0, a long one is cut."""
+    if not isinstance(value, list | None):
+        raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type []{go_type}")
+    found = []
+    for each in value or ():
+        if not isinstance(each, list | None):
+            raise Refused(f"json: cannot unmarshal {gojson.kind(each)} into Go value of type {go_type}")
+        numbers = [_int32(number) for number in (each or ())[:length]]
+        found.append(numbers + [0] * (length - len(numbers)))
+    return found
+
+
+def _int32(value: Any) -> int:
+    if value is None:
+        return 0
+    if gojson.kind(value) != "number":
+        raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type int32")
+    if not isinstance(value, int) or wrapped(value, 32) != value:
+        text = value.text if isinstance(value, gojson.Number) else value
+        raise Refused(f"json: cannot unmarshal number {text} into Go value of type int32")
+    return value
+
+
+def unsigned(value: Any) -> list[int]:
+    """Return a list of uint64 as Go reads it."""
+    if not isinstance(value, list | None):
+        raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type []uint64")
+    return [_uint64(number) for number in value or ()]
+
+
+def _uint64(value: Any) -> int:
+    if value is None:
+        return 0
+    if gojson.kind(value) != "number":
+        raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type uint64")
+    if not isinstance(value, int) or not 0 <= value < 2**64:
+        text = value.text if isinstance(value, gojson.Number) else value
+        raise Refused(f"json: cannot unmarshal number {text} into Go value of type uint64")
+    return value

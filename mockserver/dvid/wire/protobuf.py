@@ -34,22 +34,22 @@ def encode_keyvalues(pairs: Iterable[tuple[str, bytes]]) -> bytes:
 def decode_keyvalues(data: bytes) -> list[tuple[str, bytes]]:
     """Read a KeyValues message."""
     found = []
-    for number, message in _fields(data):
+    for number, message in fields(data):
         if number == 1 and isinstance(message, bytes):
-            fields = dict(_fields(message))
-            found.append((_text(fields.get(1, b"")), _bytes(fields.get(2, b""))))
+            pair = dict(fields(message))
+            found.append((_text(pair.get(1, b"")), _bytes(pair.get(2, b""))))
     return found
 
 
 def decode_keys(data: bytes) -> tuple[list[str], list[tuple[str, int, int]]]:
     """Read a Keys message: the keys of whole values, and the keys with a range of bytes."""
     keys, ranges = [], []
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 1 and isinstance(value, bytes):
             keys.append(_text(value))
         elif number == 2 and isinstance(value, bytes):
-            fields = dict(_fields(value))
-            ranges.append((_text(fields.get(1, b"")), _number(fields.get(2, 0)), _number(fields.get(3, 0))))
+            part = dict(fields(value))
+            ranges.append((_text(part.get(1, b"")), _number(part.get(2, 0)), _number(part.get(3, 0))))
     return keys, ranges
 
 
@@ -67,27 +67,38 @@ def _varint(value: int) -> bytes:
     return bytes([*head, value])
 
 
-def _fields(data: bytes) -> Iterator[Field]:
+def fields(data: bytes) -> Iterator[Field]:
+    """Yield number and value of each field of a message."""
     at = 0
     while at < len(data):
-        tag, at = _read_varint(data, at)
+        tag, at = read_varint(data, at)
         number, kind = tag >> 3, tag & 7
         if number == 0:
             raise Refused(MALFORMED)
         if kind == VARINT:
-            value, at = _read_varint(data, at)
+            value, at = read_varint(data, at)
             yield number, value
             continue
         size = {FIXED64: 8, FIXED32: 4}.get(kind)
         if kind == BYTES:
-            size, at = _read_varint(data, at)
+            size, at = read_varint(data, at)
         if size is None or at + size > len(data):
             raise Refused(MALFORMED)
         yield number, data[at : at + size]
         at += size
 
 
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+def varints(data: bytes) -> list[int]:
+    """Return the packed numbers of a repeated field."""
+    found, at = list[int](), 0
+    while at < len(data):
+        value, at = read_varint(data, at)
+        found.append(value)
+    return found
+
+
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return a number and the place behind it."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(data):

@@ -147,6 +147,7 @@ def _index(target: Target, deltas: Deltas, largest: int) -> None:
                 continue  # the real server writes it into its log
             if index.blocks:
                 labels.bodies.put(lineage[0], {label: index})
+                labels.numbers.note(lineage, label)
             else:
                 labels.bodies.put(lineage[0], {}, without=[label])
 

@@ -9,7 +9,11 @@ from mockserver.dvid.model.changes import Changes
 from mockserver.dvid.model.labels.instance import Labels
 from mockserver.dvid.model.place import Place
 from mockserver.dvid.routes import settings, tags
+from mockserver.dvid.routes.labels import bodies, points, sparse
 from mockserver.dvid.routes.labels.blocks import BlocksApi
+from mockserver.dvid.routes.labels.edits import EditsApi
+from mockserver.dvid.routes.labels.mapping import MappingsApi, mapping
+from mockserver.dvid.routes.labels.numbers import NumbersApi
 from mockserver.dvid.routes.labels.raw import RawApi
 from mockserver.dvid.throttle import Throttle
 from mockserver.dvid.wire import gojson
@@ -21,8 +25,23 @@ Handler = Callable[[Request, Place[Labels], Sequence[str]], Answer]
 OLD = frozenset({"help", "metadata", "resolution", "info", "label", "labels", "blocks", "raw", "isotropic"})
 """What a labelblk has."""
 
-ARRAY = OLD | {"specificblocks"}
+ARRAY = OLD | {
+    "specificblocks", "sparsevol-size", "sparsevol", "sparsevol-by-point", "sparsevol-coarse", "sparsevols-coarse",
+    "maxlabel", "nextlabel",
+}  # fmt: skip
 """What a labelarray has."""
+
+NEED_INDEX = frozenset({
+    "sparsevol", "sparsevol-by-point", "sparsevol-coarse", "maxlabel", "nextlabel", "split-supervoxel", "cleave",
+    "merge", "fvdb",
+})  # fmt: skip
+"""What instances without an index of bodies refuse."""
+
+NOT_MADE = frozenset({
+    "fvdb", "history", "index", "index-version", "indices", "indices-compressed", "map-stats", "mutations",
+    "mutations-range", "proximity", "pseudocolor", "split", "split-coarse", "supervoxel-splits", "sync",
+})  # fmt: skip
+"""What the real types have and this server has not."""
 
 
 class LabelsApi:
@@ -41,6 +60,7 @@ class LabelsApi:
     def __init__(self, changes: Changes, throttle: Throttle, *, unset_block_fails: bool = True) -> None:
         raw = RawApi(changes, throttle, unset_block_fails=unset_block_fails)
         blocks = BlocksApi(changes, throttle)
+        edits, numbers = EditsApi(changes), NumbersApi(changes)
         self._handlers: Mapping[str, Handler] = {
             "help": lambda _, place, __: document(f"{place.instance.kind.type.name}, as a mock\n", "text/plain"),
             "metadata": settings.metadata,
@@ -53,6 +73,29 @@ class LabelsApi:
             "blocks": blocks.blocks,
             "specificblocks": blocks.specific,
             "ingest-supervoxels": blocks.ingest,
+            "label": points.label,
+            "labels": points.labels,
+            "mapping": mapping,
+            "mappings": MappingsApi(changes, throttle).answer,
+            "size": bodies.size,
+            "sizes": bodies.sizes,
+            "supervoxels": bodies.supervoxels,
+            "supervoxel-sizes": bodies.supervoxel_sizes,
+            "lastmod": bodies.last_change,
+            "existing-labels": bodies.existing,
+            "listlabels": bodies.list_labels,
+            "sparsevol-size": bodies.sparse_size,
+            "sparsevol": sparse.volume,
+            "sparsevol-by-point": sparse.by_point,
+            "sparsevol-coarse": sparse.coarse,
+            "sparsevols-coarse": sparse.coarse_range,
+            "maxlabel": numbers.largest,
+            "nextlabel": numbers.next,
+            "set-nextlabel": numbers.set_next,
+            "merge": edits.merge,
+            "cleave": edits.cleave,
+            "split-supervoxel": edits.split,
+            "renumber": edits.renumber,
         }
 
     @property
@@ -65,6 +108,11 @@ class LabelsApi:
         labels = place.instance
         if not labels.has_scales and request.method.lower() not in {"get", "post", "delete"}:
             raise Refused("labelblk only handles GET, POST, and DELETE HTTP verbs")
+        if keyword in NEED_INDEX and not labels.indexed:
+            words = f'data "{labels.base.name}" is not label indexed (IndexedLabels=false)'
+            raise Refused(f'{words}: "{keyword}" endpoint is not supported')
+        if keyword in NOT_MADE:
+            raise Declined(501, f"this mock server has no {keyword}")
         known = self.keywords if labels.is_map else ARRAY if labels.has_scales else OLD
         if keyword not in known:
             return bad_call(request, labels.base.name, labels.kind.type.name)

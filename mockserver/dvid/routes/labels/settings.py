@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from mockserver.dvid.wire import gojson
+from mockserver.dvid.wire.bodies import unsigned
 from mockserver.dvid.wire.geometry import parse_integer
-from mockserver.http.messages import Refused, Request
+from mockserver.http.messages import Answer, Refused, Request, document
 
 MOST_DIGITS = 20
 """Digits of the largest uint64."""
@@ -52,36 +52,24 @@ def label_in(words: Sequence[str], missing: str, zero: str) -> int:
     return label
 
 
-def read_body(request: Request, what: str) -> Any:
-    """Return the JSON of a body, after its hash is checked; `what` names the body in error texts."""
+def read_list(request: Request, problem: str) -> list[int]:
+    """Return the labels of a body, after its hash is checked; `problem` begins the error texts."""
+    data = hashed(request)
+    try:
+        return unsigned(gojson.decode(data))
+    except Refused as refused:
+        raise Refused(f"{problem}: {refused}") from None
+
+
+def hashed(request: Request) -> bytes:
+    """Return the body of a request, after its hash is checked."""
     data = request.body.read()
     wanted = request.query.get("hash", "")
     if wanted and wanted != (found := hashlib.md5(data, usedforsecurity=False).hexdigest()):
         raise Refused(f"content hash incorrect.  expected {wanted}, got {found}")
-    return parse_body(data, what)
+    return data
 
 
-def parse_body(data: bytes, what: str) -> Any:
-    """Return the JSON of a body; `what` begins the error texts."""
-    try:
-        return gojson.decode(data)
-    except Refused as refused:
-        raise Refused(f"{what}: {refused}") from None
-
-
-def numbers(value: Any, what: str, go_type: str = "[]uint64") -> list[int]:
-    """Return a list of unsigned numbers of 64 bits; `what` begins the error texts."""
-    if not isinstance(value, list | None):
-        raise Refused(f"{what}: json: cannot unmarshal {gojson.kind(value)} into Go value of type {go_type}")
-    return [_number(each, what) for each in value or ()]
-
-
-def _number(value: Any, what: str) -> int:
-    if value is None:
-        return 0
-    if gojson.kind(value) != "number":
-        raise Refused(f"{what}: json: cannot unmarshal {gojson.kind(value)} into Go value of type uint64")
-    if not isinstance(value, int) or not 0 <= value < 2**64:
-        text = value.text if isinstance(value, gojson.Number) else value
-        raise Refused(f"{what}: json: cannot unmarshal number {text} into Go value of type uint64")
-    return value
+def listed(numbers: Iterable[int]) -> Answer:
+    """Answer with a JSON list."""
+    return document(f"[{','.join(map(str, numbers))}]")

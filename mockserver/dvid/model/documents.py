@@ -46,7 +46,7 @@ def describe_repository(repository: Repository) -> dict[str, Any]:
         "Log": repository.log,
         "Properties": {},
         "DataInstances": {
-            name: describe_instance(instance, repository.lineage(leaf, instance))
+            name: _describe_in_repository(instance, repository.lineage(leaf, instance))
             for name, instance in sorted(repository.instances.items())
         },
         "DAG": {
@@ -86,12 +86,26 @@ def describe_instance(instance: Instance, lineage: Sequence[int]) -> dict[str, A
         properties = describe_properties(instance, lineage)
         described["Extended"] = properties | _describe_labels(instance)
         if isinstance(instance, Labels) and not instance.has_scales:
-            return described
+            return _without_extents(described, instance)
         described["Extents"] = {key: properties[key] for key in ("MinPoint", "MaxPoint")}
     elif isinstance(instance, Region):
         low, high = instance.z_range
         described["Extended"] = {"BlockSize": instance.block_size, "MinZ": low, "MaxZ": high}
     return described
+
+
+def _describe_in_repository(instance: Instance, lineage: Sequence[int]) -> dict[str, Any]:
+    described = describe_instance(instance, lineage)
+    if isinstance(instance, Labels) and not instance.is_map:
+        return _without_extents(described, instance)
+    return described
+
+
+def _without_extents(described: dict[str, Any], instance: Labels) -> dict[str, Any]:
+    """Return a document with the extents of all versions, in voxels only."""
+    low, high = instance.latest_extents
+    ends = {"MinPoint": low, "MaxPoint": high, "MinIndex": None, "MaxIndex": None}
+    return {"Base": described["Base"], "Extended": described["Extended"] | ends}
 
 
 def _describe_labels(instance: Volume) -> dict[str, Any]:

@@ -119,10 +119,10 @@ def _int32(value: Any) -> int:
     return value
 
 
-def unsigned(value: Any) -> list[int]:
+def unsigned(value: Any, go_type: str = "[]uint64") -> list[int]:
     """Return a list of uint64 as Go reads it."""
     if not isinstance(value, list | None):
-        raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type []uint64")
+        raise Refused(f"json: cannot unmarshal {gojson.kind(value)} into Go value of type {go_type}")
     return [_uint64(number) for number in value or ()]
 
 

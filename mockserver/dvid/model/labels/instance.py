@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mockserver.dvid.model.blocks import See, Voxels
+from mockserver.dvid.model.blocks import Voxels
 from mockserver.dvid.model.labels.index import Index
 from mockserver.dvid.model.labels.numbers import Numbers
 from mockserver.dvid.model.layers import Layers
@@ -19,6 +19,8 @@ from mockserver.dvid.model.volumes import Volume, VoxelType, volume_from
 from mockserver.dvid.wire.bodies import Config
 from mockserver.dvid.wire.geometry import Box, Point, parse_integer
 from mockserver.http.messages import Refused
+
+View = Callable[[NDArray[np.uint64]], NDArray[np.uint64]]
 
 TYPES: Mapping[str, VoxelType] = {
     name: VoxelType(DataType(name, "0.1"), np.dtype("<u8"), (name,)) for name in ("labelmap", "labelarray", "labelblk")
@@ -73,13 +75,13 @@ class Labels(Volume):
         """Return the index of a body; None if there is no such body."""
         return self.bodies.get(lineage, label)
 
-    def view(self, lineage: Lineage) -> See | None:
-        """Return a function that replaces the supervoxels of a block by bodies; None if all are bodies of their own."""
+    def view(self, lineage: Lineage) -> View:
+        """Return a function that replaces the supervoxels of an array by bodies."""
         moved = {old: new for old, new in sorted(self.mapping.seen(lineage).items()) if old != new}
         if not moved:
-            return None
+            return as_stored
         old, new = np.array(list(moved), np.uint64), np.array(list(moved.values()), np.uint64)
-        return lambda _, block: _replaced(block, old, new)
+        return lambda voxels: _replaced(voxels, old, new)
 
     def grow_in_all(self, lineage: Lineage, box: Box) -> None:
         """Extend the extents of a version to hold `box`, if those of the instance do not.
@@ -97,11 +99,16 @@ class Labels(Volume):
             self.extents[lineage[0]] = (tuple(map(min, own_low, new_low)), tuple(map(max, own_high, new_high)))
 
 
-def _replaced(block: NDArray[np.uint64], old: NDArray[np.uint64], new: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    table, places = np.unique(block, return_inverse=True)
+def as_stored(voxels: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return supervoxels as they are."""
+    return voxels
+
+
+def _replaced(voxels: NDArray[np.uint64], old: NDArray[np.uint64], new: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    table, places = np.unique(voxels, return_inverse=True)
     at = np.minimum(np.searchsorted(old, table), len(old) - 1)
     table = np.where(old[at] == table, new[at], table)
-    return np.asfortranarray(table[places.reshape(block.shape)])
+    return np.asfortranarray(table[places.reshape(voxels.shape)])
 
 
 def from_config(config: Config, origin: Origin) -> Labels:

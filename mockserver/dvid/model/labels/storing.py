@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mockserver.dvid.model.blocks import Layer
 from mockserver.dvid.model.labels import pyramid
-from mockserver.dvid.model.labels.index import Deltas, IndexProblem, counted, modified
+from mockserver.dvid.model.labels.index import Deltas, Index, IndexProblem, counted, modified
 from mockserver.dvid.model.labels.indexing import Indexing
 from mockserver.dvid.model.labels.instance import Labels
 from mockserver.dvid.model.lineage import Lineage
@@ -36,7 +36,8 @@ class Target:
     def put(self, scale: int, cell: Point, block: NDArray[np.uint64], *, gaps: bool = False) -> None:
         """Store one block."""
         self.labels.level(scale).store(self.lineage, self.box_of(cell), {cell: block})
-        self.labels.gaps.put(self.lineage[0], {(scale, cell): gaps})
+        if gaps or self.labels.gaps.get(self.lineage, (scale, cell)):
+            self.labels.gaps.put(self.lineage[0], {(scale, cell): gaps})
 
 
 def write_voxels(target: Target, box: Box, data: bytes, region: Blocks | None, *, mutate: bool) -> None:
@@ -140,15 +141,19 @@ def _index(target: Target, deltas: Deltas, largest: int) -> None:
     def job() -> None:
         labels.numbers.saw(lineage, largest)
         labels.numbers.note(lineage, max(deltas, default=0))
-        for label in {labels.mapped(lineage, supervoxel) for supervoxel in deltas}:
-            try:
-                index = modified(labels.body(lineage, label), label, deltas)
-            except IndexProblem:
-                continue  # the real server writes it into its log
-            if index.blocks:
-                labels.bodies.put(lineage[0], {label: index})
-                labels.numbers.note(lineage, label)
-            else:
-                labels.bodies.put(lineage[0], {}, without=[label])
+        found = {label: _counted(target, label, deltas) for label in {labels.mapped(lineage, each) for each in deltas}}
+        kept = {label: index for label, index in found.items() if index is not None}
+        labels.bodies.put(lineage[0], kept, without=found)
+        labels.numbers.saw(lineage, max(kept, default=0))
 
     target.indexing.do(job)
+
+
+def _counted(target: Target, label: int, deltas: Deltas) -> Index | None:
+    """Return the index of a body after a write; None if nothing is left of it."""
+    before = target.labels.body(target.lineage, label)
+    try:
+        index = modified(before, label, deltas)
+    except IndexProblem:
+        return before  # the real server writes it into its log
+    return index if index.blocks else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from mockserver.dvid.model import documents
 from mockserver.dvid.model.changes import Changes
@@ -37,10 +38,14 @@ NEED_INDEX = frozenset({
 })  # fmt: skip
 """What instances without an index of bodies refuse."""
 
-NOT_MADE = frozenset({
-    "fvdb", "history", "index", "index-version", "indices", "indices-compressed", "map-stats", "mutations",
-    "mutations-range", "proximity", "pseudocolor", "split", "split-coarse", "supervoxel-splits", "sync",
-})  # fmt: skip
+NOT_MADE: Mapping[str, AbstractSet[str]] = {
+    "labelblk": {"pseudocolor", "sync"},
+    "labelarray": {"merge", "pseudocolor", "split", "split-coarse", "sync"},
+    "labelmap": {
+        "fvdb", "history", "index", "index-version", "indices", "indices-compressed", "map-stats", "mutations",
+        "mutations-range", "proximity", "pseudocolor", "split", "supervoxel-splits", "sync",
+    },
+}  # fmt: skip
 """What the real types have and this server has not."""
 
 
@@ -111,7 +116,7 @@ class LabelsApi:
         if keyword in NEED_INDEX and not labels.indexed:
             words = f'data "{labels.base.name}" is not label indexed (IndexedLabels=false)'
             raise Refused(f'{words}: "{keyword}" endpoint is not supported')
-        if keyword in NOT_MADE:
+        if keyword in NOT_MADE[labels.kind.type.name]:
             raise Declined(501, f"this mock server has no {keyword}")
         known = self.keywords if labels.is_map else ARRAY if labels.has_scales else OLD
         if keyword not in known:

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from mockserver.dvid.model.changes import Changes
 from mockserver.dvid.model.labels.instance import Labels
 from mockserver.dvid.model.place import Place
-from mockserver.dvid.routes.labels.settings import scale_of, wants_supervoxels
+from mockserver.dvid.routes.labels.settings import scale_of, view_of
 from mockserver.dvid.throttle import Throttle
 from mockserver.dvid.wire.geometry import Point, parse_box, parse_integer, show, wrapped
 from mockserver.dvid.wire.labels import native
 from mockserver.dvid.wire.labels.compression import gzipped, lz4_block
 from mockserver.dvid.wire.labels.frames import frame
 from mockserver.dvid.wire.octets import as_bytes
-from mockserver.http.messages import Answer, Refused, Request, octets
+from mockserver.http.messages import Answer, Declined, Refused, Request, octets
 
 Packer = Callable[[NDArray[np.uint64]], bytes]
 
@@ -70,7 +70,7 @@ class BlocksApi:
         scale = scale_of(request)
         if request.method.lower() != "get":
             raise Refused(f"DVID does not accept the {request.method.lower()} action on the 'specificblocks' endpoint")
-        pack = _packer(request, "blocks") if labels.is_map else _PACKERS["lz4"]
+        pack = _packer(request, "blocks") if labels.is_map else _PACKERS["blocks"]
         listed = request.query.get("blocks", "")
         words = listed.split(",") if listed else []
         if len(words) % 3:
@@ -98,6 +98,8 @@ class BlocksApi:
             raise Refused("cannot downscale blocks of scale > 0")
         if request.query.get("compression", "") not in {"", "blocks"}:
             raise Refused('compression must be "blocks" (default) at this time')
+        if not place.instance.base.compression.startswith("gzip"):
+            place.repository.count_mutation()  # also of a refused request
         _check_stored_form(place.instance)
         self._changes.make_with(
             "write_blocks",
@@ -136,9 +138,11 @@ def _frames(
     request: Request, place: Place[Labels], scale: int, cells: Iterable[Point], pack: Packer
 ) -> Iterator[bytes]:
     labels, lineage = place.instance, place.lineage
-    see = None if wants_supervoxels(request) or not labels.is_map else labels.view(lineage)
+    view = view_of(request, place)
     level = labels.level(scale)
     for cell in cells:
         block = level.block(lineage, cell)
         if block is not None:
-            yield frame(cell, pack(see(cell, block) if see else block))
+            if labels.has_scales and labels.base.compression.startswith("LZ4"):
+                raise Declined(501, "a real server sends damaged blocks of labels that it stores as LZ4")
+            yield frame(cell, pack(view(block)))

@@ -81,7 +81,7 @@ class EditsApi:
 def _merged(request: Request) -> tuple[int, list[int]]:
     data = request.body.read()
     value = _decoded(data, "Bad merge op JSON")
-    labels = _unsigned(value, "Bad merge op JSON")
+    labels = _unsigned(value, "Bad merge op JSON", "labels.MergeTuple")
     if value is not None and not labels:
         raise Panic("runtime error: index out of range [0] with length 0")
     shown = f"[{' '.join(map(str, labels))}]"
@@ -103,9 +103,9 @@ def _decoded(data: bytes, problem: str) -> Any:
         raise Refused(f"{problem}: {refused}") from None
 
 
-def _unsigned(value: Any, problem: str) -> list[int]:
+def _unsigned(value: Any, problem: str, go_type: str = "[]uint64") -> list[int]:
     try:
-        return unsigned(value)
+        return unsigned(value, go_type)
     except Refused as refused:
         raise Refused(f"{problem}: {refused}") from None
 

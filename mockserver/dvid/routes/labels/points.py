@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from mockserver.dvid.model.labels.instance import Labels
 from mockserver.dvid.model.place import Place
-from mockserver.dvid.routes.labels.settings import hashed, listed, scale_of, wants_supervoxels
+from mockserver.dvid.routes.labels.settings import hashed, listed, scale_of, view_of
 from mockserver.dvid.wire import gojson
 from mockserver.dvid.wire.bodies import arrays
 from mockserver.dvid.wire.geometry import Point, parse_integer, parse_point
 from mockserver.dvid.wire.gojson import quoted
+from mockserver.dvid.wire.labels.native import SIDE
 from mockserver.http.messages import Answer, Declined, Refused, Request, document
 
 BAD_SCALE = "bad scale specified: "
@@ -81,7 +82,7 @@ def at(
     wanted = np.array(points, np.int64)
     sides = np.array(instance.block_size)
     cells = np.fix(wanted / sides).astype(np.int64) if rounded and instance.is_map else wanted // sides
-    see = None if wants_supervoxels(request) or not instance.is_map else instance.view(lineage)
+    view = view_of(request, place)
     for cell in np.unique(cells, axis=0):
         at_cell = tuple(map(int, cell))
         block = instance.level(scale).block(lineage, at_cell)
@@ -89,7 +90,7 @@ def at(
             continue
         chosen = np.flatnonzero((cells == cell).all(axis=1))
         inside = wanted[chosen] - cell * sides
-        found[chosen] = _in_block(see(at_cell, block) if see else block, inside)
+        found[chosen] = _in_block(view(block), inside)
     return [int(value) for value in found]
 
 
@@ -98,9 +99,25 @@ def _in_block(block: NDArray[np.uint64], inside: NDArray[np.int64]) -> NDArray[n
         x, y, z = inside.T
         found: NDArray[np.uint64] = block[0, x, y, z]
         return found
-    if (block != block.flat[0]).any():
-        raise Declined(501, "a real server answers with labels of other places for coordinates below 0")
-    return np.full(len(inside), block.flat[0], np.uint64)
+    if (block == block.flat[0]).all():
+        return np.full(len(inside), block.flat[0], np.uint64)
+    return np.array([_misplaced(block[0], point) for point in inside], np.uint64)
+
+
+def _misplaced(block: NDArray[np.uint64], point: NDArray[np.int64]) -> int:
+    """Return what DVID finds at a coordinate below 0: the sub-block of a number that it computes from it."""
+    if (point >= 0).all():
+        return int(block[tuple(point)])
+    counts = [side // SIDE for side in block.shape]
+    x, y, z = (int(at) // SIDE for at in point)
+    number = (z * counts[1] + y) * counts[0] + x
+    if not 0 <= number < counts[0] * counts[1] * counts[2]:
+        return 0
+    low = [SIDE * at for at in (number % counts[0], number // counts[0] % counts[1], number // counts[0] // counts[1])]
+    part = block[tuple(slice(at, at + SIDE) for at in low)]
+    if (part != part.flat[0]).any():
+        raise Declined(501, "a real server answers with the label of another place for this coordinate below 0")
+    return int(part.flat[0])
 
 
 def _scale(request: Request, place: Place[Labels]) -> int:

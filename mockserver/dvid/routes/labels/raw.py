@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mockserver.dvid.model import masks, oblique
-from mockserver.dvid.model.blocks import See
 from mockserver.dvid.model.changes import Changes
-from mockserver.dvid.model.labels.instance import Labels
+from mockserver.dvid.model.labels.instance import Labels, View
 from mockserver.dvid.model.place import Place
 from mockserver.dvid.model.regions import Blocks
-from mockserver.dvid.routes.labels.settings import scale_of, wants_supervoxels
+from mockserver.dvid.routes.labels.settings import scale_of, view_of
 from mockserver.dvid.throttle import Throttle
 from mockserver.dvid.wire import images
-from mockserver.dvid.wire.geometry import MAX_REQUEST_BYTES, PLANES, VOLUMES, Box, cell_of, parse_box, parse_point, show
+from mockserver.dvid.wire.geometry import (
+    MAX_REQUEST_BYTES,
+    PLANES,
+    VOLUMES,
+    Box,
+    Point,
+    cell_of,
+    parse_box,
+    parse_point,
+    show,
+)
 from mockserver.dvid.wire.labels import compression
+from mockserver.dvid.wire.octets import as_bytes
 from mockserver.http.messages import Answer, Panic, Refused, Request, octets
 
 
@@ -64,12 +75,12 @@ class RawApi:
 
     def _read(self, request: Request, place: Place[Labels], box: Box, scale: int) -> Answer:
         self._check_block(request, place, box, scale)
-        see = _view(request, place, box, scale, str(box))
-        level, lineage, nbytes = place.instance.level(scale), place.lineage, 8 * box.size
-        asked = request.query.get("compression", "")
-        if not asked:
-            return octets(level.read(lineage, box, see), nbytes)
-        return compression.compressed(asked, lambda: level.array(lineage, box, see)[0], nbytes)
+        sight = _look(request, place, box, scale, str(box))
+        asked, nbytes = request.query.get("compression", ""), 8 * box.size
+        if asked:
+            return compression.compressed(asked, lambda: sight.array(box)[0], nbytes)
+        slabs = box.slabs(8, place.instance.block_size)
+        return octets((as_bytes(sight.array(slab)) for slab in slabs), nbytes)
 
     def _check_block(self, request: Request, place: Place[Labels], box: Box, scale: int) -> None:
         """Fail like DVID for exactly one block that is not stored."""
@@ -98,16 +109,18 @@ class RawApi:
             shape = oblique.square_size(place.instance.voxel_size, plane, shape)
         box = images.plane_box(plane, start, shape)
         label = "".join("XYZ"[axis] for axis in plane)
-        see = _view(request, place, box, scale, f"{label} slice @ offset {show(start)}, size ({shape[0]}, {shape[1]})")
+        sight = _look(
+            request, place, box, scale, f"{label} slice @ offset {show(start)}, size ({shape[0]}, {shape[1]})"
+        )
         images.check_pixels(8 * max(math.prod(shape), math.prod(wanted)))
-        rows: NDArray[Any] = images.rows_of(place.instance.level(scale).array(place.lineage, box, see), plane)
+        rows = images.rows_of(sight.array(box), plane)
         if isotropic:
             rows = oblique.stretched(rows, wanted)
         return images.picture(rows, image_format[0] if image_format else "")
 
     def _write(self, request: Request, place: Place[Labels], box: Box) -> Answer:
         data = compression.received(request, box)
-        _check_written(place.instance, box, len(data))
+        _check_written(place, box, len(data))
         masks.find(request, place)
         self._changes.make_with(
             "write_labels",
@@ -122,23 +135,45 @@ class RawApi:
         return Answer()
 
 
-def _check_written(labels: Labels, box: Box, length: int) -> None:
-    corners = f"{show(box.start)} -> {show(box.last)}"
+def _check_written(place: Place[Labels], box: Box, length: int) -> None:
+    """Refuse a box of other than whole blocks, and a wrong length; a labelblk looks at the length first."""
+    labels, expected = place.instance, 8 * box.size
+    aligned = box.aligned_to(labels.block_size)
+    corners = f"non-block aligned geometry {show(box.start)} -> {show(box.last)}"
     if not labels.has_scales:
-        if length != 8 * box.size:
-            raise Refused(f"labels data was {length} bytes, expected {8 * box.size} bytes for {box}")
-        if not box.aligned_to(labels.block_size):
-            raise Refused(f"cannot store voxels in non-block aligned geometry {corners}")
+        if length != expected:
+            raise Refused(f"labels data was {length} bytes, expected {expected} bytes for {box}")
+        if not aligned:
+            place.repository.count_mutation()  # also of a refused request
+            raise Refused(f"cannot store voxels in {corners}")
         return
     data = f'data "{labels.base.name}"'
-    if not box.aligned_to(labels.block_size):
-        raise Refused(f"cannot store labels for {data} in non-block aligned geometry {corners}")
-    if length != 8 * box.size:
-        raise Refused(f"expected {8 * box.size} bytes for {data} label PUT but only received {length} bytes")
+    if not aligned:
+        raise Refused(f"cannot store labels for {data} in {corners}")
+    if length != expected:
+        raise Refused(f"expected {expected} bytes for {data} label PUT but only received {length} bytes")
 
 
-def _view(request: Request, place: Place[Labels], box: Box, scale: int, words: str) -> See | None:
-    """Check a box, and return how its blocks are seen: mapped to bodies, and through a region."""
+@dataclass(frozen=True)
+class _Sight:
+    """How a request sees voxels: at a scale, as bodies or as supervoxels, through a region."""
+
+    place: Place[Labels]
+    scale: int
+    view: View
+    region: Blocks | None
+
+    def array(self, box: Box) -> NDArray[np.uint64]:
+        """Return the voxels of a box, channel first."""
+        level = self.place.instance.level(self.scale)
+        return self.view(level.array(self.place.lineage, box, self._masked if self.region else None))
+
+    def _masked(self, cell: Point, block: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        return block if self.region and cell in self.region else np.zeros_like(block)
+
+
+def _look(request: Request, place: Place[Labels], box: Box, scale: int, words: str) -> _Sight:
+    """Check a box, and return how a request sees it."""
     labels = place.instance
     lower = labels.is_map
     if box.size <= 0:
@@ -149,14 +184,7 @@ def _view(request: Request, place: Place[Labels], box: Box, scale: int, words: s
     region = masks.find(request, place)
     if region is not None and scale:
         raise Refused("DVID does not currently support ROI masks on lower-scale GETs")
-    mapped = None if wants_supervoxels(request) or not labels.is_map else labels.view(place.lineage)
-    return _seen(mapped, region)
-
-
-def _seen(mapped: See | None, region: Blocks | None) -> See | None:
-    if region is None:
-        return mapped
-    return lambda cell, block: block * 0 if cell not in region else mapped(cell, block) if mapped else block
+    return _Sight(place, scale, view_of(request, place), region)
 
 
 def _plane_size(text: str) -> tuple[int, ...]:

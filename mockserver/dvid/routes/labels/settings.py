@@ -6,6 +6,8 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
+from mockserver.dvid.model.labels.instance import Labels, View, as_stored
+from mockserver.dvid.model.place import Place
 from mockserver.dvid.wire import gojson
 from mockserver.dvid.wire.bodies import unsigned
 from mockserver.dvid.wire.geometry import parse_integer
@@ -29,6 +31,13 @@ def scale_of(request: Request, prefix: str = "") -> int:
 def wants_supervoxels(request: Request) -> bool:
     """Return whether a request is about supervoxels."""
     return request.query.get("supervoxels") == "true"
+
+
+def view_of(request: Request, place: Place[Labels]) -> View:
+    """Return how a request sees supervoxels: as they are, or as the bodies that they are in."""
+    if wants_supervoxels(request) or not place.instance.is_map:
+        return as_stored
+    return place.instance.view(place.lineage)
 
 
 def parse_label(text: str) -> int:

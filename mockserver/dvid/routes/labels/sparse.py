@@ -33,7 +33,8 @@ def volume(request: Request, place: Place[Labels], words: Sequence[str]) -> Answ
     bounds = _bounds(request)
     match request.method.lower():
         case "get":
-            return _volume(request, place, label, scale) or Answer(404)
+            found = _volume(request, place, label, scale)
+            return found or Answer(404, "" if place.instance.is_map else OCTETS)
         case "head":
             return _exists(request, place, label, bounds)
         case "post":

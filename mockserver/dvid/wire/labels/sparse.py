@@ -83,4 +83,4 @@ def _cube(bits: Sequence[bool] | Mask) -> bytes:
     cube = np.asarray(bits)
     if not cube.any():
         return b"\0"
-    return b"\1" if cube.all() else b"\2" + np.packbits(cube).tobytes()
+    return b"\1" if cube.all() else b"\2" + np.packbits(cube, bitorder="little").tobytes()

@@ -29,6 +29,11 @@ def _add_options(parser: Parser) -> None:
         default="none",
         help=f"what a request for a repository needs: nothing, or a token signed with environment variable {SECRET}",
     )
+    parser.add_argument(
+        "--answer-unset-blocks",
+        action="store_true",
+        help="answer with zeros for one block of a labelmap that is not stored; DVID fails",
+    )
     parser.add_argument("--read-only", action="store_true", help="only the admin token allows changes")
     parser.add_argument(
         "--cors", action="append", default=[], help="origin whose web pages may send requests, * for all; repeatable"
@@ -50,6 +55,7 @@ def _start(parser: Parser, options: argparse.Namespace) -> MockServer:
         read_only=options.read_only,
         cors=options.cors,
         allowed_hosts=options.allowed_host,
+        unset_block_fails=not options.answer_unset_blocks,
     )
 
 

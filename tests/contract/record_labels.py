@@ -3,7 +3,7 @@
 Usage: PYTHONPATH=tests/support record_labels.py URL ADMIN_TOKEN OUT.jsonl     (a fresh server)
 
 The story of dvid_labels.jsonl, in the form of record_dvid.py. It does not ask what ends a real server: runs of a body
-in a block below 0, and a hundred labels at points below 0.
+in a block below 0 that has several labels.
 """
 
 from __future__ import annotations

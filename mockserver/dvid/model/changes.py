@@ -89,7 +89,7 @@ class Changes:
         with self._lock, self._kept(operation, arguments) as keep:
             try:
                 return OPERATIONS[operation](self.repositories, **arguments)
-            except (Refused, Panic):
+            except (Refused, Panic, Declined):
                 keep()
                 raise
 
@@ -177,7 +177,7 @@ class Changes:
         if operation in label_operations.WITH_BODY:
             self._replay_with(operation, arguments)
             return
-        with suppress(Refused, Panic):  # the first time it was refused, too
+        with suppress(Refused, Panic, Declined):  # the first time it was refused, too
             OPERATIONS[operation](self.repositories, **arguments)
 
     def _replay_with(self, operation: str, arguments: dict[str, Any]) -> None:
@@ -190,7 +190,7 @@ class Changes:
         """Return the result of an operation, and its refusal; what it changed before the refusal stays."""
         try:
             return label_operations.WITH_BODY[operation](self.repositories, data, **arguments), None
-        except (Refused, Panic) as refusal:
+        except (Refused, Panic, Declined) as refusal:
             return None, refusal
 
     def _bytes_of(self, where: Where) -> int:

@@ -36,12 +36,12 @@ def _write_blocks(
     all_: Repositories, data: bytes, *, uuid: str, name: str, scale: int, downres: bool, index: bool
 ) -> None:
     target = _target(all_, uuid, name)
-    storing.write_blocks(target, frames(data), scale, downres=downres, index=index)
+    storing.write_blocks(target, frames(data, target.labels.block_size), scale, downres=downres, index=index)
 
 
 def _ingest_blocks(all_: Repositories, data: bytes, *, uuid: str, name: str, scale: int) -> None:
     labels, lineage = all_.at(uuid, name, Labels)
-    storing.ingest(Target(labels, lineage, all_.indexing), frames(data), scale)
+    storing.ingest(Target(labels, lineage, all_.indexing), frames(data, labels.block_size), scale)
 
 
 def _cleave(

@@ -12,7 +12,7 @@ from mockserver.dvid.model.labels.storing import Target
 from mockserver.dvid.wire.geometry import Point
 from mockserver.dvid.wire.labels.frames import show
 from mockserver.dvid.wire.labels.sparse import Run
-from mockserver.http.messages import Refused
+from mockserver.http.messages import Declined, Refused
 
 
 def merge(target: Target, into: int, labels: Sequence[int], changed: Changed) -> None:
@@ -109,6 +109,8 @@ def check_split(target: Target, wanted: Split) -> tuple[int, Index]:
         If the supervoxel cannot be split.
     """
     supervoxel, size = wanted.supervoxel, sum(run[3] for run in wanted.runs)
+    if any(run[3] < 0 for run in wanted.runs):
+        raise Declined(501, "this mock server knows no runs of negative length")
     if size == 0:
         raise Refused(f"split on supervoxel {supervoxel} has zero voxels in split sparse volume")
     label = target.labels.mapped(target.lineage, supervoxel)

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from mockserver.dvid.model.blocks import Layer
 from mockserver.dvid.model.labels import pyramid
 from mockserver.dvid.model.labels.index import Deltas, Index, IndexProblem, counted, modified
-from mockserver.dvid.model.labels.indexing import Indexing
+from mockserver.dvid.model.labels.indexing import Indexing, Job
 from mockserver.dvid.model.labels.instance import Labels
 from mockserver.dvid.model.lineage import Lineage
 from mockserver.dvid.model.regions import Blocks
 from mockserver.dvid.wire.geometry import Box, Point
 from mockserver.dvid.wire.labels.frames import Positioned
-from mockserver.http.messages import Panic
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def write_voxels(target: Target, box: Box, data: bytes, region: Blocks | None, *
         target.put(0, cell, block)
     if not labels.has_scales:
         return
-    _index(target, deltas, _largest(blocks))
+    target.indexing.do(_counting(target, deltas, _largest(blocks)))
     pyramid.build(target.lineage, labels.pyramid(), blocks)
 
 
@@ -87,7 +86,7 @@ def write_blocks(target: Target, found: Iterator[Positioned], scale: int, *, dow
     blocks: Layer = {}
     low, high = labels.extents_in(target.lineage) or (None, None)
     for each in found:
-        block = _voxels_of(target, each)
+        block = each.block.voxels[np.newaxis]
         target.put(scale, each.cell, block, gaps=each.block.gaps)
         if scale == 0:
             labels.numbers.saw(target.lineage, int(each.block.table.max()))
@@ -97,7 +96,7 @@ def write_blocks(target: Target, found: Iterator[Positioned], scale: int, *, dow
             if labels.indexed and index:
                 _count(deltas, each.cell, block, None)
     if index:
-        _index(target, deltas, 0)
+        _counting(target, deltas, 0)()  # a server answers when these blocks are counted
     if low is not None and high is not None:
         labels.grow(target.lineage, Box(low, tuple(b - a + 1 for a, b in zip(low, high, strict=True))))
     if downres:
@@ -107,14 +106,7 @@ def write_blocks(target: Target, found: Iterator[Positioned], scale: int, *, dow
 def ingest(target: Target, found: Iterator[Positioned], scale: int) -> None:
     """Store native blocks and nothing else."""
     for each in found:
-        target.put(scale, each.cell, _voxels_of(target, each), gaps=each.block.gaps)
-
-
-def _voxels_of(target: Target, each: Positioned) -> NDArray[np.uint64]:
-    shape = each.block.voxels.shape
-    if shape != target.labels.block_size:
-        raise Panic(f"POST of a block of {shape}: a real server stores it, and reading it kills the server")
-    return each.block.voxels[np.newaxis]
+        target.put(scale, each.cell, each.block.voxels[np.newaxis], gaps=each.block.gaps)
 
 
 def _cut(target: Target, box: Box, data: bytes) -> Iterator[tuple[Point, NDArray[np.uint64]]]:
@@ -135,7 +127,8 @@ def _largest(blocks: Layer) -> int:
     return max((int(block.max()) for block in blocks.values()), default=0)
 
 
-def _index(target: Target, deltas: Deltas, largest: int) -> None:
+def _counting(target: Target, deltas: Deltas, largest: int) -> Job:
+    """Return the job that counts what was written."""
     labels, lineage = target.labels, target.lineage
 
     def job() -> None:
@@ -146,7 +139,7 @@ def _index(target: Target, deltas: Deltas, largest: int) -> None:
         labels.bodies.put(lineage[0], kept, without=found)
         labels.numbers.saw(lineage, max(kept, default=0))
 
-    target.indexing.do(job)
+    return job
 
 
 def _counted(target: Target, label: int, deltas: Deltas) -> Index | None:

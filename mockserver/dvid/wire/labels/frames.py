@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mockserver.dvid.wire.geometry import Point
@@ -27,8 +27,8 @@ def frame(cell: Point, data: bytes) -> bytes:
     return HEAD.pack(*cell, len(data)) + data
 
 
-def frames(stream: bytes) -> Iterator[Positioned]:
-    """Yield the native blocks of a stream, up to its end or its first fault.
+def frames(stream: bytes, sides: Sequence[int]) -> Iterator[Positioned]:
+    """Yield the native blocks of a stream, which have these sides, up to its end or its first fault.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def frames(stream: bytes) -> Iterator[Positioned]:
         if len(data) < size:
             problem = "unexpected EOF" if data else "EOF"
             raise Refused(f"error reading {size} bytes for block {shown}: {len(data)} actually read ({problem})")
-        yield Positioned(tuple(cell), decode(_unpacked(data, shown)))
+        yield Positioned(tuple(cell), decode(_unpacked(data, shown), sides))
         at += size
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mockserver.http.messages import Panic, Refused
+from mockserver.http.messages import Declined, Panic, Refused
 
 SIDE = 8
 CUBE = SIDE**3
+KEPT_BYTES = 256 << 20
+"""Most bytes of the voxels of a block."""
+
 MAX_CUBES = 128
 """Most sub-blocks along an axis."""
 
@@ -47,15 +51,24 @@ class Block:
     gaps: bool = False
 
 
-def decode(data: bytes) -> Block:
+def decode(data: bytes, sides: Sequence[int] | None = None) -> Block:
     """Read a block.
+
+    Parameters
+    ----------
+    data : bytes
+        The block, not compressed.
+    sides : sequence of int, optional
+        What the sides of the block have to be.
 
     Raises
     ------
     Refused
         With DVID's text for a block that it refuses.
     Panic
-        If the block is cut short.
+        If the block is cut short, or has other sides.
+    Declined
+        If the block is too large to be decoded.
     """
     if len(data) < 24:
         raise Refused(f"can't unmarshal block binary of length {len(data)}")
@@ -68,6 +81,10 @@ def decode(data: bytes) -> Block:
     reader = _Reader(data, 16)
     table = reader.take("<u8", size)
     shape = (SIDE * counts[0], SIDE * counts[1], SIDE * counts[2])
+    if sides is not None and shape != tuple(sides):
+        raise Panic(f"POST of a block of {shape}: a real server stores it, and reading it kills the server")
+    if 8 * shape[0] * shape[1] * shape[2] > KEPT_BYTES:
+        raise Declined(413, f"this mock server keeps blocks of at most {KEPT_BYTES} bytes")
     if size == 1:
         return Block(np.full(shape, table[0], order="F"), table)
     lengths = reader.take("<u2", counts[0] * counts[1] * counts[2]).astype(np.int64)

@@ -626,7 +626,7 @@ def versions(do: Recorder) -> None:
     do("mapping after it in the branch", "GET", f"{branch}/mapping", looked_at)
     do("write a supervoxel that is mapped elsewhere", "POST", f"{child}/raw/0_1_2/16_16_16/176_0_0",
        wire(np.full((16, 16, 16), 10, np.uint64)))  # fmt: skip
-    do("map it in the branch", "POST", f"{branch}/merge", [7, 43])
+    do("map it in the branch", "POST", f"{branch}/merge", [10, 43])
     do(
         "write it in the child",
         "POST",

@@ -31,6 +31,10 @@ class Layers(Generic[K, V]):
             (version, layer[key]) for version in lineage if key in (layer := self._layers.get(version, {}))
         )
 
+    def anywhere(self, key: K) -> bool:
+        """Return whether any version has a value or a deletion of a key."""
+        return any(key in layer for layer in list(self._layers.values()))
+
     def put(self, version: int, values: Mapping[K, V], *, without: Iterable[K] = ()) -> None:
         """Add values to the layer of a version, and delete the keys in `without`; one writer at a time."""
         self._layers[version] = self._layers.get(version, {}) | dict.fromkeys(without) | dict(values)

@@ -71,6 +71,14 @@ class Labels(Volume):
         found = self.mapping.get(lineage, supervoxel)
         return supervoxel if found is None else found
 
+    def counted_in(self, lineage: Lineage, supervoxel: int) -> int:
+        """Return the body that gets the voxels of a written supervoxel.
+
+        DVID counts nothing for a supervoxel that only versions of another branch map; this is body 0.
+        """
+        found = self.mapping.get(lineage, supervoxel)
+        return found if found is not None else 0 if self.mapping.anywhere(supervoxel) else supervoxel
+
     def body(self, lineage: Lineage, label: int) -> Index | None:
         """Return the index of a body; None if there is no such body."""
         return self.bodies.get(lineage, label)
@@ -105,10 +113,8 @@ def as_stored(voxels: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _replaced(voxels: NDArray[np.uint64], old: NDArray[np.uint64], new: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    table, places = np.unique(voxels, return_inverse=True)
-    at = np.minimum(np.searchsorted(old, table), len(old) - 1)
-    table = np.where(old[at] == table, new[at], table)
-    return np.asfortranarray(table[places.reshape(voxels.shape)])
+    at = np.minimum(np.searchsorted(old, voxels), len(old) - 1)
+    return np.asfortranarray(np.where(old[at] == voxels, new[at], voxels))
 
 
 def from_config(config: Config, origin: Origin) -> Labels:

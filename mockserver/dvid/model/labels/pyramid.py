@@ -23,8 +23,12 @@ def halve(block: Block) -> Block:
     votes = np.sort(
         block.reshape((2, x, 2, y, 2, z), order="F").transpose(1, 3, 5, 0, 2, 4).reshape(x, y, z, 8), axis=-1
     )
-    counts = (votes[..., :, np.newaxis] == votes[..., np.newaxis, :]).sum(axis=-1)
-    best = np.where(votes == 0, 0, counts).argmax(axis=-1)  # the first of several is the smallest
+    run = np.zeros((x, y, z, 8), np.uint8)  # how often a label has come up to a place
+    run[..., 0] = votes[..., 0] > 0
+    for place in range(1, 8):
+        again = votes[..., place] == votes[..., place - 1]
+        run[..., place] = (run[..., place - 1] * again + 1) * (votes[..., place] > 0)
+    best = run.argmax(axis=-1)  # of several the first, which is the smallest
     return np.asfortranarray(np.take_along_axis(votes, best[..., np.newaxis], axis=-1)[..., 0])
 
 

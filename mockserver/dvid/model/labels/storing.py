@@ -134,7 +134,9 @@ def _counting(target: Target, deltas: Deltas, largest: int) -> Job:
     def job() -> None:
         labels.numbers.saw(lineage, largest)
         labels.numbers.note(lineage, max(deltas, default=0))
-        found = {label: _counted(target, label, deltas) for label in {labels.mapped(lineage, each) for each in deltas}}
+        found = {
+            label: _counted(target, label, deltas) for label in {labels.counted_in(lineage, each) for each in deltas}
+        }
         kept = {label: index for label, index in found.items() if index is not None}
         labels.bodies.put(lineage[0], kept, without=found)
         labels.numbers.saw(lineage, max(kept, default=0))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mockserver.dvid.model.blocks import Block, Layer
+from mockserver.dvid.model.blocks import Block
 from mockserver.dvid.model.labels import pyramid
 from mockserver.dvid.model.labels.index import Changed, Index
 from mockserver.dvid.model.labels.storing import Target
@@ -138,16 +138,13 @@ def split(target: Target, wanted: Split, label: int, index: Index, changed: Chan
     """
     marked = _marked(target, wanted)
     blocks = {cell: dict(counts) for cell, counts in index.blocks.items()}
-    cells = [cell for cell, counts in blocks.items() if counts.get(wanted.supervoxel)]
-    written: Layer = {}
+    cells = [cell for cell, counts in blocks.items() if wanted.supervoxel in counts]
     for cell in cells:
-        before = blocks[cell].pop(wanted.supervoxel)
-        count = sum(length for *_, length in marked.get(cell, ()))
-        if count > before:
-            words = f"tried to split {count} voxels from supervoxel {wanted.supervoxel}"
-            raise Refused(f"{words}, but label index only has {before} voxels")
-        blocks[cell] |= {key: n for key, n in ((wanted.split, count), (wanted.remain, before - count)) if n}
-        written[cell] = _split_block(target, wanted, cell, marked.get(cell, []), blocks[cell])
+        _split_counts(wanted, marked.get(cell, []), blocks[cell])
+    written = {cell: _split_block(target, wanted, cell, marked.get(cell, [])) for cell in cells}
+    problems = [problem for cell in cells if (problem := _mismatch(wanted, cell, written[cell], blocks[cell]))]
+    if problems:
+        raise Refused(f"supervoxel split of {wanted.supervoxel}: {len(problems)} errors, last one: {problems[-1]}")
     for cell, block in written.items():
         target.put(0, cell, block)
     _map(target, [wanted.split, wanted.remain], label)
@@ -157,7 +154,20 @@ def split(target: Target, wanted: Split, label: int, index: Index, changed: Chan
         pyramid.build(target.lineage, target.labels.pyramid(), written)
 
 
-def _split_block(target: Target, wanted: Split, cell: Point, runs: list[Run], counts: dict[int, int]) -> Block:
+def _split_counts(wanted: Split, runs: list[Run], counts: dict[int, int]) -> None:
+    """Replace a supervoxel in the index of a block by two."""
+    before = counts.pop(wanted.supervoxel)
+    count = sum(length for *_, length in runs)
+    if count > before:
+        words = f"tried to split {count} voxels from supervoxel {wanted.supervoxel}"
+        raise Refused(f"{words}, but label index only has {before} voxels")
+    if runs:
+        counts[wanted.split] = count
+    if count < before or not runs:
+        counts[wanted.remain] = before - count
+
+
+def _split_block(target: Target, wanted: Split, cell: Point, runs: list[Run]) -> Block:
     stored = target.labels.voxels.block(target.lineage, cell)
     assert stored is not None, "an index names stored blocks"
     block = stored.copy(order="F")
@@ -165,16 +175,18 @@ def _split_block(target: Target, wanted: Split, cell: Point, runs: list[Run], co
         row = block[0, x : x + length, y, z]
         row[row == wanted.supervoxel] = wanted.split
     block[block == wanted.supervoxel] = wanted.remain
-    found = {key: int((block == key).sum()) for key in (wanted.split, wanted.remain)}
-    if found != {key: counts.get(key, 0) for key in found}:
-        ours, index = (
-            f"{numbers.get(wanted.split, 0)} split, {numbers.get(wanted.remain, 0)} remain"
-            for numbers in (found, counts)
-        )
-        words = f"ran supervoxel {wanted.supervoxel} split on block {show(cell)}"
-        problem = f"{words}: got {ours} voxels, different from label index {index}"
-        raise Refused(f"supervoxel split of {wanted.supervoxel}: 1 errors, last one: {problem}")
     return block
+
+
+def _mismatch(wanted: Split, cell: Point, block: Block, counts: Mapping[int, int]) -> str:
+    """Return where a block and its index differ after a split; empty if they do not."""
+    new = (wanted.split, wanted.remain)
+    found, expected = [int((block == key).sum()) for key in new], [counts.get(key, 0) for key in new]
+    if found == expected:
+        return ""
+    ours, index = (f"{split} split, {remain} remain" for split, remain in (found, expected))
+    words = f"ran supervoxel {wanted.supervoxel} split on block {show(cell)}"
+    return f"{words}: got {ours} voxels, different from label index {index}"
 
 
 def _marked(target: Target, wanted: Split) -> dict[Point, list[Run]]:

@@ -92,11 +92,12 @@ def modified(index: Index | None, label: int, deltas: Deltas) -> Index:
     blocks = {cell: dict(counts) for cell, counts in index.blocks.items()}
     for supervoxel in {sv for counts in blocks.values() for sv in counts} or {label}:
         for cell, delta in deltas.get(supervoxel, {}).items():
+            is_new = cell not in blocks
             counts = blocks.setdefault(cell, {})
             size = counts.pop(supervoxel, 0) + delta
             if size < 0:
                 raise IndexProblem(f"{-delta} voxels of supervoxel {supervoxel} are too many for block {cell}")
-            if size:
+            if size or is_new:  # a new block may have no voxels of it
                 counts[supervoxel] = size
     return replace(index, blocks={cell: counts for cell, counts in blocks.items() if counts})
 

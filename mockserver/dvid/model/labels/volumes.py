@@ -128,5 +128,5 @@ def _uniform(block: Block) -> NDArray[np.bool_]:
 
 def cells_of(index: Index, scale: int, bounds: Bounds) -> list[Point]:
     """Return the blocks of a body at a scale, sorted by z, y, x; the bounds are in blocks."""
-    cells = {tuple(at >> scale for at in cell) for cell in index.blocks}
+    cells = {tuple(at >> scale for at in cell) for cell, counts in index.blocks.items() if any(counts.values())}
     return sorted((cell for cell in cells if bounds.hold(cell)), key=lambda cell: cell[::-1])

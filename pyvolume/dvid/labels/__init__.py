@@ -1,0 +1,1 @@
+"""Labels of DVID: segmentations and their bodies."""

@@ -27,7 +27,7 @@ from pyvolume.volume import Volume, transfer_of
 
 __all__ = ["build_pyramid"]
 
-METHODS = ("mean", "mode", "stride")
+METHODS = ("mean", "mode", "label", "stride")
 
 
 def build_pyramid(
@@ -53,10 +53,11 @@ def build_pyramid(
         Any level of the image. All levels of ``volume.scales`` must exist.
     levels : sequence of int, optional
         Which levels to fill, by number; by default all that are coarser than `volume`.
-    method : "mean", "mode" or "stride"
-        What a voxel becomes: the mean of the finer voxels, for intensities; the most frequent one, for labels; or the
-        first one, as Fiji's client of the HPC DataStore makes it. The mean of integers is rounded half up, once for
-        each level. Of equally frequent values the lowest one counts.
+    method : "mean", "mode", "label" or "stride"
+        What a voxel becomes: the mean of the finer voxels, for intensities; the most frequent one, for classes; the
+        most frequent one that is not 0, for labels, as DVID makes it; or the first one, as Fiji's client of the HPC
+        DataStore makes it. The mean of integers is rounded half up, once for each level. Of equally frequent values
+        the lowest one counts. A label is 0 only where all finer voxels are 0.
     box : Box or pair of corners, optional
         What has changed, in absolute coordinates of `volume`: only the voxels that are made from it are renewed. By
         default everything.
@@ -172,7 +173,7 @@ class ReducedStore:
         Of the coarser level.
     factors : sequence of int
         Size of a coarser voxel in finer ones, for each axis.
-    method : "mean", "mode" or "stride"
+    method : "mean", "mode", "label" or "stride"
         What a voxel becomes.
     """
 

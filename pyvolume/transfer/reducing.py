@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 SMALL_WINDOW = 1 << 14
 """Values of 16 bits that fit into a sum of 32 bits, and twice."""
 
-Method: TypeAlias = Literal["mean", "mode", "stride"]
-"""What one voxel of a coarser level is: the mean of its voxels, the most frequent one, or the first one."""
+Method: TypeAlias = Literal["mean", "mode", "label", "stride"]
+"""What one voxel of a coarser level is: the mean of its voxels, the most frequent one, the same without zeros, or the
+first one."""
 
 
 def reduced(voxels: NDArray[Any], factors: Sequence[int], method: Method) -> NDArray[Any]:
@@ -25,8 +26,9 @@ def reduced(voxels: NDArray[Any], factors: Sequence[int], method: Method) -> NDA
         The length of each axis is a multiple of its factor, or shorter than the factor.
     factors : sequence of int
         How many voxels become one, for each axis.
-    method : "mean", "mode" or "stride"
-        The mean of integers is exact, and rounded half up. Of equally frequent values the lowest one counts.
+    method : "mean", "mode", "label" or "stride"
+        The mean of integers is exact, and rounded half up. Of equally frequent values the lowest one counts. A label is
+        0 only if all voxels are 0.
 
     Returns
     -------
@@ -39,6 +41,8 @@ def reduced(voxels: NDArray[Any], factors: Sequence[int], method: Method) -> NDA
     array([[2, 6]])
     >>> reduced(np.array([[1, 2, 2, 5], [3, 2, 9, 9]]), (2, 2), "mode")
     array([[2, 9]])
+    >>> reduced(np.array([[0, 0, 0, 5], [0, 8, 0, 0]]), (2, 2), "label")
+    array([[8, 5]])
     """
     windows = [min(factor, length) for factor, length in zip(factors, voxels.shape, strict=True)]
     # each part holds one voxel of every window
@@ -48,7 +52,7 @@ def reduced(voxels: NDArray[Any], factors: Sequence[int], method: Method) -> NDA
     ]
     if method == "stride":
         return parts[0]
-    return _means(parts) if method == "mean" else _most_frequent(parts)
+    return _means(parts) if method == "mean" else _most_frequent(parts, zeros=method == "mode")
 
 
 def _means(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -72,15 +76,32 @@ def _sum(parts: Sequence[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
     return total
 
 
-def _most_frequent(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Return the most frequent of the values that several arrays have at each place."""
-    ordered = np.sort(np.stack(parts), axis=0)
-    found: NDArray[Any] = ordered[0].copy()
-    longest = np.ones(ordered.shape[1:], np.min_scalar_type(len(parts)))  # may be more than the voxels: keep it small
+def _most_frequent(parts: Sequence[NDArray[Any]], *, zeros: bool) -> NDArray[Any]:
+    """Return the most frequent of the values that several arrays have at each place.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray
+        Of one shape.
+    zeros : bool
+        Whether a 0 counts; it is returned anyway where there is nothing else.
+    """
+    found = parts[0].copy(order="K")
+    differs = np.zeros_like(found, bool)
+    for part in parts[1:]:
+        differs |= part != parts[0]
+    ordered = np.sort(np.stack([part[differs] for part in parts]), axis=0)
+    best = ordered[0].copy()
+    longest = np.ones(best.shape, np.min_scalar_type(len(parts)))  # may be more than the voxels: keep it small
+    if not zeros:
+        longest[best == 0] = 0
     run = longest.copy()
     for before, value in itertools.pairwise(ordered):
         run += 1
         run[value != before] = 1
+        if not zeros:
+            run[value == 0] = 0
         is_longer = run > longest
-        found[is_longer], longest[is_longer] = value[is_longer], run[is_longer]
+        best[is_longer], longest[is_longer] = value[is_longer], run[is_longer]
+    found[differs] = best
     return found

@@ -36,7 +36,7 @@ def expected(finer: NDArray[Any], factors: tuple[int, ...], method: Method) -> N
     return reduced(finer[whole], factors, method)
 
 
-@pytest.mark.parametrize("method", ["mean", "mode", "stride"])
+@pytest.mark.parametrize("method", ["mean", "mode", "label", "stride"])
 def test_each_level_comes_from_the_next_finer_one(image: DataStoreVolume, method: Method) -> None:
     pyvolume.build_pyramid(image, method=method)
     levels = [image.scale(number)[...] for number in range(4)]

@@ -17,7 +17,7 @@ from pyvolume.zarr.ngff.names import letters_of, ngff_unit, pyvolume_unit
 MOST_AXES = 5
 """An image of NGFF has so many axes at most."""
 
-METHODS = ("mean", "mode", "stride")
+METHODS = ("mean", "mode", "label", "stride")
 """How the voxels of a coarser level come from finer ones, as `build_pyramid` makes them."""
 
 
@@ -168,9 +168,9 @@ def image_for(
         The labels of the channels, where they are others than a volume has by itself.
     name : str, optional
         Of the image, for people.
-    method : "mean", "mode" or "stride"
-        How the coarser levels come about. The first two lie in the middle of the voxels that they are made of, the
-        last one at the first of them.
+    method : "mean", "mode", "label" or "stride"
+        How the coarser levels come about. Their voxels lie in the middle of those that they are made of, but for
+        "stride" at the first of them.
     action : str, optional
         For messages.
 

@@ -41,6 +41,10 @@ def mode(values: list[int]) -> int:
     return min(value for value in counts if counts[value] == max(counts.values()))
 
 
+def label(values: list[int]) -> int:
+    return mode([value for value in values if value] or [0])
+
+
 @pytest.mark.parametrize("factors", FACTORS, ids=str)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_means_of_integers_are_exact_and_rounded_half_up(dtype: str, factors: tuple[int, ...]) -> None:
@@ -70,13 +74,24 @@ def test_the_most_frequent_label_wins_and_of_equal_ones_the_lowest(dtype: str, f
 
 
 @pytest.mark.parametrize("factors", FACTORS, ids=str)
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "uint64", "float32"])
+def test_the_most_frequent_label_wins_over_any_number_of_zeros(dtype: str, factors: tuple[int, ...]) -> None:
+    values = np.array([0, 0, 0, 0, 1, 7, 100, -5 if np.dtype(dtype).kind != "u" else 3], dtype)
+    voxels = np.random.default_rng(1).choice(values, SHAPE)
+    voxels[0, :4] = 0
+    found = reduced(voxels, factors, "label")
+    assert found.dtype == voxels.dtype
+    assert found.tolist() == np.vectorize(label, otypes=[object])(windows(voxels, factors)).tolist()
+
+
+@pytest.mark.parametrize("factors", FACTORS, ids=str)
 def test_every_nth_voxel(factors: tuple[int, ...]) -> None:
     voxels = ramp(SHAPE)
     steps = tuple(slice(None, None, factor) for factor in factors)
     np.testing.assert_array_equal(reduced(voxels, factors, "stride"), voxels[steps])
 
 
-@pytest.mark.parametrize("method", ["mean", "mode", "stride"])
+@pytest.mark.parametrize("method", ["mean", "mode", "label", "stride"])
 def test_an_axis_shorter_than_its_factor_becomes_one_voxel(method: Method) -> None:
     assert reduced(np.full((1, 5, 3), 7, "uint8"), (1, 5, 16), method).tolist() == [[[7]]]
 

@@ -328,7 +328,7 @@ def written(draw: st.DrawFn) -> Image:
         factors=[tuple(1.0 if dim in "ct" else 2.0**level for dim in dims) for level in range(count)],
         channels=draw(st.lists(st.text(min_size=1, max_size=4), max_size=3)) if "c" in dims else (),
         name=draw(st.text(max_size=4)),
-        method=draw(st.sampled_from(["mean", "mode", "stride"])),
+        method=draw(st.sampled_from(["mean", "mode", "label", "stride"])),
     )
 
 

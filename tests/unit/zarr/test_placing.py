@@ -202,5 +202,5 @@ def test_only_labels_that_tell_something_are_written(given: list[str], kept: tup
 
 def test_an_unknown_method_is_refused() -> None:
     options: dict[str, Any] = {"method": "median"}
-    with pytest.raises(ValueError, match="method is 'mean' or 'mode' or 'stride', not 'median'"):
+    with pytest.raises(ValueError, match=r"method is .*, not 'median'"):
         image_for("xy", **options)

@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyvolume import aio, dvid, errors, hpc, local, mikro, n5, zarr
+    from pyvolume import aio, dvid, errors, hpc, local, mikro, n5, segmentation, zarr
     from pyvolume.caching.cache import BlockCache
     from pyvolume.calls.progress import TransferStatus, set_options
     from pyvolume.calls.retry import RetryPolicy, RetryWait
@@ -73,6 +73,7 @@ __all__ = [
     "open",
     "receipts",
     "restored",
+    "segmentation",
     "set_options",
     "trace",
     "zarr",
@@ -114,7 +115,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"aio", "dvid", "errors", "hpc", "local", "mikro", "n5", "zarr"}:
+    if name in {"aio", "dvid", "errors", "hpc", "local", "mikro", "n5", "segmentation", "zarr"}:
         return importlib.import_module(f"pyvolume.{name}")
     if name == "__version__":
         return importlib.import_module("pyvolume.model.release").release()

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyvolume.calls.call import Call
-from pyvolume.calls.progress import Progress, Reporter
-from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
+from pyvolume.calls.progress import Progress
+from pyvolume.errors import VoxelsMismatchError
 from pyvolume.model import arguments
 from pyvolume.model.box import Box, BoxLike
 from pyvolume.stores.arrays import Sliceable
-from pyvolume.transfer.checks import check_inside, checked_box
-from pyvolume.transfer.engine import Transfer
-from pyvolume.transfer.grid import cut, grid_of
-from pyvolume.transfer.pieces import Pieces, Remaining, Steps
-from pyvolume.transfer.pool import run_ahead
+from pyvolume.transfer.grid import cut
+from pyvolume.transfer.pieces import Pieces
+from pyvolume.transfer.sides import Sides
 from pyvolume.volume import Volume, transfer_of
 
 __all__ = ["Difference", "compare"]
-
-CELL = 64
-"""Side of the blocks that are counted where neither side has any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +104,7 @@ class Difference:
         StoreError
             If a store could not serve them.
         """
-        sides = _Sides(self.a, self.b)
+        sides = _sides(self.a, self.b)
         return sides.read(Pieces(self), sides.concurrency)
 
 
@@ -162,18 +156,14 @@ def compare(
     """
     if concurrency is not None:
         arguments.integer(concurrency, "compare", "concurrency", least=1)
-    sides = _Sides(a, b)
+    sides = _sides(a, b)
     region = sides.common_box(box)
+    _check_dtypes(sides)
     found = _Found(region, sides.grid)
     if region.size and not _is_same(a, b):
-        itemsizes = [side.metadata.dtype.itemsize for side in sides.transfers]
-        lowest = min(side.store.traits.piece_bytes[0] for side in sides.transfers)
-        pieces = found.pieces(max(1, lowest // max(itemsizes)))
-        reads = sides.read(pieces, concurrency or sides.concurrency)
-        with Reporter(progress, "compare", region.size * sum(itemsizes)) as reporter, contextlib.closing(reads):
+        with contextlib.closing(sides.read_all(region, concurrency, progress)) as reads:
             for piece, left, right in reads:
                 found.add(piece, _differ(left, right))
-                reporter.moved(piece.size * sum(itemsizes), sides.retries)
     return found.difference(a, b)
 
 
@@ -186,76 +176,25 @@ def _is_same(a: object, b: object) -> bool:
     return a.store.traits.faithful and b.store.traits.faithful
 
 
-class _Sides:
-    """Both sides of a comparison, and the operations that read them."""
+def _sides(a: object, b: object) -> Sides:
+    return Sides("compare", transfer_of(a, "compare"), transfer_of(b, "compare"))
 
-    def __init__(self, a: object, b: object) -> None:
-        self.transfers = (transfer_of(a, "compare"), transfer_of(b, "compare"))
-        self._calls = tuple(side.begin() for side in self.transfers)
 
-    @property
-    def retries(self) -> int:
-        return sum(call.counted.retries for call in self._calls)
+def _check_dtypes(sides: Sides) -> None:
+    """Refuse values that cannot be compared without rounding.
 
-    @property
-    def concurrency(self) -> int:
-        """How many pieces to read at once, the smaller of what the two sides prefer."""
-        preferred = [side.store.traits.preferred_concurrency for side in self.transfers]
-        return min(filter(None, preferred), default=1)
-
-    @property
-    def grid(self) -> tuple[int, ...]:
-        """The blocks to count."""
-        bounds = self.transfers[0].metadata.bounds
-        cells = (max(1, bounds.shape[0]), *(CELL,) * (bounds.ndim - 1))
-        return grid_of(*(side.store.traits.chunks for side in self.transfers)) or cells
-
-    def common_box(self, box: BoxLike | None) -> Box:
-        """Return the box to compare; refuse whatever can be refused before anything is read."""
-        a, b = (side.metadata for side in self.transfers)
-        names = [side.store.address for side in self.transfers]
-        if a.bounds.ndim != b.bounds.ndim:
-            raise VoxelsMismatchError(
-                f"compare: expected as many axes in both, channel first, and found {a.bounds.ndim} in {names[0]} "
-                f"and {b.bounds.ndim} in {names[1]}"
-            )
-        region = a.bounds.union(b.bounds) if box is None else checked_box(box, a)
-        for side in self.transfers:
-            try:
-                check_inside(region, side.metadata, side.store.traits, growing=False)
-            except SelectionError as error:
-                raise SelectionError(f"compare: {error}; give a box that both have") from None
-        kinds = {a.dtype.kind, b.dtype.kind}
-        is_rounding = "f" in kinds and any(each.dtype.kind in "iu" and each.dtype.itemsize > 4 for each in (a, b))
-        if is_rounding or not kinds <= set("biuf"):
-            raise VoxelsMismatchError(
-                f"compare: {a.dtype} of {names[0]} cannot be compared exactly with {b.dtype} of {names[1]}"
-            )
-        return region
-
-    def read(self, boxes: Pieces, concurrency: int) -> Generator[tuple[Box, NDArray[Any], NDArray[Any]], None, None]:
-        """Read boxes of both sides, at once where two requests may be under way."""
-
-        def take(task: tuple[Transfer, Box, Call], _: Call) -> NDArray[Any]:
-            side, box, call = task
-            call.remaining()
-            call.touch()
-            return side.take(box, call)
-
-        done = 0
-        sides = list(zip(self.transfers, self._calls, strict=True))
-        tasks = ((side, box, call) for box in boxes for side, call in sides)
-        reads = run_ahead(tasks, take, lambda: self._calls[0], concurrency, ordered=True)
-        try:
-            for ((_, box, _), left), (_, right) in zip(reads, reads, strict=True):
-                yield box, left, right
-                done += 1
-        except BaseException as error:
-            for call in self._calls:
-                call.cancel()
-            if isinstance(error, StoreError):
-                error.with_facts(remaining=Remaining((), Steps(boxes), done))
-            raise
+    Raises
+    ------
+    VoxelsMismatchError
+    """
+    a, b = (side.metadata for side in sides.transfers)
+    kinds = {a.dtype.kind, b.dtype.kind}
+    is_rounding = "f" in kinds and any(each.dtype.kind in "iu" and each.dtype.itemsize > 4 for each in (a, b))
+    if is_rounding or not kinds <= set("biuf"):
+        names = [side.store.address for side in sides.transfers]
+        raise VoxelsMismatchError(
+            f"compare: {a.dtype} of {names[0]} cannot be compared exactly with {b.dtype} of {names[1]}"
+        )
 
 
 def _differ(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.bool_]:
@@ -274,10 +213,6 @@ class _Found:
         self._bounds: Box | None = None
         self._starts: list[NDArray[np.int64]] = [np.empty((0, box.ndim), np.int64)]
         self._counts: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-
-    def pieces(self, most: int) -> Pieces:
-        """Cut the box where no block is cut."""
-        return Pieces.of_box(self._box, self._box.aligned_to(self._grid), self._grid, most)
 
     def add(self, piece: Box, differ: NDArray[np.bool_]) -> None:
         """Count what differs in a piece."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyvolume.model.arguments import brief
 from pyvolume.reductions.accumulators import Folded
 from pyvolume.reductions.stream import Stream
+from pyvolume.reductions.tally import Columns, Tally
 
 Bins: TypeAlias = "int | Sequence[float] | NDArray[Any]"
 """How many bins, or their edges."""
@@ -59,33 +60,20 @@ def _limits(stream: Stream, dtype: np.dtype[Any]) -> tuple[Any, Any]:
 
 def unique_counts(stream: Stream) -> UniqueCounts:
     """Count how often each value occurs, see `Volume.unique_counts`."""
-    found: list[UniqueCounts] = [UniqueCounts(np.empty(0, stream.dtype), np.empty(0, np.int64))]
+    tally = Tally(stream.dtype)
     for _, voxels in stream:
-        found.append(_counted(voxels))
-        # each is joined with one of its size, so that many values are not sorted again for each part
-        while len(found) > 1 and len(found[-1].values) >= len(found[-2].values):
-            found.append(_joined(found.pop(), found.pop()))
-    while len(found) > 1:
-        found.append(_joined(found.pop(), found.pop()))
-    return found[0]
+        flat = voxels.ravel(order="K")
+        if stream.dtype.kind in "biu" and stream.dtype.itemsize <= 2:
+            tally.add(*_of_few_values(flat))
+        else:
+            tally.add((flat,))
+    (values,), counts = tally.rows()
+    return UniqueCounts(values, counts)
 
 
-def _counted(voxels: NDArray[Any]) -> UniqueCounts:
-    """Count the values of a part; small integers need no sorting."""
-    dtype = voxels.dtype
-    if dtype.kind not in "biu" or dtype.itemsize > 2:
-        return UniqueCounts(*np.unique(voxels, return_counts=True))
-    lowest = 0 if dtype == np.bool_ else np.iinfo(dtype).min
-    counts = np.bincount(voxels.ravel(order="K").astype(np.intp) - lowest)
+def _of_few_values(voxels: NDArray[Any]) -> tuple[Columns, NDArray[np.int64]]:
+    """Return the values of small integers, which need no sorting, and how often each occurs."""
+    lowest = 0 if voxels.dtype == np.bool_ else np.iinfo(voxels.dtype).min
+    counts = np.bincount(voxels.astype(np.intp) - lowest)
     present = np.flatnonzero(counts)
-    return UniqueCounts((present + lowest).astype(dtype), counts[present])
-
-
-def _joined(a: UniqueCounts, b: UniqueCounts) -> UniqueCounts:
-    """Add the counts of equal values."""
-    values, counts = np.concatenate((a.values, b.values)), np.concatenate((a.counts, b.counts))
-    if not values.size:
-        return a
-    order = np.argsort(values, kind="stable")
-    unique, first = np.unique(values[order], return_index=True)
-    return UniqueCounts(unique, np.add.reduceat(counts[order], first))
+    return ((present + lowest).astype(voxels.dtype),), counts[present]

@@ -27,6 +27,7 @@ import pyvolume.dvid.voxels
 import pyvolume.icechunk
 import pyvolume.local
 import pyvolume.mikro
+import pyvolume.segmentation
 import pyvolume.testing
 import pyvolume.transport.auth
 import pyvolume.zarr
@@ -51,6 +52,7 @@ MODULES: list[ModuleType] = [
     pyvolume.hpc,
     pyvolume.local,
     pyvolume.n5,
+    pyvolume.segmentation,
     pyvolume.transport.auth,
 ]
 named = pytest.mark.parametrize("module", [*MODULES, mockserver], ids=lambda module: module.__name__)

@@ -13,6 +13,7 @@ import pytest
 
 import pyvolume
 from mockserver import MockServer
+from pyvolume import segmentation
 from pyvolume.dvid import Identity, general, keyvalue, roi, voxels
 from pyvolume.errors import PyVolumeError
 
@@ -86,6 +87,10 @@ def package_calls(at: Place) -> dict[str, Call]:
         "open": (pyvolume.open, {"url": f"dvid://{at.url}/:master/gray", "mode": "r", "connection": at.connection}),
         "copy": (pyvolume.copy, copy | {"concurrency": None, "progress": None, "resume": None}),
         "compare": (pyvolume.compare, compare | {"concurrency": None, "progress": None}),
+        "unique_counts": (segmentation.unique_counts, {"labels": CUBE, "box": BOX, "mapping": {1: 2},
+                                                       "progress": None}),
+        "overlap": (segmentation.overlap, compare | {"concurrency": None, "progress": None}),
+        "relabel": (segmentation.relabel, {"labels": CUBE, "mapping": {1: 2}}),
         "from_array": (pyvolume.from_array, {"array": CUBE, "dims": "cxyz", "block_shape": (4, 4, 4)}),
         "Box": (pyvolume.Box, {"start": (0, 0), "stop": (1, 1)}),
         "Box.contains": (BOX.contains, {"other": BOX}),

@@ -141,8 +141,7 @@ def create(
     wanted = _chunks_like(metadata, like) if chunks is None else chunks
     if wanted is not None:
         given["chunks"] = wanted
-    levels = () if like is None or like.dims != metadata.dims or len(like.scales) == 1 else like.scales.factors
-    volume = cast("Volume", registry.create_url(completed(url), metadata, given, levels))
+    volume = cast("Volume", registry.create_url(completed(url), metadata, given, _levels_like(metadata, like, options)))
     if isinstance(volume, kind):
         return volume
     volume.close()
@@ -176,6 +175,16 @@ def _described(
     if shape is not None or metadata.dims != known.dims:
         return metadata
     return dataclasses.replace(metadata, bounds=known.bounds, translation=known.translation)
+
+
+def _levels_like(
+    metadata: VoxelsMetadata, like: Volume | None, options: Mapping[str, Any]
+) -> tuple[tuple[float, ...], ...]:
+    """Return the factors of the levels of `like`, if it has several and the same axes, and no others are asked for."""
+    if like is None or like.dims != metadata.dims or "levels" in options:
+        return ()
+    factors = like.scales.factors
+    return factors if len(factors) > 1 else ()
 
 
 def _labels_of(metadata: VoxelsMetadata) -> dict[str, Sequence[str]]:

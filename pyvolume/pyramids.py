@@ -19,7 +19,8 @@ from pyvolume.errors import SelectionError, UnsupportedError
 from pyvolume.model import arguments
 from pyvolume.model.box import Box, BoxLike
 from pyvolume.model.metadata import VoxelsMetadata
-from pyvolume.stores.base import Derived, StoreTraits, completed_from, identity_of
+from pyvolume.model.scales import Scales
+from pyvolume.stores.base import Derived, StoreTraits, VoxelStore, completed_from, identity_of
 from pyvolume.transfer.checks import checked_box
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.reducing import Method, reduced
@@ -105,10 +106,13 @@ def build_pyramid(
         finer, factors = _finer(scales.factors, level)
         # without the warning of a store that a level is stale, which is being made
         source, destination = (Volume.scale(volume, each) for each in (finer, level))
-        reducing = ReducedStore(transfer_of(source, "build a pyramid"), destination.metadata, factors, method)
-        made = _made_from(changed, volume, destination, scales.factors[level])
+        made = _made_from(changed, volume, destination, scales, level)
+        metadata = dataclasses.replace(destination.metadata, bounds=destination.bounds.union(made))
+        reducing = ReducedStore(
+            transfer_of(source, "build a pyramid"), metadata, factors, method, absolute=scales.absolute
+        )
         written += copy(
-            Volume(reducing, destination.metadata, mode="r"),
+            Volume(reducing, metadata, mode="r"),
             destination,
             made,
             concurrency=concurrency,
@@ -121,14 +125,17 @@ def build_pyramid(
     return written
 
 
-def _made_from(box: Box, volume: Volume, coarser: Volume, factors: Sequence[float]) -> Box:
-    """Return the voxels of a coarser level that are made from a box of another level."""
-    own = volume.scales.factors[volume.scales.current]
+def _made_from(box: Box, volume: Volume, coarser: Volume, scales: Scales[VoxelStore], level: int) -> Box:
+    """Return the voxels of a coarser level that are made from a box of the level that a volume shows."""
+    ratios = [by / size for by, size in zip(scales.factors[level], scales.factors[scales.current], strict=True)]
+    if scales.absolute:
+        corners = list(zip(box.start, box.stop, ratios, strict=True))
+        return Box([math.floor(low / by) for low, _, by in corners], [math.ceil(high / by) for _, high, by in corners])
     sides = zip(box.start, box.stop, volume.bounds.start, coarser.bounds.start, coarser.bounds.stop, strict=True)
     start, stop = [], []
-    for (low, high, first, new, end), by, size in zip(sides, factors, own, strict=True):
-        start.append(min(new + math.floor((low - first) * size / by), end))
-        stop.append(min(new + math.ceil((high - first) * size / by), end))
+    for (low, high, first, new, end), by in zip(sides, ratios, strict=True):
+        start.append(min(new + math.floor((low - first) / by), end))
+        stop.append(min(new + math.ceil((high - first) / by), end))
     return Box(start, stop)
 
 
@@ -175,10 +182,21 @@ class ReducedStore:
         Size of a coarser voxel in finer ones, for each axis.
     method : "mean", "mode", "label" or "stride"
         What a voxel becomes.
+    absolute : bool
+        As of `Scales`. Voxels at the edge of the finer level are then repeated behind it.
     """
 
-    def __init__(self, source: Transfer, metadata: VoxelsMetadata, factors: Sequence[int], method: Method) -> None:
+    def __init__(
+        self,
+        source: Transfer,
+        metadata: VoxelsMetadata,
+        factors: Sequence[int],
+        method: Method,
+        *,
+        absolute: bool = False,
+    ) -> None:
         self._metadata, self._factors, self._method = metadata, tuple(factors), method
+        self._absolute = absolute
         completing = completed_from(source.store)
         self._source = dataclasses.replace(source, store=completing)
         self._own = source if completing is not source.store else None
@@ -204,7 +222,13 @@ class ReducedStore:
         return self._metadata
 
     def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
-        out[...] = reduced(self._source.take(self._finer(box), call), self._factors, self._method)
+        finer = self._finer(box)
+        inside = finer.intersection(self._source.metadata.bounds) or finer
+        voxels = self._source.take(inside, call)
+        if inside != finer:
+            edges = zip(finer.start, finer.stop, inside.start, inside.stop, strict=True)
+            voxels = np.pad(voxels, [(first - low, high - last) for low, high, first, last in edges], mode="edge")
+        out[...] = reduced(voxels, self._factors, self._method)
 
     def has_voxels(self, box: Box) -> bool:
         """Whether the finer level has a block there of its own; the others are those of an older version."""
@@ -212,6 +236,9 @@ class ReducedStore:
 
     def _finer(self, box: Box) -> Box:
         """Return the voxels of the finer level that a box is made of."""
+        if self._absolute:
+            corners = zip(box.start, box.stop, self._factors, strict=True)
+            return Box(*zip(*((low * by, high * by) for low, high, by in corners), strict=True))
         bounds = self._source.metadata.bounds
         sides = list(zip(self._metadata.bounds.start, bounds.start, bounds.stop, self._factors, strict=True))
         low = [fine + (n - first) * by for n, (first, fine, _, by) in zip(box.start, sides, strict=True)]

@@ -130,7 +130,7 @@ class AsyncVolume:
 
     @property
     def scales(self) -> Scales[VoxelStore]:
-        """The resolution levels of the image, see `Volume.scales`."""
+        """The resolution levels of the image, see `Volume.scales`. The event loop waits for the request to a DVID."""
         return self.volume.scales
 
     def __repr__(self) -> str:

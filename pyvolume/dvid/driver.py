@@ -10,9 +10,11 @@ from pyvolume.calls.retry import RetryPolicy
 from pyvolume.dvid import address
 from pyvolume.dvid.auth import VARIABLES, Identity
 from pyvolume.dvid.catalogue import DvidCatalogue
+from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.server import Server
 from pyvolume.dvid.version import find_version
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
+from pyvolume.dvid.voxels.scales import Levels, check_levels_free, level_count
 from pyvolume.errors import ForbiddenError, LockedError, UnsupportedError
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.registry import Driver
@@ -194,6 +196,7 @@ class DvidDriver(Driver):
         metadata: VoxelsMetadata,
         *,
         chunks: Sequence[int] | None = None,
+        levels: Levels | None = None,
         overwrite: bool = False,
         retry: RetryPolicy | None = None,
         timeout: float | tuple[float, float] | None = None,
@@ -212,6 +215,8 @@ class DvidDriver(Driver):
             Of axes c, x, y and z. The volume keeps the shape; what is below voxel 0 is none of it.
         chunks : sequence of int, optional
             One channel, and the shape of the blocks along x, y and z.
+        levels : int, "auto" or sequence of sequences of int, optional
+            The resolution levels, see `VoxelsAccessor.create_scales`; one by default.
         overwrite : bool
             DVID does not replace instances: only False is possible.
         retry, timeout, max_document, user, token, auth : optional
@@ -224,10 +229,11 @@ class DvidDriver(Driver):
         UnsupportedError
             For `overwrite`.
         LockedError, ExistsError, MetadataError, SelectionError, StoreError
-            As for `Version.create_described`.
+            As for `Version.create_described` and `VoxelsAccessor.create_scales`.
         """
         found = address.parse(url)
         found.check_volume()
+        count = 1 if levels is None else level_count(levels, metadata, f"create {found.name}")
         if overwrite:
             raise UnsupportedError(f"create {found}: DVID replaces no instance; delete it first, or take another name")
         given: dict[str, Any] = {
@@ -240,9 +246,13 @@ class DvidDriver(Driver):
         }
         with _connect(found.server, given) as connection:
             version = find_version(connection, found.version)
+            check_levels_free(Instance(connection, version.uuid, found.name), count)
             version.create_described(found.name, metadata, None if chunks is None else chunks[1:])
             uuid = version.uuid
-        return self.open(f"{address.SCHEME}{found.server}/{uuid}/{address.segment(found.name)}", "r+", **given)
+        volume = self.open(f"{address.SCHEME}{found.server}/{uuid}/{address.segment(found.name)}", "r+", **given)
+        if count > 1:
+            volume.create_scales(count)
+        return volume
 
 
 DRIVER = DvidDriver()

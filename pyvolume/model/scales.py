@@ -43,6 +43,9 @@ class Scales(Generic[Store]):
         All levels; the factors of the first are 1.
     current : int
         Which of them the volume shows.
+    absolute : bool
+        Whether a voxel covers those of the finest level at its own coordinates times the factors, as on DVID. If not,
+        the first voxel of each level covers the first ones of the finest level.
 
     Raises
     ------
@@ -52,6 +55,7 @@ class Scales(Generic[Store]):
 
     levels: tuple[Level[Store], ...]
     current: int = 0
+    absolute: bool = False
 
     def __post_init__(self) -> None:
         factors = [level.factors for level in self.levels]

@@ -19,10 +19,13 @@ from pyvolume.dvid.voxels import settings
 from pyvolume.dvid.voxels.history import Change, changes_of
 from pyvolume.dvid.voxels.metadata import VoxelsMetadata
 from pyvolume.dvid.voxels.pictures import Format, Plane, Point, draw, draw_array, oblique_cut, plane_of
+from pyvolume.dvid.voxels.scales import Levels, create_scales, find_scales
 from pyvolume.dvid.voxels.store import DvidStore, read_description
 from pyvolume.errors import SelectionError, UnsupportedError
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
+from pyvolume.model.scales import Scales
+from pyvolume.stores.base import VoxelStore
 from pyvolume.transfer.casting import Casting
 from pyvolume.transfer.checks import checked_box, joined
 from pyvolume.transfer.locking import NamedLock
@@ -112,7 +115,7 @@ class VoxelsAccessor(Volume):
         )
         super().__init__(
             store,
-            store.description.metadata,
+            store.metadata,
             mode=mode,
             retry=dataclasses.replace(connection.retry, **changed),
             partial_blocks=partial_blocks,
@@ -198,6 +201,40 @@ class VoxelsAccessor(Volume):
         )
 
     @property
+    def scales(self) -> Scales[VoxelStore]:
+        """The resolution levels ``gray``, ``gray_1``, ``gray_2`` and so on, as they are now; one request.
+
+        An instance is a level if it has the type of the finest one, and voxels of 2, 4, 8 … times its size, or of its
+        size.
+        """
+        return find_scales(self.store)
+
+    def create_scales(self, levels: Levels = "auto") -> None:
+        """Create the coarser resolution levels that are missing; `pyvolume.build_pyramid` fills them.
+
+        Each level halves x, y and z. It has the blocks of this volume.
+
+        Parameters
+        ----------
+        levels : int, "auto" or sequence of sequences of int
+            How many levels the volume will have, with its own; ``"auto"``: until the longest side has at most 256
+            voxels; or the factors of all levels, channel first, as ``scales.factors``.
+
+        Raises
+        ------
+        UnsupportedError
+            For other factors, or if this is not the finest level, is masked, or was opened for reading only.
+        ExistsError
+            If the name of a level is taken.
+        LockedError
+            If the version is committed.
+        StoreError
+            If the server could not create them.
+        """
+        self._check_writable("create levels")
+        create_scales(self.store, levels)
+
+    @property
     def attrs(self) -> Attributes:
         """JSON values about the volume in this version, as a mapping."""
         return Attributes(self.store.connection, self.uuid, self.name, writable=self.mode == "r+")
@@ -219,8 +256,9 @@ class VoxelsAccessor(Volume):
             throttle=self.store.throttle,
             owns_connection=owns_connection,
             completed_from=completed_from,
+            place=self.store.place,
         )
-        return self._with_store(store, store.description.metadata)
+        return self._with_store(store, store.metadata)
 
     def history(self, *, compare: bool = True) -> Iterator[Change]:
         """Iterate over the versions in which the volume changed: this version and its ancestors, the newest first.

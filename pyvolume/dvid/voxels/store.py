@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,6 +32,20 @@ from pyvolume.transport.request import Request, Upload
 
 MAX_REQUEST_BYTES = 256 << 20
 """The server sends up to 3 GiB in an answer, but ends it after 600 s; it holds the whole body of a POST in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the voxels of a coarser level lie, which its instance does not say.
+
+    Parameters
+    ----------
+    resolution, translation : tuple of float
+        As of `VoxelsMetadata`.
+    """
+
+    resolution: tuple[float, ...]
+    translation: tuple[float, ...]
 
 
 def read_description(instance: Instance) -> InstanceDescription:
@@ -64,6 +80,8 @@ class DvidStore:
         Whether `close` closes the connection.
     completed_from : DvidStore, optional
         The same instance without the mask in `query`, from which blocks are completed.
+    place : Place, optional
+        Of a coarser level.
 
     Attributes
     ----------
@@ -86,6 +104,7 @@ class DvidStore:
         throttle: bool,
         owns_connection: bool = False,
         completed_from: DvidStore | None = None,
+        place: Place | None = None,
     ) -> None:
         self.instance = instance
         self.connection = instance.connection
@@ -97,6 +116,7 @@ class DvidStore:
         self.throttle = throttle
         self.owns_connection = owns_connection
         self.completed_from = completed_from
+        self.place = place
         self.words = self.query | ({"throttle": "on"} if throttle else {})
         seen = urlencode(sorted((key, value) for key, value in query.items() if key != "throttle"))
         self.address = f"{instance.address}{'?' if seen else ''}{seen}"
@@ -141,7 +161,17 @@ class DvidStore:
             "dvid-metadata-1",
             call=call,
         )
-        return voxels_metadata(document, self.name, self.description.declared)
+        return self._placed(voxels_metadata(document, self.name, self.description.declared))
+
+    @property
+    def metadata(self) -> VoxelsMetadata:
+        """What the volume was when the store was made."""
+        return self._placed(self.description.metadata)
+
+    def _placed(self, metadata: VoxelsMetadata) -> VoxelsMetadata:
+        if self.place is None:
+            return metadata
+        return dataclasses.replace(metadata, resolution=self.place.resolution, translation=self.place.translation)
 
     def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
         action = f"read voxels {box} of {self.name}"

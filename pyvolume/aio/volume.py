@@ -128,11 +128,6 @@ class AsyncVolume:
         """Units of the resolution, one per axis behind the channel."""
         return self.volume.units
 
-    @property
-    def scales(self) -> Scales[VoxelStore]:
-        """The resolution levels of the image, see `Volume.scales`. The event loop waits for the request to a DVID."""
-        return self.volume.scales
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.volume!r}>"
 
@@ -324,6 +319,10 @@ class AsyncVolume:
     async def refresh(self) -> None:
         """Ask the store for the present bounds."""
         await self._run(self.volume.refresh)
+
+    async def scales(self) -> Scales[VoxelStore]:
+        """Return the resolution levels of the image, see `Volume.scales`; on DVID they are looked up."""
+        return await self._run(lambda: self.volume.scales)
 
     async def scale(self, level: SupportsIndex) -> AsyncVolume:
         """Open another resolution level of the image, see `Volume.scale`.

@@ -27,6 +27,7 @@ bench: $(VENV)/installed-bench
 	$(RUN) -m benchmarks.zarr
 	$(RUN) -m benchmarks.n5
 	$(RUN) -m benchmarks.fsdb
+	$(RUN) -m benchmarks.labels
 
 torture: $(VENV)/installed-test
 	PYTHONPATH=tests/support $(RUN) -m tests.torture $(OPTIONS)

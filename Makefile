@@ -28,6 +28,7 @@ bench: $(VENV)/installed-bench
 	$(RUN) -m benchmarks.n5
 	$(RUN) -m benchmarks.fsdb
 	$(RUN) -m benchmarks.labels
+	$(RUN) -m benchmarks.label_lines
 
 torture: $(VENV)/installed-test
 	PYTHONPATH=tests/support $(RUN) -m tests.torture $(OPTIONS)

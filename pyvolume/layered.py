@@ -79,7 +79,8 @@ def read_layers(path: str | os.PathLike[str]) -> list[LayerData]:
     options = registry.accepted(registry.find(url)[1].open, tokens_of(url))
     with contextlib.ExitStack() as stack:
         volume = stack.enter_context(opening.open(url, "r", **options))
-        levels = [volume.scale(level) for level in range(volume.scales.current, len(volume.scales))]
+        scales = volume.scales
+        levels = [volume.scale(level) for level in range(scales.current, len(scales))]
         facts = {"url": volume.store.address}
         if isinstance(volume, Versioned):
             facts["version"] = str(volume.version_name)

@@ -127,15 +127,16 @@ def build_pyramid(
 
 def _made_from(box: Box, volume: Volume, coarser: Volume, scales: Scales[VoxelStore], level: int) -> Box:
     """Return the voxels of a coarser level that are made from a box of the level that a volume shows."""
-    ratios = [by / size for by, size in zip(scales.factors[level], scales.factors[scales.current], strict=True)]
+    factors, own = scales.factors[level], scales.factors[scales.current]
     if scales.absolute:
-        corners = list(zip(box.start, box.stop, ratios, strict=True))
-        return Box([math.floor(low / by) for low, _, by in corners], [math.ceil(high / by) for _, high, by in corners])
+        edges = list(zip(box.start, box.stop, own, factors, strict=True))
+        start = [math.floor(low * size / by) for low, _, size, by in edges]
+        return Box(start, [math.ceil(high * size / by) for _, high, size, by in edges])
     sides = zip(box.start, box.stop, volume.bounds.start, coarser.bounds.start, coarser.bounds.stop, strict=True)
     start, stop = [], []
-    for (low, high, first, new, end), by in zip(sides, ratios, strict=True):
-        start.append(min(new + math.floor((low - first) / by), end))
-        stop.append(min(new + math.ceil((high - first) / by), end))
+    for (low, high, first, new, end), size, by in zip(sides, own, factors, strict=True):
+        start.append(min(new + math.floor((low - first) * size / by), end))
+        stop.append(min(new + math.ceil((high - first) * size / by), end))
     return Box(start, stop)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -172,6 +173,23 @@ def test_a_box_of_the_levels_is_renewed(dvid: DvidBackend) -> None:
     expected[0, 0, 0, 0] = 7
     np.testing.assert_array_equal(volume.scale(1)[...], expected)
     np.testing.assert_array_equal(volume.scale(2)[0, 4:9, 7:14, :4], halved(expected)[0, 4:9, 7:14, :4])
+
+
+def test_an_empty_volume_fills_no_level(dvid: DvidBackend) -> None:
+    volume = new(dvid, (0, 0, 0))
+    volume.create_scales(3)
+    assert pyvolume.build_pyramid(volume) == 0
+    assert not volume.scale(1).bounds.size
+
+
+def test_levels_are_verified_and_continued(dvid: DvidBackend, tmp_path: Path) -> None:
+    volume = new(dvid, (64, 50, 40))
+    volume.create_scales(3)
+    volume[...] = ramp(volume.shape)
+    written = pyvolume.build_pyramid(volume, verify=True, resume=tmp_path / "journal")
+    assert written == volume.scale(1).nbytes + volume.scale(2).nbytes
+    assert pyvolume.build_pyramid(volume, resume=tmp_path / "journal") == 0
+    np.testing.assert_array_equal(volume.scale(1)[...], halved(volume[...]))
 
 
 def test_another_version_has_levels_of_its_own(dvid: DvidBackend) -> None:

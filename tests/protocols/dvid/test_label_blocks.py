@@ -1,4 +1,4 @@
-"""Native label blocks and coarser labels, against those that a real DVID makes."""
+"""Native label blocks and coarser labels, against those that a server makes."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def new(backend: DvidBackend, side: int) -> Labels:
 
 @pytest.mark.parametrize("side", [16, 32, 64])
 @pytest.mark.parametrize("kind", KINDS)
-def test_blocks_that_the_server_stores_are_decoded(real_backend: DvidBackend, kind: str, side: int) -> None:
-    labels = new(real_backend, side)
+def test_blocks_that_the_server_stores_are_decoded(dvid: DvidBackend, kind: str, side: int) -> None:
+    labels = new(dvid, side)
     shape, start = (2 * side, side, side), (-side, 0, 3 * side)
     voxels = made(kind, shape)
     labels.post(voxels, start)
@@ -57,15 +57,15 @@ def test_blocks_that_the_server_stores_are_decoded(real_backend: DvidBackend, ki
 
 @pytest.mark.parametrize("side", [16, 32, 64])
 @pytest.mark.parametrize("kind", KINDS)
-def test_encoded_blocks_are_what_the_server_reads(real_backend: DvidBackend, kind: str, side: int) -> None:
-    labels = new(real_backend, side)
+def test_encoded_blocks_are_what_the_server_reads(dvid: DvidBackend, kind: str, side: int) -> None:
+    labels = new(dvid, side)
     voxels = made(kind, (2 * side, side, side))
     labels.post_blocks({(-1, 0, 3): blocks.encode(voxels[:side]), (0, 0, 3): blocks.encode(voxels[side:])})
     np.testing.assert_array_equal(labels.get(voxels.shape, (-side, 0, 3 * side)), voxels)
 
 
-def test_blocks_of_128_voxels(real_backend: DvidBackend) -> None:
-    labels = new(real_backend, 128)
+def test_blocks_of_128_voxels(dvid: DvidBackend) -> None:
+    labels = new(dvid, 128)
     voxels = made("bodies", (256, 128, 128))
     labels.post_blocks({(0, 0, 0): blocks.encode(voxels[:128])})
     labels.post(voxels[128:], (128, 0, 0))
@@ -75,8 +75,8 @@ def test_blocks_of_128_voxels(real_backend: DvidBackend) -> None:
     np.testing.assert_array_equal(labels.get(voxels.shape), voxels)
 
 
-def test_coarser_labels_are_those_of_the_server(real_backend: DvidBackend, tmp_path: Path) -> None:
-    labels = new_labels(real_backend, BlockSize="32,32,32", MaxDownresLevel="3")
+def test_coarser_labels_are_those_of_the_server(dvid: DvidBackend, tmp_path: Path) -> None:
+    labels = new_labels(dvid, BlockSize="32,32,32", MaxDownresLevel="3")
     random = np.random.default_rng(5)
     voxels = random.choice(np.array([0, 0, 0, 0, 7, 9, 1 << 47], np.uint64), (128, 64, 64))
     voxels[:40] = made("bodies", (40, 64, 64))

@@ -59,6 +59,13 @@ def _field(number: int, data: bytes, *, always: bool = False) -> bytes:
     return _varint(number << 3 | BYTES) + _varint(len(data)) + data
 
 
+def field(number: int, value: int | bytes) -> bytes:
+    """Return a field of a message: a number, or bytes."""
+    if isinstance(value, int):
+        return _varint(number << 3 | VARINT) + _varint(value)
+    return _field(number, value, always=True)
+
+
 def _varint(value: int) -> bytes:
     head = bytearray()
     while value > 0x7F:

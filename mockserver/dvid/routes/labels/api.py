@@ -42,7 +42,7 @@ NOT_MADE: Mapping[str, AbstractSet[str]] = {
     "labelblk": {"pseudocolor", "sync"},
     "labelarray": {"merge", "pseudocolor", "split", "split-coarse", "sync"},
     "labelmap": {
-        "fvdb", "history", "index", "index-version", "indices", "indices-compressed", "map-stats", "mutations",
+        "fvdb", "history", "index", "index-version", "indices-compressed", "map-stats", "mutations",
         "mutations-range", "proximity", "pseudocolor", "split", "supervoxel-splits", "sync",
     },
 }  # fmt: skip
@@ -87,6 +87,7 @@ class LabelsApi:
             "supervoxels": bodies.supervoxels,
             "supervoxel-sizes": bodies.supervoxel_sizes,
             "lastmod": bodies.last_change,
+            "indices": bodies.indices,
             "existing-labels": bodies.existing,
             "listlabels": bodies.list_labels,
             "sparsevol-size": bodies.sparse_size,

@@ -10,7 +10,8 @@ from mockserver.dvid.model.labels.instance import Labels
 from mockserver.dvid.model.place import Place
 from mockserver.dvid.routes.labels.settings import label_in, listed, parse_label, read_list, wants_supervoxels
 from mockserver.dvid.wire.gojson import quoted
-from mockserver.http.messages import Answer, Refused, Request, document, octets
+from mockserver.dvid.wire.labels.indices import encode_indices
+from mockserver.http.messages import Answer, Declined, Refused, Request, document, octets
 
 AS_BODY = "queried as body.\n"
 AS_VOLUME = "used as sparse volume.\n"
@@ -87,6 +88,16 @@ def last_change(_: Request, place: Place[Labels], words: Sequence[str]) -> Answe
     names = zip(("user", "app", "time"), (changed.user, changed.app, changed.time), strict=True)
     texts = ", ".join(f'"last mod {name}": {quoted(value)}' for name, value in names)
     return document(f'{{"mutation id": {changed.mutation}, {texts} }}')
+
+
+def indices(request: Request, place: Place[Labels], _: Sequence[str]) -> Answer:
+    """Send the indices of bodies, also of those that are not there."""
+    if request.method.lower() != "get":
+        raise Declined(501, "this mock server takes no indices")
+    labels = read_list(request, "error getting protobuf label indices: expected JSON label list")
+    found = ((label, place.instance.body(place.lineage, label)) for label in labels)
+    data = encode_indices((label, index.blocks if index else {}) for label, index in found)
+    return octets((data,), len(data))
 
 
 def sparse_size(request: Request, place: Place[Labels], words: Sequence[str]) -> Answer:

@@ -19,17 +19,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyvolume.dvid.auth import Identity
     from pyvolume.dvid.keyvalue.mapping import KeyValue
+    from pyvolume.dvid.labels.accessor import LabelVolume
     from pyvolume.dvid.repo import Repo
     from pyvolume.dvid.roi.region import Roi
     from pyvolume.dvid.server import Server
     from pyvolume.dvid.version import Version
     from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 
-__all__ = ["Identity", "KeyValue", "Repo", "Roi", "Server", "Version", "VoxelsAccessor"]
+__all__ = ["Identity", "KeyValue", "LabelVolume", "Repo", "Roi", "Server", "Version", "VoxelsAccessor"]
 
 _HOMES = {
     "Identity": "pyvolume.dvid.auth",
     "KeyValue": "pyvolume.dvid.keyvalue.mapping",
+    "LabelVolume": "pyvolume.dvid.labels.accessor",
     "Repo": "pyvolume.dvid.repo",
     "Roi": "pyvolume.dvid.roi.region",
     "Server": "pyvolume.dvid.server",

@@ -20,6 +20,9 @@ FORMS = "dvid://HOST:PORT/VERSION/NAME or http://HOST:PORT/api/node/VERSION/NAME
 RESERVED_NAMES = ("note", "log", "branch", "commit", "newversion")
 """The server refuses instances of these names, its own endpoints."""
 
+KNOWN_WORDS = ("roi", "scale", "supervoxels", "throttle")
+"""Words of a query that choose what is shown, and how it is asked for."""
+
 IGNORED_WORDS = ("app", "u", "user", "usertag")
 """Words of a query that change no voxels; DVID and Neuroglancer write them into their urls."""
 
@@ -62,6 +65,8 @@ class Address:
         Whether the query has ``throttle=on``.
     roi : str
         The region that masks the volume, from the query; empty for none.
+    scale, supervoxels : str
+        The view of a volume of labels, from the query; empty for the usual one.
     """
 
     server: str
@@ -70,11 +75,19 @@ class Address:
     inside: str = ""
     throttle: bool = False
     roi: str = ""
+    scale: str = ""
+    supervoxels: str = ""
+
+    @property
+    def view(self) -> dict[str, str]:
+        """The words of the query that choose a view of labels."""
+        given = {"scale": self.scale, "supervoxels": self.supervoxels}
+        return {word: value for word, value in given.items() if value}
 
     def __str__(self) -> str:
         path = "/".join(segment(part) for part in (self.version, self.name) if part)
-        query = f"?{urllib.parse.urlencode({'roi': self.roi})}" if self.roi else ""
-        return f"{SCHEME}{self.server}{'/' if path else ''}{path}{query}"
+        query = urllib.parse.urlencode(({"roi": self.roi} if self.roi else {}) | self.view)
+        return f"{SCHEME}{self.server}{'/' if path else ''}{path}{'?' if query else ''}{query}"
 
     def check_volume(self) -> None:
         """Refuse everything but an instance, with the call that opens it.
@@ -158,7 +171,8 @@ def parse(url: str) -> Address:
     version, name = (*map(urllib.parse.unquote, parts), "", "")[:2]
     words = _words(query)
     is_throttled = words.get("throttle", "off") not in {"off", "false"}
-    return Address(server, version, name, "/".join(inside), is_throttled, words.get("roi", ""))
+    kept = (words.get(word, "") for word in ("roi", "scale", "supervoxels"))
+    return Address(server, version, name, "/".join(inside), is_throttled, *kept)
 
 
 def _check_segments(path: Sequence[str], url: str) -> None:
@@ -196,9 +210,11 @@ def _words(query: str) -> dict[str, str]:
         For a word that is neither known nor without effect on the voxels, and for one that is given twice.
     """
     words = words_of(query)
-    unknown = [word for word in words if word not in {"roi", "throttle", *IGNORED_WORDS}]
+    unknown = [word for word in words if word not in {*KNOWN_WORDS, *IGNORED_WORDS}]
     if unknown:
-        raise AddressError(f"open: expected a query of roi and throttle and found the words {', '.join(unknown)}")
+        raise AddressError(
+            f"open: expected a query of {', '.join(KNOWN_WORDS)} and found the words {', '.join(unknown)}"
+        )
     return words
 
 

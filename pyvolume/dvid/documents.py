@@ -1,30 +1,23 @@
-"""DVID's documents about volumes, read and written."""
+"""DVID's documents about volumes."""
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from pyvolume.dvid.address import check_name
 from pyvolume.dvid.extents import (
     DECLARED,
     INT32,
-    check_bounds,
-    check_coordinates,
     declared_box,
-    declared_text,
-    extents_document,
     shown,
 )
 from pyvolume.errors import MetadataError, UnsupportedError
-from pyvolume.model import arguments
 from pyvolume.model.arguments import brief
 from pyvolume.model.axes import are_dims
 from pyvolume.model.box import Box
@@ -47,6 +40,10 @@ MOST_BLOCK_VOXELS = 1 << 31
 """The server holds a block in memory, and its requests are smaller."""
 
 LABEL_TYPES = ("labelblk", "labelarray", "labelmap")
+"""The instance types whose voxels are labels, the oldest first."""
+
+VOXEL_TYPES = (*TYPENAMES.values(), *LABEL_TYPES)
+"""The instance types that hold voxels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +68,8 @@ class InstanceDescription:
         Names the instance on every server and under every name; empty if the server does not say it.
     versioned : bool
         Whether each version has voxels of its own.
+    extended : mapping
+        What the server says of this type of instance alone.
     """
 
     typename: str
@@ -81,18 +80,22 @@ class InstanceDescription:
     declared: Box | None = None
     data_uuid: str = ""
     versioned: bool = True
+    extended: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def holds_labels(self) -> bool:
+        """Whether the voxels are labels."""
+        return self.typename in LABEL_TYPES
 
 
 def check_voxels(info: Mapping[str, Any], name: str) -> None:
-    """Refuse an instance without voxels, and one with labels, by the answer of ``/info``.
+    """Refuse an instance without voxels, by the answer of ``/info``.
 
     Raises
     ------
     UnsupportedError
     """
     typename = info["Base"]["TypeName"]
-    if typename in LABEL_TYPES:
-        raise UnsupportedError(f"open {name}: a {typename} instance holds labels, which pyvolume does not read yet")
     if not (info.get("Extended") or {}).get("Values"):
         raise UnsupportedError(f"open {name}: a {typename} instance holds no voxels")
 
@@ -122,6 +125,7 @@ def instance_description(info: Mapping[str, Any], document: dict[str, Any], name
         declared=declared,
         data_uuid=base.get("DataUUID", ""),
         versioned=base.get("Versioned", True),
+        extended=dict(info.get("Extended") or {}),
     )
 
 
@@ -213,113 +217,6 @@ def _dtype(name: str, instance: str) -> np.dtype[Any]:
     if re.fullmatch(r"u?int(8|16|32|64)|float(16|32|64)|bool", name) is None:
         raise UnsupportedError(f"open {instance}: numpy has no voxels of type {brief(name)}")
     return np.dtype(name).newbyteorder("<")
-
-
-def typename_for(metadata: VoxelsMetadata) -> str:
-    """Return the instance type for voxels like these.
-
-    Raises
-    ------
-    UnsupportedError
-        If there is none, naming those that there are.
-    """
-    channels = metadata.bounds.shape[0]
-    typename = TYPENAMES.get((metadata.dtype.name, channels))
-    if typename is None:
-        possible = ", ".join(f"{dtype} × {count}" for dtype, count in TYPENAMES)
-        raise UnsupportedError(
-            f"create volume: DVID has no instance type for {metadata.dtype.name} × {channels} channels; "
-            f"it stores {possible}"
-        )
-    if metadata.dims != DIMS:
-        raise UnsupportedError(f"create volume: DVID stores the axes 'cxyz', not {''.join(metadata.dims)!r}")
-    return typename
-
-
-def creation_document(
-    metadata: VoxelsMetadata,
-    name: str,
-    block_shape: Sequence[int],
-    compression: str | None,
-    *,
-    versioned: bool = True,
-    tags: Mapping[str, str] | None = None,
-) -> dict[str, str]:
-    """Return the document that creates an instance; the server takes texts only.
-
-    Raises
-    ------
-    UnsupportedError
-        If no instance type fits.
-    MetadataError
-        For a name, a block shape, a unit or a tag that the server would accept and then not serve.
-    SelectionError
-        For bounds that the server cannot store.
-    """
-    check_name(name)
-    arguments.instance_of(metadata, VoxelsMetadata, f"create {name}")
-    typename = typename_for(metadata)
-    action = f"create {name}"
-    sides = arguments.each_of(block_shape, action, "block_shape")
-    blocks = tuple(arguments.integer(side, action, "block_shape") for side in sides)
-    _check_blocks(blocks)
-    if not all(2**-149 <= size < 2**128 for size in metadata.resolution):
-        # the server keeps 32 bits; one infinite resolution, and it cannot list its repositories any more
-        raise MetadataError(f"create volume: a resolution is finite and above 0, not {metadata.resolution}")
-    if any("," in unit for unit in metadata.units):
-        raise MetadataError(f"create volume: a unit must hold no comma: {metadata.units}")
-    if compression == "jpeg":
-        _check_jpeg(typename, blocks)
-    document = {
-        "typename": typename,
-        "dataname": name,
-        "BlockSize": ",".join(map(str, blocks)),
-        "VoxelSize": ",".join(map(repr, metadata.resolution)),
-        "VoxelUnits": ",".join(metadata.units),
-    }
-    arguments.instance_of({} if tags is None else tags, Mapping, f"create {name}: tags")
-    bounds, marks = metadata.bounds, dict(tags or {})
-    if DECLARED in marks:
-        raise MetadataError(f"create volume: the tag {DECLARED!r} is reserved for the shape")
-    check_coordinates(f"create {name}", bounds)
-    if any(bounds.shape[1:]):
-        check_bounds(f"create {name}", bounds, blocks)
-        marks[DECLARED] = declared_text(bounds)
-    if bounds.size:
-        extents = extents_document(bounds)
-        document |= {corner: ",".join(map(str, point)) for corner, point in extents.items()}
-    given = {
-        "Compression": compression,
-        "Tags": _tags_text(marks) if marks else None,
-        "versioned": None if versioned else "false",
-    }
-    return document | {key: value for key, value in given.items() if value is not None}
-
-
-def _check_blocks(blocks: Sequence[int]) -> None:
-    if len(blocks) != 3 or min(blocks) < 1:
-        raise MetadataError(f"create volume: block_shape must be three positive integers (x, y, z), not {blocks}")
-    if math.prod(blocks) > MOST_BLOCK_VOXELS:
-        raise MetadataError(f"create volume: a block has at most {MOST_BLOCK_VOXELS} voxels, not {blocks}")
-
-
-def _check_jpeg(typename: str, blocks: Sequence[int]) -> None:
-    """Refuse blocks that the server would accept for JPEG, and return as noise or zeros."""
-    if typename not in {"uint8blk", "rgba8blk"}:
-        raise UnsupportedError(f"create volume: JPEG is for uint8, not for {typename}; 'lz4' and 'gzip' keep all")
-    if any(side % 8 for side in blocks) or blocks[0] >= 128:
-        raise MetadataError(
-            f"create volume: JPEG takes blocks with sides of a multiple of 8, below 128 along x, not {tuple(blocks)}"
-        )
-
-
-def _tags_text(tags: Mapping[str, str]) -> str:
-    """Return tags in the server's form; it ignores tags that it does not understand."""
-    words: Iterator[object] = itertools.chain(*tags.items())
-    for word in words:
-        if not isinstance(word, str) or not word or set(word) & set(",="):
-            raise MetadataError(f"create volume: a tag is two texts without commas and '=', not {word!r}")
-    return ",".join(f"{name}={value}" for name, value in tags.items())
 
 
 def moment(text: str, path: str) -> datetime:

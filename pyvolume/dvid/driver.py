@@ -10,7 +10,10 @@ from pyvolume.calls.retry import RetryPolicy
 from pyvolume.dvid import address
 from pyvolume.dvid.auth import VARIABLES, Identity
 from pyvolume.dvid.catalogue import DvidCatalogue
+from pyvolume.dvid.documents import LABEL_TYPES
 from pyvolume.dvid.instances import Instance
+from pyvolume.dvid.labels.accessor import LabelVolume
+from pyvolume.dvid.options import Compression
 from pyvolume.dvid.server import Server
 from pyvolume.dvid.version import find_version
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
@@ -144,6 +147,8 @@ class DvidDriver(Driver):
         lock: NamedLock | None = None,
         lock_aligned: bool = True,
         cache: BlockCache | None = None,
+        compression: Compression = "auto",
+        ingest: bool = False,
     ) -> VoxelsAccessor:
         """Open the volume at a url.
 
@@ -166,6 +171,8 @@ class DvidDriver(Driver):
             Allow the server to answer that it is busy, see `VoxelsAccessor`.
         partial_blocks, casting, lock, lock_aligned, cache
             See `VoxelsAccessor`.
+        compression, ingest : optional
+            Of labels only, see `LabelVolume`.
 
         Raises
         ------
@@ -184,10 +191,12 @@ class DvidDriver(Driver):
         }  # fmt: skip
         with opening(found.server, connection, given, lambda: _connect(found.server, given)) as current:
             volume = VoxelsAccessor(
-                current, found.version, found.name, throttle=throttle or found.throttle,
+                current, found.version, found.name, found.view, throttle=throttle or found.throttle,
                 partial_blocks=partial_blocks, casting=casting, lock=lock, lock_aligned=lock_aligned, cache=cache,
-                mode=mode, owns_connection=connection is None,
+                compression=compression, ingest=ingest, mode=mode, owns_connection=connection is None,
             )  # fmt: skip
+            if found.view and not isinstance(volume, LabelVolume):
+                raise UnsupportedError(f"open {found}: {volume.typename} has no {' and no '.join(found.view)}")
             return volume.masked(found.roi, owns_connection=connection is None) if found.roi else volume
 
     def create(
@@ -198,6 +207,7 @@ class DvidDriver(Driver):
         chunks: Sequence[int] | None = None,
         levels: Levels | None = None,
         overwrite: bool = False,
+        typename: str | None = None,
         retry: RetryPolicy | None = None,
         timeout: float | tuple[float, float] | None = None,
         max_document: int | None = None,
@@ -216,9 +226,12 @@ class DvidDriver(Driver):
         chunks : sequence of int, optional
             One channel, and the shape of the blocks along x, y and z.
         levels : int, "auto" or sequence of sequences of int, optional
-            The resolution levels, see `VoxelsAccessor.create_scales`; one by default.
+            The resolution levels, see `VoxelsAccessor.create_scales`; one by default. Those of labels are made by the
+            server, see `pyvolume.dvid.voxels.create_new`.
         overwrite : bool
             DVID does not replace instances: only False is possible.
+        typename : str, optional
+            See `pyvolume.dvid.voxels.create_new`; labels have the typename ``"labelmap"``.
         retry, timeout, max_document, user, token, auth : optional
             As for `open`.
 
@@ -234,6 +247,7 @@ class DvidDriver(Driver):
         found = address.parse(url)
         found.check_volume()
         count = 1 if levels is None else level_count(levels, metadata, f"create {found.name}")
+        holds_labels = typename in LABEL_TYPES
         if overwrite:
             raise UnsupportedError(f"create {found}: DVID replaces no instance; delete it first, or take another name")
         given: dict[str, Any] = {
@@ -246,11 +260,15 @@ class DvidDriver(Driver):
         }
         with _connect(found.server, given) as connection:
             version = find_version(connection, found.version)
-            check_levels_free(Instance(connection, version.uuid, found.name), count)
-            version.create_described(found.name, metadata, None if chunks is None else chunks[1:])
+            if not holds_labels:
+                check_levels_free(Instance(connection, version.uuid, found.name), count)
+            version.create_described(
+                found.name, metadata, None if chunks is None else chunks[1:],
+                typename=typename, levels=count if holds_labels else 1,
+            )  # fmt: skip
             uuid = version.uuid
         volume = self.open(f"{address.SCHEME}{found.server}/{uuid}/{address.segment(found.name)}", "r+", **given)
-        if count > 1:
+        if count > 1 and not holds_labels:
             volume.create_scales(count)
         return volume
 

@@ -9,7 +9,7 @@ from typing import Any
 from pyvolume.calls.lost import once
 from pyvolume.dvid.address import check_name, segment
 from pyvolume.dvid.client import get_document, post_document
-from pyvolume.dvid.documents import TYPENAMES
+from pyvolume.dvid.documents import VOXEL_TYPES
 from pyvolume.dvid.schemas import SCHEMAS
 from pyvolume.dvid.versions import lookup
 from pyvolume.dvid.versions.graph import RepoInfo, Uuid
@@ -19,7 +19,7 @@ from pyvolume.transport.answer import Answer
 from pyvolume.transport.connection import Connection
 from pyvolume.transport.request import Request
 
-NOUNS = {**dict.fromkeys(TYPENAMES.values(), "volume"), "keyvalue": "mapping of keys", "roi": "region"}
+NOUNS = {**dict.fromkeys(VOXEL_TYPES, "volume"), "keyvalue": "mapping of keys", "roi": "region"}
 """What messages call an instance of each type."""
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 from numpy.typing import ArrayLike, DTypeLike
 
 from pyvolume.dvid.address import check_name
-from pyvolume.dvid.documents import DIMS
+from pyvolume.dvid.documents import DIMS, LABEL_TYPES
 from pyvolume.dvid.instances import Instance, taken
 from pyvolume.dvid.keyvalue import mapping
 from pyvolume.dvid.keyvalue.mapping import KeyValue
+from pyvolume.dvid.labels.accessor import LabelVolume
 from pyvolume.dvid.roi import region
 from pyvolume.dvid.roi.region import Roi
 from pyvolume.dvid.version import Version
@@ -198,6 +200,53 @@ class Repo:
         if voxels is not None and voxels.size:
             volume[...] = voxels
         return volume
+
+    def create_labels(
+        self,
+        name: str,
+        shape: Sequence[int] | None = None,
+        *,
+        data: ArrayLike | None = None,
+        levels: int = 1,
+        block_shape: Sequence[int] = creation.BLOCK_SHAPE,
+        resolution: float | Sequence[float] = 1.0,
+        units: str | Sequence[str] = "",
+        versioned: bool = True,
+        tags: Mapping[str, str] | None = None,
+        typename: str = "labelmap",
+    ) -> LabelVolume:
+        """Create an instance for labels, and open it as `create_volume` does. Its voxels are uint64.
+
+        Parameters
+        ----------
+        name, shape : optional
+            As for `create_volume`.
+        data : array-like of the axes (x, y, z) or (1, x, y, z), optional
+            Unsigned integers that are written at 0.
+        levels : int
+            How many resolution levels the server keeps, the finest one included.
+        block_shape, resolution, units, versioned, tags : optional
+            As for `create_volume`; sides of blocks are multiples of 16.
+        typename : "labelmap", "labelarray" or "labelblk"
+            The type of the instance; the older two can do less, see `LabelVolume`.
+
+        Raises
+        ------
+        LockedError, ExistsError, VoxelsMismatchError, UnsupportedError, MetadataError, SelectionError, RefusedError
+            As for `create_volume`.
+        """
+        arguments.one_of(typename, LABEL_TYPES, f"create {name}", "typename")
+        voxels = None if data is None else creation.voxels_of(name, data, shape, "uint64")
+        size = shape if voxels is None else voxels.shape[1:]
+        channels = 1 if voxels is None else voxels.shape[0]
+        metadata = creation.described(name, size, "uint64", channels=channels, resolution=resolution, units=units)
+        volume = creation.create(
+            self._new_instance(name), metadata, block_shape=block_shape, compression=None, versioned=versioned,
+            tags=tags, typename=typename, levels=levels,
+        )  # fmt: skip
+        if voxels is not None and voxels.size:
+            volume[...] = voxels
+        return cast("LabelVolume", volume)
 
     @property
     def volume_dims(self) -> tuple[str, ...]:

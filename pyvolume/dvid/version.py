@@ -12,6 +12,7 @@ from pyvolume.caching.cache import BlockCache
 from pyvolume.dvid.documents import DIMS
 from pyvolume.dvid.instances import Instance, as_missing_key, check_free
 from pyvolume.dvid.keyvalue.mapping import KeyValue
+from pyvolume.dvid.options import Compression
 from pyvolume.dvid.roi.region import Roi
 from pyvolume.dvid.versions import changes, losses
 from pyvolume.dvid.versions.graph import Graph, Node, Uuid
@@ -25,6 +26,7 @@ from pyvolume.transfer.locking import NamedLock
 from pyvolume.transport.connection import Connection
 
 if TYPE_CHECKING:
+    from pyvolume.dvid.labels.accessor import LabelVolume
     from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 
 __all__ = ["Version", "find_version"]
@@ -272,6 +274,11 @@ class Version:
         throttle, partial_blocks, casting, lock, lock_aligned, cache
             As for `VoxelsAccessor`.
 
+        Returns
+        -------
+        VoxelsAccessor
+            A `LabelVolume` if the instance holds labels, see `labels`.
+
         Raises
         ------
         NotFoundError, UnsupportedError, StoreError
@@ -289,6 +296,55 @@ class Version:
             lock=lock,
             lock_aligned=lock_aligned,
             cache=cache,
+            mode=mode,
+        )
+
+    def labels(
+        self,
+        name: str,
+        mode: Literal["r", "r+"] = "r+",
+        *,
+        compression: Compression = "auto",
+        ingest: bool = False,
+        throttle: bool = False,
+        partial_blocks: Literal["merge", "raise"] = "merge",
+        casting: Casting = "checked",
+        lock: NamedLock | None = None,
+        lock_aligned: bool = True,
+        cache: BlockCache | None = None,
+    ) -> LabelVolume:
+        """Open a volume of labels in this version.
+
+        Parameters
+        ----------
+        name, mode
+            As for `volume`.
+        compression, ingest
+            As for `LabelVolume`.
+        throttle, partial_blocks, casting, lock, lock_aligned, cache
+            As for `VoxelsAccessor`.
+
+        Raises
+        ------
+        UnsupportedError
+            If the instance holds no labels.
+        NotFoundError, StoreError
+            As for `VoxelsAccessor`.
+        """
+        from pyvolume.dvid.labels.accessor import LabelVolume  # the module of volumes imports this one
+
+        return LabelVolume(
+            self.connection,
+            self.uuid,
+            name,
+            throttle=throttle,
+            partial_blocks=partial_blocks,
+            casting=casting,
+            lock=lock,
+            lock_aligned=lock_aligned,
+            cache=cache,
+            compression=compression,
+            ingest=ingest,
             mode=mode,
         )
 
@@ -317,7 +373,13 @@ class Version:
         return DIMS
 
     def create_described(
-        self, name: str, metadata: VoxelsMetadata, block_shape: Sequence[int] | None = None
+        self,
+        name: str,
+        metadata: VoxelsMetadata,
+        block_shape: Sequence[int] | None = None,
+        *,
+        typename: str | None = None,
+        levels: int = 1,
     ) -> VoxelsAccessor:
         """Create the volume that metadata describe, and open it in this version.
 
@@ -325,6 +387,8 @@ class Version:
         ----------
         name, metadata, block_shape
             As for `Repo.create_described`.
+        typename, levels : optional
+            See `pyvolume.dvid.voxels.create_new`.
 
         Raises
         ------
@@ -337,7 +401,7 @@ class Version:
 
         instance = Instance(self.connection, self.uuid, name)
         check_free(instance)
-        return creation.create_described(instance, metadata, block_shape)
+        return creation.create_described(instance, metadata, block_shape, typename, levels)
 
     def require_volume(
         self,

@@ -18,6 +18,7 @@ import pyvolume.aio
 import pyvolume.dvid
 import pyvolume.dvid.general
 import pyvolume.dvid.keyvalue
+import pyvolume.dvid.labels
 import pyvolume.dvid.repo
 import pyvolume.dvid.roi
 import pyvolume.dvid.server
@@ -49,6 +50,7 @@ MODULES: list[ModuleType] = [
     pyvolume.dvid.versions.graph,
     pyvolume.dvid.roi,
     pyvolume.dvid.keyvalue,
+    pyvolume.dvid.labels,
     pyvolume.hpc,
     pyvolume.local,
     pyvolume.n5,

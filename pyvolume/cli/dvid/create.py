@@ -11,7 +11,7 @@ import pyvolume
 from pyvolume.cli.dvid.place import Place, place
 from pyvolume.cli.output import as_json, show
 from pyvolume.dvid.address import Address
-from pyvolume.dvid.documents import creation_document
+from pyvolume.dvid.creating import creation_document
 from pyvolume.dvid.versions.graph import Uuid
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.dvid.voxels.creation import create_new
@@ -82,6 +82,10 @@ def _per_axis(text: str) -> tuple[str, ...]:
     help="Of the blocks on the server.",
     show_default=True,
 )
+@click.option(
+    "--type", "typename", metavar="NAME", help="labelmap for labels, of uint64; by default the one of the dtype."
+)
+@click.option("--levels", type=int, default=1, metavar="N", help="Resolution levels of labels.", show_default=True)
 @click.option("--compression", metavar="NAME", help="Of the blocks: none, lz4, snappy, gzip, gzip:1 to 9, or jpeg.")
 @as_json
 def create(url: Place, name: str | None, repo: str | None, as_json: bool, **options: Any) -> None:
@@ -95,6 +99,8 @@ def create(url: Place, name: str | None, repo: str | None, as_json: bool, **opti
       pyvolume create http://localhost:8000 --repo fly
       pyvolume create dvid://http://localhost:8000/:master gray \\
           --shape 512,512,200 --dtype uint8 --resolution 8,8,40 --units nanometers
+      pyvolume create dvid://http://localhost:8000/:master bodies \\
+          --shape 512,512,200 --dtype uint64 --type labelmap --levels 3
       pyvolume create http://localhost:8000 --repo mouse scan --like scan.nii.gz
     """
     if url.address.name or bool(repo) == bool(url.address.version) or not (repo or name):
@@ -104,7 +110,7 @@ def create(url: Place, name: str | None, repo: str | None, as_json: bool, **opti
             f"{name}: expected a --shape, a --dtype, or a file to be --like", click.get_current_context()
         )
     metadata = None if name is None else _metadata(options)
-    wishes = {"block_shape": options["block_shape"], "compression": options["compression"]}
+    wishes = {each: options[each] for each in ("block_shape", "compression", "typename", "levels")}
     if metadata is not None and name is not None:
         creation_document(metadata, name, **wishes)  # refuses before there is a repository, which stays for ever
     with url.connected() as connection:

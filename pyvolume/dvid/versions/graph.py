@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pyvolume.dvid.documents import TYPENAMES, moment
+from pyvolume.dvid.documents import VOXEL_TYPES, moment
 from pyvolume.errors import NotFoundError
 
 __all__ = ["CommittedUuid", "Graph", "Node", "RepoInfo", "Uuid"]
@@ -161,7 +161,7 @@ class RepoInfo:
     @property
     def volumes(self) -> list[str]:
         """The names of the instances with voxels, sorted."""
-        return [name for name, typename in self.instances.items() if typename in TYPENAMES.values()]
+        return [name for name, typename in self.instances.items() if typename in VOXEL_TYPES]
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> RepoInfo:

@@ -9,8 +9,10 @@ from typing import Any, Literal, SupportsIndex, cast
 from numpy.typing import NDArray
 
 from pyvolume.caching.cache import BlockCache
+from pyvolume.dvid.documents import InstanceDescription
 from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.keyvalue.attributes import Attributes
+from pyvolume.dvid.options import Compression, Options
 from pyvolume.dvid.roi.region import Roi
 from pyvolume.dvid.version import Version, find_version
 from pyvolume.dvid.versions.graph import Node, Uuid
@@ -38,6 +40,8 @@ __all__ = ["VoxelsAccessor", "get_metadata", "get_ndarray", "post_ndarray"]
 class VoxelsAccessor(Volume):
     """A volume of DVID: one instance, in one version.
 
+    An instance that holds labels becomes a `LabelVolume`, which is one of these and does more.
+
     The version is looked up once, here: the accessor keeps it when a branch gets a newer one.
 
     Parameters
@@ -63,6 +67,8 @@ class VoxelsAccessor(Volume):
         Keep writers of other processes out of the blocks that are written, see `Volume`.
     cache : BlockCache, optional
         Keeps the blocks that are read of a committed version, see `Volume`.
+    compression, ingest : optional
+        Of labels only, see `LabelVolume`.
     mode : "r" or "r+"
         Read only, or read and write.
     owns_connection : bool
@@ -73,7 +79,7 @@ class VoxelsAccessor(Volume):
     NotFoundError
         If there is no such version or instance.
     UnsupportedError
-        If the instance holds no voxels.
+        If the instance holds no voxels, or no labels although an option for labels is given.
     MetadataError
         If the server's documents contradict themselves.
     StoreError
@@ -96,6 +102,8 @@ class VoxelsAccessor(Volume):
         lock: NamedLock | None = None,
         lock_aligned: bool = True,
         cache: BlockCache | None = None,
+        compression: Compression = "auto",
+        ingest: bool = False,
         mode: Literal["r", "r+"] = "r+",
         owns_connection: bool = False,
     ) -> None:
@@ -106,9 +114,12 @@ class VoxelsAccessor(Volume):
         given = {"patience": retry_timeout, "interval": retry_interval, "warn_after": warning_interval}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         instance = Instance(connection, resolve(connection, uuid), data_name)
-        store = DvidStore(
+        description = read_description(instance)
+        self._become(description)
+        store = self._new_store(
             instance,
-            read_description(instance),
+            description,
+            Options(compression, ingest=ingest),
             query={} if query_args is None else query_args,
             throttle=bool(throttle),
             owns_connection=owns_connection,
@@ -124,6 +135,20 @@ class VoxelsAccessor(Volume):
             lock_aligned=lock_aligned,
             cache=cache,
         )
+
+    def _become(self, description: InstanceDescription) -> None:
+        """Become a `LabelVolume` if the instance holds labels; only the server knows that."""
+        from pyvolume.dvid.labels.accessor import LabelVolume  # late: it is one of these
+
+        if description.holds_labels and not isinstance(self, LabelVolume):
+            self.__class__ = LabelVolume
+
+    def _new_store(
+        self, instance: Instance, description: InstanceDescription, options: Options, **facts: Any
+    ) -> DvidStore:
+        """Return the store of an instance."""
+        options.check_voxels(f"open {instance.name}", description.typename)
+        return DvidStore(instance, description, **facts)
 
     @property
     def store(self) -> DvidStore:
@@ -157,7 +182,7 @@ class VoxelsAccessor(Volume):
         StoreError
             If the server could not answer.
         """
-        plain = self.store.completed_from or self.store
+        plain = self.store.unmasked or self.store
         other = self._reopened(ref.uuid if isinstance(ref, Version) else within(self.uuid, ref), plain.query)
         return other if plain is self.store else other.masked(self.store.query["roi"])
 
@@ -243,22 +268,27 @@ class VoxelsAccessor(Volume):
         self,
         uuid: str,
         query: Mapping[str, str],
-        completed_from: DvidStore | None = None,
+        unmasked: DvidStore | None = None,
         *,
         owns_connection: bool = False,
     ) -> VoxelsAccessor:
-        """Open the same instance with the same options; blocks are completed from `completed_from`."""
+        """Open the same instance with the same options; `unmasked` is the one that is masked."""
         instance = Instance(self.store.connection, resolve(self.store.connection, uuid, near=self.uuid), self.name)
-        store = DvidStore(
+        store = self._new_store(
             instance,
             read_description(instance),
+            self._options_of_store,
             query=query,
             throttle=self.store.throttle,
             owns_connection=owns_connection,
-            completed_from=completed_from,
+            unmasked=unmasked,
             place=self.store.place,
         )
         return self._with_store(store, store.metadata)
+
+    @property
+    def _options_of_store(self) -> Options:
+        return Options()
 
     def history(self, *, compare: bool = True) -> Iterator[Change]:
         """Iterate over the versions in which the volume changed: this version and its ancestors, the newest first.

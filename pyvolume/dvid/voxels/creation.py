@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from pyvolume.dvid import instances
-from pyvolume.dvid.documents import creation_document
+from pyvolume.dvid.creating import creation_document
 from pyvolume.dvid.instances import Instance
 from pyvolume.dvid.versions.lookup import resolve
 from pyvolume.dvid.voxels.accessor import VoxelsAccessor
@@ -32,12 +32,15 @@ def create_new(
     compression: str | None = None,
     versioned: bool = True,
     tags: Mapping[str, str] | None = None,
+    typename: str | None = None,
+    levels: int = 1,
 ) -> None:
     """Create an instance for voxels.
 
-    The type follows from the dtype and the number of channels: uint8 × 4 is ``rgba8blk``; uint64 is ``uint64blk``,
-    never labels. If the metadata has a shape, it is stored in a tag of the instance, because DVID forgets the extents
-    of the creation with the first write: the volume has this shape in all versions, and can only grow.
+    The type follows from the dtype and the number of channels: uint8 × 4 is ``rgba8blk``; uint64 is ``uint64blk``, and
+    labels where `typename` says that. If the metadata has a shape, it is stored in a tag of the instance, because DVID
+    forgets the extents of the creation with the first write: the volume has this shape in all versions, and can only
+    grow.
 
     Parameters
     ----------
@@ -58,6 +61,12 @@ def create_new(
         Whether each version has voxels of its own; if not, all share them, and a committed version can be written.
     tags : mapping, optional
         Stored with the instance, for ever; texts without commas and ``=``.
+    typename : str, optional
+        ``"labelmap"`` for labels, whose dtype is uint64; it can do everything that `LabelVolume` has. The older types
+        ``"labelarray"`` and ``"labelblk"`` can do less.
+    levels : int
+        How many resolution levels the server keeps of labels, the finest one included; each has half the voxels along
+        each axis.
 
     Raises
     ------
@@ -75,7 +84,10 @@ def create_new(
     TransportError
         If no answer arrived, and no such instance was there when looked for afterwards.
     """
-    document = creation_document(voxels_metadata, data_name, block_shape, compression, versioned=versioned, tags=tags)
+    document = creation_document(
+        voxels_metadata, data_name, block_shape, compression, versioned=versioned, tags=tags, typename=typename,
+        levels=levels,
+    )  # fmt: skip
     instance = Instance(connection, resolve(connection, uuid), data_name)
     instances.check_free(instance)
     instances.create(instance, document, "dvid-create-instance-1")
@@ -86,22 +98,31 @@ def create(
     metadata: VoxelsMetadata,
     *,
     block_shape: Sequence[int],
-    compression: str | None,
-    versioned: bool,
-    tags: Mapping[str, str] | None,
+    compression: str | None = None,
+    versioned: bool = True,
+    tags: Mapping[str, str] | None = None,
+    typename: str | None = None,
+    levels: int = 1,
 ) -> VoxelsAccessor:
     """Create an instance for voxels whose name is free, and open it; see `create_new`."""
-    document = creation_document(metadata, instance.name, block_shape, compression, versioned=versioned, tags=tags)
+    document = creation_document(
+        metadata, instance.name, block_shape, compression, versioned=versioned, tags=tags, typename=typename,
+        levels=levels,
+    )  # fmt: skip
     instances.create(instance, document, "dvid-create-instance-1")
     return VoxelsAccessor(instance.connection, instance.uuid, instance.name)
 
 
 def create_described(
-    instance: Instance, metadata: VoxelsMetadata, block_shape: Sequence[int] | None = None
+    instance: Instance,
+    metadata: VoxelsMetadata,
+    block_shape: Sequence[int] | None = None,
+    typename: str | None = None,
+    levels: int = 1,
 ) -> VoxelsAccessor:
     """Create the volume that metadata describe, whose name is free, and open it."""
     blocks = BLOCK_SHAPE if block_shape is None else block_shape
-    return create(instance, metadata, block_shape=blocks, compression=None, versioned=True, tags=None)
+    return create(instance, metadata, block_shape=blocks, typename=typename, levels=levels)
 
 
 def described(

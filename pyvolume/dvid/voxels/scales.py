@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from pyvolume.dvid.client import get_document
-from pyvolume.dvid.documents import InstanceDescription, creation_document
+from pyvolume.dvid.creating import creation_document
+from pyvolume.dvid.documents import InstanceDescription
 from pyvolume.dvid.instances import Instance, check_free, create
 from pyvolume.dvid.voxels.store import DvidStore, Place, read_description
 from pyvolume.errors import UnsupportedError

@@ -78,8 +78,8 @@ class DvidStore:
         Whether the server may answer that it is busy with other requests of this kind.
     owns_connection : bool
         Whether `close` closes the connection.
-    completed_from : DvidStore, optional
-        The same instance without the mask in `query`, from which blocks are completed.
+    unmasked : DvidStore, optional
+        The same instance without the mask in `query`.
     place : Place, optional
         Of a coarser level.
 
@@ -103,7 +103,7 @@ class DvidStore:
         query: Mapping[str, str],
         throttle: bool,
         owns_connection: bool = False,
-        completed_from: DvidStore | None = None,
+        unmasked: DvidStore | None = None,
         place: Place | None = None,
     ) -> None:
         self.instance = instance
@@ -115,7 +115,7 @@ class DvidStore:
         self.query = dict(query)
         self.throttle = throttle
         self.owns_connection = owns_connection
-        self.completed_from = completed_from
+        self.unmasked = unmasked
         self.place = place
         self.words = self.query | ({"throttle": "on"} if throttle else {})
         seen = urlencode(sorted((key, value) for key, value in query.items() if key != "throttle"))
@@ -147,6 +147,11 @@ class DvidStore:
     def identity(self) -> str:
         """Name the instance by the uuid that it got when it was created, and the version."""
         return self.traits.voxels
+
+    @property
+    def completed_from(self) -> DvidStore | None:
+        """The store that blocks are completed from; None for this one."""
+        return self.unmasked
 
     @property
     def typename(self) -> str:

@@ -16,12 +16,11 @@ import pytest
 
 from pyvolume import Box, VoxelsMetadata, errors
 from pyvolume.dvid.address import check_name, segment
+from pyvolume.dvid.creating import creation_document, typename_for
 from pyvolume.dvid.documents import (
     block_shape,
     check_voxels,
-    creation_document,
     instance_description,
-    typename_for,
     voxels_metadata,
 )
 from pyvolume.dvid.extents import check_coordinates
@@ -213,9 +212,10 @@ class TestInfo:
         assert instance_description(info_document("uint8blk", GRAY_VALUES), GRAY, "gray").typename == "uint8blk"
 
     @pytest.mark.parametrize("typename", ["labelblk", "labelarray", "labelmap"])
-    def test_labels_are_not_read(self, typename: str) -> None:
-        with pytest.raises(UnsupportedError, match=f"open seg: a {typename} instance holds labels"):
-            check_voxels(info_document(typename, [{"DataType": "uint64"}]), "seg")
+    def test_labels_are_voxels(self, typename: str) -> None:
+        info = info_document(typename, [{"DataType": "uint64"}])
+        check_voxels(info, "seg")
+        assert instance_description(info, GRAY, "seg").holds_labels
 
     @pytest.mark.parametrize(
         "document",

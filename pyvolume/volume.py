@@ -215,6 +215,11 @@ class Volume:
         return tuple(max(1, min(step, n) if n else step) for step, n in zip(steps, self.shape, strict=True))
 
     @property
+    def holds_labels(self) -> bool:
+        """Whether a voxel is the number of an object, as in a segmentation, as far as the store says it."""
+        return False
+
+    @property
     def resolution(self) -> tuple[float, ...]:
         """Size of a voxel, one per axis behind the channel."""
         return self.metadata.resolution

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pyvolume.display.colours import colours_of
 from pyvolume.errors import UnsupportedError
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
@@ -44,6 +45,9 @@ class Drawable(Protocol):
 
     @property
     def dtype(self) -> np.dtype[Any]: ...
+
+    @property
+    def holds_labels(self) -> bool: ...
 
     @property
     def resolution(self) -> tuple[float, ...]: ...
@@ -195,11 +199,13 @@ def _within(wanted: tuple[int, int], whole: tuple[int, int]) -> tuple[int, int]:
     return start, max(min(wanted[1], whole[1]), start + 1)
 
 
-def shades(planes: Sequence[NDArray[Any]]) -> list[NDArray[np.uint8]]:
-    """Return planes as pixels of a screen: rows, columns, and three colours for several channels of uint8.
+def shades(planes: Sequence[NDArray[Any]], *, labels: bool = False) -> list[NDArray[np.uint8]]:
+    """Return planes as pixels of a screen: rows, columns, and three colours for labels or several channels of uint8.
 
     The contrast goes from the darkest to nearly the brightest voxel of all planes; colours are kept.
     """
+    if labels:
+        return [colours_of(plane[0].T) for plane in planes]
     if planes[0].shape[0] >= 3 and planes[0].dtype == np.uint8:
         return [np.ascontiguousarray(plane[:3].T) for plane in planes]
     values = [plane[0].T.astype(np.float64) for plane in planes]
@@ -241,10 +247,13 @@ def thumbnail_of(volume: Drawable, size: int = 256) -> Image:
     scale = size / max(lengths[axis] for axis in (x, y, *z))
     pixels = {axis: max(1, round(lengths[axis] * scale)) for axis in (x, y, *z)}
     steps = {axis: max(1, counts[axis] // size) for axis in pixels}
-    drawn = shades([cut(volume, *pair, ranges=[slice(None, None, steps[axis]) for axis in pair]) for pair in pairs])
+    cuts = [cut(volume, *pair, ranges=[slice(None, None, steps[axis]) for axis in pair]) for pair in pairs]
+    drawn = shades(cuts, labels=volume.holds_labels)
     beside = sum(GAP + pixels[axis] for axis in z)
     sheet: Image = image.new("RGB", (pixels[x] + beside, pixels[y] + beside))
     corners = ((0, 0), (pixels[x] + GAP, 0), (0, pixels[y] + GAP))
     for shade, (right, down), corner in zip(drawn, pairs, corners, strict=False):
-        sheet.paste(image.fromarray(shade).resize((pixels[right], pixels[down])), corner)
+        shown = image.fromarray(shade)
+        way = image.Resampling.NEAREST if volume.holds_labels else None  # colours between two labels mean nothing
+        sheet.paste(shown.resize((pixels[right], pixels[down]), way), corner)
     return sheet

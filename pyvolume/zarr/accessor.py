@@ -17,6 +17,7 @@ from pyvolume.transfer.checks import check_inside, checked_box
 from pyvolume.volume import Volume
 from pyvolume.zarr.address import Address
 from pyvolume.zarr.attributes import Attributes, change_attributes, read_attributes
+from pyvolume.zarr.ngff.collections import is_label_image
 from pyvolume.zarr.nodes import OURS, metadata_of, open_node
 from pyvolume.zarr.opening import Opening
 from pyvolume.zarr.store import ZarrStore
@@ -39,6 +40,11 @@ class ZarrVolume(Volume):
         """The last part of the path of the image, or of an array without one."""
         node = self.store.node
         return node.holder.rpartition("/")[2] or self.store.client.address.rstrip("/").rpartition("/")[2]
+
+    @property
+    def holds_labels(self) -> bool:
+        """Whether the image says that it is one of labels."""
+        return is_label_image(self.store.node.attributes)
 
     @property
     def attrs(self) -> MutableMapping[str, Any]:

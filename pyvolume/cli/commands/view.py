@@ -24,7 +24,8 @@ from pyvolume.display.viewer.server import Viewer
 def view(url: Target, port: int, no_browser: bool, as_json: bool) -> None:
     """Show three planes of a volume in the browser, until its page is closed, or Ctrl-C.
 
-    There is a slider per axis, zoom and pan, contrast, the list of versions, and the voxel under the pointer.
+    There is a slider per axis, zoom and pan, contrast, the lists of versions and of resolution levels, and the voxel
+    under the pointer. Labels have a colour each.
 
     The page comes from this process and is for you only: its address holds a secret. A link for Neuroglancer is
     printed as well; that page asks the volume's server itself, which must allow it (CORS).

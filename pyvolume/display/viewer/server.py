@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, SupportsIndex
 from urllib.parse import parse_qs, urlsplit
 
 from pyvolume.display.planes import Planned, read_plane
 from pyvolume.display.viewer.pages import OpenPages, accepted
 from pyvolume.errors import PyVolumeError, SelectionError, UnsupportedError
+from pyvolume.model.scales import Scales
 from pyvolume.stores.base import VoxelStore
 from pyvolume.stores.catalogue import Timed, Versioned
 
@@ -49,6 +50,11 @@ class Viewable(Planned, Protocol):
 
     @property
     def units(self) -> tuple[str, ...]: ...
+
+    @property
+    def scales(self) -> Scales[VoxelStore]: ...
+
+    def scale(self, level: SupportsIndex) -> Viewable: ...
 
 
 class Viewer:
@@ -91,7 +97,7 @@ class Viewer:
             raise SelectionError(f"view: expected voxels, and {volume.store.address} is empty")
         self._first = volume
         self._shown = volume.version_name if isinstance(volume, Versioned) else ""
-        self._volumes = {self._shown: volume}
+        self._volumes: dict[tuple[str, int | None], Viewable] = {(self._shown, None): volume}
         self._versions = dict(volume.version_labels()) if isinstance(volume, Versioned) else {}
         self._lock = threading.Lock()
         self._secret = secrets.token_urlsafe(24)
@@ -151,30 +157,36 @@ class Viewer:
         self._thread.join()
         self._server.server_close()
 
-    def volume(self, version: str) -> Viewable:
-        """Return the volume in a version of the list.
+    def volume(self, version: str, scale: str) -> Viewable:
+        """Return the volume in a version of the list, at a resolution level; empty texts are those that were opened.
 
         Raises
         ------
         SelectionError
-            For any other version.
+            For any other version, or level.
         """
-        version = version or self._shown
+        version, level = version or self._shown, int(scale) if scale else None
         with self._lock:
-            if version not in self._volumes:
+            if (version, None) not in self._volumes:
                 if version not in self._versions or not isinstance(self._first, Versioned):
                     raise SelectionError(f"view: expected a version of the list and found {version!r}")
-                self._volumes[version] = self._first.at(version)
-            return self._volumes[version]
+                self._volumes[version, None] = self._first.at(version)
+            if (version, level) not in self._volumes and level is not None:
+                self._volumes[version, level] = self._volumes[version, None].scale(level)
+            return self._volumes[version, level]
 
-    def document(self, version: str) -> dict[str, Any]:
-        """Return what the page has to know of a version."""
-        volume = self.volume(version)
+    def document(self, version: str, scale: str) -> dict[str, Any]:
+        """Return what the page has to know of a version, at a resolution level."""
+        volume = self.volume(version, scale)
+        scales = volume.scales
         return {
             "name": volume.name,
             "address": volume.store.address,
             "version": version or self._shown,
             "versions": self._versions,
+            "scale": scales.current,
+            "scales": [factors[1:] for factors in scales.factors],
+            "labels": volume.holds_labels,
             "dtype": volume.dtype.name,
             "channels": volume.bounds.shape[0],
             "start": volume.bounds.start[1:],
@@ -230,18 +242,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.SEE_OTHER, "text/plain", b"", {"Location": path})
 
     def _answer(self, name: str, query: Mapping[str, str]) -> None:
-        version = query.get("version", "")
+        shown = query.get("version", ""), query.get("scale", "")
         if name in FILES:
             file, content_type = FILES[name]
             page = resources.files("pyvolume.display.viewer") / "page" / file
             self._send(HTTPStatus.OK, content_type, page.read_bytes())
         elif name == "volume":
-            self._send_json(self.server.viewer.document(version))
+            self._send_json(self.server.viewer.document(*shown))
         elif name == "plane":
-            self._send_plane(self.server.viewer.volume(version), query)
+            self._send_plane(self.server.viewer.volume(*shown), query)
         elif name == "voxel":
             at = tuple(int(query[axis]) for axis in AXES)
-            values = self.server.viewer.volume(version).absolute[(slice(None), *at)]
+            values = self.server.viewer.volume(*shown).absolute[(slice(None), *at)]
             self._send_json([str(value) for value in values])  # JavaScript's numbers have 53 bits
         elif name == "open" and self.server.viewer.pages is not None:
             self._watch(self.server.viewer.pages)

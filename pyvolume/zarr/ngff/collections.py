@@ -92,6 +92,11 @@ def labels_of(attributes: Mapping[str, Any], action: str = "read OME-Zarr") -> t
     return _listed(attributes, "labels", "", action)
 
 
+def is_label_image(attributes: Mapping[str, Any]) -> bool:
+    """Whether an image says that it is one of labels."""
+    return _has(attributes, "image-label")
+
+
 def label_image_of(attributes: Mapping[str, Any], action: str = "read OME-Zarr") -> LabelImage | None:
     """Return what an image of labels says of them; None if the group does not say that it is one.
 
@@ -100,7 +105,7 @@ def label_image_of(attributes: Mapping[str, Any], action: str = "read OME-Zarr")
     MetadataError
         If the document is broken; ``path`` is the JSON path.
     """
-    if not _has(attributes, "image-label"):
+    if not is_label_image(attributes):
         return None
     source = source_of(attributes, "image-label")
     SCHEMAS.validate("ngff-image-label-1", source.document("image-label"), action)

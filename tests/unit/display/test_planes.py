@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from conformance_stores import ramp
 
 import pyvolume
 from mockserver import MockServer
+from pyvolume.display.colours import colours_of
 from pyvolume.display.planes import cut, read_plane
 from pyvolume.errors import UnsupportedError
 
@@ -36,6 +38,18 @@ class TestThumbnail:
             asked = len(server.requests)
             volume.thumbnail(16)
             assert len(server.requests) - asked == 3
+
+    def test_labels_have_the_colours_of_a_hash(self, tmp_path: Path) -> None:
+        labels = np.full((1, 8, 8, 8), (1 << 40) + 1, "uint64")
+        labels[:, :4] = 0
+        image = pyvolume.create(tmp_path / "x.zarr", (1, 8, 8, 8), "uint8")
+        volume = pyvolume.create(tmp_path / "x.zarr" / "labels" / "cells", labels.shape, "uint64")
+        volume[...] = labels
+        assert volume.holds_labels
+        assert not image.holds_labels
+        picture = np.asarray(volume.thumbnail(8))
+        found = {tuple(colour) for colour in picture[:8, :8].reshape(-1, 3).tolist()}
+        assert found == {(0, 0, 0), tuple(colours_of(labels[0, 7, 7, 7:8])[0].tolist())}
 
     def test_colours_stay(self) -> None:
         voxels = np.zeros((4, 8, 8, 8), "uint8")

@@ -28,6 +28,11 @@ export class Frame {
   share(axis, coordinate) { return (coordinate - this.low[axis]) / this.extent(axis); }
   coordinate(axis, share) { return this.low[axis] + share * this.extent(axis); }
 
+  // A coordinate of another frame, of the same volume in another version or at another level.
+  same(other, axis, coordinate) {
+    return this.start(axis) + (coordinate - other.start(axis)) / other.size(axis) * this.size(axis);
+  }
+
   // The voxel at a share of what is shown.
   voxel(axis, share) {
     return Math.min(Math.max(Math.floor(this.coordinate(axis, share)), this.start(axis)), this.stop(axis) - 1);

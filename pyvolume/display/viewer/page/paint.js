@@ -43,8 +43,38 @@ export function automatic(planes, volume) {
   return {low, high: above, least: values[0], most: Math.max(values[last], above)};
 }
 
+// The colour of a label by a hash of its lower and its upper 32 bits; colours.py computes the same.
+export function colour(low, high) {
+  if (low === 0 && high === 0) return [0, 0, 0];
+  let hash = low ^ Math.imul(high, 0x9E3779B1);
+  for (const [shift, factor] of [[16, 0x85EBCA6B], [13, 0xC2B2AE35], [16, 1]]) {
+    hash = Math.imul(hash ^ hash >>> shift, factor);
+  }
+  const hue = (hash & 0xFFFF) / 65536 * 6, saturation = 0.5 + (hash >>> 16 & 0xFF) / 510, value = 0.6 + (hash >>> 24) / 637.5;
+  return [5, 3, 1].map((shift) => {
+    const place = (shift + hue) % 6;
+    return Math.floor(value * (1 - saturation * Math.max(0, Math.min(place, 4 - place, 1))) * 255 + 0.5);
+  });
+}
+
+// The colours of labels; neighbours mostly have the same one.
+function colours(voxels) {
+  const words = voxels instanceof BigUint64Array || voxels instanceof BigInt64Array
+    ? new Uint32Array(voxels.buffer, voxels.byteOffset, 2 * voxels.length) : null;
+  let last = [0, 0], found = colour(0, 0);
+  return (at) => {
+    const [low, high] = words ? [words[2 * at], words[2 * at + 1]] : [voxels[at], voxels[at] < 0 ? -1 : 0];
+    if (low !== last[0] || high !== last[1]) {
+      last = [low, high];
+      found = colour(low, high);
+    }
+    return found;
+  };
+}
+
 // A plane as a picture with one pixel for each voxel; `contrast` is null if there is no finite voxel yet.
-export function picture(axis, plane, channels, contrast) {
+export function picture(axis, plane, {channels, labels}, contrast) {
+  const of = labels ? colours(plane.voxels) : null;
   const turned = axis === "x"; // comes with y to the right and z downwards
   const width = turned ? plane.height : plane.width, height = turned ? plane.width : plane.height;
   const image = new ImageData(width, height);
@@ -54,7 +84,8 @@ export function picture(axis, plane, channels, contrast) {
     for (let column = 0; column < width; column++) {
       const from = (turned ? column * plane.width + row : row * width + column) * channels;
       const to = (row * width + column) * 4;
-      for (let k = 0; k < 3; k++) {
+      if (of) image.data.set(of(from), to);
+      for (let k = 0; k < 3 && !of; k++) {
         const value = Number(plane.voxels[from + (channels > 2 ? k : 0)]);
         image.data[to + k] = Number.isNaN(value) ? NOTHING[k] : (value - low) * factor; // the array clamps
       }

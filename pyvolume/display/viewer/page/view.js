@@ -32,17 +32,19 @@ function tell(error) {
   byId("status").textContent = said;
 }
 
-async function open(version) {
-  volume = await (await ask("volume", {version})).json();
+async function open(version, scale) {
+  volume = await (await ask("volume", {version, scale})).json();
   byId("name").textContent = document.title = volume.name;
   const before = frame;
   frame = new Frame(volume, at);
+  if (before) AXES.forEach((axis) => { at[axis] = Math.floor(frame.same(before, axis, at[axis] + 0.5)); });
   AXES.forEach((axis) => {
     const inside = at[axis] >= frame.start(axis) && at[axis] < frame.stop(axis);
     at[axis] = inside ? at[axis] : Math.floor((frame.start(axis) + frame.stop(axis)) / 2);
   });
   if (before) {
-    Object.assign(frame, {zoom: before.zoom, low: before.low});
+    frame.zoom = before.zoom;
+    AXES.forEach((axis) => { frame.low[axis] = frame.same(before, axis, before.low[axis]); });
     frame.clamp();
   }
   byId("facts").textContent = [
@@ -52,6 +54,8 @@ async function open(version) {
     `${volume.resolution.join(" × ")} ${volume.units[0]}`,
   ].join("\n");
   fillVersions();
+  fillScales();
+  byId("contrast").hidden = volume.labels;
   makeSliders();
   await loadAll(AXES);
   await showValue({...at});
@@ -68,6 +72,14 @@ function fillVersions() {
   select.replaceChildren(...Object.entries(volume.versions).map(([uuid, label]) => new Option(label, uuid)));
   select.value = volume.version;
   select.parentElement.hidden = !select.options.length;
+}
+
+function fillScales() {
+  const select = byId("scale");
+  const label = (factors, number) => `${number}: 1 / ${factors.join(", ")}`;
+  select.replaceChildren(...volume.scales.map((factors, number) => new Option(label(factors, number), number)));
+  select.value = volume.scale;
+  select.parentElement.hidden = volume.scales.length < 2;
 }
 
 function makeSliders() {
@@ -97,7 +109,9 @@ function part(axis) {
   }));
 }
 
-function wishFor(axis) { return {version: volume.version, axis, at: at[axis], most: MOST, ...part(axis)}; }
+function wishFor(axis) { return {...shown(), axis, at: at[axis], most: MOST, ...part(axis)}; }
+
+function shown() { return {version: volume.version, scale: volume.scale}; }
 
 // A plane of a very large volume comes with fewer voxels than were asked for; the same question gives no more.
 function isTooCoarse(axis) {
@@ -114,7 +128,9 @@ async function load(axis) {
     const wish = wishFor(axis);
     const answer = await ask("plane", wish);
     const header = (name) => Number(answer.headers.get(name));
-    const voxels = new ARRAYS[volume.dtype](await answer.arrayBuffer());
+    const body = await answer.arrayBuffer();
+    if (wish.version !== volume.version || wish.scale !== volume.scale) throw null; // the planes of another one follow
+    const voxels = new ARRAYS[volume.dtype](body);
     const from = answer.headers.get("X-Start").split(",").map(Number);
     planes[axis] = {voxels, width: header("X-Width"), height: header("X-Height"), step: header("X-Step"), from,
                     wish: JSON.stringify(wish), ...survey(voxels)};
@@ -169,7 +185,7 @@ function adjust() {
 }
 
 function paint(axis) {
-  if (planes[axis]) planes[axis].drawn = picture(axis, planes[axis], volume.channels, contrast);
+  if (planes[axis]) planes[axis].drawn = picture(axis, planes[axis], volume, contrast);
 }
 
 function draw() {
@@ -212,12 +228,12 @@ function under(event, axis) {
 }
 
 async function showValue(place) {
-  const key = JSON.stringify([volume.version, place]);
+  const key = JSON.stringify([shown(), place]);
   if (pointer === key) return;
   pointer = key;
   const where = `(${AXES.map((axis) => place[axis]).join(", ")})`;
   try {
-    const values = await (await ask("voxel", {version: volume.version, ...place})).json();
+    const values = await (await ask("voxel", {...shown(), ...place})).json();
     if (pointer === key) byId("value").textContent = `${where}: ${values.join(", ")}`;
   } catch (error) {
     tell(error);
@@ -305,10 +321,12 @@ byId("auto").addEventListener("click", () => { adjust(); draw(); });
 byId("in").addEventListener("click", () => look(() => frame.zoomBy(STEP)));
 byId("out").addEventListener("click", () => look(() => frame.zoomBy(1 / STEP)));
 byId("whole").addEventListener("click", reset);
-byId("version").addEventListener("change", () => open(byId("version").value).catch(tell));
+for (const id of ["version", "scale"]) {
+  byId(id).addEventListener("change", () => open(byId("version").value, byId("scale").value).catch(tell));
+}
 window.addEventListener("resize", () => { if (frame) draw(); });
-const first = new URLSearchParams(location.search).get("version") || "";
-open(first).then(() => {
+const first = new URLSearchParams(location.search);
+open(first.get("version") || "", first.get("scale") || "").then(() => {
   if (volume.watched) stayOpen();
   document.body.dataset.ready = "yes";
 }, tell);

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import pyvolume
 from mockserver import MockServer
+from pyvolume.display.colours import colours_of
 from pyvolume.display.viewer.server import Viewer
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on PATH (Debian: apt-get install chromium)")
@@ -177,3 +178,25 @@ def test_any_name_of_a_file_is_shown(tmp_path: Path, voxels: NDArray[Any]) -> No
     np.save(path, voxels)
     with pyvolume.open(str(path)) as volume, Viewer(volume) as viewer, browse(viewer.url, tmp_path / "profile") as page:
         assert (page.text("#name"), page.value("document.title")) == ("50% <b>.npy",) * 2
+
+
+def test_labels_have_colours_ids_and_levels(tmp_path: Path) -> None:
+    labels = np.zeros((1, 32, 32, 32), "uint64")
+    labels[:, 16:] = (1 << 63) + 1
+    labels[:, :16, :16] = 1
+    with MockServer() as server, pyvolume.dvid.Server(server.url) as dvid:
+        repo = dvid.create_repo("labels")
+        volume = repo.create_labels("seg", data=labels, levels=3, block_shape=(16, 16, 16))
+        with Viewer(volume) as viewer, browse(viewer.url, tmp_path) as page:
+            assert page.text("#value") == "(16, 16, 16): 9223372036854775809"
+            assert page.value("document.getElementById('contrast').hidden")
+            size = page.value("document.getElementById('z').width")
+            places = [(size // 8, size // 8), (size // 8, size * 7 // 8), (size * 7 // 8, size // 8)]
+            found = [colour(page, *place) for place in places]
+            assert found == colours_of(np.array([1, 0, (1 << 63) + 1], "uint64")).tolist()
+            assert "2: 1 / 4, 4, 4" in page.text("#scale")
+            page.value("(() => { const s = document.getElementById('scale'); s.value = '2';"
+                       " s.dispatchEvent(new Event('change')); })()")  # fmt: skip
+            page.wait_for(f"{CAPTIONS}[0] === 'xy at z = 4'")
+            page.wait_for("document.getElementById('value').textContent === '(4, 4, 4): 9223372036854775809'")
+            assert [colour(page, *place) for place in places] == found

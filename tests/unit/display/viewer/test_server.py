@@ -236,3 +236,32 @@ def test_other_axes_and_empty_volumes_are_refused() -> None:
         Viewer(pyvolume.from_array(ramp((1, 7, 6)), "cxy"))
     with pytest.raises(SelectionError, match="empty"):
         Viewer(pyvolume.from_array(np.zeros((1, 0, 6, 5))))
+
+
+@pytest.fixture
+def segmentation() -> Iterator[pyvolume.Volume]:
+    """Give labels in three levels."""
+    with MockServer() as server, pyvolume.dvid.Server(server.url) as dvid:
+        labels = ramp((1, 32, 32, 32), "uint64") + np.uint64(1 << 60)
+        repo = dvid.create_repo("labels")
+        yield repo.create_labels("seg", data=labels, levels=3, block_shape=(16, 16, 16))
+
+
+def test_a_level_is_chosen(segmentation: pyvolume.Volume) -> None:
+    with Viewer(segmentation) as viewer:
+        first, coarse = (json.loads(ask(viewer, f"/volume?scale={scale}").body) for scale in ("", "2"))
+        assert (first["labels"], first["scale"], first["scales"]) == (True, 0, [[1, 1, 1], [2, 2, 2], [4, 4, 4]])
+        assert (coarse["scale"], coarse["stop"]) == (2, [8, 8, 8])
+        level = segmentation.scale(2)
+        found = pixels(ask(viewer, "/plane?scale=2&axis=z&at=3"), "uint64")
+        np.testing.assert_array_equal(found[..., 0], level[0, :, :, 3].T)
+        value = json.loads(ask(viewer, "/voxel?scale=2&x=1&y=2&z=3").body)
+        assert value == [str(level[0, 1, 2, 3])]
+        assert ask(viewer, "/volume?scale=3").status == 400
+        assert ask(viewer, "/volume?scale=x").status == 400
+
+
+def test_a_level_that_was_opened_is_shown_first(segmentation: pyvolume.Volume) -> None:
+    with Viewer(segmentation.scale(1)) as viewer:
+        assert json.loads(ask(viewer, "/volume").body)["scale"] == 1
+        assert json.loads(ask(viewer, "/volume?scale=0").body)["stop"] == [32, 32, 32]

@@ -24,6 +24,7 @@ docs: $(VENV)/installed-docs
 # all peers that can be installed take part after .venv/bin/pip install -e '.[bench-peers]'
 bench: $(VENV)/installed-bench
 	$(RUN) -m benchmarks $(OPTIONS)
+	$(RUN) -m benchmarks.pace
 	$(RUN) -m benchmarks.zarr
 	$(RUN) -m benchmarks.n5
 	$(RUN) -m benchmarks.fsdb

@@ -38,7 +38,7 @@ from pyvolume.reductions.counting import Bins, UniqueCounts, histogram, unique_c
 from pyvolume.reductions.reduce import Axis, reduce
 from pyvolume.reductions.stream import Stream
 from pyvolume.stores.arrays import ArrayStore, Sliceable, metadata_of, stored_at
-from pyvolume.stores.base import Scaled, VoxelStore, identity_of
+from pyvolume.stores.base import Scaled, VoxelStore, identity_of, room_of
 from pyvolume.stores.catalogue import Versioned
 from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting
@@ -1203,10 +1203,13 @@ class Volume:
         SelectionError, StoreError
             As `read`, when the box would be given.
         """
+        largest = 0
 
         def read(box: Box, call: Call) -> NDArray[Any]:
+            nonlocal largest
             voxels = self._transfer.read_box(checked_box(box, self.metadata), None, Operation(call, progress=False))
-            reporter.moved(voxels.nbytes, call.counted.retries)
+            reporter.moved(voxels.nbytes, call.counted.retries, call.counted.at_once)
+            largest = max(largest, voxels.nbytes)
             return voxels
 
         if ahead is not None:
@@ -1214,8 +1217,11 @@ class Volume:
         with Reporter(None, "read", 0) as reporter:
             given = map(as_box, arguments.each_of(boxes, "read_many", "boxes"))
             tasks = self._announced(given, lambda box: box, reporter)
-            concurrency = self.store.traits.concurrency
-            yield from run_ahead(tasks, read, self._transfer.begin, concurrency, ordered=ordered, ahead=ahead)
+
+            def room() -> int:
+                return room_of(self.store, write=False, nbytes=largest)
+
+            yield from run_ahead(tasks, read, self._transfer.begin, room, ordered=ordered, ahead=ahead)
 
     def write_many(self, pieces: Iterable[tuple[BoxLike, NDArray[Any]]]) -> None:
         """Write many boxes, several at once; which one wins where they overlap is not said.
@@ -1235,13 +1241,16 @@ class Volume:
         def write(piece: tuple[Box, NDArray[Any]], call: Call) -> None:
             box, array = piece
             self._post(checked_box(box, self.metadata), array, Operation(call, progress=False))
-            reporter.moved(box.size * self.dtype.itemsize, call.counted.retries)
+            reporter.moved(box.size * self.dtype.itemsize, call.counted.retries, call.counted.at_once)
 
         with Reporter(None, "write", 0) as reporter:
             given = map(as_piece, arguments.each_of(pieces, "write_many", "pairs of a box and an array"))
             tasks = self._announced(given, lambda piece: piece[0], reporter)
-            concurrency = self.store.traits.concurrency
-            for _ in run_ahead(tasks, write, self._transfer.begin, concurrency, ordered=False):
+
+            def room() -> int:
+                return room_of(self.store, write=True)
+
+            for _ in run_ahead(tasks, write, self._transfer.begin, room, ordered=False):
                 pass
 
     def _announced(self, tasks: Iterable[T], box_of: Callable[[T], Box], reporter: Reporter) -> Iterator[T]:

@@ -18,6 +18,7 @@ from benchmarks.servers.shaping import PACED_BYTES, Line, Pace
 from benchmarks.servers.until_closed import accept, address_of, converse, listener
 
 PIECE = 1 << 20
+PROCESSORS = 4
 REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -38,6 +39,7 @@ class Proxy:
         self._shared = Pace(line.shared)
         self._lock = threading.Lock()
         self._requests = 0
+        self._processors = threading.Semaphore(PROCESSORS)
 
     def answer(self, question: str) -> object:
         """Tell how many requests have passed since this was asked last."""
@@ -72,6 +74,9 @@ class Proxy:
                     client.sendall(REFUSAL)
                     return
                 time.sleep(self._line.latency)
+                if self._line.work:
+                    with self._processors:
+                        time.sleep(self._line.work)
             self._carry(server, buffer[:count], pace)
 
     def _answers(self, server: socket.socket, client: socket.socket, idle: threading.Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 BURST_SECONDS = 0.005
 """How much may follow at once after a pause: sleeping is not exact, and what it loses must be made good."""
@@ -26,12 +26,15 @@ class Line:
         Bytes a second, of each connection and of all together.
     failing : int, optional
         Every so many requests one is answered with 503, and its connection is closed.
+    work : float
+        Seconds for which each request takes one of four processors of the server.
     """
 
     latency: float = 0.0
     per_connection: float | None = None
     shared: float | None = None
     failing: int | None = None
+    work: float = 0.0
 
     def options(self) -> dict[str, object]:
         """Give what is not the default, as options of a command line."""
@@ -44,11 +47,12 @@ class Line:
         parser.add_argument("--per-connection", type=float)
         parser.add_argument("--shared", type=float)
         parser.add_argument("--failing", type=int)
+        parser.add_argument("--work", type=float, default=0.0)
 
     @classmethod
     def from_options(cls, options: argparse.Namespace) -> Line:
         """Make the line that a command line describes."""
-        return cls(options.latency, options.per_connection, options.shared, options.failing)
+        return cls(**{each.name: getattr(options, each.name) for each in fields(cls)})
 
 
 class Pace:

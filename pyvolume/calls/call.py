@@ -202,6 +202,11 @@ class Call:
         for each in self._traces:
             each.add(**counts)
 
+    def saw(self, at_once: int) -> None:
+        """Note how many requests are under way, in the numbers of this call and of the traces around it."""
+        for each in self._traces:
+            each.saw(at_once)
+
     def cancel(self) -> None:
         """Let every attempt and every wait of this call end, and give back what it holds at once."""
         self._cancelled.set()
@@ -347,6 +352,11 @@ class Exchange:
         """Report bytes received."""
         self._call.count(bytes_fetched=count)
         self._move(count)
+
+    @property
+    def moved(self) -> int:
+        """Bytes of the present attempt."""
+        return self._moved
 
     def _move(self, count: int) -> None:
         self._moved += count

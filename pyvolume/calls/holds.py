@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from pyvolume.calls.call import Call, ring
+from pyvolume.calls.pace import Mark, Pace
 from pyvolume.calls.processes import OfProcess
+from pyvolume.errors import BusyError, StoreError, TransportError
 
 T = TypeVar("T")
+
+AUTO: Final = "auto"
+
+Concurrency: TypeAlias = int | Literal["auto"]
+"""How many requests run at once: a number, or as many as the line and the server turn out to serve best."""
+
+MOST = 64
+"""The highest number of requests that is learnt."""
 
 _around: contextvars.ContextVar[tuple[threading.Lock, ...]] = contextvars.ContextVar("pyvolume holds", default=())
 """What was taken in this context. What is locked still belongs to an operation around the present one, which was begun
@@ -29,6 +40,9 @@ class Holds(Generic[T]):
         self._lock = threading.RLock()  # a signal handler may come between any two statements
         self._held: dict[threading.Lock, T] = {}
         self._waiting: dict[threading.Lock, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
 
     def around(self) -> list[T]:
         """Return what the operations hold that the present one runs in."""
@@ -98,12 +112,50 @@ class Slots:
     Parameters
     ----------
     count : int
-        How many requests may be under way at once.
+        How many requests may be under way at once; the highest number if it is learnt.
+    is_learnt : bool
+        Whether a `Pace` decides how many of them are given.
     """
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, count: int, *, is_learnt: bool = False) -> None:
+        self.count = count
         self._holds = OfProcess[Holds[None]](Holds)
+        self._paces = OfProcess(functools.partial(Pace, count)) if is_learnt else None
+
+    @property
+    def pace(self) -> Pace | None:
+        """What decides in this process how many slots are given; None if all are."""
+        return None if self._paces is None else self._paces[os.getpid()]
+
+    @property
+    def room(self) -> int:
+        """How many slots are given now."""
+        pace = self.pace
+        return self.count if pace is None else pace.limit
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second that one request brings; 0 if nothing is known."""
+        pace = self.pace
+        return 0.0 if pace is None else pace.rate
+
+    def begin(self, call: Call) -> Mark | None:
+        """Note that a request begins, which holds a slot; None if nothing is learnt from it."""
+        beside = len(self._holds[os.getpid()])
+        call.saw(beside)
+        return None if self._paces is None else self._paces[os.getpid()].begin(call.now(), beside)
+
+    def end(self, mark: Mark | None, nbytes: int, call: Call) -> None:
+        """Learn from a request that has ended well, and has moved so many bytes."""
+        if mark is not None and self._paces is not None:
+            process = os.getpid()
+            self._paces[process].end(mark, nbytes, call.now(), len(self._holds[process]) - 1)
+
+    def fail(self, mark: Mark | None, error: StoreError, call: Call) -> None:
+        """Learn from a request that has failed."""
+        if mark is not None and self._paces is not None:
+            process, overloaded = os.getpid(), _overloaded(error) and not call.is_cancelled
+            self._paces[process].fail(mark, call.now(), len(self._holds[process]) - 1, overloaded=overloaded)
 
     def take(self, call: Call, hold: threading.Lock) -> float:
         """Take a slot, and return the seconds for which the call has waited for it.
@@ -122,8 +174,41 @@ class Slots:
         """
         holds = self._holds[os.getpid()]
         # a request that a signal handler has interrupted cannot go on before the handler ends
-        return holds.take(hold, None, lambda held: len(held) < self._count or bool(holds.around()), call)
+        return holds.take(hold, None, lambda held: len(held) < self.room or bool(holds.around()), call)
 
     def give_back(self, hold: threading.Lock) -> None:
         """Give a slot back; nothing happens if this process does not hold it, or no longer does."""
-        self._holds[os.getpid()].give_back(hold, wake=1)
+        self._holds[os.getpid()].give_back(hold, wake=1 if self._paces is None else 2)  # there can be more room now
+
+
+def _overloaded(error: StoreError) -> bool:
+    """Whether an error says that the server, or the line, had too much to do."""
+    if isinstance(error, TransportError):
+        return error.retryable and not error.unreached
+    return isinstance(error, BusyError)
+
+
+class Lanes:
+    """The slots of a connection, for reads and for writes.
+
+    Parameters
+    ----------
+    concurrency : int or "auto"
+        How many requests may be under way at once, of both kinds together; ``"auto"`` learns it for each kind.
+    most : int
+        The highest number of each kind that is learnt.
+    """
+
+    def __init__(self, concurrency: Concurrency, most: int = MOST) -> None:
+        self._given = concurrency, most
+        self.is_learnt = concurrency == AUTO
+        count = most if concurrency == "auto" else concurrency
+        self.reads = Slots(count, is_learnt=self.is_learnt)
+        self.writes = Slots(count, is_learnt=True) if self.is_learnt else self.reads
+
+    def __reduce__(self) -> tuple[type[Lanes], tuple[Concurrency, int]]:
+        return Lanes, self._given
+
+    def of(self, *, write: bool) -> Slots:
+        """Return the slots of a kind."""
+        return self.writes if write else self.reads

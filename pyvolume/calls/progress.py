@@ -6,7 +6,7 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
 from pyvolume.model.extras import require
@@ -22,11 +22,14 @@ class TransferStatus:
         Of voxels.
     retries : int
         So far.
+    at_once : int
+        The highest number of requests that were under way at once so far.
     """
 
     bytes_done: int
     bytes_total: int
     retries: int
+    at_once: int = field(default=0, compare=False)
 
 
 Progress: TypeAlias = "bool | Callable[[TransferStatus], object] | None"
@@ -80,7 +83,7 @@ class Bar:
 
     def __call__(self, status: TransferStatus) -> None:
         self._drawn.total = status.bytes_total
-        self._drawn.set_postfix(retries=status.retries, refresh=False)
+        self._drawn.set_postfix(retries=status.retries, at_once=status.at_once, refresh=False)
         self._drawn.update(status.bytes_done - self._drawn.n)
 
     def __enter__(self) -> Self:
@@ -127,10 +130,10 @@ class Reporter:
         with self._lock:
             self._total += nbytes
 
-    def moved(self, nbytes: int, retries: int) -> None:
+    def moved(self, nbytes: int, retries: int, at_once: int = 0) -> None:
         """Report voxels that have arrived."""
         if self._tell is None:
             return
         with self._lock:
             self._done += nbytes
-            self._tell(TransferStatus(self._done, self._total, retries))
+            self._tell(TransferStatus(self._done, self._total, retries, at_once))

@@ -42,6 +42,8 @@ class Trace:
         Blocks that a `BlockCache` had.
     cache_misses : int
         Blocks that it did not have, and that were requested.
+    at_once : int
+        The highest number of requests that were under way at once over one connection; shown where it is more than 1.
     """
 
     requests: int = 0
@@ -52,6 +54,11 @@ class Trace:
     seconds_waited: float = 0.0
     cache_hits: int = 0
     cache_misses: int = 0
+    at_once: int = 0
+
+    def saw(self, at_once: int) -> None:
+        """Note how many requests are under way."""
+        self.at_once = max(self.at_once, at_once)
 
     def add(self, **counts: float) -> None:
         """Add to some of the numbers."""
@@ -70,7 +77,8 @@ class Trace:
 
     def _shown(self) -> dict[str, float]:
         uses_cache = any(getattr(self, name) for name in OF_CACHE)
-        return {name: getattr(self, name) for name in COUNTED + (OF_CACHE if uses_cache else ())}
+        several = ("at_once",) if self.at_once > 1 else ()
+        return {name: getattr(self, name) for name in COUNTED + several + (OF_CACHE if uses_cache else ())}
 
 
 _active: contextvars.ContextVar[tuple[Trace, ...]] = contextvars.ContextVar("pyvolume traces", default=())

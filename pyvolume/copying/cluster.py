@@ -98,7 +98,9 @@ class Cluster:
         """Return what a task has found; what it has cost counts here, too."""
         found, costs = result()
         for call, cost in zip((self.calls.source, self.calls.destination), costs, strict=True):
-            call.count(**dataclasses.asdict(cost))
+            counts = dataclasses.asdict(cost)
+            call.saw(counts.pop("at_once"))
+            call.count(**counts)
         return found
 
 

@@ -63,6 +63,11 @@ class Calls:
         """How many attempts were repeated."""
         return self.source.counted.retries + self.destination.counted.retries
 
+    @property
+    def at_once(self) -> int:
+        """How many requests were under way at once, of both sides together."""
+        return self.source.counted.at_once + self.destination.counted.at_once
+
 
 @dataclass(frozen=True, slots=True)
 class Copied:

@@ -21,7 +21,7 @@ from pyvolume.integrations.distributed import check_client
 from pyvolume.model import arguments
 from pyvolume.model.box import Box, BoxLike
 from pyvolume.stores.arrays import Sliceable
-from pyvolume.stores.base import Checkpointed, identity_of
+from pyvolume.stores.base import FEW, HELD_BYTES, Checkpointed, identity_of, room_of, slots_of
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.grid import aligned, grid_of
 from pyvolume.transfer.journal import Journal
@@ -159,7 +159,7 @@ def copy(
         "plan": f"pieces of {most} voxels in blocks of {grid} of {whole}",
     }
     copier = Copier(source, destination, verify=verify, lasting=resume is not None or client is not None)
-    workers = _workers(copier, client, concurrency)
+    workers = _workers(copier, client, concurrency, most * destination.metadata.dtype.itemsize)
     with contextlib.ExitStack() as stack:
         journal = (
             stack.enter_context(_journal(resume, copied, box, source, destination)) if resume is not None else None
@@ -168,11 +168,22 @@ def copy(
         return _Copy(copier, workers, journal, reporter).run(pieces)
 
 
-def _workers(copier: Copier, client: Client | None, concurrency: int | None) -> Workers:
+def _workers(copier: Copier, client: Client | None, concurrency: int | None, nbytes: int) -> Workers:
     if client is not None:
         return Cluster(copier, client, concurrency)
-    traits, others = copier.destination.store.traits, copier.source.store.traits
-    return Threads(copier, concurrency or traits.preferred_concurrency or others.concurrency)
+    return Threads(copier, lambda: concurrency or _room(copier, nbytes))
+
+
+def _room(copier: Copier, nbytes: int) -> int:
+    """Return how many pieces of a size to move at once now: each thread reads a piece, then writes it."""
+    source, destination = copier.source.store, copier.destination.store
+    if slots_of(destination, write=True) is None:
+        side = destination if destination.traits.preferred_concurrency else source
+        return room_of(side, write=side is destination, nbytes=nbytes)
+    room = room_of(destination, write=True)
+    if slots_of(source, write=False) is not None:
+        room += room_of(source, write=False)
+    return max(FEW, min(room, HELD_BYTES // nbytes))
 
 
 def _journal(
@@ -303,4 +314,4 @@ class _Copy:
 
     def _report(self, voxels: int) -> None:
         nbytes = voxels * self._copier.destination.metadata.dtype.itemsize
-        self._reporter.moved(nbytes, self._workers.calls.retries)
+        self._reporter.moved(nbytes, self._workers.calls.retries, self._workers.calls.at_once)

@@ -49,14 +49,14 @@ class Threads:
     ----------
     copier : Copier
         Copies a piece.
-    concurrency : int
-        How many pieces to move at once.
+    room : callable
+        Returns how many pieces to move at once now.
     """
 
-    def __init__(self, copier: Copier, concurrency: int) -> None:
+    def __init__(self, copier: Copier, room: Callable[[], int]) -> None:
         self.calls = copier.begin()
         self._copier = copier
-        self._concurrency = concurrency
+        self._room = room
 
     def copy(self, steps: Iterable[Step], finished: Mapping[Box, str], done: Callable[[Step, Copied], object]) -> None:
         """Copy pieces, see `Workers.copy`."""
@@ -73,7 +73,7 @@ class Threads:
             done(step, work(step.box))
 
         try:
-            run_all(steps, move, self.calls.destination, self._concurrency)
+            run_all(steps, move, self.calls.destination, self._room)
         except BaseException:
             self.calls.cancel()
             raise

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
+from pyvolume.calls.holds import Lanes
 from pyvolume.codecs import framed
 from pyvolume.errors import AnswerError, NotFoundError, TooLargeError, UnsupportedError
 from pyvolume.hpc.address import canonical
@@ -166,6 +167,11 @@ class DataStoreStore:
         numbers = sum(len(f"/{number}") for number in [*last, *ids])
         prefix = len(f"/datasets/{self.info.uuid}/{self.info.levels[self.level]}/{self.version}/")
         return max(1, (MAX_PATH - prefix) // numbers)
+
+    @property
+    def lanes(self) -> Lanes:
+        """The slots of the connection."""
+        return self.connection.lanes
 
     @property
     def scales(self) -> Scales[DataStoreStore]:

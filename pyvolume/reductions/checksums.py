@@ -28,7 +28,7 @@ def checksum(transfer: Transfer, box: Box, progress: Progress) -> str:
             voxels = transfer.read_box(slab, None, Operation(call, progress=False))
             for part in raw.encode(voxels, voxels.dtype.newbyteorder("<")):
                 found.update(part)
-            reporter.moved(voxels.nbytes, call.counted.retries)
+            reporter.moved(voxels.nbytes, call.counted.retries, call.counted.at_once)
     return found.hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.model.box import Box
 from pyvolume.model.slabs import slabs
+from pyvolume.stores.base import FEW, room_of
 from pyvolume.transfer.checks import check_inside
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.grid import aligned, unit_grid
@@ -59,13 +61,13 @@ class Stream:
 
         def read(piece: Box, call: Call) -> NDArray[Any]:
             voxels = transfer.take(piece, call)
-            reporter.moved(voxels.nbytes, call.counted.retries)
+            reporter.moved(voxels.nbytes, call.counted.retries, call.counted.at_once)
             return voxels
 
         with Reporter(self.progress, "read", self.box.size * itemsize) as reporter:
-            concurrency = transfer.store.traits.concurrency
+            room = functools.partial(room_of, transfer.store, write=False, nbytes=self._piece_bytes)
             with contextlib.closing(
-                run_ahead(self._pieces(), read, transfer.begin, concurrency, ordered=True)  # type: ignore[type-var]
+                run_ahead(self._pieces(), read, transfer.begin, room, ordered=True)  # type: ignore[type-var]
             ) as arriving:
                 for piece, voxels in arriving:
                     for part in slabs(voxels.shape, SLAB_VOXELS):
@@ -76,8 +78,12 @@ class Stream:
         traits, itemsize = self.transfer.store.traits, self.dtype.itemsize
         grid = unit_grid(traits)
         whole = aligned(self.box, grid, traits, self.transfer.metadata.bounds)
-        most = min(traits.piece_bytes[0], TOGETHER_BYTES // traits.concurrency)
-        return Pieces.of_box(self.box, whole, grid, max(1, most // itemsize))
+        return Pieces.of_box(self.box, whole, grid, max(1, self._piece_bytes // itemsize))
+
+    @property
+    def _piece_bytes(self) -> int:
+        traits = self.transfer.store.traits
+        return min(traits.piece_bytes[0], TOGETHER_BYTES // min(traits.concurrency, FEW))
 
     def _moved(self, part: tuple[slice, ...], piece: Box) -> tuple[slice, ...]:
         """Return the slices of a part of a piece in the box."""

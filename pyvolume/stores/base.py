@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
+from pyvolume.calls.holds import Lanes, Slots
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Scales
@@ -19,6 +20,13 @@ AT_ONCE = (4, 16)
 
 SKIP_BYTES = 1 << 20
 """A gap between voxels that are read is worth a request of its own from here: what it saves costs more than asking."""
+
+
+HELD_BYTES = 128 << 20
+"""Memory of requests whose number is learnt, where each takes some."""
+
+FEW = 4
+"""So many of them run at once, however much memory they take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +51,8 @@ class StoreTraits:
         The shape of what is decompressed as a unit, where a piece costs no round trip: already a small read is then
         divided among the threads, and never inside of a cell.
     preferred_concurrency : int, optional
-        How many requests to run at once. None: no preference. A transfer then sends one request at a time, and a copy
-        follows the other side.
+        How many requests to run at once; at most, for a store that is `Paced`. None: no preference. A transfer then
+        sends one request at a time, and a copy follows the other side.
     chunks : tuple of int, optional
         The shape of what is stored as a unit; pieces of a transfer share none. By default the write grid.
     writable : bool
@@ -101,7 +109,7 @@ class StoreTraits:
 
     @property
     def concurrency(self) -> int:
-        """How many requests a transfer sends at once."""
+        """How many requests a transfer sends at once, at most."""
         return self.preferred_concurrency or 1
 
 
@@ -208,6 +216,14 @@ class Identified(Protocol):
         """
 
 
+class Paced(Protocol):
+    """A store that learns how many requests serve it best."""
+
+    @property
+    def lanes(self) -> Lanes | None:
+        """The slots of its requests; None where their number is fixed."""
+
+
 @runtime_checkable
 class Scaled(Protocol):
     """A store that serves one of the resolution levels of an image."""
@@ -273,6 +289,31 @@ class Sparse(Protocol):
 
         The box has the size of one request.
         """
+
+
+def slots_of(store: VoxelStore, *, write: bool) -> Slots | None:
+    """Return the slots of a store that learns how many requests serve it best; None for any other one."""
+    lanes: Lanes | None = getattr(store, "lanes", None)  # for each request: `isinstance` takes longer
+    return lanes.of(write=write) if lanes is not None and lanes.is_learnt else None
+
+
+def room_of(store: VoxelStore, *, write: bool, nbytes: int = 0) -> int:
+    """Return how many requests of a transfer run at once now.
+
+    Parameters
+    ----------
+    store : VoxelStore
+        What serves the voxels.
+    write : bool
+        Whether they write.
+    nbytes : int
+        The memory that each of them takes. Only a few of them run at once if it is large.
+    """
+    slots = slots_of(store, write=write)
+    most = store.traits.concurrency
+    if slots is None:
+        return most
+    return min(most, slots.room, max(FEW, HELD_BYTES // max(1, nbytes)))
 
 
 def completed_from(store: VoxelStore) -> VoxelStore:

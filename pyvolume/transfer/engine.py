@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import functools
 import logging
 import os
 import threading
@@ -27,7 +28,7 @@ from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.arrays import ArrayStore, Sliceable
-from pyvolume.stores.base import Sparse, VoxelStore, completed_from, in_whole
+from pyvolume.stores.base import Sparse, VoxelStore, completed_from, in_whole, room_of, slots_of
 from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting, castable, check_casting
 from pyvolume.transfer.checks import check_inside, check_size, new_array
@@ -167,7 +168,8 @@ class Transfer:
         """Plan to read or write the selected voxels."""
         traits = self.store.traits if write else self.reads.traits
         make = plan_write if write else plan_read
-        plan = make(selection, traits, self.metadata, concurrency or traits.concurrency)
+        learnt = slots_of(self.store, write=write) if concurrency is None else None
+        plan = make(selection, traits, self.metadata, concurrency or traits.concurrency, learnt)
         if not write or self.lock is None:
             return plan
         return split(plan, traits, lock_aligned=self.lock_aligned)
@@ -419,11 +421,15 @@ class Transfer:
             def reported(step: Step) -> None:
                 call.remaining()
                 nbytes = move(step) * plan.itemsize
-                reporter.moved(nbytes, call.counted.retries)
+                reporter.moved(nbytes, call.counted.retries, call.counted.at_once)
 
-            run_all(plan.steps, reported, call, plan.concurrency)
+            run_all(plan.steps, reported, call, functools.partial(self._room, plan))
         call.count(bytes_used=bytes_wanted)
         _log.debug("%s %s: %s", title, self.store.address, call.counted)
+
+    def _room(self, plan: Plan) -> int:
+        """Return how many steps of a plan run at once now."""
+        return room_of(self.store, write=plan.writes) if plan.is_learnt else plan.concurrency
 
     def _merge(self, box: Box, local: tuple[Any, ...], given: NDArray[Any], operation: Operation, written: Box) -> None:
         """Complete blocks with what is stored."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pyvolume.calls.holds import Slots
 from pyvolume.indexing.selection import Selection
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -22,6 +23,15 @@ MERGE_WHOLE_BYTES = 16 << 20
 
 TOGETHER_BYTES = 64 << 20
 """With a high concurrency the network is assumed to limit each request: pieces get as small as this divided by it."""
+
+LEAST_PIECE_BYTES = 1 << 20
+"""On a slow line pieces get as small as this."""
+
+UNKNOWN_PIECE_BYTES = 4 << 20
+"""The size of pieces where nothing is known of a line yet: so many requests soon tell what it brings."""
+
+PIECE_SECONDS = 0.1
+"""For how long a piece of the lowest size is under way: long enough to cost nothing, and a retry repeats little."""
 
 LEAST_DECODED_BYTES = 128 << 10
 """Cells that become fewer bytes are decompressed by one thread: a thread costs more."""
@@ -105,9 +115,11 @@ class Plan:
     itemsize : int
         Bytes of a voxel.
     concurrency : int
-        How many requests are under way at once.
+        How many requests are under way at once; at most, if `is_learnt`.
     cropped : bool
         Whether more is read than is kept, so that each piece needs memory of its own.
+    is_learnt : bool
+        Whether the transfer finds out how many requests serve it best.
     """
 
     writes: bool
@@ -116,6 +128,7 @@ class Plan:
     itemsize: int
     concurrency: int
     cropped: bool
+    is_learnt: bool = False
 
     @property
     def requests(self) -> tuple[PlannedRequest, ...]:
@@ -157,12 +170,16 @@ class Plan:
         begin = f"<Plan to {'write' if self.writes else 'read'} {readable(self.bytes_wanted)}"
         counted = self._counted(MOST_COUNTED)
         if not counted.is_complete:
-            return f"{begin} with more than {counted.requests} requests, {self.concurrency} at once>"
+            return f"{begin} with more than {counted.requests} requests, {self._at_once}>"
         merged = f", {readable(counted.merged_voxels * self.itemsize)} of it merged" if counted.merged_steps else ""
         return (
             f"{begin} with {counted.requests} requests of together {readable(counted.moved * self.itemsize)}{merged}, "
-            f"{self.concurrency} at once, peak memory {readable(self._peak(counted))}>"
+            f"{self._at_once}, peak memory {readable(self._peak(counted))}>"
         )
+
+    @property
+    def _at_once(self) -> str:
+        return f"{'up to ' if self.is_learnt else ''}{self.concurrency} at once"
 
     def _counted(self, most: int | None = None) -> _Tally:
         """Count the steps; `most` is how many that have to be counted one by one are looked at."""
@@ -180,29 +197,46 @@ class Plan:
         return max(held, slabs) if self.writes else self.bytes_wanted + held
 
 
-def plan_read(selection: Selection, traits: StoreTraits, metadata: VoxelsMetadata, concurrency: int) -> Plan:
-    """Plan how to read the selected voxels; an empty selection needs nothing."""
+def plan_read(
+    selection: Selection, traits: StoreTraits, metadata: VoxelsMetadata, concurrency: int, learnt: Slots | None = None
+) -> Plan:
+    """Plan how to read the selected voxels; an empty selection needs nothing.
+
+    Parameters
+    ----------
+    selection : Selection
+        The voxels.
+    traits : StoreTraits
+        What the store can do.
+    metadata : VoxelsMetadata
+        Of the volume.
+    concurrency : int
+        How many requests run at once, at most.
+    learnt : Slots, optional
+        Those of a store that learns how many, and what each brings.
+    """
     itemsize, grid = metadata.dtype.itemsize, traits.read_grid
     if not selection.size:
-        return Plan(False, Steps(Pieces()), 0, itemsize, concurrency, False)
+        return Plan(False, Steps(Pieces()), 0, itemsize, concurrency, False, learnt is not None)
     whole = aligned(selection.box, grid, traits, metadata.bounds)
     parts = _parts(selection, whole, grid, itemsize)
-    cuts = _cuts_to_read(parts, whole, traits, itemsize, concurrency)
+    layer = _layer(whole, traits.chunks) * itemsize
+    cuts = _cuts_to_read(parts, whole, traits, itemsize, _sizes(traits, concurrency, learnt, layer))
     cropped = whole != selection.box or selection.form != "box"
     steps = Steps(Pieces(parts, cuts, None if selection.is_whole else selection.touching))
-    return Plan(False, steps, selection.size, itemsize, concurrency, cropped)
+    return Plan(False, steps, selection.size, itemsize, concurrency, cropped, learnt is not None)
 
 
 def _cuts_to_read(
-    parts: Iterable[Box], whole: Box, traits: StoreTraits, itemsize: int, concurrency: int
+    parts: Iterable[Box], whole: Box, traits: StoreTraits, itemsize: int, sizes: _Sizes
 ) -> tuple[Cut, ...]:
     grid = traits.read_grid
     if traits.read_cells:
         cells = sum(cells_in(part, traits.read_cells) for part in itertools.islice(parts, FEW_PARTS + 1))
         fewest = LEAST_DECODED_BYTES // (math.prod(traits.read_cells) * itemsize)
         most = max(1, min(traits.piece_bytes[1], traits.max_read_bytes) // itemsize)
-        return (Cut(traits.read_cells, most, max(1, fewest, -(-cells // concurrency))),)
-    most = _piece_voxels(parts, traits.max_read_bytes, itemsize, concurrency, traits.piece_bytes)
+        return (Cut(traits.read_cells, most, max(1, fewest, -(-cells // sizes.number))),)
+    most = _piece_voxels(parts, traits.max_read_bytes, itemsize, sizes)
     if whole.size <= most and not traits.max_blocks:
         return ()
     # a piece thinner than the blocks that are stored would make the server look each of them up several times
@@ -210,11 +244,13 @@ def _cuts_to_read(
     return Cut(blocks, most), Cut(grid, most, traits.max_blocks)
 
 
-def plan_write(selection: Selection, traits: StoreTraits, metadata: VoxelsMetadata, concurrency: int) -> Plan:
+def plan_write(
+    selection: Selection, traits: StoreTraits, metadata: VoxelsMetadata, concurrency: int, learnt: Slots | None = None
+) -> Plan:
     """Plan how to write the selected voxels: whole blocks straight, others merged with what is stored."""
     itemsize, grid = metadata.dtype.itemsize, traits.write_grid
     if not selection.size:
-        return Plan(True, Steps(Pieces()), 0, itemsize, concurrency, False)
+        return Plan(True, Steps(Pieces()), 0, itemsize, concurrency, False, learnt is not None)
     box = selection.box
     whole = aligned(box, grid, traits, metadata.bounds)
     inner = whole_blocks_in(box, whole, grid) if selection.is_whole else None
@@ -223,14 +259,15 @@ def plan_write(selection: Selection, traits: StoreTraits, metadata: VoxelsMetada
     straight = () if inner is None else (inner,)
     around = _parts(selection, whole, grid, itemsize) if inner is None else tuple(borders(whole, inner))
     parts = itertools.chain(straight, around)
-    most = _piece_voxels(parts, traits.max_write_bytes, itemsize, concurrency, traits.piece_bytes)
+    sizes = _sizes(traits, concurrency, learnt, _layer(whole, grid) * itemsize)
+    most = _piece_voxels(parts, traits.max_write_bytes, itemsize, sizes)
     merged_most = min(most, max(1, traits.max_read_bytes // itemsize))
     is_small = whole.size <= merged_most and not traits.max_blocks
     cuts = () if is_small else (Cut(grid, most, traits.max_blocks),)
     merged_cuts = () if is_small else (Cut(grid, merged_most, traits.max_blocks),)
     keep = None if selection.is_whole else selection.touching
     steps = Steps(Pieces(straight, cuts), Pieces(around, merged_cuts, keep))
-    return Plan(True, steps, selection.size, itemsize, concurrency, False)
+    return Plan(True, steps, selection.size, itemsize, concurrency, False, learnt is not None)
 
 
 def _parts(selection: Selection, whole: Box, grid: tuple[int, ...], itemsize: int) -> Iterable[Box]:
@@ -242,12 +279,44 @@ def _parts(selection: Selection, whole: Box, grid: tuple[int, ...], itemsize: in
     return few if len(few) <= FEW_PARTS else touched
 
 
-def _piece_voxels(parts: Iterable[Box], cap: int, itemsize: int, concurrency: int, limits: tuple[int, int]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """Between which sizes, in bytes, pieces lie, and into how many a transfer is divided where they allow it.
+
+    What has `little` bytes is not divided.
+    """
+
+    lowest: int
+    highest: int
+    number: int
+    little: int
+
+
+def _layer(whole: Box, cells: Sequence[int]) -> int:
+    """Return how many voxels a layer of cells has: in Fortran order a thinner piece is not contiguous."""
+    axis = max((at for at in range(whole.ndim) if whole.shape[at] > cells[at]), default=0)
+    return whole.size // whole.shape[axis] * min(cells[axis], whole.shape[axis])
+
+
+def _sizes(traits: StoreTraits, concurrency: int, learnt: Slots | None, layer: int) -> _Sizes:
+    """Return the sizes of pieces; `layer` is the size of a layer of cells, in bytes."""
+    lowest, highest = traits.piece_bytes
+    if learnt is None:
+        lowest = min(lowest, TOGETHER_BYTES // concurrency)
+        return _Sizes(lowest, highest, concurrency, 2 * lowest)
+    if not learnt.rate:
+        return _Sizes(min(lowest, max(UNKNOWN_PIECE_BYTES, layer)), lowest, 4 * learnt.room, 2 * lowest)
+    soon = max(LEAST_PIECE_BYTES, int(learnt.rate * PIECE_SECONDS))
+    if soon < lowest:  # more requests than now may be better, and then there are pieces for them
+        return _Sizes(soon, lowest, 2 * learnt.room, 2 * soon)
+    return _Sizes(lowest, highest, learnt.room, 2 * lowest)
+
+
+def _piece_voxels(parts: Iterable[Box], cap: int, itemsize: int, sizes: _Sizes) -> int:
     """Return how many voxels a piece may hold: bytes divided by workers, within limits; of many parts the first."""
-    sizes = [part.size for part in itertools.islice(parts, FEW_PARTS + 1)]
-    total = sum(sizes) * itemsize
-    lowest, highest = min(limits[0], TOGETHER_BYTES // concurrency), limits[1]
+    found = [part.size for part in itertools.islice(parts, FEW_PARTS + 1)]
+    total = sum(found) * itemsize
     # on a fast line more requests gain nothing
-    is_little = total <= 2 * lowest and len(sizes) <= FEW_PARTS
-    piece = total if is_little else min(max(-(-total // concurrency), lowest), highest)
+    is_little = total <= sizes.little and len(found) <= FEW_PARTS
+    piece = total if is_little else min(max(-(-total // sizes.number), sizes.lowest), sizes.highest)
     return max(1, min(piece, cap) // itemsize)

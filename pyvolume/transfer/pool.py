@@ -73,18 +73,19 @@ class _Pool(Generic[Task, Result]):
     Nothing here waits for a lock of Python's own library: Ctrl-C could leave it locked.
     """
 
-    def __init__(self, concurrency: int) -> None:
+    def __init__(self, room: Callable[[], int]) -> None:
         self._queue: SimpleQueue[_Job[Task, Result] | None] = SimpleQueue()
-        self._threads = [threading.Thread(target=self._work, name="pyvolume", daemon=True) for _ in range(concurrency)]
-        self._started = 0
+        self._room = room
+        self._threads: list[threading.Thread] = []
         self.bell: SimpleQueue[None] = SimpleQueue()
         self.is_stopped = False
 
     def put(self, job: _Job[Task, Result]) -> None:
         self._queue.put(job)
-        if self._started < len(self._threads):
-            self._started += 1
-            start(self._threads[self._started - 1])
+        if len(self._threads) < self._room():
+            thread = threading.Thread(target=self._work, name="pyvolume", daemon=True)
+            self._threads.append(thread)
+            start(thread)
 
     def stop(self) -> None:
         """Begin no further job, and let the threads end."""
@@ -101,27 +102,38 @@ class _Pool(Generic[Task, Result]):
 
 
 class _Team:
-    """Threads that take steps one after the other, until there are no more or one fails."""
+    """Threads that take steps one after the other, until there are no more or one fails.
 
-    def __init__(self, steps: Iterable[Step], move: Callable[[Step], object], concurrency: int) -> None:
+    There are as many of them as there is room for; each that takes a step begins another one where there is more.
+    """
+
+    def __init__(self, steps: Iterable[Step], move: Callable[[Step], object], room: Callable[[], int]) -> None:
         self._steps = enumerate(steps)
         self._move = move
+        self._room = room
         self._lock = threading.Lock()
-        contexts = [contextvars.copy_context() for _ in range(concurrency)]
-        self._threads = [
-            threading.Thread(target=context.run, args=(self._work,), name="pyvolume", daemon=True)
-            for context in contexts
-        ]
+        self._context = contextvars.copy_context()
+        self._threads: list[threading.Thread] = []
         self.errors: list[BaseException] = []
         self.failed: list[tuple[int, Step]] = []
         self.begun = 0
 
-    def run(self) -> None:
-        """Move all steps, and wait until all threads have ended."""
-        for thread in self._threads:
-            start(thread)
+    def run(self, first: int) -> None:
+        """Move all steps, so many at once in the beginning, and wait until all threads have ended."""
+        for _ in range(first):
+            self._grow()
         while self._alive():
             self.linger(LONGEST_WAIT)
+
+    def _grow(self) -> None:
+        """Begin another thread, if there is room for it."""
+        with self._lock:
+            if len(self._threads) >= self._room():
+                return
+            context = self._context.copy()
+            thread = threading.Thread(target=context.run, args=(self._work,), name="pyvolume", daemon=True)
+            self._threads.append(thread)
+        start(thread)
 
     def linger(self, timeout: float) -> None:
         """Wait for each thread in turn, for so many seconds at most."""
@@ -140,6 +152,7 @@ class _Team:
         taken: list[tuple[int, Step]] = []
         try:
             while taken := self._take():
+                self._grow()
                 self._move(taken[0][1])
         except BaseException as error:
             with self._lock:
@@ -154,7 +167,7 @@ class _Team:
         return taken
 
 
-def run_all(steps: Iterable[Step], move: Callable[[Step], object], call: Call, concurrency: int) -> None:
+def run_all(steps: Iterable[Step], move: Callable[[Step], object], call: Call, room: Callable[[], int]) -> None:
     """Move all steps of one transfer, in this thread if one is enough.
 
     Parameters
@@ -165,8 +178,8 @@ def run_all(steps: Iterable[Step], move: Callable[[Step], object], call: Call, c
         Moves one step.
     call : Call
         Cancelled by Ctrl-C.
-    concurrency : int
-        How many steps to run at once.
+    room : callable
+        Returns how many steps to run at once now.
 
     Raises
     ------
@@ -174,7 +187,7 @@ def run_all(steps: Iterable[Step], move: Callable[[Step], object], call: Call, c
         The first one that a step raises. No further steps begin then; `remaining` holds the boxes that did not arrive.
     """
     waiting = iter(steps)
-    first = list(itertools.islice(waiting, concurrency))
+    first = list(itertools.islice(waiting, room()))
     waiting = itertools.chain(first, waiting)
     if len(first) <= 1:
         for done, step in enumerate(waiting):
@@ -184,9 +197,9 @@ def run_all(steps: Iterable[Step], move: Callable[[Step], object], call: Call, c
                 _tell_remaining(stopped, Remaining((), steps, done))
                 raise
         return
-    team = _Team(waiting, move, len(first))
+    team = _Team(waiting, move, room)
     try:
-        team.run()
+        team.run(len(first))
     except BaseException:
         team.stop()
         call.cancel()
@@ -207,7 +220,7 @@ def run_ahead(
     tasks: Iterable[Task],
     work: Callable[[Task, Call], Result],
     begin: Callable[[], Call],
-    concurrency: int,
+    room: Callable[[], int],
     *,
     ordered: bool,
     ahead: int | None = None,
@@ -222,12 +235,12 @@ def run_ahead(
         Does a task, with a call of its own.
     begin : callable
         Makes the call.
-    concurrency : int
-        How many tasks to run at once.
+    room : callable
+        Returns how many tasks to run at once now.
     ordered : bool
         Give them in the order of the tasks, or in the order in which they are done.
     ahead : int, optional
-        How many tasks to begin before the caller asks for their results; by default `AHEAD` for each thread.
+        How many tasks to begin before the caller asks for their results; by default `AHEAD` for each that runs.
 
     Raises
     ------
@@ -236,13 +249,12 @@ def run_ahead(
         ones are cancelled at the end, also when the iterator is closed.
     """
     waiting: deque[_Job[Task, Result]] = deque()
-    most = AHEAD * concurrency if ahead is None else ahead + 1
-    pool: _Pool[Task, Result] = _Pool(concurrency)
+    pool: _Pool[Task, Result] = _Pool(room)
     try:
         for task in tasks:
             waiting.append(_Job(task, work, begin))
             pool.put(waiting[-1])
-            if len(waiting) >= most:
+            while len(waiting) >= (AHEAD * room() if ahead is None else ahead + 1):
                 yield _taken(waiting, pool, ordered=ordered)
             if pool.is_stopped:
                 break

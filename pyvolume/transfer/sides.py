@@ -12,6 +12,7 @@ from pyvolume.calls.call import Call
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
 from pyvolume.model.box import Box, BoxLike
+from pyvolume.stores.base import room_of
 from pyvolume.transfer.checks import check_inside, checked_box
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.grid import grid_of
@@ -41,8 +42,8 @@ class Sides:
     @property
     def concurrency(self) -> int:
         """How many pieces to read at once, the smaller of what the two sides prefer."""
-        preferred = [side.store.traits.preferred_concurrency for side in self.transfers]
-        return min(filter(None, preferred), default=1)
+        stores = [side.store for side in self.transfers if side.store.traits.preferred_concurrency]
+        return min((room_of(store, write=False, nbytes=store.traits.piece_bytes[0]) for store in stores), default=1)
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -111,7 +112,7 @@ class Sides:
         done = 0
         sides = list(zip(self.transfers, self._calls, strict=True))
         tasks = ((side, box, call) for box in boxes for side, call in sides)
-        reads = run_ahead(tasks, take, lambda: self._calls[0], concurrency, ordered=True)
+        reads = run_ahead(tasks, take, lambda: self._calls[0], lambda: concurrency, ordered=True)
         try:
             for ((_, box, _), left), (_, right) in zip(reads, reads, strict=True):
                 yield box, left, right

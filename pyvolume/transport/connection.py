@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import requests
+from requests.adapters import DEFAULT_POOLSIZE
 
 from pyvolume.calls.call import Call, Exchange
-from pyvolume.calls.holds import Slots
+from pyvolume.calls.holds import AUTO, MOST, Concurrency, Lanes
 from pyvolume.calls.processes import OfProcess
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.errors import (
@@ -66,13 +67,14 @@ class Settings:
     auth: Auth | None
     verify: bool | str
     session: requests.Session | None
-    concurrency: int
+    concurrency: Concurrency
     max_document: int
 
     def __post_init__(self) -> None:
         if not isinstance(self.retry, RetryPolicy):
             raise TypeError(f"connection: retry is a RetryPolicy, not {self.retry!r}")
-        arguments.integer(self.concurrency, "connection", "concurrency", least=1)
+        if self.concurrency != AUTO:
+            arguments.integer(self.concurrency, "connection", "concurrency", least=1)
         arguments.integer(self.max_document, "connection", "max_document", least=1)
 
 
@@ -94,8 +96,9 @@ class Connection:
     session : requests.Session, optional
         Yours: its authentication, headers, proxies, certificates and hooks apply. It is neither changed nor
         closed nor pickled. requests then counts the sending of each 64 KiB as connecting, and logs secrets in urls.
-    concurrency : int
-        How many requests are under way at once, of all threads together.
+    concurrency : int or "auto"
+        How many requests are under way at once, of all threads together. ``"auto"`` learns it, for reads and for
+        writes, from what they bring: up to 64 of each kind, and up to 10 with a session of yours.
     max_document : int
         Bytes of the largest document, of the largest entry of a list, and of the largest value of a key that is read as
         a whole; 64 MiB by default. A larger one is a `MetadataError`, and the rest is not received. Python objects that
@@ -122,16 +125,16 @@ class Connection:
         auth: Auth | str | None = None,
         verify: bool | str = True,
         session: requests.Session | None = None,
-        concurrency: int = 4,
+        concurrency: Concurrency = 4,
         max_document: int = MAX_DOCUMENT,
     ) -> None:
         settings = Settings(_two_timeouts(timeout), retry, as_auth(auth), verify, session, concurrency, max_document)
-        self._begin(normalised_url(url), settings, Slots(concurrency))
+        self._begin(normalised_url(url), settings, _lanes_of(settings))
 
-    def _begin(self, url: str, settings: Settings, slots: Slots) -> None:
+    def _begin(self, url: str, settings: Settings, lanes: Lanes) -> None:
         self.url = url
         self._settings = settings
-        self._slots = slots
+        self.lanes = lanes
         self._locks = OfProcess(threading.RLock)
         self._sender: Sender | None = None
         self._process = os.getpid()
@@ -157,8 +160,8 @@ class Connection:
 
     @property
     def concurrency(self) -> int:
-        """How many requests are under way at once."""
-        return self._settings.concurrency
+        """How many requests are under way at once, at most."""
+        return self.lanes.reads.count
 
     @property
     def max_document(self) -> int:
@@ -200,7 +203,7 @@ class Connection:
             auth = self._settings.auth if auth is None else auth
             session = self._settings.session if session is None else session
         other = Connection.__new__(Connection)
-        other._begin(there, dataclasses.replace(self._settings, auth=auth, session=session), self._slots)  # noqa: SLF001 - one of its own
+        other._begin(there, dataclasses.replace(self._settings, auth=auth, session=session), self.lanes)  # noqa: SLF001 - one of its own
         other._lasting = lasting  # noqa: SLF001
         return other
 
@@ -232,7 +235,7 @@ class Connection:
         return self.url, dataclasses.replace(self._settings, retry=retry, session=None)
 
     def __setstate__(self, state: tuple[str, Settings]) -> None:
-        self._begin(*state, Slots(state[1].concurrency))
+        self._begin(*state, _lanes_of(state[1]))
 
     def new_call(self) -> Call:
         """Begin an operation with the patience of this connection."""
@@ -257,13 +260,21 @@ class Connection:
         StoreError
             What the request makes of an error status; a TransportError or an AnswerError.
         """
+        slots = self.lanes.of(write=not request.is_read)
 
         def once(exchange: Exchange) -> T:
             hold = threading.Lock()
             try:
                 with hold:
-                    exchange.take(self._slots, hold)
-                    return self._once(request, receive, call, exchange)
+                    exchange.take(slots, hold)
+                    mark = slots.begin(call)
+                    try:
+                        result = self._once(request, receive, call, exchange)
+                    except StoreError as error:
+                        slots.fail(mark, error, call)
+                        raise
+                    slots.end(mark, exchange.moved, call)
+                    return result
             finally:
                 call.give_back(hold)
 
@@ -412,6 +423,11 @@ def opening(
     except BaseException:
         connection.close()
         raise
+
+
+def _lanes_of(settings: Settings) -> Lanes:
+    """Return the slots of a connection; a session keeps so many connections of its own open."""
+    return Lanes(settings.concurrency, MOST if settings.session is None else DEFAULT_POOLSIZE)
 
 
 def _target(request: Request, added: Additions) -> str:

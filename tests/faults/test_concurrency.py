@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import requests
 from box_server import BoxServer, BoxStore
 from conformance_stores import ramp
 
@@ -114,8 +115,37 @@ def test_one_at_a_time_is_the_rule_where_a_server_throttles() -> None:
         assert (free.plan(...).concurrency, throttled.plan(...).concurrency) == (8, 1)
 
 
-def test_four_at_once_is_the_default() -> None:
+def test_four_at_once_are_the_default() -> None:
     assert pyvolume.Connection("localhost").concurrency == 4
+
+
+def test_up_to_64_at_once_are_learnt_and_10_over_a_session() -> None:
+    assert pyvolume.Connection("localhost", concurrency="auto").concurrency == 64
+    assert pyvolume.Connection("localhost", concurrency="auto", session=requests.Session()).concurrency == 10
+
+
+def test_a_busy_server_gets_fewer_requests() -> None:
+    array = np.ones((1, 64, 64, 256), "uint8")
+    faults = [Fault("busy", path=".*/raw/.*", times=8)]
+    with (
+        MockServer({"gray": array}, faults=faults) as server,
+        pyvolume.Connection(server.url, concurrency="auto") as connection,
+    ):
+        volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
+        before = connection.lanes.reads.room
+        same(volume[...], array)
+        assert connection.lanes.reads.room < before
+        assert connection.lanes.writes.room == before
+
+
+def test_reads_that_gain_by_it_are_sent_together() -> None:
+    array = np.ones((1, 64, 64, 256), "uint8")
+    boxes = [((0, 0, 0, z), (1, 64, 64, z + 4)) for z in range(0, 256, 4)] * 4
+    with MockServer({"gray": array}, faults=[Fault("slow", path=".*/raw/.*", times=None)]) as server:
+        with pyvolume.Connection(server.url, concurrency="auto") as connection, pyvolume.trace() as trace:
+            volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
+            assert all(voxels.all() for _, voxels in volume.read_many(boxes))
+        assert trace.at_once > 4
 
 
 @pytest.mark.parametrize("number", [0, -1])

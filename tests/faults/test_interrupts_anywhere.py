@@ -98,7 +98,7 @@ def read_with_deadline(bench: Bench) -> None:
 
 
 def read_in_pieces(bench: Bench) -> None:
-    run_all([Step(box) for box in BOXES], lambda step: bench.gray.read(step.box), Call(RetryPolicy()), 2)
+    run_all([Step(box) for box in BOXES], lambda step: bench.gray.read(step.box), Call(RetryPolicy()), lambda: 2)
 
 
 STARTING_THREADS: dict[str, Callable[[Bench], object]] = {
@@ -111,7 +111,7 @@ STARTING_THREADS: dict[str, Callable[[Bench], object]] = {
 def is_left_in_order(bench: Bench) -> bool:
     """Whether nothing is held, soon, and the volume can be read and written."""
     end = time.monotonic() + PATIENCE
-    while held(bench.connection._slots) or held(process_locks()):
+    while held(bench.connection.lanes.reads) or held(bench.connection.lanes.writes) or held(process_locks()):
         if time.monotonic() > end:
             return False
         time.sleep(0.002)

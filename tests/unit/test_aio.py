@@ -324,7 +324,7 @@ class TestCancellation:
             assert isinstance(task, asyncio.Task)
             await cancelled(task)
             asked = len(server.requests)
-            assert held(volume.store.connection._slots) == 0  # type: ignore[attr-defined]
+            assert held(volume.store.connection.lanes.reads) == 0  # type: ignore[attr-defined]
             assert held(process_locks()) == 0
             with pyvolume.trace() as later:
                 same(await vol[:, 60:], server.voxels("gray")[:, 60:])
@@ -502,7 +502,7 @@ class TestReadMany:
                 assert box == BOXES[0]
                 await until(lambda: not server.faults.unfired)
                 break
-            await until(lambda: held(volume.store.connection._slots) == 0)  # type: ignore[attr-defined]
+            await until(lambda: held(volume.store.connection.lanes.reads) == 0)  # type: ignore[attr-defined]
             asked = len(server.requests)
             same(await vol[0, 1], ARRAY[0, 1])
             assert len(server.requests) == asked + 1

@@ -170,8 +170,10 @@ class KeyValue(InstanceHandle, MutableMapping[str, bytes]):
             found |= self._get_batch(action, wanted[first : first + BATCH_KEYS])
         empty = [key for key, value in found.items() if not value]
         # the server gives the same answer for an empty value and for a missing key
-        new_call, concurrency = self.connection.new_call, self.connection.concurrency
-        for key, is_there in run_ahead(empty, self._is_there, new_call, concurrency, ordered=True):
+        slots = self.connection.lanes.reads
+        for key, is_there in run_ahead(
+            empty, self._is_there, self.connection.new_call, lambda: slots.room, ordered=True
+        ):
             if not is_there:
                 del found[key]
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ from pyvolume.model import arguments
 from pyvolume.model.box import Box, BoxLike
 from pyvolume.model.scales import Scales
 from pyvolume.stores.arrays import Sliceable
-from pyvolume.stores.base import VoxelStore
+from pyvolume.stores.base import VoxelStore, room_of
 from pyvolume.transfer.checks import checked_box
 from pyvolume.transfer.grid import cut
 from pyvolume.volume import Volume
@@ -100,7 +101,8 @@ class LabelVolume(VoxelsAccessor):
 
     @property
     def _questions(self) -> Questions:
-        return Questions(self.store.instance, self._transfer.begin, self.store.traits.concurrency)
+        room = functools.partial(room_of, self.store, write=False)
+        return Questions(self.store.instance, self._transfer.begin, room)
 
     @property
     def supervoxels(self) -> Self:

@@ -38,7 +38,7 @@ def wait(store: LabelStore, pieces: Sequence[Box], call: Call, timeout: float) -
         If it does not within the time.
     """
     action = f"wait for the index of {store.name}"
-    questions = Questions(store.instance, lambda: call, 1)
+    questions = Questions(store.instance, lambda: call, lambda: 1)
     interval, looks = INTERVALS[0], 0
     for box in pieces:
         wanted = _of_voxels(store, box, questions, call, action)

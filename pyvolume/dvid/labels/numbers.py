@@ -97,14 +97,14 @@ class Questions:
         Which one.
     begin : callable
         Makes the call that a batch belongs to.
-    concurrency : int
-        How many batches are under way at once.
+    room : callable
+        Returns how many batches are under way at once now.
     """
 
-    def __init__(self, instance: Instance, begin: Callable[[], Call], concurrency: int) -> None:
+    def __init__(self, instance: Instance, begin: Callable[[], Call], room: Callable[[], int]) -> None:
         self._instance = instance
         self._begin = begin
-        self._concurrency = concurrency
+        self._room = room
 
     def ask(self, endpoint: str, values: NDArray[Any], action: str, words: Mapping[str, str]) -> Labels:
         """Return the answer for each row of `values`."""
@@ -117,7 +117,7 @@ class Questions:
             part = values[start : start + AT_ONCE]
             found[start : start + AT_ONCE] = self._batch(endpoint, part, action, words, call)
 
-        for _ in run_ahead(starts, work, self._begin, self._concurrency, ordered=False):
+        for _ in run_ahead(starts, work, self._begin, self._room, ordered=False):
             pass
         return found
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
+from pyvolume.calls.holds import Lanes
 from pyvolume.codecs import raw
 from pyvolume.dvid.client import get_document
 from pyvolume.dvid.documents import (
@@ -152,6 +153,11 @@ class DvidStore:
     def completed_from(self) -> DvidStore | None:
         """The store that blocks are completed from; None for this one."""
         return self.unmasked
+
+    @property
+    def lanes(self) -> Lanes | None:
+        """The slots of the connection; with `throttle` there is one request at once."""
+        return None if self.throttle else self.connection.lanes
 
     @property
     def typename(self) -> str:

@@ -295,11 +295,13 @@ class TestRunAhead:
     def test_the_context_of_who_asks_goes_along(self) -> None:
         said = contextvars.ContextVar("said", default="nothing")
         said.set("hello")
-        results = run_ahead(range(5), lambda _, __: said.get(), begin, 2, ordered=True)
+        results = run_ahead(range(5), lambda _, __: said.get(), begin, lambda: 2, ordered=True)
         assert [result for _, result in results] == ["hello"] * 5
 
     def test_a_task_is_given_with_its_result(self) -> None:
-        assert list(run_ahead(range(5), lambda n, _: n * n, begin, 3, ordered=True)) == [(n, n * n) for n in range(5)]
+        assert list(run_ahead(range(5), lambda n, _: n * n, begin, lambda: 3, ordered=True)) == [
+            (n, n * n) for n in range(5)
+        ]
 
     def test_nothing_begins_after_an_error_also_while_who_asks_is_busy(self) -> None:
         begun, failed, third, release = [], threading.Event(), threading.Event(), threading.Event()
@@ -321,7 +323,7 @@ class TestRunAhead:
             yield 3
 
         with pytest.raises(StoreError, match="the line broke"):
-            list(run_ahead(tasks(), work, begin, 2, ordered=False))
+            list(run_ahead(tasks(), work, begin, lambda: 2, ordered=False))
         release.set()
         wait_for_readers()
         assert sorted(begun) == [0, 1]

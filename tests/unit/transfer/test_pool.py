@@ -27,7 +27,7 @@ def new_call() -> Call:
 
 
 def run(move: Callable[[Step], None], concurrency: int, *, steps: list[Step] = STEPS, call: Call | None = None) -> None:
-    run_all(steps, move, new_call() if call is None else call, concurrency)
+    run_all(steps, move, new_call() if call is None else call, lambda: concurrency)
 
 
 class Watched:

@@ -22,7 +22,7 @@ from benchmarks.turns import seconds_of
 ROUNDS = 5
 SIDE, NAME = 256, "segmentation"
 LINES = {"1 Gb/s": Line(shared=125e6), "10 Gb/s": Line(shared=1.25e9), "loopback": Line()}
-COMPRESSIONS = ("none", "lz4", "gzip", "blocks")
+COMPRESSIONS = ("none", "lz4", "gzip", "google", "blocks")
 WANTED = {("1 Gb/s", "lz4"): "10", ("10 Gb/s", "lz4"): "1.8"}
 """How many times as fast as without a compression."""
 

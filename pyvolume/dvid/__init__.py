@@ -20,15 +20,17 @@ if TYPE_CHECKING:
     from pyvolume.dvid.auth import Identity
     from pyvolume.dvid.keyvalue.mapping import KeyValue
     from pyvolume.dvid.labels.accessor import LabelVolume
+    from pyvolume.dvid.labels.body import Body
     from pyvolume.dvid.repo import Repo
     from pyvolume.dvid.roi.region import Roi
     from pyvolume.dvid.server import Server
     from pyvolume.dvid.version import Version
     from pyvolume.dvid.voxels.accessor import VoxelsAccessor
 
-__all__ = ["Identity", "KeyValue", "LabelVolume", "Repo", "Roi", "Server", "Version", "VoxelsAccessor"]
+__all__ = ["Body", "Identity", "KeyValue", "LabelVolume", "Repo", "Roi", "Server", "Version", "VoxelsAccessor"]
 
 _HOMES = {
+    "Body": "pyvolume.dvid.labels.body",
     "Identity": "pyvolume.dvid.auth",
     "KeyValue": "pyvolume.dvid.keyvalue.mapping",
     "LabelVolume": "pyvolume.dvid.labels.accessor",

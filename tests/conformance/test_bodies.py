@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 import pyvolume
 from pyvolume import Box
-from pyvolume.dvid import LabelVolume
-from pyvolume.dvid.labels.body import Body
+from pyvolume.dvid import Body, LabelVolume
 from pyvolume.dvid.labels.edits import Renumbering
 from pyvolume.errors import (
     BusyTimeoutError,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextvars
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ import pyvolume
 from pyvolume import Box, RetryPolicy
 from pyvolume.calls.call import Call
 from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
+from pyvolume.transfer import pool
 from pyvolume.transfer.pool import AHEAD, run_ahead
 
 PATIENCE = 20
@@ -302,6 +305,27 @@ class TestRunAhead:
         assert list(run_ahead(range(5), lambda n, _: n * n, begin, lambda: 3, ordered=True)) == [
             (n, n * n) for n in range(5)
         ]
+
+    def test_a_task_that_a_thread_has_taken_when_another_fails_is_not_waited_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failed = threading.Event()
+
+        class Queue(SimpleQueue[Any]):
+            def get(self, block: bool = True, timeout: float | None = None) -> Any:
+                found = super().get(block, timeout)
+                if getattr(found, "task", None) == 0:
+                    failed.wait(PATIENCE)
+                    time.sleep(0.05)  # until the pool has stopped
+                return found
+
+        def work(number: int, call: Call) -> None:
+            failed.set()
+            raise StoreError("the line broke")
+
+        monkeypatch.setattr(pool, "SimpleQueue", Queue)
+        with pytest.raises(StoreError, match="the line broke"):
+            list(run_ahead(range(4), work, begin, lambda: 2, ordered=True))
 
     def test_nothing_begins_after_an_error_also_while_who_asks_is_busy(self) -> None:
         begun, failed, third, release = [], threading.Event(), threading.Event(), threading.Event()

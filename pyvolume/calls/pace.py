@@ -65,7 +65,8 @@ class Pace:
     """How many requests of a kind are under way at once over one connection; used by all its threads.
 
     It tries twice the requests as long as the rate rises. Then it keeps the lowest number that is as good as any, and
-    tries the numbers beside it from time to time. A server that refuses halves it.
+    tries the numbers beside it from time to time. After a refusal it goes back to the highest lower number that has
+    worked, or to half of the number.
 
     Requests tell the rate of a level: how many are under way, times the bytes of one, divided by its duration.
     Those that do not fill the level tell nothing.
@@ -105,11 +106,6 @@ class Pace:
     def limit(self) -> int:
         """How many requests may be under way now."""
         return self._ladder[self._at]
-
-    @property
-    def most(self) -> int:
-        """How many may ever be under way."""
-        return self._ladder[-1]
 
     def begin(self, now: float, count: int) -> Mark:
         """Note that a request begins, and how many are then under way."""

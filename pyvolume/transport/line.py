@@ -117,8 +117,8 @@ class FoundLine(Line):
             match frame.f_locals.get("self"):
                 case socket.socket() as connected:
                     return connected
-                case socket.SocketIO() as stream:
-                    return stream._sock  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001 - it has no public name
+                case socket.SocketIO(_sock=socket.socket() as connected):  # type: ignore[misc]  # none while it is made
+                    return connected
                 case http.client.HTTPConnection(sock=socket.socket() as connected):
                     return connected
             frame = frame.f_back

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import socket
 import subprocess
 import sys
+import threading
 
 from pyvolume.transport.line import FoundLine
 
@@ -55,3 +57,30 @@ def test_garbage_is_collected_afterwards_only_if_it_was_before() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+class HalfMade(socket.SocketIO):
+    """A stream that does not know its socket yet, for as long as nobody says that it is made."""
+
+    begun, is_made = threading.Event(), threading.Event()
+
+    def __init__(self) -> None:
+        self.begun.set()
+        self.is_made.wait(60)
+
+
+def test_a_stream_that_is_being_made_is_passed_over() -> None:
+    lines: list[FoundLine] = []
+
+    def make() -> None:
+        lines.append(FoundLine())
+        HalfMade()
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    try:
+        assert HalfMade.begun.wait(60)
+        assert lines[0]._find() is None
+    finally:
+        HalfMade.is_made.set()
+        thread.join()

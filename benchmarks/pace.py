@@ -8,18 +8,24 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import pyvolume
 from benchmarks.servers.shaping import Line
 from benchmarks.servers.start import proxy_to, running
 from pyvolume.calls.holds import AUTO, Concurrency
+from pyvolume.stores.base import room_of
+from pyvolume.stores.tokens import token_for
 
 EDGE, SMALL = 512, 64
 FIXED = (1, 2, 4, 8, 16, 32, 64)
-SECONDS, ROUNDS = 5.0, 3
+SECONDS, LEARNING_SECONDS, ROUNDS = 4.0, 10.0, 3
 MB = 1e6
+
+Corners = tuple[tuple[int, ...], tuple[int, ...]]
 
 Action = Callable[[pyvolume.Volume, float], float]
 """Moves voxels for so many seconds, and returns bytes per second."""
@@ -32,6 +38,11 @@ class Case:
     title: str
     line: Line
     action: Action
+
+    @property
+    def writes(self) -> bool:
+        """Whether the action is a write."""
+        return self.action in (_written, _strewn)
 
 
 def _whole(volume: pyvolume.Volume, seconds: float) -> float:
@@ -51,17 +62,34 @@ def _written(volume: pyvolume.Volume, seconds: float) -> float:
 
 def _scattered(volume: pyvolume.Volume, seconds: float) -> float:
     """Read boxes at random, several at once."""
-    places = np.random.default_rng(0)
-    end = time.perf_counter() + seconds
+    began = time.perf_counter()
+    total = sum(voxels.nbytes for _, voxels in volume.read_many(_boxes(seconds), ordered=False))
+    return total / (time.perf_counter() - began)
 
-    def boxes() -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        while time.perf_counter() < end:
-            start = places.integers(0, EDGE - SMALL, 3).tolist()
-            yield (0, *start), (1, *(n + SMALL for n in start))
+
+def _strewn(volume: pyvolume.Volume, seconds: float) -> float:
+    """Write blocks at random, several at once."""
+    array = np.zeros((1, *(SMALL,) * 3), volume.dtype, order="F")
+    total = 0
+
+    def pieces() -> Iterator[tuple[Corners, NDArray[Any]]]:
+        nonlocal total
+        for start, stop in _boxes(seconds, SMALL):
+            total += array.nbytes
+            yield (start, stop), array
 
     began = time.perf_counter()
-    total = sum(voxels.nbytes for _, voxels in volume.read_many(boxes(), ordered=False))
+    volume.write_many(pieces())
     return total / (time.perf_counter() - began)
+
+
+def _boxes(seconds: float, grid: int = 1) -> Iterator[Corners]:
+    """Give boxes at random for so many seconds."""
+    places = np.random.default_rng(0)
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = (places.integers(0, EDGE - SMALL, 3) // grid * grid).tolist()
+        yield (0, *start), (1, *(n + SMALL for n in start))
 
 
 def _repeated(move: Callable[[], int], seconds: float) -> float:
@@ -71,28 +99,48 @@ def _repeated(move: Callable[[], int], seconds: float) -> float:
     return total / (time.perf_counter() - began)
 
 
+LATENT = Line(latency=0.02)
+LIMITED = Line(per_connection=50 * MB)
+FAR = Line(latency=0.1, per_connection=10 * MB)
+SHARED = Line(shared=125 * MB)
+LOADED = Line(work=0.02)
+
 CASES = {
     "plain": Case("512³ read", Line(), _whole),
     "write": Case("512³ write", Line(), _written),
-    "latency": Case("512³ read, 20 ms", Line(latency=0.02), _whole),
-    "limit": Case("512³ read, 50 MB/s per connection", Line(per_connection=50 * MB), _whole),
-    "far": Case("512³ read, 100 ms, 10 MB/s per connection", Line(latency=0.1, per_connection=10 * MB), _whole),
-    "shared": Case("512³ read, 125 MB/s in all", Line(shared=125 * MB), _whole),
-    "loaded": Case("512³ read, 20 ms on one of 4 processors", Line(work=0.02), _whole),
-    "boxes": Case("random 64³ reads, 20 ms", Line(latency=0.02), _scattered),
+    "latency": Case("512³ read, 20 ms", LATENT, _whole),
+    "latency-write": Case("512³ write, 20 ms", LATENT, _written),
+    "limit": Case("512³ read, 50 MB/s per connection", LIMITED, _whole),
+    "limit-write": Case("512³ write, 50 MB/s per connection", LIMITED, _written),
+    "far": Case("512³ read, 100 ms, 10 MB/s per connection", FAR, _whole),
+    "far-write": Case("512³ write, 100 ms, 10 MB/s per connection", FAR, _written),
+    "shared": Case("512³ read, 125 MB/s in all", SHARED, _whole),
+    "loaded": Case("512³ read, 20 ms on one of 4 processors", LOADED, _whole),
+    "boxes": Case("random 64³ reads, 20 ms", LATENT, _scattered),
+    "boxes-write": Case("64³ writes at random, 20 ms", LATENT, _strewn),
+    "boxes-loaded": Case("random 64³ reads, 20 ms on one of 4 processors", LOADED, _scattered),
 }
 
 
 def main() -> None:
     """Measure all lines, and print what is reached."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pace", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help=f"of each transfer ({SECONDS:g})")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help=f"for each fixed number ({SECONDS:g})")
+    parser.add_argument(
+        "--learning", type=float, default=LEARNING_SECONDS, metavar="SECONDS",
+        help=f"for a new connection, and then for the one that has learnt ({LEARNING_SECONDS:g})",
+    )  # fmt: skip
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each is measured ({ROUNDS})")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), metavar="CASE")
-    parser.add_argument("--url", help="a DVID server instead of the bundled mock, for lines without a proxy")
+    parser.add_argument(
+        "--url",
+        help="a DVID server instead of the bundled mock; if PYVOLUME_TOKEN_HOST names it, its admin token comes from "
+        "DVID_ADMIN_TOKEN; a new repository is made there, which nothing can delete over HTTP",
+    )
     options = parser.parse_args()
     numbers = "".join(f"{number:>7}" for number in FIXED)
-    print(f"{'MB/s':44}{numbers}{'cold':>7}{'warm':>7}{'ends at':>8}{'cold':>6}{'warm':>6}")
+    print("auto / best: the median of the rounds, and the lowest and the highest of them")
+    print(f"{'MB/s':48}{numbers}{'cold':>7}{'warm':>7}{'ends at':>8}  {'cold / best':18}{'warm / best':18}")
     with contextlib.ExitStack() as stack:
         url = options.url or stack.enter_context(running("mock")).url
         volume = _filled(url)
@@ -104,7 +152,8 @@ def main() -> None:
 
 
 def _filled(url: str) -> str:
-    repo = pyvolume.connect(url).create_repo(f"pace {time.time():.0f}")
+    token = token_for(url, "DVID_ADMIN_TOKEN")
+    repo = pyvolume.connect(url, auth=pyvolume.dvid.Identity(admin_token=token)).create_repo(f"pace {time.time():.0f}")
     with repo.create_volume("gray", (EDGE,) * 3, "uint8") as volume:
         noise = np.random.default_rng(0)
         for z in range(0, EDGE, SMALL):
@@ -113,21 +162,31 @@ def _filled(url: str) -> str:
 
 
 def _measure(case: Case, address: str, options: argparse.Namespace) -> None:
-    speeds: dict[Concurrency | str, list[float]] = {each: [] for each in (*FIXED, "cold", "warm")}
-    ends = 0
-    for _ in range(options.rounds):
-        for number in FIXED:
-            with _opened(address, number) as volume:
-                speeds[number].append(case.action(volume, options.seconds))
-        with _opened(address, AUTO) as volume:
-            for name in ("cold", "warm"):
-                with pyvolume.trace() as trace:
-                    speeds[name].append(case.action(volume, options.seconds))
-                ends = trace.at_once
-    found = {each: statistics.median(values) / MB for each, values in speeds.items()}
-    best = max(found[number] for number in FIXED)
-    shown = "".join(f"{speed:7.0f}" for speed in found.values())
-    print(f"{case.title:44}{shown}{ends:8}{found['cold'] / best:6.2f}{found['warm'] / best:6.2f}", flush=True)
+    rounds = [_round(case, address, options) for _ in range(options.rounds)]
+    speeds = [statistics.median(found[each] for found, _ in rounds) for each in (*FIXED, "cold", "warm")]
+    shown = "".join(f"{speed / MB:7.0f}" for speed in speeds)
+    best = [max(found[number] for number in FIXED) for found, _ in rounds]
+    ratios = "".join(
+        _spread([found[each] / most for (found, _), most in zip(rounds, best, strict=True)])
+        for each in ("cold", "warm")
+    )
+    print(f"{case.title:48}{shown}{rounds[-1][1]:8}  {ratios}", flush=True)
+
+
+def _round(case: Case, address: str, options: argparse.Namespace) -> tuple[dict[int | str, float], int]:
+    """Measure each number once, and a connection that learns it: cold, then warm; return also where it ends."""
+    found: dict[int | str, float] = {}
+    for number in FIXED:
+        with _opened(address, number) as volume:
+            found[number] = case.action(volume, options.seconds)
+    with _opened(address, AUTO) as volume:
+        for name in ("cold", "warm"):
+            found[name] = case.action(volume, options.learning)
+        return found, room_of(volume.store, write=case.writes)
+
+
+def _spread(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})".ljust(18)
 
 
 @contextlib.contextmanager

@@ -1203,24 +1203,18 @@ class Volume:
         SelectionError, StoreError
             As `read`, when the box would be given.
         """
-        largest = 0
 
         def read(box: Box, call: Call) -> NDArray[Any]:
-            nonlocal largest
             voxels = self._transfer.read_box(checked_box(box, self.metadata), None, Operation(call, progress=False))
             reporter.moved(voxels.nbytes, call.counted.retries, call.counted.at_once)
-            largest = max(largest, voxels.nbytes)
             return voxels
 
         if ahead is not None:
             arguments.integer(ahead, "read_many", "ahead", least=0)
         with Reporter(None, "read", 0) as reporter:
             given = map(as_box, arguments.each_of(boxes, "read_many", "boxes"))
-            tasks = self._announced(given, lambda box: box, reporter)
-
-            def room() -> int:
-                return room_of(self.store, write=False, nbytes=largest)
-
+            room = _Room(self.store, write=False)
+            tasks = self._announced(given, lambda box: box, reporter, room)
             yield from run_ahead(tasks, read, self._transfer.begin, room, ordered=ordered, ahead=ahead)
 
     def write_many(self, pieces: Iterable[tuple[BoxLike, NDArray[Any]]]) -> None:
@@ -1245,18 +1239,19 @@ class Volume:
 
         with Reporter(None, "write", 0) as reporter:
             given = map(as_piece, arguments.each_of(pieces, "write_many", "pairs of a box and an array"))
-            tasks = self._announced(given, lambda piece: piece[0], reporter)
-
-            def room() -> int:
-                return room_of(self.store, write=True)
-
+            room = _Room(self.store, write=True)
+            tasks = self._announced(given, lambda piece: piece[0], reporter, room)
             for _ in run_ahead(tasks, write, self._transfer.begin, room, ordered=False):
                 pass
 
-    def _announced(self, tasks: Iterable[T], box_of: Callable[[T], Box], reporter: Reporter) -> Iterator[T]:
+    def _announced(
+        self, tasks: Iterable[T], box_of: Callable[[T], Box], reporter: Reporter, room: _Room
+    ) -> Iterator[T]:
         """Give tasks as they are taken, and add their bytes to the total of a transfer."""
         for task in tasks:
-            reporter.expect(box_of(task).size * self.dtype.itemsize)
+            nbytes = box_of(task).size * self.dtype.itemsize
+            reporter.expect(nbytes)
+            room.largest = max(room.largest, nbytes)
             yield task
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
@@ -1275,6 +1270,18 @@ class Volume:
 
     def _post(self, box: Box, array: NDArray[Any] | Sliceable, operation: Operation) -> None:
         self._transfer.post(box, array, operation)
+
+
+@dataclasses.dataclass(slots=True)
+class _Room:
+    """How many boxes are moved at once now: fewer if one of them was large."""
+
+    store: VoxelStore
+    write: bool
+    largest: int = 0
+
+    def __call__(self) -> int:
+        return room_of(self.store, write=self.write, nbytes=self.largest)
 
 
 def transfer_of(volume: object, action: str) -> Transfer:

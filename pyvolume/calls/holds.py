@@ -134,6 +134,12 @@ class Slots:
         return self.count if pace is None else pace.limit
 
     @property
+    def soon(self) -> int:
+        """How many slots are given before long."""
+        pace = self.pace
+        return self.count if pace is None else pace.soon
+
+    @property
     def rate(self) -> float:
         """Bytes per second that one request brings; 0 if nothing is known."""
         pace = self.pace

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pyvolume.model.slabs import SLAB_BYTES, slabs
 from pyvolume.model.tiles import copy_tiled, is_transposed
 
-SCRATCH_BYTES = 1 << 20
-"""What is held in memory of voxels whose place in the result is not contiguous."""
+SCRATCH_BYTES = 256 << 10
+"""What each request holds in memory of voxels whose place in the result is not contiguous."""
 
 SEND_BYTES = 4 << 20
 """What is handed to the socket at once: large enough for full speed, small enough to see progress."""
@@ -36,7 +36,7 @@ def flat_bytes(array: NDArray[Any]) -> memoryview:
 def decode_into(stream: ByteStream, out: NDArray[Any]) -> None:
     """Receive the voxels of `out`, in Fortran order and in its dtype.
 
-    A Fortran-contiguous `out` is filled in place; any other through a scratch buffer of 1 MiB, or of 4 MiB where the
+    A Fortran-contiguous `out` is filled in place; any other through a scratch buffer of 256 KiB, or of 4 MiB where the
     voxels are transposed.
     """
     if out.flags.f_contiguous:

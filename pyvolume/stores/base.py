@@ -313,7 +313,12 @@ def room_of(store: VoxelStore, *, write: bool, nbytes: int = 0) -> int:
     most = store.traits.concurrency
     if slots is None:
         return most
-    return min(most, slots.room, max(FEW, HELD_BYTES // max(1, nbytes)))
+    return min(most, slots.room, room_for(nbytes))
+
+
+def room_for(nbytes: int) -> int:
+    """Return how many requests run at once, at most, that take so much memory each, where their number is learnt."""
+    return max(FEW, HELD_BYTES // max(1, nbytes))
 
 
 def completed_from(store: VoxelStore) -> VoxelStore:

@@ -429,7 +429,9 @@ class Transfer:
 
     def _room(self, plan: Plan) -> int:
         """Return how many steps of a plan run at once now."""
-        return room_of(self.store, write=plan.writes) if plan.is_learnt else plan.concurrency
+        if not plan.is_learnt:
+            return plan.concurrency
+        return room_of(self.store, write=plan.writes, nbytes=plan.held_bytes)
 
     def _merge(self, box: Box, local: tuple[Any, ...], given: NDArray[Any], operation: Operation, written: Box) -> None:
         """Complete blocks with what is stored."""

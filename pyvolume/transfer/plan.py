@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.slabs import SLAB_BYTES
 from pyvolume.model.units import readable
-from pyvolume.stores.base import StoreTraits
+from pyvolume.stores.base import StoreTraits, room_for
 from pyvolume.transfer.grid import TouchedBoxes, aligned, borders, cells_in, whole_blocks_in
 from pyvolume.transfer.pieces import Cut, Pieces, Steps
 
@@ -28,10 +28,10 @@ LEAST_PIECE_BYTES = 1 << 20
 """On a slow line pieces get as small as this."""
 
 UNKNOWN_PIECE_BYTES = 4 << 20
-"""The size of pieces where nothing is known of a line yet: so many requests soon tell what it brings."""
+"""The highest size of pieces where nothing is known of a line yet: they soon tell what it brings."""
 
-PIECE_SECONDS = 0.1
-"""For how long a piece of the lowest size is under way: long enough to cost nothing, and a retry repeats little."""
+PIECE_SECONDS = (0.05, 1.0)
+"""For how long a piece is under way: long enough to cost nothing, short enough that a retry repeats little."""
 
 LEAST_DECODED_BYTES = 128 << 10
 """Cells that become fewer bytes are decompressed by one thread: a thread costs more."""
@@ -120,6 +120,8 @@ class Plan:
         Whether more is read than is kept, so that each piece needs memory of its own.
     is_learnt : bool
         Whether the transfer finds out how many requests serve it best.
+    held_bytes : int
+        The memory that a request takes beside the array, at most. Where the number is learnt, it limits it.
     """
 
     writes: bool
@@ -129,6 +131,7 @@ class Plan:
     concurrency: int
     cropped: bool
     is_learnt: bool = False
+    held_bytes: int = 0
 
     @property
     def requests(self) -> tuple[PlannedRequest, ...]:
@@ -191,7 +194,7 @@ class Plan:
         return tally
 
     def _peak(self, tally: _Tally) -> int:
-        at_once = min(self.concurrency, tally.steps)
+        at_once = min(room_for(self.held_bytes) if self.is_learnt else self.concurrency, self.concurrency, tally.steps)
         held = at_once * (tally.largest if self.cropped else tally.largest_merged) * self.itemsize
         slabs = at_once * min(SLAB_BYTES, self.bytes_wanted)
         return max(held, slabs) if self.writes else self.bytes_wanted + held
@@ -220,11 +223,11 @@ def plan_read(
         return Plan(False, Steps(Pieces()), 0, itemsize, concurrency, False, learnt is not None)
     whole = aligned(selection.box, grid, traits, metadata.bounds)
     parts = _parts(selection, whole, grid, itemsize)
-    layer = _layer(whole, traits.chunks) * itemsize
-    cuts = _cuts_to_read(parts, whole, traits, itemsize, _sizes(traits, concurrency, learnt, layer))
+    cuts = _cuts_to_read(parts, whole, traits, itemsize, _sizes(traits, concurrency, learnt))
     cropped = whole != selection.box or selection.form != "box"
     steps = Steps(Pieces(parts, cuts, None if selection.is_whole else selection.touching))
-    return Plan(False, steps, selection.size, itemsize, concurrency, cropped, learnt is not None)
+    held = min([whole.size, *(each.most for each in cuts)]) * itemsize if cropped else 0
+    return Plan(False, steps, selection.size, itemsize, concurrency, cropped, learnt is not None, held)
 
 
 def _cuts_to_read(
@@ -259,7 +262,7 @@ def plan_write(
     straight = () if inner is None else (inner,)
     around = _parts(selection, whole, grid, itemsize) if inner is None else tuple(borders(whole, inner))
     parts = itertools.chain(straight, around)
-    sizes = _sizes(traits, concurrency, learnt, _layer(whole, grid) * itemsize)
+    sizes = _sizes(traits, concurrency, learnt)
     most = _piece_voxels(parts, traits.max_write_bytes, itemsize, sizes)
     merged_most = min(most, max(1, traits.max_read_bytes // itemsize))
     is_small = whole.size <= merged_most and not traits.max_blocks
@@ -267,7 +270,9 @@ def plan_write(
     merged_cuts = () if is_small else (Cut(grid, merged_most, traits.max_blocks),)
     keep = None if selection.is_whole else selection.touching
     steps = Steps(Pieces(straight, cuts), Pieces(around, merged_cuts, keep))
-    return Plan(True, steps, selection.size, itemsize, concurrency, False, learnt is not None)
+    held = min(whole.size, most) * itemsize
+    held = held if around else min(SLAB_BYTES, held)
+    return Plan(True, steps, selection.size, itemsize, concurrency, False, learnt is not None, held)
 
 
 def _parts(selection: Selection, whole: Box, grid: tuple[int, ...], itemsize: int) -> Iterable[Box]:
@@ -292,24 +297,17 @@ class _Sizes:
     little: int
 
 
-def _layer(whole: Box, cells: Sequence[int]) -> int:
-    """Return how many voxels a layer of cells has: in Fortran order a thinner piece is not contiguous."""
-    axis = max((at for at in range(whole.ndim) if whole.shape[at] > cells[at]), default=0)
-    return whole.size // whole.shape[axis] * min(cells[axis], whole.shape[axis])
-
-
-def _sizes(traits: StoreTraits, concurrency: int, learnt: Slots | None, layer: int) -> _Sizes:
-    """Return the sizes of pieces; `layer` is the size of a layer of cells, in bytes."""
+def _sizes(traits: StoreTraits, concurrency: int, learnt: Slots | None) -> _Sizes:
+    """Return the sizes of pieces."""
     lowest, highest = traits.piece_bytes
     if learnt is None:
         lowest = min(lowest, TOGETHER_BYTES // concurrency)
         return _Sizes(lowest, highest, concurrency, 2 * lowest)
     if not learnt.rate:
-        return _Sizes(min(lowest, max(UNKNOWN_PIECE_BYTES, layer)), lowest, 4 * learnt.room, 2 * lowest)
-    soon = max(LEAST_PIECE_BYTES, int(learnt.rate * PIECE_SECONDS))
-    if soon < lowest:  # more requests than now may be better, and then there are pieces for them
-        return _Sizes(soon, lowest, 2 * learnt.room, 2 * soon)
-    return _Sizes(lowest, highest, learnt.room, 2 * lowest)
+        return _Sizes(LEAST_PIECE_BYTES, UNKNOWN_PIECE_BYTES, concurrency, 2 * lowest)
+    low, high = (int(learnt.rate * seconds) for seconds in PIECE_SECONDS)
+    lowest = max(LEAST_PIECE_BYTES, min(low, lowest))
+    return _Sizes(lowest, max(lowest, min(high, highest)), min(concurrency, learnt.soon), 2 * lowest)
 
 
 def _piece_voxels(parts: Iterable[Box], cap: int, itemsize: int, sizes: _Sizes) -> int:

@@ -97,7 +97,7 @@ class Connection:
         Yours: its authentication, headers, proxies, certificates and hooks apply. It is neither changed nor
         closed nor pickled. requests then counts the sending of each 64 KiB as connecting, and logs secrets in urls.
     concurrency : int or "auto"
-        How many requests are under way at once, of all threads together. ``"auto"`` learns it, for reads and for
+        How many requests are under way at once, of all threads together. The default learns it, for reads and for
         writes, from what they bring: up to 64 of each kind, and up to 10 with a session of yours.
     max_document : int
         Bytes of the largest document, of the largest entry of a list, and of the largest value of a key that is read as
@@ -125,7 +125,7 @@ class Connection:
         auth: Auth | str | None = None,
         verify: bool | str = True,
         session: requests.Session | None = None,
-        concurrency: Concurrency = 4,
+        concurrency: Concurrency = AUTO,
         max_document: int = MAX_DOCUMENT,
     ) -> None:
         settings = Settings(_two_timeouts(timeout), retry, as_auth(auth), verify, session, concurrency, max_document)

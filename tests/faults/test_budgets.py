@@ -194,7 +194,7 @@ def far_server() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def far_volume(far_server: str) -> Iterator[pyvolume.dvid.VoxelsAccessor]:
-    with pyvolume.Connection(far_server) as connection:
+    with pyvolume.Connection(far_server, concurrency=4) as connection:
         uuid = general.create_repo(connection, "memory")
         metadata = pyvolume.VoxelsMetadata.of((1, 256, 256, 256), "uint16", units="um")
         voxels.create_new(connection, uuid, "large", metadata)
@@ -218,6 +218,17 @@ def peak_while(operate: Callable[[], object]) -> int:
 
 def test_a_read_holds_the_box_and_little_more(far_volume: pyvolume.dvid.VoxelsAccessor) -> None:
     assert peak_while(lambda: far_volume[...]) <= 1.05 * 32 * MEBI
+
+
+def test_learning_how_many_requests_serve_best_takes_a_quarter_of_a_mebibyte_for_each(
+    far_server: str, far_volume: pyvolume.dvid.VoxelsAccessor
+) -> None:
+    with pyvolume.Connection(far_server) as connection:
+        learning = pyvolume.dvid.VoxelsAccessor(connection, far_volume.uuid, "large")
+        for _ in range(4):
+            with pyvolume.trace() as trace:
+                peak = peak_while(lambda: learning[...])
+            assert peak <= (1.05 * 32 + 0.25 * trace.at_once) * MEBI
 
 
 def test_a_read_into_memory_at_hand_holds_little(far_volume: pyvolume.dvid.VoxelsAccessor) -> None:

@@ -115,13 +115,10 @@ def test_one_at_a_time_is_the_rule_where_a_server_throttles() -> None:
         assert (free.plan(...).concurrency, throttled.plan(...).concurrency) == (8, 1)
 
 
-def test_four_at_once_are_the_default() -> None:
-    assert pyvolume.Connection("localhost").concurrency == 4
-
-
 def test_up_to_64_at_once_are_learnt_and_10_over_a_session() -> None:
+    assert pyvolume.Connection("localhost").concurrency == 64
     assert pyvolume.Connection("localhost", concurrency="auto").concurrency == 64
-    assert pyvolume.Connection("localhost", concurrency="auto", session=requests.Session()).concurrency == 10
+    assert pyvolume.Connection("localhost", session=requests.Session()).concurrency == 10
 
 
 def test_a_busy_server_gets_fewer_requests() -> None:

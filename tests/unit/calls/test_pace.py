@@ -152,3 +152,36 @@ def test_a_level_that_nobody_fills_is_given_up() -> None:
         seen.append(pace.limit)
     assert max(seen) > 8
     assert seen.count(8) > len(seen) / 2
+
+
+def test_small_requests_after_large_ones_do_not_begin_anew() -> None:
+    pace, line = Pace(), LINES["limited per connection"]
+    moved(line, pace, 1 << 20)
+    seen = [pace.limit]
+    begin = 2 * SECONDS
+    for nbytes in (4 << 10, 1 << 20) * 3:
+        moved(line, pace, nbytes, begin=begin)
+        seen.append(pace.limit)
+        begin += 2 * SECONDS
+    assert min(seen) >= 32
+
+
+def test_the_end_of_a_transfer_counts_as_well() -> None:
+    # 4 requests at once bring as much as 8 until the last of the 8 runs alone, as long as all others together
+    pace, now = Pace(), 0.0
+    for _ in range(200):
+        count = pace.limit
+        marks = [pace.begin(now, n + 1) for n in range(count)]
+        now += 0.1 * count
+        for left, mark in zip(reversed(range(1, count)), marks, strict=False):
+            pace.end(mark, 1 << 20, now, left)
+        now += 0.05 * count if count > 4 else 0.0
+        pace.end(marks[-1], 1 << 20, now, 0)
+    assert pace.limit <= 4
+
+
+def test_what_may_come_soon_is_more_only_while_the_rate_rises() -> None:
+    pace = Pace()
+    assert (pace.limit, pace.soon) == (4, 8)
+    moved(LINES["limited in total"], pace, 1 << 20)
+    assert pace.soon == pace.limit

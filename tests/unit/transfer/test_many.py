@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import pyvolume
 from pyvolume import Box, RetryPolicy
 from pyvolume.calls.call import Call
 from pyvolume.errors import SelectionError, StoreError, VoxelsMismatchError
+from pyvolume.stores.base import FEW
 from pyvolume.transfer import pool
 from pyvolume.transfer.pool import AHEAD, run_ahead
 
@@ -259,6 +261,24 @@ class TestWriteMany:
 
         store.volume().write_many(boxes())
         assert most <= AHEAD * 2
+
+    def test_few_large_boxes_are_taken_where_the_number_of_requests_is_learnt(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("pyvolume.stores.base.HELD_BYTES", BOXES[0].size)  # two bytes a voxel
+        store = store_of(64)
+        many = SimpleNamespace(room=64, soon=64, rate=0.0, count=64)
+        monkeypatch.setattr(store, "lanes", SimpleNamespace(is_learnt=True, of=lambda **_: many), raising=False)
+        most = 0
+
+        def boxes() -> Iterator[tuple[Box, NDArray[Any]]]:
+            nonlocal most
+            for number, box in enumerate(BOXES * 4):
+                most = max(most, number - len(store.writes))
+                yield box, voxels_of(box)
+
+        store.volume().write_many(boxes())
+        assert most <= AHEAD * FEW + 1
 
     def test_a_volume_grows(self) -> None:
         store = WatchedStore(ARRAY, (1, 1), growable=True, preferred_concurrency=4)

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.contenders.base import Contender, Corner, Voxels
 from benchmarks.layout import noise
-from benchmarks.rows import Row
+from benchmarks.rows import MANY, Row
 from benchmarks.servers.files import EDGE
 
 RANDOM_READS = 1000
@@ -40,7 +40,7 @@ class Work:
         self._contender = contender
         self._noise = noise(root)
         self._starts: Iterator[Corner] = itertools.cycle(
-            _random_starts(row.shape) if row.action == "random reads" else [row.start]
+            _random_starts(row.shape) if row.action in ("random reads", "many reads") else [row.start]
         )
         self._out: Voxels | None = None
         self._source: Voxels | None = None
@@ -49,6 +49,8 @@ class Work:
         elif "into" in row.action:
             self._out = np.zeros(row.shape, np.uint8, order="F")
         self.once: Callable[[], Voxels | None] = self._write if row.writes else self._read
+        if row.action == "many reads":
+            self.once = self._read_many
 
     @property
     def repeats(self) -> int:
@@ -88,6 +90,9 @@ class Work:
             return self._contender.read(start, self._row.shape)
         self._contender.read_into(start, self._out)
         return self._out
+
+    def _read_many(self) -> Voxels:
+        return self._contender.read_many(list(itertools.islice(self._starts, MANY)), self._row.shape)[0]
 
     def _write(self) -> None:
         assert self._source is not None

@@ -58,7 +58,7 @@ ENTRANTS: dict[str, Entrant] = {
     "pyvolume": Entrant(dvid.Pyvolume, "dvid"),
     "pyvolume, 1 at once": Entrant(dvid.pyvolume_with(1), "dvid", always=False),
     "pyvolume, 8 at once": Entrant(dvid.pyvolume_with(8), "dvid", always=False),
-    "pyvolume, 64 at once": Entrant(dvid.pyvolume_with(64), "files", always=False),
+    "pyvolume, static files": Entrant(dvid.Pyvolume, "files", always=False),
     "TensorStore": Entrant(peers.TensorStore, "files", ("tensorstore",)),
     "zarr + obstore": Entrant(peers.ZarrObstore, "files", ("zarr", "obstore")),
     "zarr + fsspec": Entrant(peers.ZarrFsspec, "files", ("zarr", "fsspec", "aiohttp")),

@@ -9,10 +9,19 @@ from benchmarks.contenders.base import Corner
 from benchmarks.servers.files import EDGE
 from benchmarks.servers.shaping import Line
 
-Action: TypeAlias = Literal["read", "random reads", "read into", "read into, busy", "write", "write C", "write slice"]
+Action: TypeAlias = Literal[
+    "read", "random reads", "many reads", "read into", "read into, busy", "write", "write C", "write slice"
+]
 
 CUBE = (EDGE,) * 3
 PLAIN = Line()
+LATENT = Line(latency=0.02)
+LIMITED = Line(per_connection=50e6)
+FAR = Line(latency=0.1, per_connection=10e6)
+PASSING, FAILING = Line(failing=1 << 62), Line(failing=100)
+
+MANY = 256
+"""Boxes that are given away at once."""
 
 CLIENTS = ("bare socket", "requests", "pyvolume")
 """Those who are sent to the file server under DVID's paths: nobody's server is measured there."""
@@ -27,8 +36,8 @@ class Row:
     name, title : str
         For the command line, and for people.
     action : Action
-        "random reads" reads boxes of `shape` one after the other. "write C" writes an array in C order, "write
-        slice" a part of a larger one.
+        "random reads" reads boxes of `shape` one after the other, "many reads" gives many of them away at once.
+        "write C" writes an array in C order, "write slice" a part of a larger one.
     shape, start : tuple of int
         Of the box.
     line : Line
@@ -56,9 +65,14 @@ class Row:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the box."""
+        """Bytes of the box, or of all that are given away at once."""
         x, y, z = self.shape
-        return x * y * z
+        return x * y * z * (MANY if self.action == "many reads" else 1)
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether everyone works for some seconds before the first round: a client can learn what a line is like."""
+        return not self.canned and self.line not in (PLAIN, PASSING, FAILING)
 
     @property
     def writes(self) -> bool:
@@ -68,7 +82,7 @@ class Row:
 
 SMALL: Corner = (64, 64, 64)
 ODD: Corner = (10, 20, 30)
-MANY = "pyvolume, 64 at once"
+STATIC = "pyvolume, static files"
 
 TABLE = (
     Row("read-512", "512³ read", "read", CUBE, chunk=128, memory=True, contenders=("http.client, 4 threads",)),
@@ -77,12 +91,14 @@ TABLE = (
     Row("read-100", "100³ unaligned read", "read", (100,) * 3, ODD),
     Row("write-100", "100³ unaligned write", "write", (100,) * 3, ODD),
     Row("write-128", "128³ aligned write, the box around it", "write", (128,) * 3),
-    Row("latency", "512³ read, 20 ms more for each request", "read", CUBE, line=Line(latency=0.02), chunk=128,
-        contenders=(MANY,)),
-    Row("limit", "512³ read, 50 MB/s for each connection", "read", CUBE, line=Line(per_connection=50e6), chunk=128,
-        contenders=(MANY,)),
-    Row("passed", "random 64³ reads through the same proxy", "random reads", SMALL, line=Line(failing=1 << 62)),
-    Row("failing", "random 64³ reads, 1 % of requests failing", "random reads", SMALL, line=Line(failing=100)),
+    Row("latency", "512³ read, 20 ms more for each request", "read", CUBE, line=LATENT, chunk=128,
+        contenders=(STATIC,)),
+    Row("limit", "512³ read, 50 MB/s for each connection", "read", CUBE, line=LIMITED, chunk=128, contenders=(STATIC,)),
+    Row("far", "512³ read, 100 ms more for each request, 10 MB/s for each connection", "read", CUBE, line=FAR,
+        chunk=128, contenders=(STATIC,)),
+    Row("boxes", "256 random 64³ reads at once, 20 ms more for each request", "many reads", SMALL, line=LATENT),
+    Row("passed", "random 64³ reads through the same proxy", "random reads", SMALL, line=PASSING),
+    Row("failing", "random 64³ reads, 1 % of requests failing", "random reads", SMALL, line=FAILING),
 )  # fmt: skip
 """pyvolume and its peers, each at a server of its kind."""
 

@@ -55,14 +55,19 @@ class Run:
                     self._count(row, name, way)
         with self.ground.reached(row) as way:
             for name in names:
-                self._attempt(row, name, "prepare", row, way.place(row, name))
-                self._attempt(row, name, "probe")
+                self._begin(row, name, way)
             self._rounds(row, names)
             for name in names:
                 self._attempt(row, name, "release")
             if row.memory and sys.platform == "linux":
                 for name in names:
                     self._peak(row, name, way)
+
+    def _begin(self, row: Row, name: str, way: Way) -> None:
+        self._attempt(row, name, "prepare", row, way.place(row, name))
+        if row.warms_up:
+            self._attempt(row, name, "warm_up")
+        self._attempt(row, name, "probe")
 
     def _rounds(self, row: Row, names: list[str]) -> None:
         spent = dict.fromkeys(names, 0.0)

@@ -23,6 +23,9 @@ PATIENCE = 120
 PROBES = 20
 """How many of many small actions tell how long one takes, and how many requests it makes."""
 
+WARM_SECONDS = 10.0
+"""How long a contender uses a line before it is measured there."""
+
 SAMPLE_SECONDS = 1.5
 """A sample of many small actions is cut short here."""
 
@@ -113,6 +116,12 @@ class _Bench:
         self._work.check()
         if congestion.can_pin():
             congestion.pin_open()
+
+    def warm_up(self) -> None:
+        """Do it for some seconds."""
+        work, end = self._ready(), time.perf_counter() + WARM_SECONDS
+        while time.perf_counter() < end:
+            work.once()
 
     def probe(self) -> int:
         """Do some of it without the clock being read elsewhere; return how often it was done."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -52,6 +54,9 @@ class Contender(Protocol):
     def read(self, start: Corner, shape: Corner) -> Voxels:
         """Read a box into a new array."""
 
+    def read_many(self, starts: Sequence[Corner], shape: Corner) -> list[Voxels]:
+        """Read boxes of a shape, as many at once as the contender likes."""
+
     def read_into(self, start: Corner, out: Voxels) -> None:
         """Read a box into the memory of a Fortran-ordered array."""
 
@@ -67,6 +72,9 @@ class Reader:
 
     order: Literal["F", "C"] = "C"
 
+    def read_many(self, starts: Sequence[Corner], shape: Corner) -> list[Voxels]:  # noqa: ARG002
+        raise CannotDo("reads one box at a time")
+
     def read_into(self, start: Corner, out: Voxels) -> None:  # noqa: ARG002 - says no to all
         raise CannotDo("only reads into arrays of its own")
 
@@ -75,3 +83,13 @@ class Reader:
 
     def close(self) -> None:
         """Hold nothing open."""
+
+
+THREADS = 32
+"""How many boxes are read at once by those who leave that to the threads of their user."""
+
+
+def read_in_threads(read: Callable[[Corner, Corner], Voxels], starts: Sequence[Corner], shape: Corner) -> list[Voxels]:
+    """Read boxes in threads, as one would write it by hand."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(lambda start: read(start, shape), starts))

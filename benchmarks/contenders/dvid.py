@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import urllib.parse
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -13,12 +14,13 @@ import requests
 
 import pyvolume
 from benchmarks.congestion import PINNED, can_pin
-from benchmarks.contenders.base import CannotDo, Contender, Corner, Place, Voxels
+from benchmarks.contenders.base import THREADS, CannotDo, Contender, Corner, Place, Voxels, read_in_threads
 
 BLOCK = 64
 """Edge of the blocks that DVID stores, and takes."""
 
-THREADS = 4
+SLABS = 4
+"""Threads of a reader that is written by hand."""
 
 
 def raw_path(place: Place, start: Corner, shape: Corner) -> str:
@@ -68,6 +70,9 @@ class BareSocket:
         out = np.empty(shape, np.uint8, order="F")
         self.read_into(start, out)
         return out
+
+    def read_many(self, starts: Sequence[Corner], shape: Corner) -> list[Voxels]:  # noqa: ARG002
+        raise CannotDo("has one connection")
 
     def read_into(self, start: Corner, out: Voxels) -> None:
         shape: Any = out.shape
@@ -132,6 +137,7 @@ class PlainRequests:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._session = requests.Session()
+        self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=THREADS))
 
     def close(self) -> None:
         """Close the session."""
@@ -139,6 +145,9 @@ class PlainRequests:
 
     def read(self, start: Corner, shape: Corner) -> Voxels:
         return self._get(start, shape).copy(order="F")
+
+    def read_many(self, starts: Sequence[Corner], shape: Corner) -> list[Voxels]:
+        return read_in_threads(self.read, starts, shape)
 
     def read_into(self, start: Corner, out: Voxels) -> None:
         shape: Any = out.shape
@@ -178,6 +187,9 @@ class HttpClient:
         self.read_into(start, out)
         return out
 
+    def read_many(self, starts: Sequence[Corner], shape: Corner) -> list[Voxels]:  # noqa: ARG002
+        raise CannotDo("has one connection")
+
     def read_into(self, start: Corner, out: Voxels) -> None:
         shape: Any = out.shape
         self._connection.request("GET", raw_path(self._place, start, shape))
@@ -199,8 +211,8 @@ class HttpClientThreads:
     order: Literal["F", "C"] = "F"
 
     def __init__(self, place: Place) -> None:
-        self._clients = [HttpClient(place) for _ in range(THREADS)]
-        self._pool = ThreadPoolExecutor(THREADS)
+        self._clients = [HttpClient(place) for _ in range(SLABS)]
+        self._pool = ThreadPoolExecutor(SLABS)
 
     def close(self) -> None:
         """Close the connections."""
@@ -213,8 +225,11 @@ class HttpClientThreads:
         self.read_into(start, out)
         return out
 
+    def read_many(self, starts: Sequence[Corner], shape: Corner) -> list[Voxels]:  # noqa: ARG002
+        raise CannotDo("reads one box at a time")
+
     def read_into(self, start: Corner, out: Voxels) -> None:
-        step = -(-out.shape[2] // THREADS)
+        step = -(-out.shape[2] // SLABS)
         x, y, z = start
         slabs = [out[:, :, low : low + step] for low in range(0, out.shape[2], step)]
         starts = [(x, y, z + i * step) for i in range(len(slabs))]
@@ -242,6 +257,10 @@ class Pyvolume:
         stop = tuple(a + n for a, n in zip(start, shape, strict=True))
         voxels: Voxels = self._volume.get_ndarray((0, *start), (1, *stop))[0]
         return voxels
+
+    def read_many(self, starts: Sequence[Corner], shape: Corner) -> list[Voxels]:
+        boxes = (((0, *start), (1, *(a + n for a, n in zip(start, shape, strict=True)))) for start in starts)
+        return [voxels[0] for _, voxels in self._volume.read_many(boxes)]
 
     def read_into(self, start: Corner, out: Voxels) -> None:
         stop = tuple(a + n for a, n in zip(start, out.shape, strict=True))

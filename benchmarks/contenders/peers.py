@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks.contenders.base import Corner, Place, Reader, Voxels
+from benchmarks.contenders.base import Corner, Place, Reader, Voxels, read_in_threads
 from benchmarks.servers.hsds import USER, access
 from benchmarks.servers.tiled import API_KEY
 
@@ -35,6 +36,10 @@ class TensorStore(Reader):
         voxels: Voxels = self._array[box(start, shape)].read(order="F").result()
         return voxels
 
+    def read_many(self, starts: Sequence[Corner], shape: Corner) -> list[Voxels]:
+        futures = [self._array[box(start, shape)].read(order="F") for start in starts]
+        return [future.result() for future in futures]
+
 
 class _Zarr(Reader):
     """zarr on any store; format 3, uncompressed chunks, all in C order, which it writes three times as fast."""
@@ -48,6 +53,9 @@ class _Zarr(Reader):
 
     def read(self, start: Corner, shape: Corner) -> Voxels:
         return np.asarray(self._array[box(start, shape)])
+
+    def read_many(self, starts: Sequence[Corner], shape: Corner) -> list[Voxels]:
+        return read_in_threads(self.read, starts, shape)
 
     def write(self, start: Corner, voxels: Voxels) -> None:
         shape: Any = voxels.shape
@@ -85,6 +93,9 @@ class CloudVolume(Reader):
     def read(self, start: Corner, shape: Corner) -> Voxels:
         return np.asarray(self._volume[box(start, shape)])[..., 0]
 
+    def read_many(self, starts: Sequence[Corner], shape: Corner) -> list[Voxels]:
+        return read_in_threads(self.read, starts, shape)
+
 
 class Tiled(Reader):
     """tiled, whose client speaks with a server of its own."""
@@ -97,6 +108,9 @@ class Tiled(Reader):
 
     def read(self, start: Corner, shape: Corner) -> Voxels:
         return np.asarray(self._array[box(start, shape)])
+
+    def read_many(self, starts: Sequence[Corner], shape: Corner) -> list[Voxels]:
+        return read_in_threads(self.read, starts, shape)
 
     def write(self, start: Corner, voxels: Voxels) -> None:
         if voxels.shape == self._array.shape:

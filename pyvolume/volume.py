@@ -904,7 +904,7 @@ class Volume:
 
         Integers, slices of any step, one ``...``, ``None``, index arrays and masks of any number of axes; numpy's
         rules. A step, an index array or a mask reads the box around the voxels and keeps some of it; gaps of 1 MiB or
-        more are not read.
+        more are not read. Of points, ``vol[0, xs, ys, zs]``, only blocks that hold some are read, each once.
 
         Returns
         -------

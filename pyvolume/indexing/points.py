@@ -9,16 +9,24 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvolume.errors import SelectionError
+from pyvolume.indexing.near import Near
 from pyvolume.model.box import Box
 
 COUNTED = 64
 """The voxels of a mask are counted in steps of this many, so that the counts need less memory than the mask."""
+
+FEW = 256
+"""So many points are looked at one by one for each piece."""
+
+THIN = 1 / 128
+"""A mask of several axes with a smaller part of true voxels is taken as a list of these, which needs less memory."""
 
 Keys: TypeAlias = "dict[int, NDArray[Any]]"
 """What selects the points in the array of a piece; a mask is the key of the first of its axes, for all of them."""
@@ -27,7 +35,7 @@ Place: TypeAlias = "tuple[slice | NDArray[np.intp], ...]"
 """Where the points lie on their axes of the result."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Listed:
     """The points of index arrays, which are broadcast against each other.
 
@@ -67,12 +75,27 @@ class Listed:
         """The axes of the volume that the arrays cover."""
         return self.coordinates
 
+    @cached_property
+    def together(self) -> Mapping[int, tuple[int, ...]]:
+        """The axes of the volume that vary along the same axis of `shape`, where these are several."""
+        axes: dict[int, list[int]] = {}
+        for axis, (dim, _) in self.coordinates.items():
+            if dim is not None:
+                axes.setdefault(dim, []).append(axis)
+        return {dim: tuple(sorted(each)) for dim, each in axes.items() if len(each) > 1}
+
+    @cached_property
+    def _near(self) -> Mapping[int, Near]:
+        """What finds points near a box, for each of these where they are many."""
+        columns = {dim: [self.along(axis) for axis in axes] for dim, axes in self.together.items()}
+        return {dim: Near(each) for dim, each in columns.items() if each[0].size > FEW}
+
     def behind(self, axes: int) -> Listed:
         """Return the same points of a volume with more axes in front."""
         return dataclasses.replace(self, coordinates={axis + axes: each for axis, each in self.coordinates.items()})
 
     def along(self, axis: int) -> NDArray[np.intp]:
-        """Return the coordinates of the points on an axis of the volume, in any order."""
+        """Return the coordinates of the points on an axis of the volume, in their own order."""
         return self.coordinates[axis][1]
 
     def faces(self, axis: int) -> tuple[int, int]:
@@ -86,16 +109,21 @@ class Listed:
         inside = np.flatnonzero((values >= low) & (values < high))
         if not inside.size:
             return None
-        if dim is None or inside.size == values.size:
-            return self
-        fewer = {at: (d, each[inside] if d == dim else each) for at, (d, each) in self.coordinates.items()}
+        return self if dim is None or inside.size == values.size else self.only(dim, inside)
+
+    def only(self, dim: int, positions: NDArray[np.intp]) -> Listed:
+        """Return the points at some positions along an axis of `shape`."""
+        fewer = {at: (d, each[positions] if d == dim else each) for at, (d, each) in self.coordinates.items()}
         before = self.kept[dim]
-        kept = (*self.kept[:dim], inside if before is None else before[inside], *self.kept[dim + 1 :])
+        kept = (*self.kept[:dim], positions if before is None else before[positions], *self.kept[dim + 1 :])
         return Listed(self.shape, fewer, kept)
 
     def within(self, piece: Box) -> tuple[Keys, Place] | None:
         """Return the keys of the points in the array of a piece, and their place; None where there are none."""
         points: Listed | None = None if 0 in self.shape else self
+        for together, near in self._near.items() if points else ():
+            corners = zip(*((piece.start[axis], piece.stop[axis]) for axis in self.together[together]), strict=True)
+            points = points and points.only(together, near.of(*corners))
         for axis in self.axes:
             points = points and points.between(axis, piece.start[axis], piece.stop[axis])
         if points is None:
@@ -169,6 +197,11 @@ class Masked:
         return range(self.axis, self.axis + self.mask.ndim)
 
     @property
+    def together(self) -> Mapping[int, tuple[int, ...]]:
+        """Nothing: there are so many points that they are looked for along one axis after the other."""
+        return {}
+
+    @property
     def left(self) -> NDArray[np.bool_]:
         """What is left of the mask."""
         return self.mask[self.part.slices_from((0,) * self.part.ndim)]
@@ -178,7 +211,7 @@ class Masked:
         return dataclasses.replace(self, axis=self.axis + axes)
 
     def along(self, axis: int) -> NDArray[np.intp]:
-        """Return the coordinates of the points on an axis of the volume, in order."""
+        """Return the coordinates of the points on an axis of the volume, in rising order, each once."""
         at = axis - self.axis
         return np.flatnonzero(_any_along(self.left, at)) + (self.origin[at] + self.part.start[at])
 
@@ -246,7 +279,7 @@ def points_of(arrays: Sequence[tuple[int, NDArray[Any]]]) -> Points:
     SelectionError
         If they cannot be broadcast.
     """
-    if len(arrays) == 1 and arrays[0][1].dtype == bool and arrays[0][1].ndim > 1:
+    if len(arrays) == 1 and arrays[0][1].dtype == bool and arrays[0][1].ndim > 1 and not _is_thin(arrays[0][1]):
         return Masked.of(arrays[0][1], arrays[0][0]) or Listed((0,), {}, (None,))
     found: dict[int, NDArray[np.intp]] = {}
     shapes: list[tuple[int, ...]] = []
@@ -263,6 +296,11 @@ def points_of(arrays: Sequence[tuple[int, NDArray[Any]]]) -> Points:
         raise SelectionError(
             f"key: index arrays of shapes {', '.join(map(str, shapes))} cannot be broadcast together"
         ) from None
+
+
+def _is_thin(mask: NDArray[np.bool_]) -> bool:
+    """Whether few voxels of a mask are true, but some."""
+    return bool(0 < np.count_nonzero(mask) < THIN * mask.size)
 
 
 def _any_along(mask: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from pyvolume.indexing.points import Points
-from pyvolume.indexing.selection import Scattered, Selection
 from pyvolume.model.box import Box
-from pyvolume.stores.base import SKIP_BYTES, StoreTraits
-
-Faces = tuple[int, int]
+from pyvolume.stores.base import StoreTraits
 
 
 def aligned(box: Box, grid: Sequence[int], traits: StoreTraits, bounds: Box) -> Box:
@@ -125,70 +117,3 @@ def borders(whole: Box, inner: Box) -> Iterator[Box]:
         if high < rest.stop[axis]:
             yield rest.replaced(axis, high, rest.stop[axis])
         rest = rest.replaced(axis, low, high)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class TouchedBoxes:
-    """Boxes on the grid around the selected voxels, without the large gaps between them; made as they are needed.
-
-    Parameters
-    ----------
-    selection : Selection
-        The selected voxels.
-    whole : Box
-        The smallest box on the grid around the selection.
-    grid : sequence of int
-        The size of a cell, one entry for each axis.
-    itemsize : int
-        Bytes of a voxel.
-    """
-
-    selection: Selection
-    whole: Box
-    grid: Sequence[int]
-    itemsize: int
-
-    def __iter__(self) -> Iterator[Box]:
-        return self._parts(self.whole, self.whole.ndim - 1, self.selection.points)
-
-    def _parts(self, box: Box, axis: int, points: Points | None) -> Iterator[Box]:
-        """Cut a box along an axis and those before it, around the points inside."""
-        if axis < 0:
-            yield box
-            return
-        where = self.selection.by_axis[axis]
-        scattered = points if isinstance(where, Scattered) else None
-        gap = max(1, SKIP_BYTES // (box.size // box.shape[axis] * self.itemsize))
-        for low, high in _runs(where if scattered is None else scattered.along(axis), self.grid[axis], gap):
-            thinner = box.replaced(axis, max(low, box.start[axis]), min(high, box.stop[axis]))
-            inside = points if scattered is None else scattered.between(axis, low, high)
-            yield from self._parts(thinner, axis - 1, inside)
-
-
-def _runs(where: Any, cell: int, gap: int) -> Iterator[Faces]:
-    """Give the cells of one axis that hold selected voxels, joined where the gap between them is smaller."""
-    if isinstance(where, int):
-        where = range(where, where + 1)
-    if isinstance(where, range):
-        ends = sorted((where[0], where[-1]))
-        if abs(where.step) < max(cell, gap):
-            return iter([(ends[0] // cell * cell, ends[1] // cell * cell + cell)])
-        # each voxel lies in a cell of its own
-        starts = (at // cell * cell for at in range(ends[0], ends[1] + 1, abs(where.step)))
-        return _joined(((start, start + cell) for start in starts), gap)
-    cells = np.unique(where // cell)
-    parted = np.flatnonzero((np.diff(cells) - 1) * cell >= gap)
-    first = cells[np.concatenate(([0], parted + 1))] * cell
-    last = cells[np.concatenate((parted, [cells.size - 1]))] * cell + cell
-    return zip(first.tolist(), last.tolist(), strict=True)
-
-
-def _joined(ranges: Iterator[Faces], gap: int) -> Iterator[Faces]:
-    """Join ranges, at least one, where the gap between them is smaller."""
-    low, high = next(ranges)
-    for start, stop in ranges:
-        if start - high >= gap:
-            yield low, high
-            low = start
-        high = stop
-    yield low, high

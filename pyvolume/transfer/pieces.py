@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -44,11 +45,14 @@ class Pieces:
         One after the other.
     keep : callable, optional
         Returns what is left of a piece, or None.
+    keeps_parts : bool
+        Whether a part that is not cut is left as it is, whatever `keep` says.
     """
 
     parts: Iterable[Box] = ()
     cuts: tuple[Cut, ...] = ()
     keep: Callable[[Box], Box | None] | None = None
+    keeps_parts: bool = False
 
     @classmethod
     def of_box(cls, box: Box, whole: Box, grid: tuple[int, ...], most: int) -> Pieces:
@@ -68,14 +72,25 @@ class Pieces:
         return cls((whole,), (Cut(grid, most),), box.intersection)
 
     def __iter__(self) -> Iterator[Box]:
-        boxes = iter(self.parts)
+        if self.keep is not None and self.keeps_parts:
+            return itertools.chain.from_iterable(map(self._kept, self.parts))
+        boxes = self._cut(iter(self.parts))
+        return boxes if self.keep is None else filter(None, map(self.keep, boxes))
+
+    def _cut(self, boxes: Iterator[Box]) -> Iterator[Box]:
         for each in self.cuts:
             boxes = itertools.chain.from_iterable(map(each.pieces, boxes))
-        return boxes if self.keep is None else filter(None, map(self.keep, boxes))
+        return boxes
+
+    def _kept(self, part: Box) -> Iterator[Box]:
+        """Cut a part, and keep what is left of its pieces; of one that is not cut all is left."""
+        assert self.keep is not None
+        pieces = self._cut(iter((part,)))
+        return (each for piece in pieces if (each := piece if piece is part else self.keep(piece)) is not None)
 
     def cut(self, further: Cut) -> Pieces:
         """Return the pieces that these are cut into."""
-        return Pieces(self.parts, (*self.cuts, further), self.keep)
+        return dataclasses.replace(self, cuts=(*self.cuts, further))
 
     def kinds(self) -> Iterator[tuple[Box, int]]:
         """Give one piece of each size, and how many of it there are; one by one if not all are kept."""

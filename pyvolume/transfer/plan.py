@@ -15,8 +15,10 @@ from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.slabs import SLAB_BYTES
 from pyvolume.model.units import readable
 from pyvolume.stores.base import StoreTraits, room_for
-from pyvolume.transfer.grid import TouchedBoxes, aligned, borders, cells_in, whole_blocks_in
+from pyvolume.transfer.grid import aligned, borders, cells_in, whole_blocks_in
+from pyvolume.transfer.groups import Cells
 from pyvolume.transfer.pieces import Cut, Pieces, Steps
+from pyvolume.transfer.touched import TouchedBoxes
 
 MERGE_WHOLE_BYTES = 16 << 20
 """An unaligned box is merged as a whole up to here: fewer requests beat fewer bytes."""
@@ -222,11 +224,11 @@ def plan_read(
     if not selection.size:
         return Plan(False, Steps(Pieces()), 0, itemsize, concurrency, False, learnt is not None)
     whole = aligned(selection.box, grid, traits, metadata.bounds)
-    parts = _parts(selection, whole, grid, itemsize)
+    parts = _parts(selection, whole, Cells(_cells(traits, itemsize), grid, itemsize, traits.piece_bytes[0]))
     cuts = _cuts_to_read(parts, whole, traits, itemsize, _sizes(traits, concurrency, learnt))
     cropped = whole != selection.box or selection.form != "box"
-    steps = Steps(Pieces(parts, cuts, None if selection.is_whole else selection.touching))
-    held = min([whole.size, *(each.most for each in cuts)]) * itemsize if cropped else 0
+    steps = Steps(Pieces(parts, cuts, None if selection.is_whole else selection.touching, keeps_parts=True))
+    held = min([_largest(parts), *(each.most for each in cuts)]) * itemsize if cropped else 0
     return Plan(False, steps, selection.size, itemsize, concurrency, cropped, learnt is not None, held)
 
 
@@ -243,8 +245,20 @@ def _cuts_to_read(
     if whole.size <= most and not traits.max_blocks:
         return ()
     # a piece thinner than the blocks that are stored would make the server look each of them up several times
-    blocks = tuple(b if b % r == 0 else r for b, r in zip(traits.chunks, grid, strict=True))
-    return Cut(blocks, most), Cut(grid, most, traits.max_blocks)
+    return Cut(_blocks(traits), most), Cut(grid, most, traits.max_blocks)
+
+
+def _cells(traits: StoreTraits, itemsize: int) -> tuple[int, ...]:
+    """Return the cells that points are grouped by: of a large shard a part, which can be read alone."""
+    if traits.read_cells:
+        return traits.read_cells
+    is_large = math.prod(traits.chunks) * itemsize > traits.piece_bytes[1]
+    return traits.read_grid if is_large else _blocks(traits)
+
+
+def _blocks(traits: StoreTraits) -> tuple[int, ...]:
+    """Return the blocks that are stored, where they can be read."""
+    return tuple(b if b % r == 0 else r for b, r in zip(traits.chunks, traits.read_grid, strict=True))
 
 
 def plan_write(
@@ -260,7 +274,10 @@ def plan_write(
     if inner != whole and whole.size * itemsize <= MERGE_WHOLE_BYTES:
         inner = None
     straight = () if inner is None else (inner,)
-    around = _parts(selection, whole, grid, itemsize) if inner is None else tuple(borders(whole, inner))
+    if inner is None:
+        around = _parts(selection, whole, Cells(grid, grid, itemsize, traits.piece_bytes[0]))
+    else:
+        around = tuple(borders(whole, inner))
     parts = itertools.chain(straight, around)
     sizes = _sizes(traits, concurrency, learnt)
     most = _piece_voxels(parts, traits.max_write_bytes, itemsize, sizes)
@@ -269,19 +286,23 @@ def plan_write(
     cuts = () if is_small else (Cut(grid, most, traits.max_blocks),)
     merged_cuts = () if is_small else (Cut(grid, merged_most, traits.max_blocks),)
     keep = None if selection.is_whole else selection.touching
-    steps = Steps(Pieces(straight, cuts), Pieces(around, merged_cuts, keep))
-    held = min(whole.size, most) * itemsize
-    held = held if around else min(SLAB_BYTES, held)
+    steps = Steps(Pieces(straight, cuts), Pieces(around, merged_cuts, keep, keeps_parts=True))
+    held = min(_largest(around), most) * itemsize if around else min(SLAB_BYTES, min(whole.size, most) * itemsize)
     return Plan(True, steps, selection.size, itemsize, concurrency, False, learnt is not None, held)
 
 
-def _parts(selection: Selection, whole: Box, grid: tuple[int, ...], itemsize: int) -> Iterable[Box]:
+def _parts(selection: Selection, whole: Box, cells: Cells) -> Iterable[Box]:
     """Return the boxes that a selection touches: all of them if they are few."""
     if selection.is_whole:
         return (whole,)
-    touched = TouchedBoxes(selection, whole, grid, itemsize)
+    touched = TouchedBoxes(selection, whole, cells)
     few = tuple(itertools.islice(touched, FEW_PARTS + 1))
     return few if len(few) <= FEW_PARTS else touched
+
+
+def _largest(parts: Iterable[Box]) -> int:
+    """Return how many voxels a part has at most."""
+    return parts.largest if isinstance(parts, TouchedBoxes) else max(part.size for part in parts)
 
 
 @dataclass(frozen=True, slots=True)

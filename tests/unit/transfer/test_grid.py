@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keys import keys
-from plans import boxes, grids, is_one_cell, on_grid, painted, traits_of
+from plans import boxes, grids, is_one_cell, painted, traits_of
 
 from pyvolume import Box
-from pyvolume.indexing.selection import Selection
-from pyvolume.stores.base import SKIP_BYTES
-from pyvolume.transfer.grid import TouchedBoxes, aligned, borders, cut, whole_blocks_in
+from pyvolume.transfer.grid import aligned, borders, cut, whole_blocks_in
 
 EXAMPLES = settings(max_examples=80)
 
@@ -139,64 +134,6 @@ def test_borders_make_up_what_is_around_a_box(data: st.DataObject) -> None:
     inner = data.draw(boxes(ndim))
     whole = around(inner, data.draw(boxes(ndim)))
     np.testing.assert_array_equal(painted([inner, *borders(whole, inner)], whole), 1)
-
-
-@dataclasses.dataclass(frozen=True)
-class Touched:
-    """A selection of an array, which of its voxels numpy selects, and the boxes around those."""
-
-    mask: Any
-    grid: tuple[int, ...]
-    whole: Box
-    boxes: list[Box]
-    itemsize: int
-
-
-@st.composite
-def touched_cases(draw: st.DrawFn) -> Touched:
-    shape = tuple(draw(st.lists(st.integers(1, 9), min_size=2, max_size=4)))
-    key = draw(keys(shape))
-    mask = np.zeros(shape, bool)
-    mask[key] = True
-    grid = draw(grids(len(shape)))
-    selection = Selection.for_reading(key, shape)
-    itemsize = draw(st.sampled_from([1, 1 << 16, SKIP_BYTES // 4, SKIP_BYTES]))
-    if not mask.any():
-        return Touched(mask, grid, selection.box, [], itemsize)
-    whole = aligned(selection.box, grid, traits_of(grid), Box((0,) * len(shape), shape))
-    return Touched(mask, grid, whole, list(TouchedBoxes(selection, whole, grid, itemsize)), itemsize)
-
-
-@EXAMPLES
-@given(touched_cases())
-def test_what_is_touched_holds_every_selected_voxel_once(case: Touched) -> None:
-    counts = np.zeros(case.mask.shape, int)
-    for box in case.boxes:
-        counts[box.slices_from((0,) * box.ndim)] += 1
-    assert (counts <= 1).all()
-    assert (counts[case.mask] == 1).all()
-
-
-@EXAMPLES
-@given(touched_cases())
-def test_what_is_touched_lies_on_the_grid_inside_the_whole(case: Touched) -> None:
-    bounds = Box((0,) * case.mask.ndim, case.mask.shape)
-    assert all(case.whole.contains(box) for box in case.boxes)
-    assert all(on_grid(box, case.grid, traits_of(case.grid), bounds) for box in case.boxes)
-
-
-def test_large_gaps_are_left_out_and_small_ones_read() -> None:
-    plane = SKIP_BYTES // 4
-    selection = Selection.for_reading(np.s_[:, [0, 3, 9, 20], :], (1, 30, 4))
-    whole = Box((0, 0, 0), (1, 21, 4))
-    found = list(TouchedBoxes(selection, whole, (1, 1, 1), plane // 4))
-    assert [(box.start[1], box.stop[1]) for box in found] == [(0, 4), (9, 10), (20, 21)]
-
-
-def test_a_gap_is_not_worth_a_request_where_it_saves_little() -> None:
-    selection = Selection.for_reading(np.s_[:, ::64, ::64], (1, 1000, 1000))
-    whole = Box((0, 0, 0), (1, 961, 961))
-    assert list(TouchedBoxes(selection, whole, (1, 1, 1), 1)) == [whole]
 
 
 @EXAMPLES

@@ -25,6 +25,7 @@ docs: $(VENV)/installed-docs
 bench: $(VENV)/installed-bench
 	$(RUN) -m benchmarks $(OPTIONS)
 	$(RUN) -m benchmarks.pace
+	$(RUN) -m benchmarks.points
 	$(RUN) -m benchmarks.zarr
 	$(RUN) -m benchmarks.n5
 	$(RUN) -m benchmarks.fsdb

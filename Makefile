@@ -26,6 +26,7 @@ bench: $(VENV)/installed-bench
 	$(RUN) -m benchmarks $(OPTIONS)
 	$(RUN) -m benchmarks.pace
 	$(RUN) -m benchmarks.points
+	$(RUN) -m benchmarks.copying
 	$(RUN) -m benchmarks.zarr
 	$(RUN) -m benchmarks.n5
 	$(RUN) -m benchmarks.fsdb

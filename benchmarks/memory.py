@@ -13,7 +13,7 @@ CLEAR_PEAK = "5"
 
 
 class Peak:
-    """The peak of memory above what was in use when this was made, in bytes."""
+    """The peak of memory since this was made, in bytes: above what was in use then, and of the whole process."""
 
     def __init__(self) -> None:
         gc.collect()
@@ -22,8 +22,13 @@ class Peak:
 
     @property
     def nbytes(self) -> int:
-        """The peak so far."""
-        return _status("VmHWM") - self._before
+        """The peak so far, above what was in use."""
+        return self.resident - self._before
+
+    @property
+    def resident(self) -> int:
+        """The peak so far, of the whole process."""
+        return _status("VmHWM")
 
 
 def _status(name: str) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from pyvolume.calls.call import Call
 from pyvolume.codecs import raw
+from pyvolume.copying.spare import Spare
 from pyvolume.errors import AnswerError
 from pyvolume.model.box import Box
 from pyvolume.stores.arrays import ArrayStore
@@ -25,16 +28,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What the pieces of a copy share: a call of the source, and one of the destination.
+    """What the pieces of a copy share: a call of the source, one of the destination, and memory.
 
     Parameters
     ----------
     source, destination : Call
         Their patience and counters.
+    spare : Spare
+        Memory for pieces.
     """
 
     source: Call
     destination: Call
+    spare: Spare = dataclasses.field(default_factory=Spare)
 
     def check(self) -> None:
         """Do nothing, unless the copy has to end.
@@ -150,13 +156,12 @@ class Copier:
         return self._stored(box, calls)
 
     def _copy(self, box: Box, calls: Calls) -> str:
-        voxels = self.source.take(box, calls.source)
-        calls.destination.touch()
-        self.destination.post(box, voxels, Operation(calls.destination, progress=False, concurrency=1))
-        if not self.lasting and not self.verify:
-            return ""
-        written = _checksum(voxels, self.destination.metadata.dtype)
-        del voxels
+        written = ""
+        with _taken(self.source, box, calls.source, calls.spare) as voxels:
+            calls.destination.touch()
+            self.destination.post(box, voxels, Operation(calls.destination, progress=False, concurrency=1))
+            if self.lasting and not self.verify:
+                written = _checksum(voxels, self.destination.metadata.dtype)
         if self.verify and (found := self._stored(box, calls)) != (written := self._given(box, calls)):
             raise AnswerError(
                 f"verify copy of {box}: expected voxels of the checksum {written}, as in {self.source.name}, "
@@ -168,10 +173,22 @@ class Copier:
 
     def _given(self, box: Box, calls: Calls) -> str:
         """Read the source once more: what arrived the first time may have been wrong."""
-        return _checksum(self.source.take(box, calls.source), self.destination.metadata.dtype)
+        with _taken(self.source, box, calls.source, calls.spare) as voxels:
+            return _checksum(voxels, self.destination.metadata.dtype)
 
     def _stored(self, box: Box, calls: Calls) -> str:
-        return _checksum(self.destination.take(box, calls.destination), self.destination.metadata.dtype)
+        with _taken(self.destination, box, calls.destination, calls.spare) as voxels:
+            return _checksum(voxels, self.destination.metadata.dtype)
+
+
+@contextlib.contextmanager
+def _taken(side: Transfer, box: Box, call: Call, spare: Spare) -> Iterator[NDArray[Any]]:
+    """Read a piece with one request at a time, into spare memory if it is not in memory already."""
+    if isinstance(side.store, ArrayStore):
+        yield side.take(box, call)
+    else:
+        with spare.array(box.shape, side.metadata.dtype) as voxels:
+            yield side.read_box(box, voxels, Operation(call, progress=False, concurrency=1))
 
 
 def _checksum(voxels: NDArray[Any], dtype: np.dtype[Any]) -> str:

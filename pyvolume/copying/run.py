@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import threading
 import time
@@ -21,7 +22,7 @@ from pyvolume.integrations.distributed import check_client
 from pyvolume.model import arguments
 from pyvolume.model.box import Box, BoxLike
 from pyvolume.stores.arrays import Sliceable
-from pyvolume.stores.base import FEW, HELD_BYTES, Checkpointed, identity_of, room_of, slots_of
+from pyvolume.stores.base import FEW, Checkpointed, identity_of, room_of
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.grid import aligned, grid_of
 from pyvolume.transfer.journal import Journal
@@ -33,10 +34,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-PIECES = 16
-"""As many pieces as a copy should have at least, where they do not get too small: whatever the concurrency, so that
-it may change before a copy is continued."""
+PIECE_BYTES = 4 << 20, 16 << 20
+"""The lowest and the highest size of a piece. It does not depend on the concurrency, which may change before a copy is
+continued."""
 
+PIECES = 16_384
+"""Pieces are larger than the lowest size only where they would be more than these: a journal has a line for each."""
+
+HELD_BYTES = 96 << 20
+"""Memory of all pieces that move at once, where nobody says how many they are."""
 
 CHECKPOINT_BYTES = 1 << 30
 """After so many bytes a destination that keeps writes at checkpoints only gets one."""
@@ -64,8 +70,9 @@ def copy(
 ) -> int:
     """Copy voxels between two volumes, or between an array and a volume.
 
-    The voxels come from the literal coordinates that they go to. They move in pieces of 16 to 64 MiB that share no
-    block of the destination; one piece for each worker is in memory, and its blocks too where they are merged.
+    The voxels come from the literal coordinates that they go to. They move in pieces of 4 to 16 MiB that share no
+    block of the destination, or of one block if that is larger. One piece for each worker is in memory, and its blocks
+    too where they are merged.
 
     Parameters
     ----------
@@ -82,9 +89,10 @@ def copy(
         paths that all workers have. A token is sent to the workers only if its identity has ``pickle_secrets=True``.
         If a worker dies, another one moves its pieces; a piece may be sent twice then. This process writes the journal.
     concurrency : int, optional
-        How many pieces to move at once; by default what the store of `dst` prefers, or else that of `src`. With
-        `client` it counts over the whole cluster; by default all threads of the cluster move pieces, or one of them if
-        a store wants one request at a time.
+        How many pieces to move at once; by default one for each request that `src` and `dst` serve at once, in up to
+        96 MiB of memory, or a single one if a store wants one request at a time. With `client` it counts over the whole
+        cluster; by default all threads of the cluster move pieces, or one of them if a store wants one request at a
+        time.
     progress : bool or callable, optional
         Show a bar, or call a function with a `TransferStatus`; see `set_options`. Bytes are those of `dst`.
     resume : path, optional
@@ -147,7 +155,7 @@ def copy(
         return 0
     store = destination.store
     traits = store.traits
-    grid = grid_of(traits.chunks, source.store.traits.chunks) or traits.write_grid
+    grid = _grid(source, destination)
     whole = aligned(box, grid, traits, destination.metadata.bounds)
     most = _piece_voxels(source, destination, box)
     pieces = Pieces.of_box(box, whole, grid, most)
@@ -159,7 +167,7 @@ def copy(
         "plan": f"pieces of {most} voxels in blocks of {grid} of {whole}",
     }
     copier = Copier(source, destination, verify=verify, lasting=resume is not None or client is not None)
-    workers = _workers(copier, client, concurrency, most * destination.metadata.dtype.itemsize)
+    workers = _workers(copier, client, concurrency, max(most, math.prod(grid)))
     with contextlib.ExitStack() as stack:
         journal = (
             stack.enter_context(_journal(resume, copied, box, source, destination)) if resume is not None else None
@@ -168,22 +176,27 @@ def copy(
         return _Copy(copier, workers, journal, reporter).run(pieces)
 
 
-def _workers(copier: Copier, client: Client | None, concurrency: int | None, nbytes: int) -> Workers:
+def _workers(copier: Copier, client: Client | None, concurrency: int | None, voxels: int) -> Workers:
     if client is not None:
         return Cluster(copier, client, concurrency)
-    return Threads(copier, lambda: concurrency or _room(copier, nbytes))
+    itemsize = max(side.metadata.dtype.itemsize for side in (copier.source, copier.destination))
+    most = max(FEW, HELD_BYTES // (voxels * itemsize))
+    return Threads(copier, lambda: concurrency or min(_room(copier), most))
 
 
-def _room(copier: Copier, nbytes: int) -> int:
-    """Return how many pieces of a size to move at once now: each thread reads a piece, then writes it."""
-    source, destination = copier.source.store, copier.destination.store
-    if slots_of(destination, write=True) is None:
-        side = destination if destination.traits.preferred_concurrency else source
-        return room_of(side, write=side is destination, nbytes=nbytes)
-    room = room_of(destination, write=True)
-    if slots_of(source, write=False) is not None:
-        room += room_of(source, write=False)
-    return max(FEW, min(room, HELD_BYTES // nbytes))
+def _room(copier: Copier) -> int:
+    """Return how many pieces to move at once now: one for each request that the two sides serve at once.
+
+    A thread reads a piece, then writes it. To verify, it reads the piece of both sides once more.
+    """
+    rooms: dict[int, int] = {}
+    for store, write in ((copier.source.store, False), (copier.destination.store, True)):
+        lanes = getattr(store, "lanes", None)
+        if lanes is None and store.traits.preferred_concurrency == 1:  # nothing else keeps requests apart
+            return 1
+        if store.traits.preferred_concurrency:
+            rooms[id(store if lanes is None else lanes.of(write=write))] = room_of(store, write=write)
+    return max(1, sum(rooms.values())) * (2 if copier.verify else 1)
 
 
 def _journal(
@@ -204,11 +217,19 @@ def _journal(
     )
 
 
+def _grid(source: Transfer, destination: Transfer) -> tuple[int, ...]:
+    """Return the blocks of the destination, or of the source where these are multiples: no block is read twice."""
+    given, taken = source.store.traits.chunks, destination.store.traits
+    grid = grid_of(taken.chunks, given) or taken.write_grid
+    both = tuple(a if a % b == 0 else b for a, b in zip(given, grid, strict=True))
+    return both if math.prod(both) * source.metadata.dtype.itemsize <= PIECE_BYTES[1] else grid
+
+
 def _piece_voxels(source: Transfer, destination: Transfer, box: Box) -> int:
     traits = destination.store.traits
     itemsize = max(source.metadata.dtype.itemsize, destination.metadata.dtype.itemsize)
-    lowest, highest = traits.piece_bytes
-    piece = min(max(-(-box.size * itemsize // PIECES), lowest), traits.max_write_bytes, highest)
+    lowest, highest = PIECE_BYTES
+    piece = min(max(-(-box.size * itemsize // PIECES), lowest), highest, traits.piece_bytes[0], traits.max_write_bytes)
     return max(1, piece // itemsize)
 
 
@@ -231,7 +252,7 @@ class _Copy:
         self._workers = workers
         self._journal = journal
         self._reporter = reporter
-        self._copied: list[Box] = []
+        self._copied = 0
         self._unkept: list[tuple[Box, str]] = []
         self._unkept_bytes, self._kept_at = 0, time.monotonic()
         self._noting = threading.Lock()
@@ -259,7 +280,7 @@ class _Copy:
             self._checkpoint()
         if not self._copied:
             _log.info("copy %s to %s: nothing was left to do", source.name, destination.name)
-        return sum(box.size for box in self._copied) * destination.metadata.dtype.itemsize
+        return self._copied * destination.metadata.dtype.itemsize
 
     def _check_ends(self, journal: Journal, finished: dict[Box, str]) -> None:
         """Refuse an end that is not the one of the finished pieces."""
@@ -285,7 +306,8 @@ class _Copy:
         """Note a piece that is finished."""
         box = step.box
         if copied.written:
-            self._copied.append(box)
+            with self._noting:
+                self._copied += box.size
         if self._journal is not None and copied.checksum and (copied.written or box not in self._journal.finished):
             self._add(self._journal, box, copied.checksum)
         self._report(box.size)

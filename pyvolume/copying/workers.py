@@ -77,3 +77,5 @@ class Threads:
         except BaseException:
             self.calls.cancel()
             raise
+        finally:
+            self.calls.spare.clear()

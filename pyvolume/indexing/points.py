@@ -198,7 +198,7 @@ class Masked:
 
     @property
     def together(self) -> Mapping[int, tuple[int, ...]]:
-        """Nothing: there are so many points that they are looked for along one axis after the other."""
+        """No axes. Because there are many points, they are looked for along one axis after the other."""
         return {}
 
     @property

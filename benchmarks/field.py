@@ -78,8 +78,10 @@ class Field:
         """Give the way for a row; through proxies if its line is not plain, or its requests are to be counted."""
         with contextlib.ExitStack() as stack:
             if row.canned:
-                options = {"root": self.root, **row.line.options()}
-                url = stack.enter_context(running("files", options)).url
+                module, options = "files", {"root": self.root, **row.line.options()}
+                if row.chunked is not None:
+                    module, options = "chunked", {"root": self.root, "chunk": row.chunked}
+                url = stack.enter_context(running(module, options)).url
                 yield dataclasses.replace(self.way, urls={"dvid": url})
             elif row.line == PLAIN and not counted:
                 yield self.way

@@ -50,6 +50,8 @@ class Row:
         Who takes part besides pyvolume and its peers; if `canned`, who takes part at all.
     canned : bool
         Whether the answers come from the file server.
+    chunked : int, optional
+        Bytes of the chunks in which it sends voxels, 0 for one as long as the body; by default it sends a length.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Row:
     memory: bool = False
     contenders: tuple[str, ...] = ()
     canned: bool = False
+    chunked: int | None = None
 
     @property
     def nbytes(self) -> int:
@@ -107,11 +110,19 @@ ONE = "pyvolume, 1 at once"
 EIGHT = "pyvolume, 8 at once"
 
 
-def _canned(name: str, title: str, action: Action, shape: Corner, *contenders: str, line: Line = PLAIN) -> Row:
+def _canned(
+    name: str,
+    title: str,
+    action: Action,
+    shape: Corner,
+    *contenders: str,
+    line: Line = PLAIN,
+    chunked: int | None = None,
+) -> Row:
     """Make a row without a server to speak of; the peak of memory where nothing is filled or shaped."""
     contenders = contenders or CLIENTS
     return Row(name, title, action, shape, contenders=contenders, line=line, canned=True,
-               memory=line == PLAIN and "into" not in action)  # fmt: skip
+               chunked=chunked, memory=line == PLAIN and "into" not in action)  # fmt: skip
 
 
 CANNED = (
@@ -122,6 +133,12 @@ CANNED = (
     _canned("into-1M", "GET 1 MiB into an array", "read into", (128, 128, 64)),
     _canned("into-64", "GET 64³ into an array", "read into", SMALL),
     _canned("into-4K", "GET 4 KiB into an array", "read into", (16,) * 3, *CLIENTS, "http.client"),
+    _canned("chunk-4K", "GET 4 KiB in one chunk", "read into", (16,) * 3, *CLIENTS, ONE, "http.client", chunked=0),
+    _canned("chunk-64", "GET 64³ in one chunk", "read into", SMALL, *CLIENTS, ONE, chunked=0),
+    _canned("chunk-16M", "GET 16 MiB in one chunk", "read into", (256,) * 3, *CLIENTS, ONE, chunked=0),
+    _canned("chunk-512", "GET 512³ in one chunk", "read into", CUBE, *CLIENTS, ONE, chunked=0),
+    _canned("chunks-16M", "GET 16 MiB in chunks of 32 KiB", "read into", (256,) * 3, *CLIENTS, ONE, chunked=32 << 10),
+    _canned("chunks-512", "GET 512³ in chunks of 32 KiB", "read into", CUBE, *CLIENTS, ONE, chunked=32 << 10),
     _canned("busy-64M", "GET 64 MiB beside a busy thread", "read into, busy", (256, 512, 512)),
     _canned("post-256M", "POST 256 MiB, Fortran order", "write", DEEP),
     _canned("post-C", "POST 512³, C order", "write C", CUBE),

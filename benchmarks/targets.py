@@ -91,8 +91,13 @@ TARGETS = (
     _times("G5", "into-1M", NAIVE, 2.3),
     _times("G6", "into-64", BARE, 0.25),
     _times("G6", "into-64", NAIVE, 2),
-    Target("G7", "into-4K: seconds of pyvolume / http.client", _http_client_multiple, most=4.3),
+    Target("G7", "into-4K: seconds of pyvolume / http.client", _http_client_multiple, most=3),
     _times("G7", "into-4K", NAIVE, 1.6),
+    *(
+        _times("C1", row, BARE, 0.9, ours)
+        for row in ("chunk-16M", "chunk-512", "chunks-16M", "chunks-512")
+        for ours in (ONE, OURS)
+    ),
     _processor("G8", "into-256M", BARE, 1.25),
     _processor("G8", "into-256M", NAIVE, 0.15),
     _peak("G9", "new-512", 1.02),

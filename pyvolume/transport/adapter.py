@@ -24,6 +24,7 @@ from urllib3.util.wait import wait_for_read
 
 from pyvolume.calls.call import LONGEST_WAIT
 from pyvolume.model.secret import Secret
+from pyvolume.transport.chunks import ChunkedBody
 from pyvolume.transport.line import Line, Lines, discard_unsent
 from pyvolume.transport.request import Body
 
@@ -124,9 +125,13 @@ class _LastReader(io.BufferedReader):
             # with a stream that has nothing to give, `peek` returns what is in the buffer
             self.raw.readinto = lambda _view: None  # type: ignore[method-assign]
             if self.peek(1):
-                with contextlib.suppress(OSError):
-                    self._connected.shutdown(socket.SHUT_RDWR)
+                self.shut_down()
         super().close()
+
+    def shut_down(self) -> None:
+        """Let the connection not be used again."""
+        with contextlib.suppress(OSError):
+            self._connected.shutdown(socket.SHUT_RDWR)
 
 
 def check_head(headers: object) -> None:
@@ -175,6 +180,8 @@ class FinalResponse(http.client.HTTPResponse):
             # the end of the connection is that of the body: over TLS it must have been meant
             self._connected.suppress_ragged_eofs = False  # type: ignore[attr-defined]
         self.will_close = self.will_close or self._is_last
+        if self.chunked:  # for http.client a body without a length, which ends with its stream
+            self.chunked, self.fp = False, ChunkedBody(self._reader, self._reader.shut_down)  # type: ignore[assignment]
 
     def _read_status(self) -> tuple[str, int, str]:
         if self._heads > MAX_INTERIM:

@@ -38,7 +38,7 @@ from pyvolume.reductions.counting import Bins, UniqueCounts, histogram, unique_c
 from pyvolume.reductions.reduce import Axis, reduce
 from pyvolume.reductions.stream import Stream
 from pyvolume.stores.arrays import ArrayStore, Sliceable, metadata_of, stored_at
-from pyvolume.stores.base import Scaled, VoxelStore, identity_of, room_of
+from pyvolume.stores.base import Scaled, VoxelStore, identity_of, never_changes, room_of
 from pyvolume.stores.catalogue import Versioned
 from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting
@@ -96,7 +96,7 @@ class Volume:
         Which values may be written into the volume's dtype. "checked": those that do not change, but for the
         rounding of floats.
     cache : BlockCache, optional
-        Keeps the blocks that are read, if the voxels never change (``store.traits.immutable``); otherwise it is not
+        Keeps the blocks that are read, if the voxels never change, as in a committed version; otherwise it is not
         used, and `describe` says so. With a cache, reads request whole blocks.
     """
 
@@ -416,7 +416,7 @@ class Volume:
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         """Return what dask names the volume by: its address, and what is there, or the object if that changes."""
-        return "pyvolume", self.store.address, identity_of(self.store) if self.store.traits.immutable else self._token
+        return "pyvolume", self.store.address, identity_of(self.store) if never_changes(self.store) else self._token
 
     def __len__(self) -> NoReturn:
         raise TypeError("a volume has no len(): use vol.shape, or np.asarray(vol) to read it all")
@@ -812,8 +812,8 @@ class Volume:
         -------
         dask.array.Array
             It uses the connection of the volume, which has to stay open. Its name, by which dask finds equal results,
-            depends on the address and the box only if the voxels cannot change (``vol.store.traits.immutable``).
-            Otherwise each call gives a new name.
+            depends on the address and the box only if the voxels cannot change, as in a committed version. Otherwise
+            each call gives a new name.
 
         Raises
         ------

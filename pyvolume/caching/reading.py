@@ -23,7 +23,7 @@ from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.tiles import copy_tiled
 from pyvolume.model.units import readable
-from pyvolume.stores.base import StoreTraits, VoxelStore, identity_of
+from pyvolume.stores.base import StoreTraits, VoxelStore, identity_of, never_changes
 from pyvolume.stores.locks import process_locks
 
 
@@ -129,7 +129,7 @@ def reads_of(store: VoxelStore, cache: BlockCache | None, metadata: VoxelsMetada
 
 def why_unused(store: VoxelStore, cache: BlockCache, metadata: VoxelsMetadata) -> str:
     """Say why a volume does not use its cache; empty if it does."""
-    if not store.traits.immutable:
+    if not never_changes(store):
         return "the voxels can change"
     if not store.traits.lasting:
         return "the voxels are in memory"

@@ -42,6 +42,9 @@ MOST_BLOCK_VOXELS = 1 << 31
 LABEL_TYPES = ("labelblk", "labelarray", "labelmap")
 """The instance types whose voxels are labels, the oldest first."""
 
+AXES = ("X", "Y", "Z", "t", "c")
+"""What the server calls the axes of every instance."""
+
 VOXEL_TYPES = (*TYPENAMES.values(), *LABEL_TYPES)
 """The instance types that hold voxels."""
 
@@ -100,8 +103,39 @@ def check_voxels(info: Mapping[str, Any], name: str) -> None:
         raise UnsupportedError(f"open {name}: a {typename} instance holds no voxels")
 
 
+def metadata_document(info: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what ``/metadata`` answers, if the answer of ``/info`` says all of it.
+
+    The extents in it are those of its version only where they are listed twice: a labelblk knows one for all versions.
+    """
+    match info:
+        case {
+            "Extents": {},
+            "Extended": {"BlockSize": [*blocks], "VoxelSize": [*sizes], "VoxelUnits": [*units]} as properties,
+        } if len(blocks) == len(sizes) == len(units) <= len(AXES):
+            pass
+        case _:
+            return None
+    match properties.get("MinPoint"), properties.get("MaxPoint"):
+        case [*start], [*last] if len(start) == len(last) == len(blocks):
+            pass
+        case None, None:
+            start = [0] * len(blocks)
+        case _:
+            return None
+    axes = zip(AXES, sizes, units, start, strict=False)
+    return {
+        # the size follows from the points
+        "Axes": [
+            {"Label": label, "Resolution": size, "Units": unit, "Size": 0, "Offset": low}
+            for label, size, unit, low in axes
+        ],
+        "Properties": properties,
+    }
+
+
 def instance_description(info: Mapping[str, Any], document: dict[str, Any], name: str) -> InstanceDescription:
-    """Read the answers of ``/info`` and ``/metadata``.
+    """Read the answers of ``/info`` and ``/metadata``, see `metadata_document`.
 
     Raises
     ------

@@ -21,7 +21,7 @@ from pyvolume.integrations.sharing import Shared
 from pyvolume.model.arguments import brief, one_of
 from pyvolume.model.box import Box
 from pyvolume.model.extras import require
-from pyvolume.stores.base import identity_of
+from pyvolume.stores.base import identity_of, never_changes
 from pyvolume.transfer.casting import castable
 from pyvolume.transfer.checks import check_inside, checked_shape
 from pyvolume.transfer.engine import Operation, Transfer
@@ -90,7 +90,7 @@ def _parsed(size: str) -> int:
 def _token(transfer: Transfer, box: Box, lengths: Chunks) -> str:
     """Name the voxels; where they can change, each array has a name of its own."""
     store = transfer.store
-    if not store.traits.immutable:
+    if not never_changes(store):
         return uuid4().hex
     tokenize = require("dask.base", extra="dask", action="to_dask").tokenize
     return str(tokenize(store.address, identity_of(store), box.start, lengths, transfer.metadata.dtype.str))

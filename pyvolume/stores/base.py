@@ -73,7 +73,7 @@ class StoreTraits:
     lasting : bool
         Whether the data outlives the process. An array in memory does not.
     immutable : bool
-        Whether the voxels never change, as in a committed version.
+        Whether the voxels are known never to change, as in a committed version; see `never_changes`.
     crash_safe : bool
         Whether finished writes stay readable if the process is killed during a later one. Those of HDF5 do not.
     voxels : str, optional
@@ -289,6 +289,21 @@ class Sparse(Protocol):
 
         The box has the size of one request.
         """
+
+
+@runtime_checkable
+class Undecided(Protocol):
+    """A store that may have to ask whether its voxels never change."""
+
+    def decide(self) -> None:
+        """Ask, if it is not known, and let the traits say it."""
+
+
+def never_changes(store: VoxelStore) -> bool:
+    """Return whether the voxels of a store never change; at most one request, once."""
+    if isinstance(store, Undecided):
+        store.decide()
+    return store.traits.immutable
 
 
 def slots_of(store: VoxelStore, *, write: bool) -> Slots | None:

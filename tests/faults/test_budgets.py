@@ -18,6 +18,7 @@ from pyvolume.dvid import general, voxels
 from pyvolume.dvid.repo import Repo
 from pyvolume.dvid.version import Version
 from pyvolume.errors import ExistsError
+from pyvolume.stores.base import never_changes
 
 MEBI = 1 << 20
 
@@ -32,11 +33,65 @@ def volume(server: MockServer, connection: pyvolume.Connection) -> pyvolume.dvid
     return pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
 
 
-def test_opening_asks_for_the_version_and_two_documents(
-    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor
+@pytest.fixture
+def names(server: MockServer, connection: pyvolume.Connection) -> dict[str, str]:
+    """Give names of one committed version."""
+    repo = pyvolume.dvid.Server(connection).repos[server.uuid]
+    repo.rename("brain")
+    repo.create_labels("bodies", (64, 64, 64))
+    repo.create_labels("old", (64, 64, 64), typename="labelblk")
+    repo.root.commit()
+    return {"uuid": server.uuid, "prefix": server.uuid[:9], "alias": "brain", "end": ":master"}
+
+
+OPENING = {
+    ("uuid", "gray"): ["gray/info"],
+    ("uuid", "bodies"): ["bodies/info"],
+    ("uuid", "old"): ["old/info", "old/metadata"],
+    ("prefix", "gray"): ["repo/info", "gray/info"],
+    ("end", "gray"): ["repos/info", "gray/info"],
+    ("alias", "gray"): ["repo/info", "repos/info", "gray/info"],
+}
+"""What is asked for a volume, by the kind of name of its version and its own."""
+
+
+def asked(server: MockServer, since: int) -> list[str]:
+    """Say which documents were asked for."""
+    paths = [record.path.partition("?")[0].split("/")[2:] for record in server.requests[since:]]
+    return [f"{path[2] if path[0] == 'node' else path[0]}/{path[-1]}" for path in paths]
+
+
+@pytest.mark.parametrize(("kind", "name"), OPENING)
+def test_opening_asks_for_what_is_not_known(server: MockServer, names: dict[str, str], kind: str, name: str) -> None:
+    before = len(server.requests)
+    with pyvolume.trace() as traced, pyvolume.open(f"dvid://{server.url}/{names[kind]}/{name}") as volume:
+        assert asked(server, before) == OPENING[kind, name]
+        assert traced.requests == len(OPENING[kind, name])
+        opened = volume.metadata
+        volume.refresh()
+        assert volume.metadata == opened
+
+
+def test_a_handle_of_a_version_opens_with_one_request(server: MockServer, connection: pyvolume.Connection) -> None:
+    before = len(server.requests)
+    volume = pyvolume.dvid.Server(connection).repos[server.uuid].version(server.uuid).volume("gray")
+    assert asked(server, before) == ["repos/info", "repo/info", "gray/info"]
+    before = len(server.requests)
+    pyvolume.dvid.VoxelsAccessor(connection, volume.uuid, "gray")
+    assert asked(server, before) == ["gray/info"]
+
+
+def test_the_state_of_a_version_is_asked_for_once_and_when_it_matters(
+    server: MockServer, names: dict[str, str]
 ) -> None:
-    paths = [record.path.split("?")[0].rsplit("/", 1)[1] for record in server.requests]
-    assert paths == ["info", "info", "metadata"]
+    before = len(server.requests)
+    with pyvolume.open(f"dvid://{server.url}/{names['uuid']}/gray") as volume:
+        assert [never_changes(volume.store) for _ in range(3)] == [True] * 3
+        assert asked(server, before) == ["gray/info", "repo/info"]
+    before = len(server.requests)
+    with pyvolume.open(f"dvid://{server.url}/{names['uuid']}/gray", cache=pyvolume.BlockCache()) as volume:
+        assert "not used" not in volume.describe()
+        assert asked(server, before) == ["gray/info", "repo/info"]
 
 
 def test_opening_by_branch_asks_for_this_branch(server: MockServer, connection: pyvolume.Connection) -> None:
@@ -45,8 +100,8 @@ def test_opening_by_branch_asks_for_this_branch(server: MockServer, connection: 
     root.branch("dev")
     before = len(server.requests)
     assert pyvolume.dvid.VoxelsAccessor(connection, f"{root.uuid[:9]}:dev", "gray").uuid == root.children()[0].uuid
-    asked = [record.path.split("?")[0].rsplit("/", 2)[1:] for record in server.requests[before:]][:3]
-    assert asked == [["branch-versions", "dev"], ["gray", "info"], ["gray", "metadata"]]
+    asked = [record.path.split("?")[0].rsplit("/", 2)[1:] for record in server.requests[before:]][:2]
+    assert asked == [["branch-versions", "dev"], ["gray", "info"]]
 
 
 @pytest.mark.parametrize(
@@ -94,8 +149,8 @@ BUDGETS: dict[str, tuple[int, Callable[[Repo], Any]]] = {
     "repo.branches()": (1, lambda repo: repo.branches()),
     "create_keyvalue: look, create": (2, lambda repo: repo.create_keyvalue("notes")),
     "create_roi: look, create": (2, lambda repo: repo.create_roi("nose")),
-    "create_volume: look, create, open with two documents": (4, lambda repo: repo.create_volume("v", None, "uint8")),
-    "create_volume with a shape: the same": (4, lambda repo: repo.create_volume("v", (64, 64, 64), "uint8")),
+    "create_volume: look, create, open": (3, lambda repo: repo.create_volume("v", None, "uint8")),
+    "create_volume with a shape: the same": (3, lambda repo: repo.create_volume("v", (64, 64, 64), "uint8")),
     "a name that is taken": (1, refused),
 }
 
@@ -112,11 +167,11 @@ VERSION_BUDGETS: dict[str, tuple[int, Callable[[Version], Any]]] = {
     "known": (0, lambda version: (version.uuid, version.created, version.parents, list(version.ancestors()))),
     "info()": (1, lambda version: version.info()),
     "children()": (1, lambda version: version.children()),
-    "volume(name)": (2, lambda version: version.volume("gray")),
+    "volume(name)": (1, lambda version: version.volume("gray")),
     "volumes()": (1, lambda version: version.volumes()),
     "roi(name)": (1, lambda version: version.roi("nose")),
     "keyvalue(name)": (1, lambda version: version.keyvalue("notes")),
-    "VoxelsAccessor": (2, lambda version: pyvolume.dvid.VoxelsAccessor(version.connection, version.uuid, "gray")),
+    "VoxelsAccessor": (1, lambda version: pyvolume.dvid.VoxelsAccessor(version.connection, version.uuid, "gray")),
 }
 
 

@@ -22,7 +22,6 @@ from pyvolume.dvid.labels.types import can, levels_of, require
 from pyvolume.dvid.labels.written import Written
 from pyvolume.dvid.options import Options
 from pyvolume.dvid.refusals import refusal
-from pyvolume.dvid.versions.graph import CommittedUuid
 from pyvolume.dvid.voxels.store import DvidStore
 from pyvolume.errors import RefusedError, SelectionError, StoreError, UnsupportedError
 from pyvolume.model import arguments
@@ -95,6 +94,7 @@ class LabelStore(DvidStore):
             owns_connection=owns_connection,
             unmasked=unmasked,
         )
+        self._is_altered = bool(self.given)
         self.traits = dataclasses.replace(
             self.traits,
             read_grid=self._read_grid(),
@@ -102,7 +102,7 @@ class LabelStore(DvidStore):
             writable=not options.scale,
             instead="write to level 0, from which the server makes the others" if options.scale else "",
             faithful=not self.given,
-            immutable=description.versioned and isinstance(instance.uuid, CommittedUuid) and not self.given,
+            immutable=self._is_fixed(),
         )
 
     def _check_scale(self, scale: int, query: Mapping[str, str], action: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from pyvolume.dvid.documents import VOXEL_TYPES, moment
 from pyvolume.errors import NotFoundError
 
-__all__ = ["CommittedUuid", "Graph", "Node", "RepoInfo", "Uuid"]
+__all__ = ["CommittedUuid", "GivenUuid", "Graph", "Node", "RepoInfo", "Uuid"]
 
 MASTER = "master"
 """The name of the branch for which the server's documents have an empty name."""
@@ -22,6 +22,12 @@ class Uuid(str):
     pyvolume returns uuids as this kind of text. Wherever it takes a name for a version, such as ``"ab12"`` or
     ``":master"``, it asks the server which version that is; for a `Uuid` no request is needed.
     """
+
+    __slots__ = ()
+
+
+class GivenUuid(Uuid):
+    """A full uuid that a user has written, and nobody has looked up: whether the version is committed is not known."""
 
     __slots__ = ()
 

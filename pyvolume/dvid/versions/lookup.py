@@ -17,6 +17,9 @@ from pyvolume.model import arguments
 from pyvolume.model.nearest import hint, nearest
 from pyvolume.transport.connection import Connection
 
+FULL = re.compile("[0-9a-f]{32}")
+"""A uuid that is no prefix of another one."""
+
 LISTED = 5
 """An error names at most this many repositories."""
 

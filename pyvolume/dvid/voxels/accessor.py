@@ -22,7 +22,7 @@ from pyvolume.dvid.voxels.history import Change, changes_of
 from pyvolume.dvid.voxels.metadata import VoxelsMetadata
 from pyvolume.dvid.voxels.pictures import Format, Plane, Point, draw, draw_array, oblique_cut, plane_of
 from pyvolume.dvid.voxels.scales import Levels, create_scales, find_scales
-from pyvolume.dvid.voxels.store import DvidStore, read_description
+from pyvolume.dvid.voxels.store import DvidStore, find_described, read_description
 from pyvolume.errors import SelectionError, UnsupportedError
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
@@ -113,8 +113,7 @@ class VoxelsAccessor(Volume):
             )
         given = {"patience": retry_timeout, "interval": retry_interval, "warn_after": warning_interval}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        instance = Instance(connection, resolve(connection, uuid), data_name)
-        description = read_description(instance)
+        instance, description = find_described(connection, uuid, data_name)
         self._become(description)
         store = self._new_store(
             instance,

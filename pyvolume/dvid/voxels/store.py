@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,17 +19,22 @@ from pyvolume.dvid.documents import (
     InstanceDescription,
     check_voxels,
     instance_description,
+    metadata_document,
     voxels_metadata,
 )
 from pyvolume.dvid.extents import LONGEST, limits_of
 from pyvolume.dvid.instances import Instance, read_info
 from pyvolume.dvid.refusals import refusal
-from pyvolume.dvid.versions.graph import CommittedUuid
+from pyvolume.dvid.schemas import SCHEMAS
+from pyvolume.dvid.versions.graph import CommittedUuid, GivenUuid, Uuid
+from pyvolume.dvid.versions.lookup import FULL, find, resolve
+from pyvolume.errors import NotFoundError
 from pyvolume.model import arguments
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.stores.base import StoreTraits
 from pyvolume.transport.answer import Answer
+from pyvolume.transport.connection import Connection
 from pyvolume.transport.request import Request, Upload
 
 MAX_REQUEST_BYTES = 256 << 20
@@ -49,8 +55,25 @@ class Place:
     translation: tuple[float, ...]
 
 
+def find_described(connection: Connection, ref: str, name: str) -> tuple[Instance, InstanceDescription]:
+    """Return an instance in a version of any name; where the name is a full uuid, the version itself is not looked up.
+
+    Raises
+    ------
+    NotFoundError, UnsupportedError, MetadataError, StoreError
+        As for `VoxelsAccessor`.
+    """
+    arguments.text(ref, f"find version {ref!r}", "a name of a version")
+    if not isinstance(ref, Uuid) and FULL.fullmatch(ref):
+        instance = Instance(connection, GivenUuid(ref), name)
+        with contextlib.suppress(NotFoundError):  # it can be the alias of a repository; or else the error says more
+            return instance, read_description(instance)
+    instance = Instance(connection, resolve(connection, ref), name)
+    return instance, read_description(instance)
+
+
 def read_description(instance: Instance) -> InstanceDescription:
-    """Ask the server what an instance with voxels is; two requests.
+    """Ask the server what an instance with voxels is; one request, two for a labelblk.
 
     Raises
     ------
@@ -60,7 +83,11 @@ def read_description(instance: Instance) -> InstanceDescription:
     action = f"open {instance.name}"
     info = read_info(instance, action, "volume")
     check_voxels(info, instance.name)
-    document = get_document(instance.connection, action, f"{instance.path}/metadata", "dvid-metadata-1")
+    document = metadata_document(info)
+    if document is None:
+        document = get_document(instance.connection, action, f"{instance.path}/metadata", "dvid-metadata-1")
+    else:
+        SCHEMAS.validate("dvid-metadata-1", document, action)
     return instance_description(info, document, instance.name)
 
 
@@ -120,6 +147,7 @@ class DvidStore:
         self.place = place
         self.words = self.query | ({"throttle": "on"} if throttle else {})
         seen = urlencode(sorted((key, value) for key, value in query.items() if key != "throttle"))
+        self._is_altered = bool(seen)
         self.address = f"{instance.address}{'?' if seen else ''}{seen}"
         self.dtype = description.metadata.dtype
         channels, blocks = description.metadata.bounds.shape[0], description.block_shape
@@ -134,11 +162,22 @@ class DvidStore:
             longest=LONGEST,
             fill=0,
             faithful=not description.lossy and not seen,
-            # a mask can be a region that has no versions
-            immutable=description.versioned and isinstance(instance.uuid, CommittedUuid) and not seen,
+            immutable=self._is_fixed(),
             preferred_concurrency=1 if throttle else instance.connection.concurrency,
             voxels=self._voxels(),
         )
+
+    def decide(self) -> None:
+        """Look up whether the version is committed, if nobody has done it; one request."""
+        if isinstance(self.instance.uuid, GivenUuid):
+            version = find(self.connection, self.uuid)[1]
+            self.instance = dataclasses.replace(self.instance, uuid=version.uuid)
+            self.traits = dataclasses.replace(self.traits, immutable=self._is_fixed())
+
+    def _is_fixed(self) -> bool:
+        """Whether the voxels are known never to change; a mask can be a region that has no versions."""
+        is_committed = isinstance(self.instance.uuid, CommittedUuid)
+        return self.description.versioned and is_committed and not self._is_altered
 
     def _voxels(self) -> str:
         """Name the voxels, however the url of the server is written; all versions share those of an unversioned one."""

@@ -462,7 +462,7 @@ def test_ctrl_c_ends_a_copy_that_hangs_and_leaves_the_journal_good(
 ) -> None:
     answered = 5
     server.faults.add(*[Fault("slow", method="POST", pause=0)] * answered, Fault("stall", None, "POST"))
-    asked_before_it_hangs = 6 + 2 * (answered + 3)
+    asked_before_it_hangs = 2 + 2 * (answered + 3)
     with copies(journal, BLOCK_BYTES, 3, server=server) as running:
         assert running.run(asked_before_it_hangs, by=signal.SIGINT) != 0
         server.faults.clear()

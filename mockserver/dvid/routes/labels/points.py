@@ -81,7 +81,7 @@ def at(
     found = np.zeros(len(points), np.uint64)
     wanted = np.array(points, np.int64)
     sides = np.array(instance.block_size)
-    cells = np.fix(wanted / sides).astype(np.int64) if rounded and instance.is_map else wanted // sides
+    cells = np.trunc(wanted / sides).astype(np.int64) if rounded and instance.is_map else wanted // sides
     view = view_of(request, place)
     for cell in np.unique(cells, axis=0):
         at_cell = tuple(map(int, cell))

@@ -340,12 +340,14 @@ def test_rows_of_the_cheat_sheet_run_and_cost_what_they_say(tmp_path: Path, monk
     namespace: dict[str, Any] = {}
     run(first, namespace)
     mock = namespace["mock"]
-    for row in ROW.finditer(page.read_text("utf-8").partition("In tests and in a shell")[0]):
-        already = len(mock.requests)
-        exec(row["code"], namespace)
-        said = re.match(r"(\d+|no) requests?\b", row["cost"])
-        assert said is None or len(mock.requests) - already == int(said[1].replace("no", "0")), row["code"]
-    run(last, namespace)
+    try:
+        for row in ROW.finditer(page.read_text("utf-8").partition("In tests and in a shell")[0]):
+            already = len(mock.requests)
+            exec(row["code"], namespace)
+            said = re.match(r"(\d+|no) requests?\b", row["cost"])
+            assert said is None or len(mock.requests) - already == int(said[1].replace("no", "0")), row["code"]
+    finally:
+        run(last, namespace)  # it closes the client of dask, which other tests would use
 
 
 BUILDERS = ("myst_parser", "sphinx", "pydata_sphinx_theme", "sphinx_design", "sphinx_copybutton")

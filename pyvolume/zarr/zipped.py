@@ -25,6 +25,9 @@ from pyvolume.zarr import files
 OURS = "pyvolume"
 """The attribute in which an array of `write_value`, or an image of `create`, holds what pyvolume knows."""
 
+NO_TIME = (1980, 1, 1, 0, 0, 0)
+"""The time of all files in a zip: the same voxels make the same bytes."""
+
 
 @contextlib.contextmanager
 def create(
@@ -50,7 +53,10 @@ def _pack(folder: Path, path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for each in sorted(folder.rglob("*")):
             if each.is_file():
-                archive.write(each, each.relative_to(folder).as_posix())
+                entry = zipfile.ZipInfo.from_file(each, each.relative_to(folder).as_posix())
+                entry.date_time = NO_TIME
+                with each.open("rb") as source, archive.open(entry, "w") as target:
+                    shutil.copyfileobj(source, target)
 
 
 @contextlib.contextmanager

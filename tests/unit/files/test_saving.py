@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,11 @@ class TestContent:
         key = np.s_[0, 3:17, 2:19, 5] if suffix in PICTURES else np.s_[:, 3:17, ::2]
         gray.save(tmp_path / "save" / f"cut.{suffix}", key)
         assert content(tmp_path / "save") == content(tmp_path / "command") != {}
+
+    def test_a_zip_does_not_tell_when_it_was_written(self, gray: pyvolume.Volume, tmp_path: Path) -> None:
+        gray.save(tmp_path / "cut.zarr.zip")
+        with zipfile.ZipFile(tmp_path / "cut.zarr.zip") as archive:
+            assert {each.date_time for each in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
     @pytest.mark.parametrize("suffix", SUFFIXES)
     def test_opens_at_the_place_of_the_box(self, gray: pyvolume.Volume, tmp_path: Path, suffix: str) -> None:

@@ -30,7 +30,8 @@ def staging(folder: Path, suffix: str, action: str) -> Iterator[Path]:
     part, is_new = temporary(folder, suffix), not folder.exists()
     try:
         with told(action, part):
-            folder.mkdir(exist_ok=True)
+            with contextlib.suppress(FileExistsError):  # another thread can remove it again: a write says so
+                folder.mkdir()
             yield part
     except BaseException as error:
         part.unlink(missing_ok=True)

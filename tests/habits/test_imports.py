@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import mockserver
+import pyvolume
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = {
@@ -68,3 +73,10 @@ def imported_by(code: str) -> set[str]:
 )
 def test_nothing_is_loaded_before_it_is_used(code: str, unwanted: set[str]) -> None:
     assert imported_by(code) & unwanted == set()
+
+
+def test_every_module_can_be_imported() -> None:
+    for package in (pyvolume, mockserver):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)

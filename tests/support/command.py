@@ -10,11 +10,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Done:
-    """What a command has left: its exit code, and what it printed."""
+    """What a command has left: its exit code, and what it printed; `printed` is both, as a terminal shows it."""
 
     code: int
     out: str
     err: str
+    printed: str
 
     @property
     def document(self) -> Any:
@@ -31,4 +32,4 @@ def run_command(*arguments: str, **options: Any) -> Done:
     from pyvolume.cli.group import pyvolume
 
     result = CliRunner().invoke(pyvolume, arguments, prog_name="pyvolume", **options)
-    return Done(result.exit_code, result.stdout, result.stderr)
+    return Done(result.exit_code, result.stdout, result.stderr, result.output)

@@ -9,8 +9,9 @@ RUN := $(VENV)/bin/python
 demo: $(VENV)/installed-demo
 	$(RUN) -m pyvolume.demo
 
+# compiled modules are kept, whatever the environment says: workers, commands and servers of tests begin sooner
 test: $(VENV)/installed-test
-	$(RUN) -m pytest -n 3
+	PYTHONDONTWRITEBYTECODE= $(RUN) -m pytest -n 3
 
 lint: $(VENV)/installed-lint
 	$(VENV)/bin/ruff format --check

@@ -124,9 +124,6 @@ def folder_backend(folder_of_many: Path) -> FolderBackend:
 
 @pytest.fixture(scope="session")
 def real_backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DvidBackend]:
-    reason = real_dvid.why_missing()
-    if reason:
-        pytest.skip(reason)
     with real_dvid.running(tmp_path_factory.mktemp("dvid")) as server:
         backend = DvidBackend(server.url, server.admin_token)
         yield backend
@@ -209,14 +206,14 @@ HOMES = {
 }
 
 
-@pytest.fixture(scope="session", params=["mock", "dvid"])
+@pytest.fixture(scope="session", params=["mock", *real_dvid.if_there()])
 def dvid(request: pytest.FixtureRequest) -> DvidBackend:
     """Everything that speaks DVID's protocol."""
     backend: DvidBackend = request.getfixturevalue(HOMES[request.param])
     return backend
 
 
-@pytest.fixture(scope="session", params=["mock", "dvid", "icechunk"])
+@pytest.fixture(scope="session", params=["mock", *real_dvid.if_there(), "icechunk"])
 def versioned(request: pytest.FixtureRequest, folder_of_many: Path) -> VersionedBackend:
     """Everything that keeps versions."""
     if request.param == "icechunk":
@@ -225,7 +222,7 @@ def versioned(request: pytest.FixtureRequest, folder_of_many: Path) -> Versioned
 
 
 LOCAL: dict[str, Callable[[], Backend]] = {"memory": MemoryBackend, "cached": CachedBackend}
-GROWING = [*LOCAL, "mock", "dvid"]
+GROWING = [*LOCAL, "mock", *real_dvid.if_there()]
 """Stores whose volumes become larger by a write, and have a fill value around them."""
 
 STORES = [*GROWING, "hpc", "n5", "fsdb", "zarr", "zarr 2", "zarr shards", "zarr s3", "icechunk", "icechunk s3"]

@@ -6,13 +6,14 @@ import itertools
 
 import numpy as np
 import pytest
+import real_dvid
 from conformance_stores import Backend, DvidBackend, MemoryBackend, in_pieces, ramp
 
 import pyvolume
 from pyvolume import Box
 
 SHAPE = (1, 48, 32, 64)
-KINDS = ["memory", "mock", "dvid"]
+KINDS = ["memory", "mock", *real_dvid.if_there()]
 
 
 @pytest.fixture(params=list(itertools.product(KINDS, repeat=2)), ids="-".join)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import real_dvid
 from conformance_stores import Backend, MemoryBackend, ramp
 from numpy.typing import NDArray
 
@@ -24,7 +25,7 @@ SHAPE = (1, 48, 32, 64)
 BOX = Box((0, 3, 7, 11), (1, 45, 30, 57))
 BLOCK_BYTES = 16**3
 
-KINDS = ["memory", "mock", "dvid"]
+KINDS = ["memory", "mock", *real_dvid.if_there()]
 
 
 @pytest.fixture(params=list(itertools.product(KINDS, repeat=2)), ids="-".join)

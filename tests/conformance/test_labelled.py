@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import real_dvid
 from conformance_stores import Backend, MemoryBackend, ramp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,9 +27,10 @@ from numpy.typing import NDArray
 xr = pytest.importorskip("xarray", reason="xarray comes with the extra 'xarray'")
 
 SHAPE = (2, 32, 16, 48)
+BACKENDS = ["memory", "mock_backend", *real_dvid.if_there("real_backend"), "hpc_backend", "mikro_backend"]
 
 
-@pytest.fixture(scope="module", params=["memory", "mock_backend", "real_backend", "hpc_backend", "mikro_backend"])
+@pytest.fixture(scope="module", params=BACKENDS)
 def filled(request: pytest.FixtureRequest) -> tuple[Any, NDArray[Any]]:
     """Give the lazy array of a volume, and the array in it."""
     is_memory = request.param == "memory"

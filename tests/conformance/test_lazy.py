@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import real_dvid
 from conformance_stores import Backend, MemoryBackend, ramp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,9 +25,10 @@ import pyvolume
 pytest.importorskip("dask.array", reason="dask comes with the extra 'dask'")
 
 SHAPE = (2, 32, 16, 48)
+BACKENDS = ["memory", "mock_backend", *real_dvid.if_there("real_backend"), "hpc_backend", "mikro_backend"]
 
 
-@pytest.fixture(scope="module", params=["memory", "mock_backend", "real_backend", "hpc_backend", "mikro_backend"])
+@pytest.fixture(scope="module", params=BACKENDS)
 def stored(request: pytest.FixtureRequest) -> tuple[pyvolume.Volume, NDArray[Any]]:
     """Give a volume, and the array in it."""
     is_memory = request.param == "memory"

@@ -51,6 +51,16 @@ def why_missing() -> str | None:
     return "no real DVID: put `dvid` on PATH, or name a server in PYVOLUME_DVID_URL (and DVID_ADMIN_TOKEN)"
 
 
+def if_there(name: str = "dvid") -> list[str]:
+    """Return a value for the parameter of a fixture, or none where there is no real DVID."""
+    return [] if why_missing() else [name]
+
+
+def if_own(name: str = "dvid") -> list[str]:
+    """Return a value for the parameter of a fixture, or none where no empty DVID can be started."""
+    return [name] if shutil.which("dvid") and not os.environ.get("PYVOLUME_DVID_URL") else []
+
+
 @contextlib.contextmanager
 def running(folder: Path, settings: str = "", sections: str = "") -> Iterator[RealDvid]:
     """Give the server named in the environment, or start one in `folder`, with more of a configuration."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,13 +21,11 @@ from pyvolume.errors import ForbiddenError
 from pyvolume.transport.bearer import Bearer
 
 
-@pytest.fixture(scope="module", params=["mock", "dvid"])
+@pytest.fixture(scope="module", params=["mock", *real_dvid.if_own()])
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if request.param == "mock":
         with MockServer(admin_token=real_dvid.ADMIN_TOKEN, auth="token", jwt_secret=real_dvid.JWT_SECRET) as mock:
             yield mock.url
-    elif shutil.which("dvid") is None or os.environ.get("PYVOLUME_DVID_URL"):
-        pytest.skip("it takes a server of its own: put `dvid` on PATH, and name no other server")
     else:
         with real_dvid.running(tmp_path_factory.mktemp("dvid"), sections='[auth]\nenforce = "token"\n') as server:
             yield server.url

@@ -68,7 +68,8 @@ def is_silent(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 def volume(request: pytest.FixtureRequest, server: MockServer, way: Way) -> Iterator[pyvolume.dvid.VoxelsAccessor]:
     """Give the volume to a test in which requests fail for good."""
-    with connected(server, way.concurrency, silence=0.4 if is_silent(request) else PLENTY) as connection:
+    silence = 0.4 if is_silent(request) else PLENTY
+    with connected(server, way.concurrency, patience=0.2, silence=silence) as connection:
         yield volume_of(server, connection, way)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import shutil
 import signal
@@ -28,7 +29,11 @@ from pyvolume.files.description import Description
 ROOT = Path(__file__).parents[3]
 SUFFIXES = ["npy", "npz", "h5", "zarr", "tif", "ome.tif", "nii.gz"]
 PLACE = Description("cxyz", "cxyz", (0,) * 4, (1,) * 4)
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+INTERRUPTED = [
+    *((suffix, signal.SIGINT) for suffix in SUFFIXES),
+    *itertools.product(["npy", "zarr"], [signal.SIGTERM, signal.SIGHUP]),
+]
+"""Every format, and every signal with a file and with a folder."""
 
 
 @pytest.fixture
@@ -58,8 +63,7 @@ def has_asked(server: MockServer) -> bool:
     return any("/raw/" in request.path for request in list(server.requests))
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(("suffix", "number"), INTERRUPTED)
 def test_a_signal_leaves_nothing_but_one_line(
     server: MockServer, tmp_path: Path, suffix: str, number: signal.Signals
 ) -> None:

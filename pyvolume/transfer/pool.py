@@ -33,7 +33,6 @@ class _Job(Generic[Task, Result]):
     def __init__(self, task: Task, work: Callable[[Task, Call], Result], begin: Callable[[], Call]) -> None:
         self.task = task
         self.is_done = False
-        self.is_skipped = False
         self._work = work
         self._begin = begin
         self._context = contextvars.copy_context()
@@ -60,11 +59,6 @@ class _Job(Generic[Task, Result]):
         self._is_dropped = True
         if self._call is not None:
             self._call.cancel()
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether the task has raised an error."""
-        return self.is_done and self._error is not None
 
     def result(self) -> Result:
         """Return what the task has given, or raise its error."""
@@ -103,15 +97,8 @@ class _Pool(Generic[Task, Result]):
         while not self.is_stopped:
             with contextlib.suppress(Empty):
                 job = self._queue.get(timeout=LONGEST_WAIT)
-                if job is not None:
-                    self._do(job)
-
-    def _do(self, job: _Job[Task, Result]) -> None:
-        if self.is_stopped:  # another one has failed in this very moment
-            job.is_skipped = True
-            self.bell.put(None)
-        else:
-            job.run(self)
+                if job is not None:  # it is done also if another one has failed in this very moment: that can be later
+                    job.run(self)
 
 
 class _Team:
@@ -281,17 +268,11 @@ def run_ahead(
 
 
 def _taken(waiting: deque[_Job[Task, Result]], pool: _Pool[Task, Result], *, ordered: bool) -> tuple[Task, Result]:
-    """Take the first task off the queue, or the first that is done; in place of a skipped one, one that failed."""
-    while (job := _next(waiting, ordered=ordered)) is None:
+    """Take the first task off the queue, or the first that is done."""
+    wanted = list(waiting)[: 1 if ordered else None]
+    while (job := next((each for each in wanted if each.is_done), None)) is None:
         with contextlib.suppress(Empty):
             pool.bell.get(timeout=LONGEST_WAIT)
     result = job.result()
     waiting.remove(job)
     return job.task, result
-
-
-def _next(waiting: deque[_Job[Task, Result]], *, ordered: bool) -> _Job[Task, Result] | None:
-    if ordered and waiting[0].is_skipped:
-        return next((each for each in waiting if each.has_failed), None)
-    wanted = itertools.islice(waiting, 1 if ordered else None)
-    return next((each for each in wanted if each.is_done), None)

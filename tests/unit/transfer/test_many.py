@@ -326,7 +326,7 @@ class TestRunAhead:
             (n, n * n) for n in range(5)
         ]
 
-    def test_a_task_that_a_thread_has_taken_when_another_fails_is_not_waited_for(
+    def test_a_task_that_a_thread_has_taken_when_a_later_one_fails_is_given_before_its_error(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         failed = threading.Event()
@@ -340,12 +340,15 @@ class TestRunAhead:
                 return found
 
         def work(number: int, call: Call) -> None:
-            failed.set()
-            raise StoreError("the line broke")
+            if number:
+                failed.set()
+                raise StoreError("the line broke")
 
         monkeypatch.setattr(pool, "SimpleQueue", Queue)
+        given = run_ahead(range(4), work, begin, lambda: 2, ordered=True)
+        assert next(given) == (0, None)
         with pytest.raises(StoreError, match="the line broke"):
-            list(run_ahead(range(4), work, begin, lambda: 2, ordered=True))
+            next(given)
 
     def test_nothing_begins_after_an_error_also_while_who_asks_is_busy(self) -> None:
         begun, failed, third, release = [], threading.Event(), threading.Event(), threading.Event()

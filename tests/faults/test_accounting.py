@@ -84,7 +84,7 @@ def test_documents_are_counted_too(server: MockServer, connection: pyvolume.Conn
     already = len(server.requests)
     with pyvolume.trace() as t:
         pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray").refresh()
-    assert t.requests == len(seen_by(server, already)) == 4
+    assert t.requests == len(seen_by(server, already)) == 2
 
 
 def test_seconds_waited_are_those_that_on_wait_is_told(server: MockServer) -> None:

@@ -53,8 +53,14 @@ class Held(Protocol):
     def give_back(self, hold: threading.Lock) -> None: ...
 
 
-def ring(bell: threading.Lock) -> None:
-    """Wake the call that waits for a bell, unless it was rung already."""
+class Bell(Protocol):
+    """What wakes somebody who waits: a locked `threading.Lock`, or what does the same for an event loop."""
+
+    def release(self) -> None: ...
+
+
+def ring(bell: Bell) -> None:
+    """Wake whoever waits for a bell, unless it was rung already."""
     with contextlib.suppress(RuntimeError):
         bell.release()
 

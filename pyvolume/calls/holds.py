@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
-from pyvolume.calls.call import Call, ring
+from pyvolume.calls.call import Bell, Call, ring
 from pyvolume.calls.pace import Mark, Pace
 from pyvolume.calls.processes import OfProcess
 from pyvolume.errors import BusyError, StoreError, TransportError
@@ -39,7 +39,7 @@ class Holds(Generic[T]):
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may come between any two statements
         self._held: dict[threading.Lock, T] = {}
-        self._waiting: dict[threading.Lock, None] = {}
+        self._waiting: dict[Bell, None] = {}
 
     def __len__(self) -> int:
         return len(self._held)
@@ -68,26 +68,30 @@ class Holds(Generic[T]):
             If the call is cancelled, or its deadline passes.
         """
         bell = threading.Lock()
-
-        def is_taken() -> bool:
-            with self._lock:
-                held = [each for other, each in list(self._held.items()) if other.locked()]
-                if is_free(held):
-                    if len(held) < len(self._held):
-                        self._tidy()
-                    self._held[hold] = value
-                    return True
-                self._waiting[bell] = None
-                return False
-
         try:
-            waited = call.wait_until(bell, is_taken)
+            waited = call.wait_until(bell, lambda: self.try_take(hold, value, is_free, bell))
         except BaseException:
-            self._waiting.pop(bell, None)
-            self._wake(1)  # this thread may have used up the wake-up of another one
+            self.leave(bell)
             raise
         _around.set((*(each for each in _around.get() if each.locked()), hold))
         return waited
+
+    def try_take(self, hold: threading.Lock, value: T, is_free: Callable[[Sequence[T]], bool], bell: Bell) -> bool:
+        """Hold a value if it is free, and say so; else the bell is rung, once, when it may be."""
+        with self._lock:
+            held = [each for other, each in list(self._held.items()) if other.locked()]
+            if is_free(held):
+                if len(held) < len(self._held):
+                    self._tidy()
+                self._held[hold] = value
+                return True
+            self._waiting[bell] = None
+            return False
+
+    def leave(self, bell: Bell) -> None:
+        """Wait no longer for a value."""
+        self._waiting.pop(bell, None)
+        self._wake(1)  # the bell may have used up the wake-up of another one
 
     def give_back(self, hold: threading.Lock, wake: int | None = None) -> None:
         """Let go of a value, and wake so many of those who wait, all by default; it may be given back already."""
@@ -181,6 +185,17 @@ class Slots:
         holds = self._holds[os.getpid()]
         # a request that a signal handler has interrupted cannot go on before the handler ends
         return holds.take(hold, None, lambda held: len(held) < self.room or bool(holds.around()), call)
+
+    def try_take(self, hold: threading.Lock, bell: Bell) -> bool:
+        """Take a slot if there is one, and say so; else the bell is rung, once, when there may be one.
+
+        This is for event loops, which must not wait as `take` does. Whoever waits no longer has to `leave`.
+        """
+        return self._holds[os.getpid()].try_take(hold, None, lambda held: len(held) < self.room, bell)
+
+    def leave(self, bell: Bell) -> None:
+        """Wait no longer for a slot."""
+        self._holds[os.getpid()].leave(bell)
 
     def give_back(self, hold: threading.Lock) -> None:
         """Give a slot back; nothing happens if this process does not hold it, or no longer does."""

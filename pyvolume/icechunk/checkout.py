@@ -14,6 +14,7 @@ from zarr.core.sync import sync
 from zarr.storage import WrapperStore
 
 from pyvolume.calls.call import Call
+from pyvolume.calls.holds import Lanes
 from pyvolume.errors import ConflictError, StoreError, UnsupportedError
 from pyvolume.icechunk.changes import Both, Changes, changes_of, numbers
 from pyvolume.icechunk.fork import Fork
@@ -78,7 +79,7 @@ class Snapshot:
         self.repository = repository
         self.uuid = uuid
         address = repository.opening.address.at(uuid)
-        self.client = Client(raw.store, address.url, engine=ENGINE, meaning=meaning)
+        self.client = Client(raw.store, address.url, engine=ENGINE, meaning=meaning, lanes=repository.lanes)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         return _reopened, (self.repository.opening, self.uuid)
@@ -133,7 +134,7 @@ class Session:
         self._gate = Gate()
         self._store = _Switched(raw.store)
         address = repository.opening.address.at(branch)
-        self.client: Client = _GatedClient(self._gate, self._store, address.url)
+        self.client: Client = _GatedClient(self._gate, self._store, address.url, repository.lanes)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         raise UnsupportedError(
@@ -385,8 +386,8 @@ class _Switched(WrapperStore[Any]):
 class _GatedClient(Client):
     """A client whose requests wait while a commit is made."""
 
-    def __init__(self, gate: Gate, raw: Any, address: str) -> None:
-        super().__init__(raw, address, engine=ENGINE, meaning=meaning)
+    def __init__(self, gate: Gate, raw: Any, address: str, lanes: Lanes | None) -> None:
+        super().__init__(raw, address, engine=ENGINE, meaning=meaning, lanes=lanes)
         self._gate = gate
 
     @contextlib.contextmanager

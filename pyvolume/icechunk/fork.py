@@ -12,6 +12,7 @@ from pyvolume.icechunk.marks import Marks
 from pyvolume.icechunk.opening import Opening
 from pyvolume.icechunk.refusals import meaning
 from pyvolume.icechunk.repository import ENGINE, Repository, open_repository
+from pyvolume.icechunk.storage import lanes_of
 from pyvolume.zarr.client import Client
 from pyvolume.zarr.requests import engines
 
@@ -49,7 +50,8 @@ class Fork:
     @functools.cached_property
     def client(self) -> Client:
         """Sends the requests."""
-        return Client(self.raw.store, self.origin, engine=ENGINE, meaning=meaning)
+        lanes = lanes_of(self.opening.address)
+        return Client(self.raw.store, self.origin, engine=ENGINE, meaning=meaning, lanes=lanes)
 
     @functools.cached_property
     def repository(self) -> Repository:

@@ -15,12 +15,13 @@ from zarr.storage import MemoryStore
 
 from pyvolume.calls.call import Call
 from pyvolume.errors import ExistsError, NotFoundError, RefusedError, UnsupportedError
+from pyvolume.icechunk.address import Address
 from pyvolume.icechunk.changes import Changes, changes_of
 from pyvolume.icechunk.graph import ID_LENGTH, MAIN, Graph, split_ref
 from pyvolume.icechunk.locks import locked
 from pyvolume.icechunk.opening import Opening
 from pyvolume.icechunk.refusals import meaning
-from pyvolume.icechunk.storage import configuration, creation, storage_of
+from pyvolume.icechunk.storage import configuration, creation, lanes_of, storage_of
 from pyvolume.zarr.client import Client
 
 T = TypeVar("T")
@@ -72,12 +73,15 @@ class Repository:
 
     Attributes
     ----------
+    lanes : Lanes or None
+        The slots of the requests of all checkouts together.
     sessions : list
         The sessions that were begun with it.
     """
 
     def __init__(self, opening: Opening, raw: Any, client: Client) -> None:
         self.opening = opening
+        self.lanes = client.lanes
         self.sessions: list[Uncommitted] = []
         self._raw = raw
         self._client = client
@@ -230,7 +234,7 @@ def open_repository(opening: Opening, action: str = "open") -> Repository:
     if not address.is_remote and not Path(address.root).is_dir():
         action = f"{action} {address.root}"
         raise NotFoundError(f"{action}: there is no folder; pyvolume.create makes a repository", action=action)
-    storage, client, call = storage_of(address, opening.options), _client(address.root), opening.call()
+    storage, client, call = storage_of(address, opening.options), _client(address), opening.call()
     try:
         raw = _ask(client, call, action, lambda: icechunk.Repository.open_async(storage, config=configuration()))
     except NotFoundError:
@@ -255,7 +259,7 @@ def create_repository(opening: Opening, action: str = "create") -> Repository:
     address = opening.address
     if not address.is_remote and not Path(address.root).parent.is_dir():
         raise FileNotFoundError(f"{action}: there is no folder {Path(address.root).parent}")
-    storage, client = storage_of(address, opening.options), _client(address.root)
+    storage, client = storage_of(address, opening.options), _client(address)
     raw = _ask(
         client,
         opening.call(),
@@ -265,8 +269,8 @@ def create_repository(opening: Opening, action: str = "create") -> Repository:
     return Repository(opening, raw, client)
 
 
-def _client(root: str) -> Client:
-    return Client(MemoryStore(), root, engine=ENGINE, meaning=meaning)
+def _client(address: Address) -> Client:
+    return Client(MemoryStore(), address.root, engine=ENGINE, meaning=meaning, lanes=lanes_of(address))
 
 
 def _ask(client: Client, call: Call, action: str, once: Callable[[], Awaitable[T]]) -> T:

@@ -9,6 +9,7 @@ from typing import Any
 
 import icechunk
 
+from pyvolume.calls.holds import AUTO, Lanes
 from pyvolume.errors import UnsupportedError
 from pyvolume.icechunk.address import Address
 
@@ -56,6 +57,11 @@ def configuration() -> Any:
     return icechunk.RepositoryConfig(
         storage=icechunk.StorageSettings(retries=icechunk.StorageRetriesSettings(max_tries=1))
     )
+
+
+def lanes_of(address: Address) -> Lanes | None:
+    """Return new slots for the requests to a repository; None for one in a folder, where they are not limited."""
+    return Lanes(AUTO) if address.is_remote else None
 
 
 def creation() -> dict[str, Any]:

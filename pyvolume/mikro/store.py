@@ -14,6 +14,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
 from pyvolume.calls.call import Call
+from pyvolume.calls.holds import AUTO, Lanes
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.errors import ForbiddenError, NotFoundError, UnsupportedError
 from pyvolume.mikro import documents
@@ -73,7 +74,7 @@ class Place:
     def client(self, grants: Grants, *, read_only: bool) -> Client:
         """Make a client of the objects under a grant."""
         raw = Granted(grants, self.address.store, self.address.region, read_only=read_only)
-        return Client(raw, self.address.url, engine=OBSTORE, meaning=meaning_of_store)
+        return Client(raw, self.address.url, engine=OBSTORE, meaning=meaning_of_store, lanes=Lanes(AUTO))
 
 
 class ArrayStore(ZarrStore):

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar
 from zarr.abc.store import Store
 
 from pyvolume.calls.call import Call
+from pyvolume.calls.holds import AUTO, Lanes, Slots
 from pyvolume.errors import (
     ClosedError,
     ForbiddenError,
@@ -71,6 +72,8 @@ class Client:
         The library below, see `pyvolume.zarr.requests.engines`; empty for folders.
     pool : int
         How many requests one `run` has under way at once.
+    lanes : Lanes, optional
+        The slots of the requests of all runs together; without them only `pool` is a limit.
     missing : collection of int
         The statuses that mean that nothing is stored under a key; 404 is always one of them.
     reopening : callable, optional
@@ -94,12 +97,14 @@ class Client:
         *,
         engine: str = "",
         pool: int = POOL,
+        lanes: Lanes | None = None,
         missing: Collection[int] = MISSING,
         reopening: Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]] | None = None,
         meaning: Meaning | None = None,
         advice: str = "",
     ) -> None:
         self.address = address.rstrip("/") or "/"
+        self.lanes = lanes
         self.engine = engine
         self.missing = frozenset({*missing, *MISSING})
         self._raw = raw
@@ -266,7 +271,9 @@ class Client:
         """Await an answer, or `missing` where the status says that there is nothing; `size` tells its bytes."""
         run = self._present_run()
         try:
-            found = await run.attempts(once, functools.partial(self._translated, run, key), lasting=False)
+            found = await run.attempts(
+                once, functools.partial(self._translated, run, key), lasting=False, slots=self._slots(False), size=size
+            )
         except StoreError as error:
             if says_missing(error, self.missing):
                 return missing
@@ -280,10 +287,14 @@ class Client:
     async def change(self, key: str, once: Callable[[], Awaitable[None]], size: int = 0) -> None:
         """Await a change, which sends so many bytes; one of a file is not left before it is done."""
         run = self._present_run()
-        await run.attempts(once, functools.partial(self._translated, run, key), lasting=not self.engine)
+        meaning, slots = functools.partial(self._translated, run, key), self._slots(True)
+        await run.attempts(once, meaning, lasting=not self.engine, slots=slots, size=lambda _: size)
         self._has_answered = True
         run.call.count(bytes_sent=size)
         run.call.touch()
+
+    def _slots(self, write: bool) -> Slots | None:
+        return None if self.lanes is None else self.lanes.of(write=write)
 
     def parts(self) -> Parts:
         """Return the parts of values that the present run has read."""
@@ -327,6 +338,7 @@ def open_client(
     region: str | None = None,
     credentials: Mapping[str, str] | None = None,
     missing: Collection[int] = MISSING,
+    lanes: Lanes | None = None,
 ) -> Client:
     """Open the zarr store at an address; to a server no request is sent.
 
@@ -351,6 +363,8 @@ def open_client(
         to other processes with a pickled client: there the environment and the profile count.
     missing : collection of int
         The statuses that mean that nothing is stored under a key; 404 is always one of them.
+    lanes : Lanes, optional
+        How many requests to a server are under way at once; by default that is learnt. Benchmarks fix it.
 
     Raises
     ------
@@ -362,7 +376,7 @@ def open_client(
     arguments.one_of(mode, MODES, "open", "mode")
     access = {"anonymous": anonymous, "region": region, "credentials": credentials}
     if is_bucket(address):
-        return _open_bucket(parse(str(address), endpoint), mode, access, missing)
+        return _open_bucket(parse(str(address), endpoint), mode, access, missing, lanes=lanes)
     names = [name for name, value in {**access, "endpoint": endpoint}.items() if value is not None]
     if names:
         raise TypeError(f"open: {', '.join(names)} of a bucket cannot be given, because {address} is a folder")
@@ -377,7 +391,13 @@ def open_client(
 
 
 def _open_bucket(
-    place: Place, mode: Mode, access: Mapping[str, Any], missing: Collection[int], advice: str = ""
+    place: Place,
+    mode: Mode,
+    access: Mapping[str, Any],
+    missing: Collection[int],
+    advice: str = "",
+    *,
+    lanes: Lanes | None = None,
 ) -> Client:
     require("obstore", extra="zarr", action=f"open {place.address}")
     from pyvolume.zarr.requests import buckets  # obstore takes its time, and is not needed for folders
@@ -391,6 +411,7 @@ def _open_bucket(
         raw,
         place.address,
         engine=engines.OBSTORE,
+        lanes=lanes or Lanes(AUTO),
         missing=missing,
         reopening=lambda: (_open_bucket, (place, mode, others, tuple(missing), advice)),
         advice="" if access["credentials"] else advice,

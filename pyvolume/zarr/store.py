@@ -20,13 +20,14 @@ from zarr.core.buffer.cpu import NDBuffer
 from zarr.core.sync import sync
 
 from pyvolume.calls.call import Call
+from pyvolume.calls.holds import Lanes
 from pyvolume.errors import AnswerError, PyVolumeError
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.scales import Level, Scales
 from pyvolume.model.tiles import copy_tiled
 from pyvolume.stores.arrays import box_of_chunks
-from pyvolume.stores.base import StoreTraits, at_once
+from pyvolume.stores.base import HELD_BYTES, StoreTraits, at_once
 from pyvolume.stores.locks import process_locks
 from pyvolume.zarr.chunks import chunks_of, fill_value_of
 from pyvolume.zarr.client import Client
@@ -90,7 +91,7 @@ class ZarrStore:
             write_grid=cells if self._is_on_grid else ones,
             chunks=cells,
             read_cells=chunks if self._chunks and self._is_on_grid else (),
-            preferred_concurrency=at_once() if self._chunks else AT_ONCE,
+            preferred_concurrency=at_once() if self._chunks else self._pieces_at_once(nbytes),
             writable=self.opening.mode == "r+",
             immutable=self._immutable,
         )
@@ -100,6 +101,17 @@ class ZarrStore:
             read_grid=chunks if is_in_large_shards else ones,
             max_write_bytes=max(traits.max_write_bytes, nbytes),
         )
+
+    def _pieces_at_once(self, nbytes: int) -> int:
+        """Return how many pieces of a transfer run at once, at most: a write has such a cell in memory for each."""
+        if self.lanes is None:
+            return AT_ONCE
+        return min(self.lanes.reads.count, max(AT_ONCE, HELD_BYTES // max(1, nbytes)))
+
+    @property
+    def lanes(self) -> Lanes | None:
+        """The slots of the requests of the client; None where there is no server."""
+        return self.client.lanes
 
     def _stale_of(self, node: Node) -> Stale:
         """Return what notes that coarser levels are older."""

@@ -130,11 +130,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.close_connection = True
             else:
                 self._answer_of_file(body, is_cut=behaviour == "cut")
-            self.wfile.flush()
         except OSError:  # the client has gone
             self.close_connection = True
         finally:
-            self.owner.end()
+            self.owner.end()  # before the client gets the answer, and asks for something else
+        try:
+            self.wfile.flush()
+        except OSError:
+            self.close_connection = True
 
     do_GET = do_HEAD = do_PUT = do_DELETE = do_POST = _serve  # noqa: N815 - http.server's names
 

@@ -8,13 +8,15 @@ import contextvars
 import functools
 import gc
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, NoReturn, TypeVar
 
 from pyvolume.calls.call import LONGEST_WAIT, Call, Exchange
+from pyvolume.calls.holds import Slots
 from pyvolume.calls.starting import start
 from pyvolume.errors import StoreError, TransportError
 from pyvolume.zarr.requests.parts import Parts
+from pyvolume.zarr.requests.turns import Turn
 
 T = TypeVar("T")
 
@@ -80,7 +82,13 @@ class Run:
         self._ended.wait(GRACE)
 
     async def attempts(
-        self, once: Callable[[], Awaitable[T]], meaning: Callable[[Exception], Exception | None], *, lasting: bool
+        self,
+        once: Callable[[], Awaitable[T]],
+        meaning: Callable[[Exception], Exception | None],
+        *,
+        lasting: bool,
+        slots: Slots | None = None,
+        size: Callable[[T], int] | None = None,
     ) -> T:
         """Await `once` until it succeeds, fails for good, or the patience runs out.
 
@@ -92,44 +100,58 @@ class Run:
             Turns an error of a library into one of ours; None leaves it as it is.
         lasting : bool
             Whether an attempt goes on in a thread, whatever happens to the one who awaits it: then it is not left.
+        slots : Slots, optional
+            Each attempt holds one of them.
+        size : callable, optional
+            Tells how many bytes an attempt has moved.
         """
         self._loop = asyncio.get_running_loop()
         exchange = Exchange(self.call)
         attempts = 0
         while True:
             attempts += 1
-            try:
-                return await self._attempt(once, exchange, lasting=lasting)
-            except StoreError:
-                raise
-            except Exception as error:
-                found = meaning(error)
-                if found is None:
+            async with self._place(exchange, slots) as turn:
+                try:
+                    result = await self._attempt(once, exchange, lasting=lasting)
+                    turn.end(0 if size is None else size(result))
+                    return result
+                except StoreError as error:
+                    turn.fail(error)
                     raise
+                except Exception as error:
+                    found = meaning(error)
+                    if found is None:
+                        raise
+                    turn.fail(found)
             if not isinstance(found, StoreError) or not found.retryable:
                 raise found
             with self._ending():
                 await asyncio.sleep(await self._next_wait(found, attempts, exchange))
 
-    async def _attempt(self, once: Callable[[], Awaitable[T]], exchange: Exchange, *, lasting: bool) -> T:
-        if self._places.locked():
-            self.check()
-            began = self.call.now()
-            with self._ending():
-                await self._places.acquire()
-            exchange.queued(self.call.now() - began)
-        else:
-            await self._places.acquire()  # at once
+    @contextlib.asynccontextmanager
+    async def _place(self, exchange: Exchange, slots: Slots | None) -> AsyncIterator[Turn]:
+        """Hold one of the places of the run, and a slot."""
+        self.check()
+        began, turn = self.call.now(), Turn(slots, self.call)
+        with self._ending():
+            await self._places.acquire()
         try:
-            self.check()
-            exchange.restart()
-            self.call.count(requests=1)
-            if lasting:
-                return await once()
             with self._ending():
-                return await once()
+                await turn.begin()
+            exchange.queued(self.call.now() - began)
+            self.check()
+            yield turn
         finally:
+            turn.over()
             self._places.release()
+
+    async def _attempt(self, once: Callable[[], Awaitable[T]], exchange: Exchange, *, lasting: bool) -> T:
+        exchange.restart()
+        self.call.count(requests=1)
+        if lasting:
+            return await once()
+        with self._ending():
+            return await once()
 
     async def _next_wait(self, error: StoreError, attempts: int, exchange: Exchange) -> float:
         if self.call.policy.on_wait is None:

@@ -28,6 +28,7 @@ bench: $(VENV)/installed-bench
 	$(RUN) -m benchmarks.pace
 	$(RUN) -m benchmarks.points
 	$(RUN) -m benchmarks.copying
+	$(RUN) -m benchmarks.buckets
 	$(RUN) -m benchmarks.zarr
 	$(RUN) -m benchmarks.n5
 	$(RUN) -m benchmarks.fsdb

@@ -87,9 +87,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each is measured ({ROUNDS})")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), metavar="CASE")
     options = parser.parse_args()
-    numbers = "".join(f"{number:>6}" for number in FIXED)
-    bare = "".join(f"{f'zarr {number}':>9}" for number in BARE)
-    print(f"{'MB/s':44}{numbers}{'cold':>6}{'warm':>6}{bare}{'ends at':>8}{'cold':>6}{'warm':>6}{'× zarr':>7}")
+    names = "".join(f"{each:>8}" for each in (*FIXED, "cold", "warm", *(f"zarr {number}" for number in BARE)))
+    print(f"{'MB/s':44}{names}{'at most':>8}{'cold':>6}{'warm':>6}{'× zarr':>7}")
     with tempfile.TemporaryDirectory() as folder, running("files", {"root": folder}) as server:
         _fill(Path(folder, NAME))
         for name in options.cases:
@@ -121,11 +120,12 @@ def _measure(case: Case, url: str, options: argparse.Namespace) -> None:
         if case.action is _whole:
             for number in BARE:
                 speeds[f"zarr {number}"].append(_bare(url, number, options.seconds))
-    found = {each: statistics.median(values) / MB if values else 0.0 for each, values in speeds.items()}
-    best, bare = max(found[number] for number in FIXED), max(found[f"zarr {number}"] for number in BARE)
-    shown = "".join(f"{speed:{9 if str(each)[:4] == 'zarr' else 6}.0f}" for each, speed in found.items())
-    ratio = f"{found['warm'] / bare:7.2f}" if bare else f"{'–':>7}"
-    print(f"{case.title:44}{shown}{ends:8}{found['cold'] / best:6.2f}{found['warm'] / best:6.2f}{ratio}", flush=True)
+    found = {each: statistics.median(values) / MB for each, values in speeds.items() if values}
+    best = max(found[number] for number in FIXED if number in found)
+    bare = max((found[name] for name in columns[-len(BARE) :] if name in found), default=None)
+    shown = "".join(f"{found[each]:8.0f}" if each in found else f"{'–':>8}" for each in columns)
+    ratio = "–" if bare is None else f"{found['warm'] / bare:.2f}"
+    print(f"{case.title:44}{shown}{ends:8}{found['cold'] / best:6.2f}{found['warm'] / best:6.2f}{ratio:>7}", flush=True)
 
 
 @contextlib.contextmanager

@@ -44,6 +44,11 @@ class Holds(Generic[T]):
     def __len__(self) -> int:
         return len(self._held)
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for a value."""
+        return bool(self._waiting)
+
     def around(self) -> list[T]:
         """Return what the operations hold that the present one runs in."""
         return [self._held[hold] for hold in _around.get() if hold.locked() and hold in self._held]
@@ -186,12 +191,23 @@ class Slots:
         # a request that a signal handler has interrupted cannot go on before the handler ends
         return holds.take(hold, None, lambda held: len(held) < self.room or bool(holds.around()), call)
 
-    def try_take(self, hold: threading.Lock, bell: Bell) -> bool:
+    def try_take(self, hold: threading.Lock, bell: Bell, *, is_next: bool) -> bool:
         """Take a slot if there is one, and say so; else the bell is rung, once, when there may be one.
 
         This is for event loops, which must not wait as `take` does. Whoever waits no longer has to `leave`.
+
+        Parameters
+        ----------
+        hold : threading.Lock
+            As for `take`.
+        bell : Bell
+            A new one each time.
+        is_next : bool
+            Whether an earlier bell was rung. Others come behind all who wait.
         """
-        return self._holds[os.getpid()].try_take(hold, None, lambda held: len(held) < self.room, bell)
+        holds = self._holds[os.getpid()]
+        free = is_next or not holds.is_awaited
+        return holds.try_take(hold, None, lambda held: free and len(held) < self.room, bell)
 
     def leave(self, bell: Bell) -> None:
         """Wait no longer for a slot."""

@@ -12,20 +12,27 @@ from pyvolume.errors import StoreError
 
 
 class LoopBell:
-    """A bell that a task waits for, and that any thread rings."""
+    """A bell that a task waits for, and that any thread rings, once."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._event = asyncio.Event()
+        self._thread = threading.get_ident()
+        self._rung = self._loop.create_future()
 
     def release(self) -> None:
         """Wake the task."""
-        self._loop.call_soon_threadsafe(self._event.set)
+        if threading.get_ident() == self._thread:  # to wake a loop that runs costs a system call, and Python's own lock
+            self._ring()
+        else:
+            self._loop.call_soon_threadsafe(self._ring)
+
+    def _ring(self) -> None:
+        if not self._rung.done():
+            self._rung.set_result(None)
 
     async def rung(self) -> None:
         """Wait until the bell is rung."""
-        await self._event.wait()
-        self._event.clear()
+        await self._rung
 
 
 class Turn:
@@ -52,10 +59,11 @@ class Turn:
         if self._slots is None:
             return
         self._hold.acquire()
-        bell = LoopBell()
+        bell, is_next = LoopBell(), False
         try:
-            while not self._slots.try_take(self._hold, bell):
+            while not self._slots.try_take(self._hold, bell, is_next=is_next):
                 await bell.rung()
+                bell, is_next = LoopBell(), True
         except BaseException:
             self._slots.leave(bell)
             raise

@@ -20,7 +20,7 @@ from zarr.core.buffer.cpu import NDBuffer
 from zarr.core.sync import sync
 
 from pyvolume.calls.call import Call
-from pyvolume.calls.holds import Lanes
+from pyvolume.calls.holds import MOST, Lanes
 from pyvolume.errors import AnswerError, PyVolumeError
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -30,7 +30,7 @@ from pyvolume.stores.arrays import box_of_chunks
 from pyvolume.stores.base import HELD_BYTES, StoreTraits, at_once
 from pyvolume.stores.locks import process_locks
 from pyvolume.zarr.chunks import chunks_of, fill_value_of
-from pyvolume.zarr.client import Client
+from pyvolume.zarr.client import POOL, Client
 from pyvolume.zarr.ngff.placing import levels
 from pyvolume.zarr.nodes import Node, metadata_of, open_node
 from pyvolume.zarr.opening import Opening
@@ -43,6 +43,9 @@ LAST = 1 << 62
 
 AT_ONCE = 2
 """Pieces of a transfer at once where zarr decodes: the requests of each go side by side, see `pyvolume.zarr.client`."""
+
+REMOTE_AT_ONCE = -(-MOST // POOL)
+"""Pieces at once over a network: they can fill all slots, and more threads only take the processor from each other."""
 
 
 class ZarrStore:
@@ -106,7 +109,7 @@ class ZarrStore:
         """Return how many pieces of a transfer run at once, at most: a write has such a cell in memory for each."""
         if self.lanes is None:
             return AT_ONCE
-        return min(self.lanes.reads.count, max(AT_ONCE, HELD_BYTES // max(1, nbytes)))
+        return min(self.lanes.reads.count, REMOTE_AT_ONCE, max(AT_ONCE, HELD_BYTES // max(1, nbytes)))
 
     @property
     def lanes(self) -> Lanes | None:

@@ -23,6 +23,7 @@ import pyvolume
 from pyvolume.calls.holds import MOST, Lanes
 from pyvolume.errors import ClosedError, StoreError, TransportError
 from pyvolume.zarr.client import POOL, Client, open_client
+from pyvolume.zarr.store import REMOTE_AT_ONCE
 
 PATIENCE = 20.0
 KINDS = ["http", "s3"]
@@ -155,7 +156,7 @@ def test_requests_that_gain_by_it_are_sent_together(server: FileServer) -> None:
 def test_the_plan_the_trace_and_the_progress_say_it(server: FileServer) -> None:
     seen: list[pyvolume.TransferStatus] = []
     with pyvolume.open(address_of(server, "http")) as volume:
-        assert f"up to {MOST} at once" in repr(volume.plan(...))
+        assert f"up to {REMOTE_AT_ONCE} at once" in repr(volume.plan(...))
         with pyvolume.trace() as trace, pyvolume.set_options(progress=seen.append):
             volume[...]
     assert 1 <= seen[-1].at_once <= trace.at_once <= MOST
@@ -169,7 +170,7 @@ def test_writes_of_large_cells_are_few_at_once(server: FileServer, tmp_path: Pat
         pyvolume.open(f"{server.url}/bucket/small.zarr") as small,
         pyvolume.open(f"{server.url}/bucket/large.zarr") as large,
     ):
-        assert small.store.traits.concurrency == 8  # of 16 MiB
+        assert small.store.traits.concurrency == REMOTE_AT_ONCE
         assert large.store.traits.concurrency == 2
 
 

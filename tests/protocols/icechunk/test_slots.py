@@ -16,6 +16,7 @@ from conformance_stores import ramp
 import pyvolume
 from pyvolume.calls.holds import MOST, Lanes
 from pyvolume.icechunk import Repo
+from pyvolume.zarr.store import REMOTE_AT_ONCE
 
 ARRAY = ramp((1, 16, 16, 16), "uint16")
 
@@ -55,7 +56,7 @@ def test_all_checkouts_of_a_repository_share_the_bound(repo: Repo) -> None:
 
 def test_the_plan_and_the_trace_say_it(repo: Repo) -> None:
     volume = repo["gray"]
-    assert f"up to {MOST} at once" in repr(volume.plan(...))
+    assert f"up to {REMOTE_AT_ONCE} at once" in repr(volume.plan(...))
     with pyvolume.trace() as trace:
         np.testing.assert_array_equal(volume[...], ARRAY, strict=True)
     assert 1 <= trace.at_once <= MOST

@@ -13,13 +13,14 @@ import pyvolume
 from mockserver import Fault, MikroServer
 from pyvolume.calls.holds import MOST
 from pyvolume.mikro import Mikro
+from pyvolume.zarr.store import REMOTE_AT_ONCE
 
 ARRAY = ramp((16, 64, 64), "uint16")
 
 
 def test_the_plan_and_the_trace_say_it(own: Mikro) -> None:
     image = own.from_xarray(ARRAY, "ours", dims="zyx", chunks=(8, 8, 8))
-    assert f"up to {MOST} at once" in repr(image.plan(...))
+    assert f"up to {REMOTE_AT_ONCE} at once" in repr(image.plan(...))
     with pyvolume.trace() as trace:
         same(image[0, ..., 0], ARRAY.transpose(2, 1, 0))
     assert 1 <= trace.at_once <= MOST

@@ -37,8 +37,8 @@ PENALTY = (2.0, 30.0)
 FULL = 0.5
 """Which part of a level has to be under way, on average, while a request is: else it says nothing of the level."""
 
-LIKE = 8
-"""Rates of requests whose sizes differ by more than this factor are not compared."""
+LIKE, SAME = 8, 2
+"""Rates of requests whose sizes differ by more than these factors are not compared, at two levels and at one."""
 
 NOTED_BYTES = 1 << 20
 """Bytes of a request whose rate says something about the line, not about its latency."""
@@ -76,9 +76,9 @@ class _Rate:
     speed: float
     nbytes: float
 
-    def is_like(self, other: _Rate) -> bool:
-        """Whether both tell of requests of the same kind."""
-        return self.nbytes <= LIKE * other.nbytes and other.nbytes <= LIKE * self.nbytes
+    def is_like(self, other: _Rate, factor: float) -> bool:
+        """Whether the sizes of the requests differ by no more than a factor."""
+        return self.nbytes <= factor * other.nbytes and other.nbytes <= factor * self.nbytes
 
 
 class Pace:
@@ -115,7 +115,7 @@ class Pace:
         self._epoch = 0
         self._now, self._count, self._under_way, self._shared = 0.0, 0, 0.0, 0.0
         self._rates: dict[int, _Rate] = {}
-        self._is_rising = True
+        self._is_rising, self._is_first = True, True
         self._origin: int | None = None
         self._is_next_up = True
         self._rest, self._rested = FIRST_REST, 0
@@ -194,7 +194,7 @@ class Pace:
     def _decide(self, rate: _Rate, now: float) -> None:
         """Move to another level, or stay, after the rate of the present one was measured."""
         held = self._rates.get(self._at if self._origin is None else self._origin)
-        if held is not None and not held.is_like(rate):
+        if held is not None and not held.is_like(rate, SAME if self._origin is None else LIKE):
             self._rates = {}
             if self._origin is not None and not self._is_rising:
                 self._settle(self._origin)
@@ -203,7 +203,7 @@ class Pace:
         if self._is_rising:
             self._rise(rate, held, now)
         elif self._origin is not None:
-            self._judge(rate)
+            self._judge(rate, now)
         elif held is not None and not held.speed / CHANGED < rate.speed < held.speed * CHANGED:
             self._rates, self._is_rising = {}, True
             if rate.speed > held.speed:
@@ -225,8 +225,7 @@ class Pace:
         if before is not None and self._origin is not None:
             gained, factor = rate.speed / before.speed, self.limit / self._ladder[self._origin]
             if gained < FASTER ** math.log2(factor):
-                self._is_next_up = gained <= BETTER
-                self._settle(self._origin if gained <= BETTER else self._at)
+                self._end_rise(self._origin if gained <= BETTER else self._at, is_next_up=gained <= BETTER)
                 return
             steps += gained > IN_PROPORTION * factor
         up = min(self._at + steps, self._top(now))
@@ -236,21 +235,31 @@ class Pace:
         self._origin = self._at
         self._move_to(up)
 
+    def _end_rise(self, at: int, *, is_next_up: bool) -> None:
+        """Keep a level; the first time begin once more, with requests of a size that suits what is known now."""
+        if self._is_first and at > self._level(FIRST):
+            self._is_first, self._rates, self._origin = False, {}, None
+            self._move_to(self._level(FIRST))
+            return
+        self._is_next_up = is_next_up
+        self._settle(at)
+
     def _top(self, now: float) -> int:
         """Return the highest level that may be tried."""
         return len(self._ladder) - 1 if now >= self._until else self._ceiling - 1
 
-    def _try_neighbour(self, now: float) -> None:
+    def _try_neighbour(self, now: float, *, further: bool = False) -> None:
+        """Try the next level above or below, in turns; or only the one that is further in this direction."""
         up, down = min(self._at + 1, self._top(now)), self._at - 1
         found = [up, down] if self._is_next_up else [down, up]
         self._is_next_up = not self._is_next_up
-        level = next((each for each in found if each >= 0 and each != self._at), self._at)
+        level = next((each for each in found[: 1 if further else 2] if each >= 0 and each != self._at), self._at)
         if level != self._at:
             self._origin = self._at
             self._move_to(level)
 
-    def _judge(self, rate: _Rate) -> None:
-        """Keep the level that is tried, or go back."""
+    def _judge(self, rate: _Rate, now: float) -> None:
+        """Keep the level that is tried, and go on in the same direction; or go back."""
         origin = self._origin
         assert origin is not None
         went_up, held = self._at > origin, self._rates[origin].speed
@@ -259,10 +268,11 @@ class Pace:
         if not is_kept:
             self._settle(origin, min(2 * self._rest, LONGEST_REST))
             return
-        self._is_next_up = went_up
         if self._at >= self._ceiling:
             self._penalty = PENALTY[0]
         self._settle(self._at)
+        self._is_next_up = went_up
+        self._try_neighbour(now, further=True)
 
     def _settle(self, at: int, rest: int = FIRST_REST) -> None:
         """Keep a level, for so many measurements before another one is tried."""

@@ -185,3 +185,19 @@ def test_what_may_come_soon_is_more_only_while_the_rate_rises() -> None:
     assert (pace.limit, pace.soon) == (4, 8)
     moved(LINES["limited in total"], pace, 1 << 20)
     assert pace.soon == pace.limit
+
+
+def test_it_begins_twice_because_the_first_requests_were_of_another_size() -> None:
+    """With small requests 32 at once are best, because of the latency; with those that follow then, 4 are."""
+    pace, now, seen = Pace(), 0.0, list[int]()
+    for _ in range(12):
+        count, nbytes = pace.limit, (2 << 20) if len(set(seen)) < 4 else (128 << 20) // pace.limit
+        seen.append(count)
+        duration = 0.02 + count * nbytes / (1000 * MB) * (1 + count / 64)
+        for _ in range(2):
+            marks = [pace.begin(now, n + 1) for n in range(count)]
+            now += duration
+            for left, mark in zip(reversed(range(count)), marks, strict=True):
+                pace.end(mark, nbytes, now, left)
+    assert max(seen) >= 16
+    assert pace.limit <= 8

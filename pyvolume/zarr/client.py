@@ -32,7 +32,7 @@ from pyvolume.zarr.refusals import meaning_of_file, meaning_of_object, says_miss
 from pyvolume.zarr.requests import engines
 from pyvolume.zarr.requests.folders import Folder
 from pyvolume.zarr.requests.metered import MeteredStore
-from pyvolume.zarr.requests.parts import ChangedError, Parts
+from pyvolume.zarr.requests.parts import ChangedError, Parts, says_beyond
 from pyvolume.zarr.requests.places import Place, is_bucket, parse
 from pyvolume.zarr.requests.runs import Run, run_of, unsignalled
 
@@ -147,7 +147,7 @@ class Client:
         StoreError
             From the block: if the store does not serve a request.
         """
-        with self._new_run(call, action, whole=True).active():
+        with self._new_run(call, action, whole=True, goes_on=True).active():
             yield
 
     def do(self, call: Call, action: str, work: Callable[[], T]) -> T:
@@ -155,6 +155,8 @@ class Client:
 
         The main thread, which gets the signals, leaves the work to another one: Ctrl-C inside of zarr's own wait can
         leave zarr hanging for the rest of the process. In the main thread `run` has this weakness.
+
+        After a request has failed for good, no further one begins. In `run` the code may handle the error and go on.
 
         A shard that is replaced while `work` reads parts of it is read as a whole: `work` is then done again.
 
@@ -250,10 +252,10 @@ class Client:
         if self._is_closed:
             raise ClosedError(f"{action}: {self.address} is closed")
 
-    def _new_run(self, call: Call, action: str, *, whole: bool = False) -> Run:
+    def _new_run(self, call: Call, action: str, *, whole: bool = False, goes_on: bool = False) -> Run:
         self._check_open(action)
         engines.enter(self.engine, self.address)
-        run = Run(self, call, action, self._pool, Parts(whole=whole))
+        run = Run(self, call, action, self._pool, Parts(whole=whole), goes_on=goes_on)
         self._runs.add(run)
         return run
 
@@ -277,6 +279,8 @@ class Client:
         except StoreError as error:
             if says_missing(error, self.missing):
                 return missing
+            if not says_beyond(error):  # the parts of a value decide whether it was replaced
+                run.fail(error)
             raise
         self._has_answered = True
         if size is not None:
@@ -288,7 +292,11 @@ class Client:
         """Await a change, which sends so many bytes; one of a file is not left before it is done."""
         run = self._present_run()
         meaning, slots = functools.partial(self._translated, run, key), self._slots(True)
-        await run.attempts(once, meaning, lasting=not self.engine, slots=slots, size=lambda _: size)
+        try:
+            await run.attempts(once, meaning, lasting=not self.engine, slots=slots, size=lambda _: size)
+        except StoreError as error:
+            run.fail(error)
+            raise
         self._has_answered = True
         run.call.count(bytes_sent=size)
         run.call.touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 import signal
 import threading
@@ -17,12 +18,16 @@ import zarr
 from file_server import Asked, FileServer
 from holds import held, locked, slot_of
 from interrupts import CtrlC
+from zarr.abc.store import RangeByteRequest
+from zarr.core.buffer import default_buffer_prototype
+from zarr.core.sync import sync
 from zarr_clients import CHUNKS, VOXELS, address_of, array_of, new_call, opened, read, stored, write
 
 import pyvolume
 from pyvolume.calls.holds import MOST, Lanes
-from pyvolume.errors import ClosedError, StoreError, TransportError
+from pyvolume.errors import ClosedError, ForbiddenError, StoreError, TransportError
 from pyvolume.zarr.client import POOL, Client, open_client
+from pyvolume.zarr.requests.parts import ChangedError
 from pyvolume.zarr.store import REMOTE_AT_ONCE
 
 PATIENCE = 20.0
@@ -299,3 +304,63 @@ def test_each_request_counts_once(server: FileServer, client: Client, array: Any
     call = new_call()
     same(read(client, array, call=call), VOXELS)
     assert (call.counted.requests, call.counted.at_once) == (CHUNKS, 1)
+
+
+def chunks_asked(server: FileServer, method: str = "GET") -> int:
+    return sum("/c/" in asked.path and asked.method == method for asked in server.asked)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("number", [1, 4])
+def test_nothing_begins_after_a_request_has_failed_for_good(server: FileServer, kind: str, number: int) -> None:
+    client = opened(server, kind, lanes=Lanes(number))
+    array = array_of(client)
+    meet = together(number)
+
+    def refuse(asked: Asked) -> int | None:
+        meet(asked)
+        return 403 if "/c/" in asked.path else None
+
+    server.behaviour = refuse
+    with pytest.raises(ForbiddenError):
+        read(client, array)
+    assert is_soon_free(client)
+    assert chunks_asked(server) == number
+
+
+def test_no_write_begins_after_one_has_failed_for_good(server: FileServer, client: Client, array: Any) -> None:
+    server.behaviour = lambda asked: 403 if asked.method == "PUT" else None
+    with pytest.raises(ForbiddenError):
+        write(client, array, VOXELS)
+    assert is_soon_free(client)
+    assert chunks_asked(server, "PUT") == 1
+
+
+def test_a_missing_chunk_ends_nothing(client: Client, array: Any, tmp_path: Path) -> None:
+    (tmp_path / "bucket" / "x.zarr" / "c" / "0" / "0" / "0").unlink()
+    found = read(client, array)
+    assert not found[:4, :4, :4].any()
+    same(found[4:], VOXELS[4:])
+
+
+def test_a_block_that_handles_an_error_goes_on(server: FileServer, client: Client, array: Any) -> None:
+    left = iter([403])
+    server.behaviour = lambda asked: next(left, None) if "/c/" in asked.path else None
+    with client.run(new_call(), "read x"):
+        with pytest.raises(ForbiddenError):
+            array[0, 0, :4]
+        same(array[0, 0, :4], VOXELS[0, 0, :4])
+
+
+def test_a_value_that_was_replaced_ends_nothing(server: FileServer, client: Client) -> None:
+    async def ask() -> bytes:
+        get = functools.partial(client.store.get, prototype=default_buffer_prototype())
+        await get("c/0/0/0", byte_range=RangeByteRequest(0, 4))
+        server.behaviour = lambda asked: 416 if asked.path.endswith("/c/0/0/0") else None
+        with pytest.raises(ChangedError):
+            await get("c/0/0/0", byte_range=RangeByteRequest(4, 8))
+        found = await get("c/0/0/1")
+        assert found is not None
+        return found.to_bytes()
+
+    assert client.do(new_call(), "read x", lambda: sync(ask())) == VOXELS[:4, :4, 4:8].tobytes()

@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 
-from pyvolume.errors import RefusedError
+from pyvolume.errors import RefusedError, StoreError
 
 Part: TypeAlias = tuple[Buffer | None, Hashable]
 """Bytes of a value, and the stamp of its state; (None, None) if nothing is stored."""
@@ -98,12 +98,17 @@ class Parts:
         try:
             found, stamp = await read(once)
         except RefusedError as error:
-            if error.status == BEYOND and key in self._stamps:
+            if says_beyond(error) and key in self._stamps:
                 raise ChangedError(key) from error
             raise
         if self._stamps.setdefault(key, stamp) != stamp:
             raise ChangedError(key)
         return found
+
+
+def says_beyond(error: StoreError) -> bool:
+    """Whether an error says that a range begins behind the end of what is stored."""
+    return isinstance(error, RefusedError) and error.status == BEYOND
 
 
 def span(byte_range: ByteRequest, size: int) -> slice:

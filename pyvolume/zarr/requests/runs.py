@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import copy
 import functools
 import gc
 import threading
@@ -42,13 +43,19 @@ class Run:
         How many requests may be under way at once.
     parts : Parts
         The parts of values that were read.
+    goes_on : bool
+        Whether the code may handle the error of a request and send others. If not, none begins after the first error.
     """
 
-    def __init__(self, owner: object, call: Call, action: str, pool: int, parts: Parts) -> None:
+    def __init__(
+        self, owner: object, call: Call, action: str, pool: int, parts: Parts, *, goes_on: bool = False
+    ) -> None:
         self.parts = parts
         self.owner = owner
         self.call = call
         self.action = action
+        self._goes_on = goes_on
+        self._failure: StoreError | None = None
         self._places = asyncio.Semaphore(pool)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._interruptible: set[asyncio.Task[Any]] = set()
@@ -159,6 +166,11 @@ class Run:
         # what the user has given may take its time, and may use zarr itself
         return await asyncio.to_thread(self.call.next_wait, error, attempts, exchange)
 
+    def fail(self, error: StoreError) -> None:
+        """Note that a request has failed for good, with this error."""
+        if self._failure is None and not self._goes_on:
+            self._failure = error
+
     def check(self) -> None:
         """Refuse a request after the end.
 
@@ -166,9 +178,13 @@ class Run:
         ------
         TransportError
             If the block has ended, the call is cancelled, or its deadline has passed.
+        StoreError
+            If another request has failed for good: its error, whichever of them the caller sees first.
         """
         if self._is_over or self._is_cut:
             raise self._why_ended()
+        if self._failure is not None:
+            raise copy.copy(self._failure)  # each of them gets a traceback of its own
         self.call.remaining()
 
     def end(self) -> None:

@@ -38,7 +38,7 @@ from pyvolume.reductions.counting import Bins, UniqueCounts, histogram, unique_c
 from pyvolume.reductions.reduce import Axis, reduce
 from pyvolume.reductions.stream import Stream
 from pyvolume.stores.arrays import ArrayStore, Sliceable, metadata_of, stored_at
-from pyvolume.stores.base import Scaled, VoxelStore, identity_of, never_changes, room_of
+from pyvolume.stores.base import Scaled, VoxelStore, identity_of, never_changes
 from pyvolume.stores.catalogue import Versioned
 from pyvolume.stores.locks import Locks, process_locks
 from pyvolume.transfer.casting import Casting
@@ -48,6 +48,7 @@ from pyvolume.transfer.known import Known
 from pyvolume.transfer.locking import NamedLock
 from pyvolume.transfer.plan import Plan
 from pyvolume.transfer.pool import run_ahead
+from pyvolume.transfer.room import Room
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -1213,7 +1214,7 @@ class Volume:
             arguments.integer(ahead, "read_many", "ahead", least=0)
         with Reporter(None, "read", 0) as reporter:
             given = map(as_box, arguments.each_of(boxes, "read_many", "boxes"))
-            room = _Room(self.store, write=False)
+            room = Room(self.store, write=False, itemsize=self.dtype.itemsize)
             tasks = self._announced(given, lambda box: box, reporter, room)
             yield from run_ahead(tasks, read, self._transfer.begin, room, ordered=ordered, ahead=ahead)
 
@@ -1239,19 +1240,15 @@ class Volume:
 
         with Reporter(None, "write", 0) as reporter:
             given = map(as_piece, arguments.each_of(pieces, "write_many", "pairs of a box and an array"))
-            room = _Room(self.store, write=True)
+            room = Room(self.store, write=True, itemsize=self.dtype.itemsize)
             tasks = self._announced(given, lambda piece: piece[0], reporter, room)
             for _ in run_ahead(tasks, write, self._transfer.begin, room, ordered=False):
                 pass
 
-    def _announced(
-        self, tasks: Iterable[T], box_of: Callable[[T], Box], reporter: Reporter, room: _Room
-    ) -> Iterator[T]:
+    def _announced(self, tasks: Iterable[T], box_of: Callable[[T], Box], reporter: Reporter, room: Room) -> Iterator[T]:
         """Give tasks as they are taken, and add their bytes to the total of a transfer."""
         for task in tasks:
-            nbytes = box_of(task).size * self.dtype.itemsize
-            reporter.expect(nbytes)
-            room.largest = max(room.largest, nbytes)
+            reporter.expect(room.add(box_of(task)))
             yield task
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
@@ -1270,18 +1267,6 @@ class Volume:
 
     def _post(self, box: Box, array: NDArray[Any] | Sliceable, operation: Operation) -> None:
         self._transfer.post(box, array, operation)
-
-
-@dataclasses.dataclass(slots=True)
-class _Room:
-    """How many boxes are moved at once now: fewer if one of them was large."""
-
-    store: VoxelStore
-    write: bool
-    largest: int = 0
-
-    def __call__(self) -> int:
-        return room_of(self.store, write=self.write, nbytes=self.largest)
 
 
 def transfer_of(volume: object, action: str) -> Transfer:

@@ -53,6 +53,9 @@ class StoreTraits:
     preferred_concurrency : int, optional
         How many requests to run at once; at most, for a store that is `Paced`. None: no preference. A transfer then
         sends one request at a time, and a copy follows the other side.
+    request_chunks : tuple of int, optional
+        The shape of what one request reads, where a piece sends one for each of them that it touches. Small boxes of
+        few of them are then moved in larger numbers than `preferred_concurrency` says. A write stores whole `chunks`.
     chunks : tuple of int, optional
         The shape of what is stored as a unit; pieces of a transfer share none. By default the write grid.
     writable : bool
@@ -89,6 +92,7 @@ class StoreTraits:
     piece_bytes: tuple[int, int] = (16 << 20, 64 << 20)
     read_cells: tuple[int, ...] = ()
     preferred_concurrency: int | None = None
+    request_chunks: tuple[int, ...] = ()
     chunks: tuple[int, ...] = ()
     writable: bool = True
     instead: str = ""
@@ -312,7 +316,7 @@ def slots_of(store: VoxelStore, *, write: bool) -> Slots | None:
     return lanes.of(write=write) if lanes is not None and lanes.is_learnt else None
 
 
-def room_of(store: VoxelStore, *, write: bool, nbytes: int = 0) -> int:
+def room_of(store: VoxelStore, *, write: bool, nbytes: int = 0, enough: int = 0) -> int:
     """Return how many requests of a transfer run at once now.
 
     Parameters
@@ -323,12 +327,14 @@ def room_of(store: VoxelStore, *, write: bool, nbytes: int = 0) -> int:
         Whether they write.
     nbytes : int
         The memory that each of them takes. Only a few of them run at once if it is large.
+    enough : int
+        How many of them fill all slots, where that is more than the traits say.
     """
     slots = slots_of(store, write=write)
     most = store.traits.concurrency
     if slots is None:
         return most
-    return min(most, slots.room, room_for(nbytes))
+    return min(max(most, enough), slots.room, room_for(nbytes))
 
 
 def room_for(nbytes: int) -> int:

@@ -95,6 +95,7 @@ class ZarrStore:
             chunks=cells,
             read_cells=chunks if self._chunks and self._is_on_grid else (),
             preferred_concurrency=at_once() if self._chunks else self._pieces_at_once(nbytes),
+            request_chunks=chunks if self._is_on_grid and not self._chunks else (),
             writable=self.opening.mode == "r+",
             immutable=self._immutable,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import pickle
 import signal
 import threading
@@ -25,6 +26,8 @@ from zarr_clients import CHUNKS, VOXELS, address_of, array_of, new_call, opened,
 
 import pyvolume
 from pyvolume.calls.holds import MOST, Lanes
+from pyvolume.calls.pace import Pace
+from pyvolume.calls.processes import OfProcess
 from pyvolume.errors import ClosedError, ForbiddenError, StoreError, TransportError
 from pyvolume.zarr.client import POOL, Client, open_client
 from pyvolume.zarr.requests.parts import ChangedError
@@ -364,3 +367,18 @@ def test_a_value_that_was_replaced_ends_nothing(server: FileServer, client: Clie
         return found.to_bytes()
 
     assert client.do(new_call(), "read x", lambda: sync(ask())) == VOXELS[:4, :4, 4:8].tobytes()
+
+
+@pytest.mark.parametrize("write_too", [False, True])
+def test_boxes_of_one_chunk_fill_all_slots(server: FileServer, write_too: bool) -> None:
+    with pyvolume.open(address_of(server, "s3"), mode="r+") as volume:
+        for lane in lanes(volume.store.client):  # type: ignore[attr-defined]
+            lane._paces = OfProcess(functools.partial(Pace, MOST, first=MOST))
+        corners = list(itertools.product((0,), range(0, 16, 4), range(0, 16, 4), range(0, 16, 4)))
+        boxes = [pyvolume.Box(low, (1, *(each + 4 for each in low[1:]))) for low in corners]
+        server.behaviour = together(MOST)
+        if write_too:
+            volume.write_many((box, np.full(box.shape, 7, "uint16")) for box in boxes)
+        else:
+            assert len(list(volume.read_many(boxes))) == CHUNKS
+        assert server.most_in_flight == MOST

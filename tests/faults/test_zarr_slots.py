@@ -371,7 +371,8 @@ def test_a_value_that_was_replaced_ends_nothing(server: FileServer, client: Clie
 
 @pytest.mark.parametrize("write_too", [False, True])
 def test_boxes_of_one_chunk_fill_all_slots(server: FileServer, write_too: bool) -> None:
-    with pyvolume.open(address_of(server, "s3"), mode="r+") as volume:
+    hasty = pyvolume.RetryPolicy(patience=0)
+    with pyvolume.open(address_of(server, "s3"), mode="r+", retry=hasty) as volume:
         for lane in lanes(volume.store.client):  # type: ignore[attr-defined]
             lane._paces = OfProcess(functools.partial(Pace, MOST, first=MOST))
         corners = list(itertools.product((0,), range(0, 16, 4), range(0, 16, 4), range(0, 16, 4)))

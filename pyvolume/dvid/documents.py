@@ -42,8 +42,8 @@ MOST_BLOCK_VOXELS = 1 << 31
 LABEL_TYPES = ("labelblk", "labelarray", "labelmap")
 """The instance types whose voxels are labels, the oldest first."""
 
-AXES = ("X", "Y", "Z", "t", "c")
-"""What the server calls the axes of every instance."""
+AXES = ("X", "Y", "Z")
+"""What the server calls the axes of every instance with up to three of them."""
 
 VOXEL_TYPES = (*TYPENAMES.values(), *LABEL_TYPES)
 """The instance types that hold voxels."""

@@ -395,6 +395,7 @@ def test_a_token_travels_only_if_asked(guarded: MockServer, cluster: Any, asked:
 
 
 def test_a_maximum_is_computed_by_the_workers(volumes: Any, cluster: Any) -> None:
+    lazy = volumes[0].to_dask((1, 32, 32, 32))
     with pyvolume.trace() as traced:
-        assert result_of(cluster, volumes[0].to_dask((1, 32, 32, 32)).max()) == ARRAY.max()
+        assert result_of(cluster, lazy.max()) == ARRAY.max()
     assert traced.requests == 0

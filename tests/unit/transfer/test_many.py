@@ -289,12 +289,19 @@ class TestWriteMany:
         assert (volume[:, 30:] == 1).all()
 
     def test_an_error_ends_it_and_nothing_more_is_begun(self) -> None:
-        pieces = Listed((box, voxels_of(box)) for box in BOXES)
-        store = store_of(2, before=failing_at(BOXES[5]))
+        pieces, fail, is_told = Listed((box, voxels_of(box)) for box in BOXES), failing_at(BOXES[5]), threading.Event()
+
+        def before(action: str, box: Box) -> None:
+            if BOXES.index(box) > 5:  # none passes the one that fails
+                is_told.wait(PATIENCE)
+            fail(action, box)
+
+        store = store_of(2, before=before)
         with pytest.raises(StoreError, match="the line broke"):
             store.volume().write_many(pieces)
+        is_told.set()
         wait_for_readers()
-        assert len(pieces.taken) <= 5 + 2 * AHEAD * 2
+        assert len(pieces.taken) <= 5 + AHEAD * 2
         assert len(store.writes) <= len(pieces.taken)
 
     @pytest.mark.parametrize(

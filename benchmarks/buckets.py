@@ -7,8 +7,7 @@ import contextlib
 import importlib
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 import pyvolume
 from benchmarks.servers.shaping import Line
 from benchmarks.servers.start import proxy_to, running
+from benchmarks.streams import Action, boxes_at_random, repeated, scattered, whole
 from pyvolume.calls.holds import AUTO, Concurrency, Lanes
 from pyvolume.zarr import address
 from pyvolume.zarr.accessor import open_volume
@@ -28,9 +28,6 @@ BARE = (10, 64)
 SECONDS, ROUNDS = 5.0, 3
 MB = 1e6
 NAME = "cells.zarr"
-
-Action = Callable[[pyvolume.Volume, float], float]
-"""Reads voxels for so many seconds, and returns bytes per second."""
 
 
 @dataclass(frozen=True)
@@ -43,39 +40,16 @@ class Case:
     least: int = FIXED[0]
 
 
-def _whole(volume: pyvolume.Volume, seconds: float) -> float:
-    out = np.empty(volume.shape, volume.dtype, order="F")
-    return _repeated(lambda: volume.get_ndarray(volume.bounds.start, volume.bounds.stop, out=out).nbytes, seconds)
-
-
 def _scattered(volume: pyvolume.Volume, seconds: float) -> float:
-    """Read chunks at random, several at once."""
-    places = np.random.default_rng(0)
-    end = time.perf_counter() + seconds
-
-    def boxes() -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        while time.perf_counter() < end:
-            start = (CHUNK * places.integers(0, EDGE // CHUNK, 3)).tolist()
-            yield (0, *start), (1, *(n + CHUNK for n in start))
-
-    began = time.perf_counter()
-    total = sum(voxels.nbytes for _, voxels in volume.read_many(boxes(), ordered=False))
-    return total / (time.perf_counter() - began)
-
-
-def _repeated(move: Callable[[], int], seconds: float) -> float:
-    began, total = time.perf_counter(), 0
-    while time.perf_counter() - began < seconds:
-        total += move()
-    return total / (time.perf_counter() - began)
+    return scattered(volume, boxes_at_random(EDGE, CHUNK, seconds, grid=CHUNK))
 
 
 CASES = {
-    "plain": Case("512³ read", Line(), _whole),
-    "latency": Case("512³ read, 20 ms", Line(latency=0.02), _whole),
-    "limit": Case("512³ read, 50 MB/s per connection", Line(per_connection=50 * MB), _whole),
-    "far": Case("512³ read, 100 ms, 10 MB/s per connection", Line(latency=0.1, per_connection=10 * MB), _whole, 10),
-    "shared": Case("512³ read, 125 MB/s in all", Line(shared=125 * MB), _whole),
+    "plain": Case("512³ read", Line(), whole),
+    "latency": Case("512³ read, 20 ms", Line(latency=0.02), whole),
+    "limit": Case("512³ read, 50 MB/s per connection", Line(per_connection=50 * MB), whole),
+    "far": Case("512³ read, 100 ms, 10 MB/s per connection", Line(latency=0.1, per_connection=10 * MB), whole, 10),
+    "shared": Case("512³ read, 125 MB/s in all", Line(shared=125 * MB), whole),
     "boxes": Case("random chunks, 20 ms", Line(latency=0.02), _scattered),
 }
 
@@ -117,7 +91,7 @@ def _measure(case: Case, url: str, options: argparse.Namespace) -> None:
                 with pyvolume.trace() as trace:
                     speeds[name].append(case.action(volume, options.seconds))
                 ends = trace.at_once
-        if case.action is _whole:
+        if case.action is whole:
             for number in BARE:
                 speeds[f"zarr {number}"].append(_bare(url, number, options.seconds))
     found = {each: statistics.median(values) / MB for each, values in speeds.items() if values}
@@ -142,7 +116,7 @@ def _bare(url: str, concurrency: int, seconds: float) -> float:
     http = stores.HTTPStore(url, client_options={"allow_http": True})
     with zarr.config.set({"async.concurrency": concurrency}):
         array = zarr.open_array(storage.ObjectStore(http, read_only=True), path="0", mode="r")
-        return _repeated(lambda: int(np.asarray(array[...]).nbytes), seconds)
+        return repeated(lambda: int(np.asarray(array[...]).nbytes), seconds)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import itertools
 import multiprocessing
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ import pyvolume
 from benchmarks.memory import Peak
 from benchmarks.servers.shaping import Line
 from benchmarks.servers.start import Server, running
+from benchmarks.streams import repeated
 from pyvolume.calls.holds import AUTO, Concurrency
 
 GIB, SECONDS, ROUNDS = 2.0, 3.0, 3
@@ -133,17 +134,12 @@ def _alone(source: pyvolume.Volume, destination: pyvolume.Volume, seconds: float
     """Return the bytes per second of each side alone."""
     part = pyvolume.Box((0, 0, 0, 0), (1, EDGE, EDGE, LAYER))
     voxels = np.empty(part.shape, np.uint8, order="F")
-    read = _rate(lambda: source.read(part, out=voxels), voxels.nbytes, seconds)
-    return read, _rate(lambda: destination.write(part, voxels), voxels.nbytes, seconds)
 
+    def write() -> int:
+        destination.write(part, voxels)
+        return voxels.nbytes
 
-def _rate(move: Callable[[], object], nbytes: int, seconds: float) -> float:
-    began = time.perf_counter()
-    for count in itertools.count(1):
-        move()
-        if (taken := time.perf_counter() - began) >= seconds:
-            return count * nbytes / taken
-    raise AssertionError
+    return repeated(lambda: source.read(part, out=voxels).nbytes, seconds), repeated(write, seconds)
 
 
 if __name__ == "__main__":

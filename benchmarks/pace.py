@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import pyvolume
 from benchmarks.servers.shaping import Line
 from benchmarks.servers.start import proxy_to, running
+from benchmarks.streams import Action, Corners, boxes_at_random, repeated, scattered, whole
 from pyvolume.calls.holds import AUTO, Concurrency
 from pyvolume.stores.base import room_of
 from pyvolume.stores.tokens import token_for
@@ -24,11 +25,6 @@ EDGE, SMALL = 512, 64
 FIXED = (1, 2, 4, 8, 16, 32, 64)
 SECONDS, LEARNING_SECONDS, ROUNDS = 4.0, 10.0, 3
 MB = 1e6
-
-Corners = tuple[tuple[int, ...], tuple[int, ...]]
-
-Action = Callable[[pyvolume.Volume, float], float]
-"""Moves voxels for so many seconds, and returns bytes per second."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +41,6 @@ class Case:
         return self.action in (_written, _strewn)
 
 
-def _whole(volume: pyvolume.Volume, seconds: float) -> float:
-    out = np.empty(volume.shape, volume.dtype, order="F")
-    return _repeated(lambda: volume.get_ndarray(volume.bounds.start, volume.bounds.stop, out=out).nbytes, seconds)
-
-
 def _written(volume: pyvolume.Volume, seconds: float) -> float:
     array = np.zeros(volume.shape, volume.dtype, order="F")
 
@@ -57,14 +48,11 @@ def _written(volume: pyvolume.Volume, seconds: float) -> float:
         volume.write(volume.bounds, array)
         return array.nbytes
 
-    return _repeated(write, seconds)
+    return repeated(write, seconds)
 
 
 def _scattered(volume: pyvolume.Volume, seconds: float) -> float:
-    """Read boxes at random, several at once."""
-    began = time.perf_counter()
-    total = sum(voxels.nbytes for _, voxels in volume.read_many(_boxes(seconds), ordered=False))
-    return total / (time.perf_counter() - began)
+    return scattered(volume, boxes_at_random(EDGE, SMALL, seconds))
 
 
 def _strewn(volume: pyvolume.Volume, seconds: float) -> float:
@@ -74,28 +62,12 @@ def _strewn(volume: pyvolume.Volume, seconds: float) -> float:
 
     def pieces() -> Iterator[tuple[Corners, NDArray[Any]]]:
         nonlocal total
-        for start, stop in _boxes(seconds, SMALL):
+        for start, stop in boxes_at_random(EDGE, SMALL, seconds, grid=SMALL):
             total += array.nbytes
             yield (start, stop), array
 
     began = time.perf_counter()
     volume.write_many(pieces())
-    return total / (time.perf_counter() - began)
-
-
-def _boxes(seconds: float, grid: int = 1) -> Iterator[Corners]:
-    """Give boxes at random for so many seconds."""
-    places = np.random.default_rng(0)
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = (places.integers(0, EDGE - SMALL, 3) // grid * grid).tolist()
-        yield (0, *start), (1, *(n + SMALL for n in start))
-
-
-def _repeated(move: Callable[[], int], seconds: float) -> float:
-    began, total = time.perf_counter(), 0
-    while time.perf_counter() - began < seconds:
-        total += move()
     return total / (time.perf_counter() - began)
 
 
@@ -106,16 +78,16 @@ SHARED = Line(shared=125 * MB)
 LOADED = Line(work=0.02)
 
 CASES = {
-    "plain": Case("512³ read", Line(), _whole),
+    "plain": Case("512³ read", Line(), whole),
     "write": Case("512³ write", Line(), _written),
-    "latency": Case("512³ read, 20 ms", LATENT, _whole),
+    "latency": Case("512³ read, 20 ms", LATENT, whole),
     "latency-write": Case("512³ write, 20 ms", LATENT, _written),
-    "limit": Case("512³ read, 50 MB/s per connection", LIMITED, _whole),
+    "limit": Case("512³ read, 50 MB/s per connection", LIMITED, whole),
     "limit-write": Case("512³ write, 50 MB/s per connection", LIMITED, _written),
-    "far": Case("512³ read, 100 ms, 10 MB/s per connection", FAR, _whole),
+    "far": Case("512³ read, 100 ms, 10 MB/s per connection", FAR, whole),
     "far-write": Case("512³ write, 100 ms, 10 MB/s per connection", FAR, _written),
-    "shared": Case("512³ read, 125 MB/s in all", SHARED, _whole),
-    "loaded": Case("512³ read, 20 ms on one of 4 processors", LOADED, _whole),
+    "shared": Case("512³ read, 125 MB/s in all", SHARED, whole),
+    "loaded": Case("512³ read, 20 ms on one of 4 processors", LOADED, whole),
     "boxes": Case("random 64³ reads, 20 ms", LATENT, _scattered),
     "boxes-write": Case("64³ writes at random, 20 ms", LATENT, _strewn),
     "boxes-loaded": Case("random 64³ reads, 20 ms on one of 4 processors", LOADED, _scattered),

@@ -158,19 +158,21 @@ class Slots:
         """Note that a request begins, which holds a slot; None if nothing is learnt from it."""
         beside = len(self._holds[os.getpid()])
         call.saw(beside)
-        return None if self._paces is None else self._paces[os.getpid()].begin(call.now(), beside)
+        pace = self.pace
+        return None if pace is None else pace.begin(call.now(), beside)
 
     def end(self, mark: Mark | None, nbytes: int, call: Call) -> None:
         """Learn from a request that has ended well, and has moved so many bytes."""
-        if mark is not None and self._paces is not None:
-            process = os.getpid()
-            self._paces[process].end(mark, nbytes, call.now(), len(self._holds[process]) - 1)
+        pace = self.pace
+        if mark is not None and pace is not None:
+            pace.end(mark, nbytes, call.now(), len(self._holds[os.getpid()]) - 1)
 
     def fail(self, mark: Mark | None, error: StoreError, call: Call) -> None:
         """Learn from a request that has failed."""
-        if mark is not None and self._paces is not None:
-            process, overloaded = os.getpid(), _overloaded(error) and not call.is_cancelled
-            self._paces[process].fail(mark, call.now(), len(self._holds[process]) - 1, overloaded=overloaded)
+        pace = self.pace
+        if mark is not None and pace is not None:
+            overloaded = _overloaded(error) and not call.is_cancelled
+            pace.fail(mark, call.now(), len(self._holds[os.getpid()]) - 1, overloaded=overloaded)
 
     def take(self, call: Call, hold: threading.Lock) -> float:
         """Take a slot, and return the seconds for which the call has waited for it.

@@ -225,7 +225,8 @@ class Pace:
         if before is not None and self._origin is not None:
             gained, factor = rate.speed / before.speed, self.limit / self._ladder[self._origin]
             if gained < FASTER ** math.log2(factor):
-                self._end_rise(self._origin if gained <= BETTER else self._at, is_next_up=gained <= BETTER)
+                is_better = gained > BETTER
+                self._end_rise(self._at if is_better else self._origin, is_next_up=not is_better)
                 return
             steps += gained > IN_PROPORTION * factor
         up = min(self._at + steps, self._top(now))

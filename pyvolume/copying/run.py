@@ -22,7 +22,7 @@ from pyvolume.integrations.distributed import check_client
 from pyvolume.model import arguments
 from pyvolume.model.box import Box, BoxLike
 from pyvolume.stores.arrays import Sliceable
-from pyvolume.stores.base import FEW, Checkpointed, identity_of, room_of
+from pyvolume.stores.base import FEW, Checkpointed, identity_of, lanes_of, room_of
 from pyvolume.transfer.engine import Transfer
 from pyvolume.transfer.grid import aligned, grid_of
 from pyvolume.transfer.journal import Journal
@@ -191,7 +191,7 @@ def _room(copier: Copier) -> int:
     """
     rooms: dict[int, int] = {}
     for store, write in ((copier.source.store, False), (copier.destination.store, True)):
-        lanes = getattr(store, "lanes", None)
+        lanes = lanes_of(store)
         if lanes is None and store.traits.preferred_concurrency == 1:  # nothing else keeps requests apart
             return 1
         if store.traits.preferred_concurrency:

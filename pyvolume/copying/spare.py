@@ -25,7 +25,7 @@ class Spare:
         try:
             memory = self._free.pop()
         except IndexError:
-            memory = np.empty(nbytes, np.uint8)
+            memory = np.empty(0, np.uint8)
         if memory.size < nbytes:
             memory = np.empty(nbytes, np.uint8)
         try:

@@ -310,9 +310,15 @@ def never_changes(store: VoxelStore) -> bool:
     return store.traits.immutable
 
 
+def lanes_of(store: VoxelStore) -> Lanes | None:
+    """Return the slots of the requests of a store, whether their number is learnt or fixed; None if it has none."""
+    lanes: Lanes | None = getattr(store, "lanes", None)  # for each request: `isinstance` takes longer
+    return lanes
+
+
 def slots_of(store: VoxelStore, *, write: bool) -> Slots | None:
     """Return the slots of a store that learns how many requests serve it best; None for any other one."""
-    lanes: Lanes | None = getattr(store, "lanes", None)  # for each request: `isinstance` takes longer
+    lanes = lanes_of(store)
     return lanes.of(write=write) if lanes is not None and lanes.is_learnt else None
 
 

@@ -348,6 +348,21 @@ def room_for(nbytes: int) -> int:
     return max(FEW, HELD_BYTES // max(1, nbytes))
 
 
+def enough_for(slots: Slots, requests: int, nbytes: int) -> int:
+    """Return how many pieces fill all slots if each sends so many requests, as far as the bytes of all fit into memory.
+
+    Parameters
+    ----------
+    slots : Slots
+        What the requests hold.
+    requests : int
+        How many one piece sends.
+    nbytes : int
+        How many bytes one request moves.
+    """
+    return min(slots.count // requests, HELD_BYTES // (requests * nbytes))
+
+
 def completed_from(store: VoxelStore) -> VoxelStore:
     """Return the store that blocks are completed from."""
     return (store.completed_from if isinstance(store, Completed) else None) or store

@@ -431,7 +431,7 @@ class Transfer:
         """Return how many steps of a plan run at once now."""
         if not plan.is_learnt:
             return plan.concurrency
-        return room_of(self.store, write=plan.writes, nbytes=plan.held_bytes)
+        return room_of(self.store, write=plan.writes, nbytes=plan.held_bytes, enough=plan.concurrency)
 
     def _merge(self, box: Box, local: tuple[Any, ...], given: NDArray[Any], operation: Operation, written: Box) -> None:
         """Complete blocks with what is stored."""

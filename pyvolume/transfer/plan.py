@@ -14,7 +14,7 @@ from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
 from pyvolume.model.slabs import SLAB_BYTES
 from pyvolume.model.units import readable
-from pyvolume.stores.base import StoreTraits, room_for
+from pyvolume.stores.base import StoreTraits, enough_for, room_for
 from pyvolume.transfer.grid import aligned, borders, cells_in, whole_blocks_in
 from pyvolume.transfer.groups import Cells
 from pyvolume.transfer.pieces import Cut, Pieces, Steps
@@ -228,7 +228,9 @@ def plan_read(
     cuts = _cuts_to_read(parts, whole, traits, itemsize, _sizes(traits, concurrency, learnt))
     cropped = whole != selection.box or selection.form != "box"
     steps = Steps(Pieces(parts, cuts, None if selection.is_whole else selection.touching, keeps_parts=True))
-    held = min([_largest(parts), *(each.most for each in cuts)]) * itemsize if cropped else 0
+    largest = min([_largest(parts), *(each.most for each in cuts)])
+    held = largest * itemsize if cropped else 0
+    concurrency = max(concurrency, _enough(traits.request_chunks, largest, itemsize, learnt))
     return Plan(False, steps, selection.size, itemsize, concurrency, cropped, learnt is not None, held)
 
 
@@ -287,8 +289,19 @@ def plan_write(
     merged_cuts = () if is_small else (Cut(grid, merged_most, traits.max_blocks),)
     keep = None if selection.is_whole else selection.touching
     steps = Steps(Pieces(straight, cuts), Pieces(around, merged_cuts, keep, keeps_parts=True))
-    held = min(_largest(around), most) * itemsize if around else min(SLAB_BYTES, min(whole.size, most) * itemsize)
+    largest = min(_largest(around) if around else whole.size, most)
+    held = largest * itemsize if around else min(SLAB_BYTES, largest * itemsize)
+    if traits.request_chunks:
+        concurrency = max(concurrency, _enough(traits.chunks, largest, itemsize, learnt))
     return Plan(True, steps, selection.size, itemsize, concurrency, False, learnt is not None, held)
+
+
+def _enough(chunk: tuple[int, ...], voxels: int, itemsize: int, learnt: Slots | None) -> int:
+    """Return how many pieces of so many voxels fill all slots by the requests for their chunks; 0 if there are none."""
+    if learnt is None or not chunk:
+        return 0
+    nbytes = math.prod(chunk) * itemsize
+    return enough_for(learnt, max(1, voxels * itemsize // nbytes), nbytes)
 
 
 def _parts(selection: Selection, whole: Box, cells: Cells) -> Iterable[Box]:

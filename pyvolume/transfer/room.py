@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from pyvolume.model.box import Box
-from pyvolume.stores.base import HELD_BYTES, VoxelStore, room_of, slots_of
+from pyvolume.stores.base import VoxelStore, enough_for, room_of, slots_of
 from pyvolume.transfer.grid import cells_in
 
 
@@ -52,5 +52,4 @@ class Room:
         slots = slots_of(self.store, write=self.write)
         if slots is None or not self._touched:
             return 0
-        held = self._touched * math.prod(self._chunk()) * self.itemsize
-        return min(slots.count // self._touched, HELD_BYTES // held)
+        return enough_for(slots, self._touched, math.prod(self._chunk()) * self.itemsize)

@@ -1,7 +1,8 @@
 """The chunks of an array in a folder: boxes of voxels in files, in the thread that asks.
 
 zarr reads and writes each chunk on an event loop, which hands the work to other threads and back. That takes longer
-than the work where chunks are small or come from memory. Buckets need the loop for their many requests at once.
+than the work where chunks are small or come from memory. Buckets need the loop for their many requests at once, see
+`pyvolume.zarr.fetched`.
 """
 
 from __future__ import annotations
@@ -187,10 +188,15 @@ def chunks_of(client: Client, path: str, array: Any) -> Chunks | None:
     coding = coding_of(array) if client.folder else None
     if coding is None:
         return None
+    root, keeps_empty = f"{client.address.rstrip('/')}/", array.config.write_empty_chunks
+    return Chunks(client, root, names_of(path, array), coding, fill_value_of(array), keeps_empty)
+
+
+def names_of(path: str, array: Any) -> Callable[[tuple[int, ...]], str]:
+    """Return what gives the key of a chunk, or of a shard, of the array at a path."""
     name_of = array.metadata.encode_chunk_key
     prefix = f"{path}/" if path else ""
-    root, keeps_empty = f"{client.address.rstrip('/')}/", array.config.write_empty_chunks
-    return Chunks(client, root, lambda at: prefix + name_of(at), coding, fill_value_of(array), keeps_empty)
+    return lambda at: prefix + name_of(at)
 
 
 def fill_value_of(array: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar
 from zarr.abc.store import Store
 
 from pyvolume.calls.call import Call
-from pyvolume.calls.holds import AUTO, Lanes, Slots
+from pyvolume.calls.holds import AUTO, MOST, Lanes, Slots
 from pyvolume.errors import (
     ClosedError,
     ForbiddenError,
@@ -45,7 +45,7 @@ Meaning: TypeAlias = Callable[[Exception, str, str], Exception | None]
 """Tells what an error of a library means, with the action and the place; None if it means nothing special."""
 
 POOL = 10
-"""How many requests one thread has under way at once: as many as zarr begins by itself."""
+"""How many requests one `run` has under way at once in a folder."""
 
 MISSING = (404,)
 """The statuses of a chunk that is not stored."""
@@ -70,8 +70,9 @@ class Client:
         The root, for messages and for locks: a url without secrets, or the path of a folder.
     engine : str
         The library below, see `pyvolume.zarr.requests.engines`; empty for folders.
-    pool : int
-        How many requests one `run` has under way at once.
+    pool : int, optional
+        How many requests one `run` has under way at once; by default `POOL`; with `lanes` 64, so that one
+        run can fill them.
     lanes : Lanes, optional
         The slots of the requests of all runs together; without them only `pool` is a limit.
     missing : collection of int
@@ -96,7 +97,7 @@ class Client:
         address: str,
         *,
         engine: str = "",
-        pool: int = POOL,
+        pool: int | None = None,
         lanes: Lanes | None = None,
         missing: Collection[int] = MISSING,
         reopening: Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]] | None = None,
@@ -108,7 +109,7 @@ class Client:
         self.engine = engine
         self.missing = frozenset({*missing, *MISSING})
         self._raw = raw
-        self._pool = pool
+        self._pool = pool or (POOL if lanes is None else MOST)
         self._reopening = reopening
         self._meaning = meaning or (meaning_of_object if engine else meaning_of_file)
         self._advice = advice

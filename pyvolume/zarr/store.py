@@ -20,7 +20,7 @@ from zarr.core.buffer.cpu import NDBuffer
 from zarr.core.sync import sync
 
 from pyvolume.calls.call import Call
-from pyvolume.calls.holds import MOST, Lanes
+from pyvolume.calls.holds import Lanes
 from pyvolume.errors import AnswerError, PyVolumeError
 from pyvolume.model.box import Box
 from pyvolume.model.metadata import VoxelsMetadata
@@ -29,8 +29,9 @@ from pyvolume.model.tiles import copy_tiled
 from pyvolume.stores.arrays import box_of_chunks
 from pyvolume.stores.base import HELD_BYTES, StoreTraits, at_once
 from pyvolume.stores.locks import process_locks
-from pyvolume.zarr.chunks import chunks_of, fill_value_of
-from pyvolume.zarr.client import POOL, Client
+from pyvolume.zarr.chunks import chunks_of, fill_value_of, names_of
+from pyvolume.zarr.client import Client
+from pyvolume.zarr.fetched import fetched_chunks_of
 from pyvolume.zarr.ngff.placing import levels
 from pyvolume.zarr.nodes import Node, metadata_of, open_node
 from pyvolume.zarr.opening import Opening
@@ -44,8 +45,11 @@ LAST = 1 << 62
 AT_ONCE = 2
 """Pieces of a transfer at once where zarr decodes: the requests of each go side by side, see `pyvolume.zarr.client`."""
 
-REMOTE_AT_ONCE = -(-MOST // POOL)
-"""Pieces at once over a network: they can fill all slots, and more threads only take the processor from each other."""
+REMOTE_AT_ONCE = 7
+"""Pieces of a transfer at once over a network, of many chunks each: more threads take the processor from each other."""
+
+REMOTE_PIECE_BYTES = (4 << 20, 16 << 20)
+"""The size of a piece over a network, whose chunks are all in memory at once: it is cut into requests anyway."""
 
 
 class ZarrStore:
@@ -99,6 +103,8 @@ class ZarrStore:
             writable=self.opening.mode == "r+",
             immutable=self._immutable,
         )
+        if self._fetched is not None:
+            traits = dataclasses.replace(traits, piece_bytes=REMOTE_PIECE_BYTES)
         is_in_large_shards = self._is_on_grid and self.array.shards is not None and nbytes > traits.piece_bytes[1]
         return dataclasses.replace(
             traits,
@@ -160,7 +166,9 @@ class ZarrStore:
         self.node = node
         self.array = node.array
         self._metadata = metadata_of(node)
+        self._name_of = names_of(node.path, node.array)
         self._chunks = chunks_of(self.client, node.path, node.array)
+        self._fetched = fetched_chunks_of(self.client, node.path, node.array)
 
     def read_metadata(self, call: Call) -> VoxelsMetadata:
         self._take(open_node(self.client, self.node.path, self.mode, call))
@@ -169,8 +177,9 @@ class ZarrStore:
     def read_box(self, box: Box, out: NDArray[Any], call: Call) -> None:
         view, key = self._view(out), self._key(box)
         action = f"read voxels {box} of {self.address}"
-        if self._chunks is not None:
-            self._chunks.read(key, view, call, action)
+        chunks = self._chunks or self._fetched
+        if chunks is not None:
+            chunks.read(key, view, call, action)
             return
         try:
             if view.dtype == self.array.dtype:
@@ -215,7 +224,7 @@ class ZarrStore:
             except PyVolumeError:
                 raise
             except Exception:
-                return self._url_of_cell(at)
+                return f"{self.client.address}/{self._name_of(at)}"
         return "of these voxels"
 
     @property
@@ -227,18 +236,11 @@ class ZarrStore:
         grid = zip(key, self._disk_grid, strict=True)
         return itertools.product(*(range(each.start // n, -(-each.stop // n)) for each, n in grid))
 
-    def _key_of_cell(self, at: tuple[int, ...]) -> str:
-        name = self.array.metadata.encode_chunk_key(at)
-        return f"{self.node.path}/{name}" if self.node.path else name
-
-    def _url_of_cell(self, at: tuple[int, ...]) -> str:
-        return f"{self.client.address}/{self._key_of_cell(at)}"
-
     def chunks_stored(self, box: Box, call: Call) -> NDArray[np.bool_]:
         """Return for each chunk that a box touches whether it is stored; the others hold the fill value."""
         key = self._key(box)
         cells = list(self._cells(key))
-        keys = [self._key_of_cell(at) for at in cells]
+        keys = list(map(self._name_of, cells))
         action = f"look for the chunks of {box} of {self.address}"
         found = self.client.do(call, action, lambda: sync(_all_exist(self.client, keys)))
         grid = zip(key, self._disk_grid, strict=True)

@@ -29,7 +29,9 @@ from pyvolume.calls.holds import MOST, Lanes
 from pyvolume.calls.pace import Pace
 from pyvolume.calls.processes import OfProcess
 from pyvolume.errors import ClosedError, ForbiddenError, StoreError, TransportError
-from pyvolume.zarr.client import POOL, Client, open_client
+from pyvolume.zarr import address
+from pyvolume.zarr.accessor import open_volume
+from pyvolume.zarr.client import Client, open_client
 from pyvolume.zarr.requests.parts import ChangedError
 from pyvolume.zarr.store import REMOTE_AT_ONCE
 
@@ -116,17 +118,17 @@ def test_no_more_than_64_are_under_way_however_many_threads_there_are(server: Fi
     client = opened(server, "http", lanes=Lanes(MOST))
     array = array_of(client)
     server.behaviour = together(MOST)
-    with ThreadPoolExecutor(12) as pool:  # 120 requests of their pools
+    with ThreadPoolExecutor(12) as pool:  # zarr begins ten requests or more in each
         list(pool.map(lambda _: read(client, array), range(12)))
     assert server.most_in_flight == MOST
 
 
-def test_one_run_has_no_more_under_way_than_its_pool(server: FileServer) -> None:
-    client = opened(server, "http", lanes=Lanes(MOST))
-    array = array_of(client)
-    server.behaviour = lambda asked: "slow" if "/c/" in asked.path else None
-    same(read(client, array), VOXELS)
-    assert server.most_in_flight == POOL
+@pytest.mark.parametrize("lanes", [Lanes(4), Lanes(20), Lanes(MOST)], ids=lambda lanes: str(lanes.reads.count))
+def test_one_read_fills_all_slots(server: FileServer, lanes: Lanes) -> None:
+    server.behaviour = together(lanes.reads.count)
+    with open_volume(address.parse(address_of(server, "http")), place={"lanes": lanes}) as volume:
+        same(volume[0], VOXELS)
+    assert server.most_in_flight == lanes.reads.count
 
 
 @pytest.mark.parametrize("behaviour", [503, 429, "cut"])

@@ -68,7 +68,7 @@ class FileServer:
         class Handler(_Handler):
             owner = outer
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -105,6 +105,10 @@ class FileServer:
         """Note the end of a request."""
         with self._lock:
             self._in_flight -= 1
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128  # many connections are opened at once
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -17,6 +17,7 @@ from plans import MIB, boxes, grids, is_one_cell, on_grid, painted, traits_of
 
 import pyvolume
 from pyvolume import Box, VoxelsMetadata
+from pyvolume.calls.holds import Slots
 from pyvolume.indexing.points import Listed
 from pyvolume.indexing.selection import Scattered, Selection
 from pyvolume.stores.base import StoreTraits
@@ -291,6 +292,30 @@ def test_a_piece_is_not_thinner_than_the_blocks_that_are_stored() -> None:
 def test_pieces_of_a_large_read_lie_one_behind_the_other_in_memory() -> None:
     stops = [request.box.stop[3] for request in planes(256, 4)]
     assert stops == [64, 128, 192, 256]
+
+
+@both
+@pytest.mark.parametrize(
+    ("planes", "expected"),
+    [
+        (64, 7),  # a piece of 4 MiB has 64 chunks
+        (1024, 16),  # four chunks
+        (2048, 32),
+        (4096, 32),  # one chunk: more of them are too much memory
+        (8192, 16),
+        (32768, 7),
+    ],
+    ids=str,
+)
+def test_pieces_of_few_chunks_fill_the_slots(planes: int, expected: int, write: bool) -> None:
+    chunk = (1, 32, 32, planes)
+    box = Box((0, 0, 0, 0), (1, 1024, 1024, 32768))
+    traits = dataclasses.replace(traits_of(chunk), request_chunks=chunk, preferred_concurrency=7)
+    make = plan_write if write else plan_read
+    for slots, most in ((Slots(64, is_learnt=True), expected), (None, 7)):
+        plan = make(Selection.of_box(box), traits, metadata_of(box, 1), traits.concurrency, slots)
+        assert plan.concurrency == most
+        assert f"{most} at once" in repr(plan)
 
 
 def growing_traits() -> StoreTraits:

@@ -1,0 +1,94 @@
+"""The chunks of an array in a bucket: they are requested side by side, and decoded in the thread that asks.
+
+zarr decodes them one by one on its event loop, or hands each to another thread and back. Where chunks are small this
+takes longer than the requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+from zarr.core.buffer import Buffer, default_buffer_prototype
+from zarr.core.sync import sync
+
+from pyvolume.calls.call import Call
+from pyvolume.errors import AnswerError
+from pyvolume.model.tiles import copy_tiled
+from pyvolume.zarr.chunks import fill_value_of, names_of
+from pyvolume.zarr.client import Client
+from pyvolume.zarr.coding import Coding, coding_of, each_chunk
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedChunks:
+    """The chunks of an array in a bucket, each of which is one object.
+
+    Parameters
+    ----------
+    client : Client
+        Sends the requests.
+    name_of : callable
+        Gives the key of a chunk.
+    coding : Coding
+        How they are decoded.
+    fill_value : scalar
+        The value of voxels whose chunk is not stored.
+    """
+
+    client: Client
+    name_of: Callable[[tuple[int, ...]], str]
+    coding: Coding
+    fill_value: Any
+
+    def read(self, key: Sequence[slice], out: NDArray[Any], call: Call, action: str) -> None:
+        """Fill an array with voxels; all the chunks are in memory at once before they are decoded.
+
+        Parameters
+        ----------
+        key : sequence of slice
+            Which voxels, along the axes of the array.
+        out : ndarray
+            Of the same axes, with any strides.
+        call : Call
+            Patience, deadline and counters.
+        action : str
+            What the user wanted, as errors say it.
+
+        Raises
+        ------
+        AnswerError
+            If a chunk is broken; it names the object.
+        ClosedError, StoreError
+            If a chunk cannot be read.
+        """
+        start, stop = [each.start for each in key], [each.stop for each in key]
+        cells = list(each_chunk(start, stop, self.coding.shape))
+        names = [self.name_of(number) for number, _, _ in cells]
+        found = self.client.do(call, action, lambda: sync(_values(self.client, names)))
+        for name, data, (_, part, place) in zip(names, found, cells, strict=True):
+            if data is None:
+                out[place] = self.fill_value
+                continue
+            try:
+                voxels = self.coding.decode(data.as_numpy_array().data)
+            except ValueError as error:
+                url = f"{self.client.address}/{name}"
+                raise AnswerError(f"{action}: the chunk {url} cannot be decoded: {error}") from error
+            copy_tiled(out[place], voxels[part])
+
+
+async def _values(client: Client, names: Sequence[str]) -> list[Buffer | None]:
+    prototype = default_buffer_prototype()
+    return await asyncio.gather(*(client.store.get(name, prototype) for name in names))
+
+
+def fetched_chunks_of(client: Client, path: str, array: Any) -> FetchedChunks | None:
+    """Return the chunks of the array at a path; None if it is in a folder, or if only zarr reads them, as in shards."""
+    coding = None if client.folder else coding_of(array)
+    if not isinstance(coding, Coding):
+        return None
+    return FetchedChunks(client, names_of(path, array), coding, fill_value_of(array))

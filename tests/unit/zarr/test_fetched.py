@@ -1,0 +1,82 @@
+"""Chunks behind a web server are decoded as zarr does it, and what is broken is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from file_server import FileServer
+from zarr_layouts import LAYOUTS, OTHERS, stored
+
+import pyvolume
+from pyvolume.errors import AnswerError, ForbiddenError
+from pyvolume.zarr.client import open_client
+from pyvolume.zarr.fetched import fetched_chunks_of
+
+BY_ZARR = [*OTHERS, "shards", "shards, raw", "shards, index first"]
+"""What zarr fetches and decodes: a part of an object, or codecs that only zarr has."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[FileServer]:
+    with FileServer(tmp_path) as server:
+        yield server
+
+
+def same(actual: object, expected: object) -> None:
+    np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("name", [*LAYOUTS, *OTHERS])
+@pytest.mark.parametrize("key", [np.s_[:], np.s_[3:9, :5, 4:]], ids=["all", "some"])
+def test_voxels_are_those_of_zarr(server: FileServer, tmp_path: Path, name: str, key: Any) -> None:
+    array = stored(tmp_path / "x.zarr", (LAYOUTS | OTHERS)[name], key)
+    client = open_client(f"{server.url}/x.zarr")
+    assert (fetched_chunks_of(client, "", array) is None) == (name in BY_ZARR)
+    with pyvolume.open(f"{server.url}/x.zarr") as volume:
+        for part in (np.s_[:, :, :], np.s_[2:10, 3:5, 1:7], np.s_[4:8, 4:8, :4], np.s_[10:, 8:, 6:]):
+            same(volume[(0, *part[::-1])], np.asarray(array[part]).T)
+
+
+@pytest.mark.parametrize("change", ["short", "empty", "noise"])
+@pytest.mark.parametrize("name", ["zstd", "2, blosc", "checksum, zstd"])
+def test_a_broken_chunk_is_told(server: FileServer, tmp_path: Path, name: str, change: str) -> None:
+    array = stored(tmp_path / "x.zarr", LAYOUTS[name])
+    key = array.metadata.encode_chunk_key((1, 0, 0))
+    path = tmp_path / "x.zarr" / key
+    before = path.read_bytes()
+    noise = bytes(np.random.default_rng(1).integers(0, 255, len(before), "uint8"))
+    path.write_bytes({"short": before[:-3], "empty": b"", "noise": noise}[change])
+    with pyvolume.open(f"{server.url}/x.zarr") as volume:
+        with pytest.raises(AnswerError, match="decoded") as caught:
+            volume[...]
+        assert f"{server.url}/x.zarr/{key}" in str(caught.value)
+        same(volume[0, :, :, :4], np.asarray(array[:4]).T)
+
+
+def test_a_chunk_of_other_length_is_told(server: FileServer, tmp_path: Path) -> None:
+    array = stored(tmp_path / "x.zarr", LAYOUTS["raw"])
+    path = tmp_path / "x.zarr" / array.metadata.encode_chunk_key((0, 0, 0))
+    path.write_bytes(path.read_bytes() + b"1")
+    with (
+        pyvolume.open(f"{server.url}/x.zarr") as volume,
+        pytest.raises(AnswerError, match="expected 128 bytes and found 129"),
+    ):
+        volume[...]
+
+
+def test_each_chunk_is_one_request(server: FileServer, tmp_path: Path) -> None:
+    stored(tmp_path / "x.zarr", LAYOUTS["raw"])
+    with pyvolume.open(f"{server.url}/x.zarr") as volume, pyvolume.trace() as trace:
+        volume[0, 3:5, :4, :9]
+    assert (trace.requests, trace.bytes_fetched) == (6, 6 * 128)
+
+
+def test_a_chunk_that_is_forbidden_ends_the_read(server: FileServer, tmp_path: Path) -> None:
+    stored(tmp_path / "x.zarr", LAYOUTS["raw"])
+    server.behaviour = lambda asked: 403 if "/c/1/" in asked.path else None
+    with pyvolume.open(f"{server.url}/x.zarr") as volume, pytest.raises(ForbiddenError, match="c/1/"):
+        volume[...]

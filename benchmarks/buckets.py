@@ -1,16 +1,21 @@
-"""``python -m benchmarks.buckets``: zarr over a network; what the learnt number of requests reaches, line by line."""
+"""``python -m benchmarks.buckets``: a Zarr over a network, with the learnt number of requests, and beside its peers."""
 
 from __future__ import annotations
 
 import argparse
+import collections
 import contextlib
+import functools
 import importlib
 import statistics
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import EllipsisType
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -24,10 +29,12 @@ from pyvolume.zarr.accessor import open_volume
 
 EDGE, CHUNK = 512, 64
 FIXED = (4, 10, 20, 40, 60)
-BARE = (10, 64)
+PEERS = (10, 32, 64)
 SECONDS, ROUNDS = 5.0, 3
 MB = 1e6
 NAME = "cells.zarr"
+
+Box: TypeAlias = tuple[slice, ...] | EllipsisType
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each is measured ({ROUNDS})")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), metavar="CASE")
     options = parser.parse_args()
-    names = "".join(f"{each:>8}" for each in (*FIXED, "cold", "warm", *(f"zarr {number}" for number in BARE)))
-    print(f"{'MB/s':44}{names}{'at most':>8}{'cold':>6}{'warm':>6}{'× zarr':>7}")
+    print("at most: requests at a time; cold, warm: of the best fixed number; × peer: warm, of the best peer")
+    names = "".join(f"{each:>10}" for each in (*FIXED, "cold", "warm", *_peers()))
+    print(f"{'MB/s':44}{names}{'at most':>8}{'cold':>6}{'warm':>6}{'× peer':>7}")
     with tempfile.TemporaryDirectory() as folder, running("files", {"root": folder}) as server:
         _fill(Path(folder, NAME))
         for name in options.cases:
@@ -78,8 +86,18 @@ def _fill(path: Path) -> None:
         volume[0] = noise
 
 
+def _peers() -> dict[str, Callable[[str], contextlib.AbstractContextManager[Peer]]]:
+    """Return the peers by name, each with its number of requests at a time."""
+    return {
+        f"{name} {number}": functools.partial(make, number)
+        for name, make in (("zarr", _zarr), ("tstore", _tensorstore))
+        for number in PEERS
+    }
+
+
 def _measure(case: Case, url: str, options: argparse.Namespace) -> None:
-    columns: list[int | str] = [*FIXED, "cold", "warm", *(f"zarr {number}" for number in BARE)]
+    peers = _peers()
+    columns: list[int | str] = [*FIXED, "cold", "warm", *peers]
     speeds: dict[int | str, list[float]] = {each: [] for each in columns}
     ends = 0
     for _ in range(options.rounds):
@@ -91,15 +109,17 @@ def _measure(case: Case, url: str, options: argparse.Namespace) -> None:
                 with pyvolume.trace() as trace:
                     speeds[name].append(case.action(volume, options.seconds))
                 ends = trace.at_once
-        if case.action is whole:
-            for number in BARE:
-                speeds[f"zarr {number}"].append(_bare(url, number, options.seconds))
+        for name, opened in peers.items():
+            with opened(url) as peer:
+                move = peer.whole if case.action is whole else peer.scattered
+                speeds[name].append(move(options.seconds))
     found = {each: statistics.median(values) / MB for each, values in speeds.items() if values}
     best = max(found[number] for number in FIXED if number in found)
-    bare = max((found[name] for name in columns[-len(BARE) :] if name in found), default=None)
-    shown = "".join(f"{found[each]:8.0f}" if each in found else f"{'–':>8}" for each in columns)
-    ratio = "–" if bare is None else f"{found['warm'] / bare:.2f}"
-    print(f"{case.title:44}{shown}{ends:8}{found['cold'] / best:6.2f}{found['warm'] / best:6.2f}{ratio:>7}", flush=True)
+    ahead = found["warm"] / max(found[name] for name in peers)
+    shown = "".join(f"{found[each]:10.0f}" if each in found else f"{'–':>10}" for each in columns)
+    print(
+        f"{case.title:44}{shown}{ends:8}{found['cold'] / best:6.2f}{found['warm'] / best:6.2f}{ahead:7.2f}", flush=True
+    )
 
 
 @contextlib.contextmanager
@@ -108,15 +128,60 @@ def _opened(url: str, concurrency: Concurrency) -> Iterator[pyvolume.Volume]:
         yield volume
 
 
-def _bare(url: str, concurrency: int, seconds: float) -> float:
-    """Read the array by zarr's own functions, with so many requests at once."""
+class Peer(NamedTuple):
+    """What another library does, for so many seconds: bytes per second."""
+
+    whole: Callable[[float], float]
+    scattered: Callable[[float], float]
+
+
+@contextlib.contextmanager
+def _zarr(concurrency: int, url: str) -> Iterator[Peer]:
+    """Read by zarr's own functions; boxes in so many threads."""
     zarr: Any = importlib.import_module("zarr")
     stores: Any = importlib.import_module("obstore.store")
     storage: Any = importlib.import_module("zarr.storage")
     http = stores.HTTPStore(url, client_options={"allow_http": True})
-    with zarr.config.set({"async.concurrency": concurrency}):
+    with zarr.config.set({"async.concurrency": concurrency}), ThreadPoolExecutor(concurrency) as threads:
         array = zarr.open_array(storage.ObjectStore(http, read_only=True), path="0", mode="r")
-        return repeated(lambda: int(np.asarray(array[...]).nbytes), seconds)
+
+        def read(box: Box) -> int:
+            return int(np.asarray(array[box]).nbytes)
+
+        yield Peer(
+            lambda seconds: repeated(lambda: read(...), seconds),
+            lambda seconds: _ahead(lambda box: threads.submit(read, box), concurrency, seconds),
+        )
+
+
+@contextlib.contextmanager
+def _tensorstore(concurrency: int, url: str) -> Iterator[Peer]:
+    """Read by TensorStore, nothing cached; as many boxes are begun ahead."""
+    library: Any = importlib.import_module("tensorstore")
+    context = {"cache_pool": {"total_bytes_limit": 0}, "http_request_concurrency": {"limit": concurrency}}
+    specification = {"driver": "zarr3", "kvstore": {"driver": "http", "base_url": f"{url}/0/"}}
+    array = library.open(specification, context=library.Context(context), read=True).result()
+    yield Peer(
+        lambda seconds: repeated(lambda: int(array.read().result().nbytes), seconds),
+        lambda seconds: _ahead(lambda box: array[box].read(), concurrency, seconds),
+    )
+
+
+def _ahead(begin: Callable[[Box], Any], number: int, seconds: float) -> float:
+    """Begin to read so many boxes before the first one has come, and return bytes per second."""
+    began, total = time.perf_counter(), 0
+    waiting: collections.deque[Any] = collections.deque()
+    for start, stop in boxes_at_random(EDGE, CHUNK, seconds, grid=CHUNK):
+        sides = [slice(*side) for side in zip(start, stop, strict=True)]
+        waiting.append(begin((sides[0], *reversed(sides[1:]))))  # on disk the order is c, z, y, x
+        if len(waiting) >= number:
+            total += _nbytes(waiting.popleft().result())
+    total += sum(_nbytes(each.result()) for each in waiting)
+    return total / (time.perf_counter() - began)
+
+
+def _nbytes(found: Any) -> int:
+    return found if isinstance(found, int) else int(found.nbytes)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -27,18 +28,22 @@ class Entrant:
         Distributions, with the name of their module where that differs.
     always : bool
         Whether it takes part in every row, or only where a row names it.
+    command : str
+        The command of its server, which has to be on the PATH.
     """
 
     make: Callable[[Place], Contender]
     server: Literal["dvid", "files", "tiled", "hsds"]
     needs: tuple[str, ...] = ()
     always: bool = True
+    command: str = ""
 
     @property
     def missing(self) -> tuple[str, ...]:
         """What it needs and does not find."""
         modules = (name.replace("-", "") for name in self.needs)
-        return tuple(name for name, module in zip(self.needs, modules, strict=True) if not _is_here(module))
+        packages = [name for name, module in zip(self.needs, modules, strict=True) if not _is_here(module)]
+        return (*packages, *([self.command] if self.command and shutil.which(self.command) is None else []))
 
     @property
     def versions(self) -> list[str]:
@@ -64,7 +69,7 @@ ENTRANTS: dict[str, Entrant] = {
     "zarr + fsspec": Entrant(peers.ZarrFsspec, "files", ("zarr", "fsspec", "aiohttp")),
     "CloudVolume": Entrant(peers.CloudVolume, "files", ("cloud-volume",)),
     "tiled": Entrant(peers.Tiled, "tiled", ("tiled", "dask", "uvicorn")),
-    "h5pyd + HSDS": Entrant(peers.H5pyd, "hsds", ("h5pyd", "hsds")),
+    "h5pyd + HSDS": Entrant(peers.H5pyd, "hsds", ("h5pyd",), command="hsds"),
 }
 
 

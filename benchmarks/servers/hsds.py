@@ -1,4 +1,7 @@
-"""HSDS on a folder of its own in the temporary directory; its sockets cannot be pinned."""
+"""HSDS on a folder of its own in the temporary directory; its sockets cannot be pinned.
+
+Its command is found on the PATH, so that it can have an environment of its own: it needs an older numcodecs than zarr.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +41,7 @@ def _service(folder: Path) -> Iterator[str]:
         "root_dir": folder, "bucket_name": BUCKET, "host": "127.0.0.1", "port": port, "hs_username": USER,
         "hs_password": USER, "count": DATA_NODES, "loglevel": "ERROR", "logfile": folder / "hsds.log",
     }  # fmt: skip
-    command = [str(Path(sys.executable).with_name("hsds")), *(f"--{name}={value}" for name, value in options.items())]
+    command = ["hsds", *(f"--{name}={value}" for name, value in options.items())]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
     ) as process:

@@ -336,11 +336,11 @@ def room_of(store: VoxelStore, *, write: bool, nbytes: int = 0, enough: int = 0)
     enough : int
         How many of them fill all slots, where that is more than the traits say.
     """
-    slots = slots_of(store, write=write)
-    most = store.traits.concurrency
-    if slots is None:
+    lanes, most = lanes_of(store), store.traits.concurrency
+    if lanes is None:
         return most
-    return min(max(most, enough), slots.room, room_for(nbytes))
+    room = min(max(most, enough), lanes.of(write=write).room)
+    return min(room, room_for(nbytes)) if lanes.is_learnt else room
 
 
 def room_for(nbytes: int) -> int:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from pyvolume.model.box import Box
-from pyvolume.stores.base import VoxelStore, enough_for, room_of, slots_of
+from pyvolume.stores.base import VoxelStore, enough_for, lanes_of, room_of
 from pyvolume.transfer.grid import cells_in
 
 
@@ -49,7 +49,7 @@ class Room:
 
     def _enough(self) -> int:
         """Return how many boxes fill all slots by the requests for their chunks, if all these fit into memory."""
-        slots = slots_of(self.store, write=self.write)
-        if slots is None or not self._touched:
+        lanes = lanes_of(self.store)
+        if lanes is None or not self._touched:
             return 0
-        return enough_for(slots, self._touched, math.prod(self._chunk()) * self.itemsize)
+        return enough_for(lanes.of(write=self.write), self._touched, math.prod(self._chunk()) * self.itemsize)

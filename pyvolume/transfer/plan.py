@@ -230,7 +230,7 @@ def plan_read(
     steps = Steps(Pieces(parts, cuts, None if selection.is_whole else selection.touching, keeps_parts=True))
     largest = min([_largest(parts), *(each.most for each in cuts)])
     held = largest * itemsize if cropped else 0
-    concurrency = max(concurrency, _enough(traits.request_chunks, largest, itemsize, learnt))
+    concurrency = max(concurrency, _enough(traits.request_chunks, whole, largest, itemsize, learnt))
     return Plan(False, steps, selection.size, itemsize, concurrency, cropped, learnt is not None, held)
 
 
@@ -292,16 +292,16 @@ def plan_write(
     largest = min(_largest(around) if around else whole.size, most)
     held = largest * itemsize if around else min(SLAB_BYTES, largest * itemsize)
     if traits.request_chunks:
-        concurrency = max(concurrency, _enough(traits.chunks, largest, itemsize, learnt))
+        concurrency = max(concurrency, _enough(traits.chunks, whole, largest, itemsize, learnt))
     return Plan(True, steps, selection.size, itemsize, concurrency, False, learnt is not None, held)
 
 
-def _enough(chunk: tuple[int, ...], voxels: int, itemsize: int, learnt: Slots | None) -> int:
+def _enough(chunk: tuple[int, ...], whole: Box, voxels: int, itemsize: int, learnt: Slots | None) -> int:
     """Return how many pieces of so many voxels fill all slots by the requests for their chunks; 0 if there are none."""
     if learnt is None or not chunk:
         return 0
-    nbytes = math.prod(chunk) * itemsize
-    return enough_for(learnt, max(1, voxels * itemsize // nbytes), nbytes)
+    touched = max(1, voxels * cells_in(whole, chunk) // whole.size)  # of a thin box more than it has voxels
+    return enough_for(learnt, touched, math.prod(chunk) * itemsize)
 
 
 def _parts(selection: Selection, whole: Box, cells: Cells) -> Iterable[Box]:

@@ -45,7 +45,7 @@ Meaning: TypeAlias = Callable[[Exception, str, str], Exception | None]
 """Tells what an error of a library means, with the action and the place; None if it means nothing special."""
 
 POOL = 10
-"""How many requests one `run` has under way at once in a folder."""
+"""How many requests one `run` has under way at once in a folder; elsewhere the slots decide."""
 
 MISSING = (404,)
 """The statuses of a chunk that is not stored."""
@@ -71,8 +71,7 @@ class Client:
     engine : str
         The library below, see `pyvolume.zarr.requests.engines`; empty for folders.
     pool : int, optional
-        How many requests one `run` has under way at once; by default `POOL`; with `lanes` 64, so that one
-        run can fill them.
+        How many requests one `run` has under way at once. By default `POOL`, and with `lanes` as many as fill them.
     lanes : Lanes, optional
         The slots of the requests of all runs together; without them only `pool` is a limit.
     missing : collection of int

@@ -7,6 +7,8 @@ takes longer than the requests.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +21,11 @@ from pyvolume.calls.call import Call
 from pyvolume.errors import AnswerError
 from pyvolume.model.tiles import copy_tiled
 from pyvolume.zarr.chunks import fill_value_of, names_of
-from pyvolume.zarr.client import Client
+from pyvolume.zarr.client import POOL, Client
 from pyvolume.zarr.coding import Coding, coding_of, each_chunk
+
+BATCH_BYTES = 16 << 20
+"""Chunks that one thread has in memory before it decodes them; `POOL` of them if they are large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class FetchedChunks:
     fill_value: Any
 
     def read(self, key: Sequence[slice], out: NDArray[Any], call: Call, action: str) -> None:
-        """Fill an array with voxels; all the chunks are in memory at once before they are decoded.
+        """Fill an array with voxels; so many chunks are requested at once that they stay small in memory.
 
         Parameters
         ----------
@@ -65,8 +70,13 @@ class FetchedChunks:
         ClosedError, StoreError
             If a chunk cannot be read.
         """
-        start, stop = [each.start for each in key], [each.stop for each in key]
-        cells = list(each_chunk(start, stop, self.coding.shape))
+        cells = each_chunk([each.start for each in key], [each.stop for each in key], self.coding.shape)
+        most = max(POOL, BATCH_BYTES // (math.prod(self.coding.shape) * self.coding.dtype.itemsize))
+        while some := list(itertools.islice(cells, most)):
+            self._read(some, out, call, action)
+
+    def _read(self, cells: Sequence[Any], out: NDArray[Any], call: Call, action: str) -> None:
+        """Fill an array with voxels of some chunks, as `each_chunk` gives them."""
         names = [self.name_of(number) for number, _, _ in cells]
         found = self.client.do(call, action, lambda: sync(_values(self.client, names)))
         for name, data, (_, part, place) in zip(names, found, cells, strict=True):

@@ -49,7 +49,7 @@ REMOTE_AT_ONCE = 7
 """Pieces of a transfer at once over a network, of many chunks each: more threads take the processor from each other."""
 
 REMOTE_PIECE_BYTES = (4 << 20, 16 << 20)
-"""The size of a piece over a network, whose chunks are all in memory at once: it is cut into requests anyway."""
+"""The size of a piece over a network, which is cut into requests anyway: several threads decode small ones."""
 
 
 class ZarrStore:

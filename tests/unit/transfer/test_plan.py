@@ -318,6 +318,14 @@ def test_pieces_of_few_chunks_fill_the_slots(planes: int, expected: int, write: 
         assert f"{most} at once" in repr(plan)
 
 
+def test_a_thin_piece_touches_many_chunks() -> None:
+    chunk, box = (1, 64, 64, 64), Box((0, 0, 0, 5), (1, 256, 256, 6))
+    traits = dataclasses.replace(traits_of(chunk, read_grid=(1,) * 4), request_chunks=chunk, preferred_concurrency=2)
+    slots = Slots(64, is_learnt=True)
+    plan = plan_read(Selection.of_box(box), traits, metadata_of(box, 1), traits.concurrency, slots)
+    assert plan.concurrency == 64 // 16
+
+
 def growing_traits() -> StoreTraits:
     return traits_of((1, 64, 64), growable=(False, True, True))
 

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from file_server import FileServer
-from zarr_layouts import LAYOUTS, OTHERS, stored
+from zarr_layouts import CHUNK, LAYOUTS, OTHERS, stored
 
 import pyvolume
+from pyvolume.calls.holds import MOST, Lanes
 from pyvolume.errors import AnswerError, ForbiddenError
-from pyvolume.zarr.client import open_client
+from pyvolume.zarr import address
+from pyvolume.zarr.accessor import open_volume
+from pyvolume.zarr.client import POOL, open_client
 from pyvolume.zarr.fetched import fetched_chunks_of
 
 BY_ZARR = [*OTHERS, "shards", "shards, raw", "shards, index first"]
@@ -73,6 +76,18 @@ def test_each_chunk_is_one_request(server: FileServer, tmp_path: Path) -> None:
     with pyvolume.open(f"{server.url}/x.zarr") as volume, pyvolume.trace() as trace:
         volume[0, 3:5, :4, :9]
     assert (trace.requests, trace.bytes_fetched) == (6, 6 * 128)
+
+
+def test_few_chunks_are_in_memory_at_once(server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    array = stored(tmp_path / "x.zarr", LAYOUTS["raw"])
+    nbytes = int(np.prod(CHUNK)) * 2
+    server.behaviour = lambda asked: "slow" if "/c/" in asked.path else None
+    for batch, expected in ((12 * nbytes, 12), (nbytes, POOL)):
+        monkeypatch.setattr("pyvolume.zarr.fetched.BATCH_BYTES", batch)
+        server.most_in_flight = 0
+        with open_volume(address.parse(f"{server.url}/x.zarr"), place={"lanes": Lanes(MOST)}) as volume:
+            same(volume[0], np.asarray(array[...]).T)
+        assert server.most_in_flight == expected
 
 
 def test_a_chunk_that_is_forbidden_ends_the_read(server: FileServer, tmp_path: Path) -> None:

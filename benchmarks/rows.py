@@ -139,7 +139,7 @@ CANNED = (
     _canned("chunk-512", "GET 512³ in one chunk", "read into", CUBE, *CLIENTS, ONE, chunked=0),
     _canned("chunks-16M", "GET 16 MiB in chunks of 32 KiB", "read into", (256,) * 3, *CLIENTS, ONE, chunked=32 << 10),
     _canned("chunks-512", "GET 512³ in chunks of 32 KiB", "read into", CUBE, *CLIENTS, ONE, chunked=32 << 10),
-    _canned("busy-64M", "GET 64 MiB beside a busy thread", "read into, busy", (256, 512, 512)),
+    _canned("busy-512", "GET 512³ beside a busy thread", "read into, busy", CUBE),
     _canned("post-256M", "POST 256 MiB, Fortran order", "write", DEEP),
     _canned("post-C", "POST 512³, C order", "write C", CUBE),
     _canned("post-slice", "POST 448×448×512 out of 512³", "write slice", (448, 448, 512)),

@@ -101,7 +101,7 @@ TARGETS = (
     _processor("G8", "into-256M", BARE, 1.25),
     _processor("G8", "into-256M", NAIVE, 0.15),
     _peak("G9", "new-512", 1.02),
-    _times("G10", "busy-64M", NAIVE, 20),
+    _times("G10", "busy-512", NAIVE, 20),
     _times("P1", "post-256M", BARE, 0.90),
     _times("P1", "post-256M", NAIVE, 2.5),
     _peak("P1", "post-256M", 0.01),

@@ -202,7 +202,7 @@ class Client:
         ForbiddenError, OSError
             If the file cannot be read, also from the block.
         """
-        self._check_open(action)
+        self.check_open(action)
         call.remaining()
         try:
             with contextlib.ExitStack() as stack:
@@ -235,7 +235,7 @@ class Client:
         ForbiddenError, OSError
             If it cannot be written; what was there stays.
         """
-        self._check_open(action)
+        self.check_open(action)
         call.remaining()
         path = f"{self.folder}/{key}"
         try:
@@ -248,12 +248,18 @@ class Client:
         call.count(requests=1, bytes_sent=sum(map(len, parts)))
         call.touch()
 
-    def _check_open(self, action: str) -> None:
+    def check_open(self, action: str) -> None:
+        """Refuse to go on with a client that is closed.
+
+        Raises
+        ------
+        ClosedError
+        """
         if self._is_closed:
             raise ClosedError(f"{action}: {self.address} is closed")
 
     def _new_run(self, call: Call, action: str, *, whole: bool = False, goes_on: bool = False) -> Run:
-        self._check_open(action)
+        self.check_open(action)
         engines.enter(self.engine, self.address)
         run = Run(self, call, action, self._pool, Parts(whole=whole), goes_on=goes_on)
         self._runs.add(run)

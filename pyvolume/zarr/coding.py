@@ -189,7 +189,7 @@ def _coding(shape: tuple[int, ...], dtype: np.dtype[Any], codecs: Sequence[Mappi
 def _of_numcodecs(codec: Mapping[str, Any]) -> dict[str, Any]:
     """Return a codec of version 3 of zarr as version 2 and numcodecs say it."""
     options = dict(codec.get("configuration") or {})
-    if "shuffle" in options:
+    if codec["name"] == "blosc" and "shuffle" in options:
         options["shuffle"] = SHUFFLES[str(options["shuffle"])]
     return {"id": codec["name"], **options}
 

@@ -18,14 +18,18 @@ from zarr.core.buffer import Buffer, default_buffer_prototype
 from zarr.core.sync import sync
 
 from pyvolume.calls.call import Call
+from pyvolume.calls.holds import MOST
 from pyvolume.errors import AnswerError
 from pyvolume.model.tiles import copy_tiled
 from pyvolume.zarr.chunks import fill_value_of, names_of
-from pyvolume.zarr.client import POOL, Client
+from pyvolume.zarr.client import Client
 from pyvolume.zarr.coding import Coding, coding_of, each_chunk
 
 BATCH_BYTES = 16 << 20
-"""Chunks that one thread has in memory before it decodes them; `POOL` of them if they are large."""
+"""Chunks that one thread has in memory before it decodes them."""
+
+FEW = 4
+"""How many they are at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class FetchedChunks:
         out : ndarray
             Of the same axes, with any strides.
         call : Call
-            Patience, deadline and counters.
+            Ends between two chunks when it is cancelled, or its deadline passes.
         action : str
             What the user wanted, as errors say it.
 
@@ -71,7 +75,8 @@ class FetchedChunks:
             If a chunk cannot be read.
         """
         cells = each_chunk([each.start for each in key], [each.stop for each in key], self.coding.shape)
-        most = max(POOL, BATCH_BYTES // (math.prod(self.coding.shape) * self.coding.dtype.itemsize))
+        nbytes = math.prod(self.coding.shape) * self.coding.dtype.itemsize
+        most = min(MOST, max(FEW, BATCH_BYTES // nbytes))
         while some := list(itertools.islice(cells, most)):
             self._read(some, out, call, action)
 
@@ -79,7 +84,10 @@ class FetchedChunks:
         """Fill an array with voxels of some chunks, as `each_chunk` gives them."""
         names = [self.name_of(number) for number, _, _ in cells]
         found = self.client.do(call, action, lambda: sync(_values(self.client, names)))
-        for name, data, (_, part, place) in zip(names, found, cells, strict=True):
+        for at, (name, (_, part, place)) in enumerate(zip(names, cells, strict=True)):
+            self.client.check_open(action)
+            call.remaining()
+            data, found[at] = found[at], None  # it is not kept until the last one is decoded
             if data is None:
                 out[place] = self.fill_value
                 continue

@@ -48,9 +48,6 @@ AT_ONCE = 2
 REMOTE_AT_ONCE = 7
 """Pieces of a transfer at once over a network, of many chunks each: more threads take the processor from each other."""
 
-REMOTE_PIECE_BYTES = (4 << 20, 16 << 20)
-"""The size of a piece over a network, which is cut into requests anyway: several threads decode small ones."""
-
 
 class ZarrStore:
     """One array of zarr: a level of an image, or an array alone.
@@ -103,8 +100,6 @@ class ZarrStore:
             writable=self.opening.mode == "r+",
             immutable=self._immutable,
         )
-        if self._fetched is not None:
-            traits = dataclasses.replace(traits, piece_bytes=REMOTE_PIECE_BYTES)
         is_in_large_shards = self._is_on_grid and self.array.shards is not None and nbytes > traits.piece_bytes[1]
         return dataclasses.replace(
             traits,
@@ -115,7 +110,7 @@ class ZarrStore:
     def _pieces_at_once(self, nbytes: int) -> int:
         """Return how many pieces of a transfer run at once, at most: a write has such a cell in memory for each."""
         if self.lanes is None:
-            return AT_ONCE
+            return AT_ONCE if self._fetched is None else at_once()
         return min(self.lanes.reads.count, REMOTE_AT_ONCE, max(AT_ONCE, HELD_BYTES // max(1, nbytes)))
 
     @property

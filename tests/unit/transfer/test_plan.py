@@ -318,6 +318,15 @@ def test_pieces_of_few_chunks_fill_the_slots(planes: int, expected: int, write: 
         assert f"{most} at once" in repr(plan)
 
 
+@pytest.mark.parametrize("planes", [16, 128, 2048])
+def test_no_chunk_is_requested_for_two_pieces(planes: int) -> None:
+    chunk, box = (1, 128, 128, planes), Box((0, 0, 0, 0), (1, 256, 384, 2 * planes))
+    traits = dataclasses.replace(traits_of(chunk, read_grid=(1,) * 4), request_chunks=chunk, preferred_concurrency=7)
+    plan = plan_read(Selection.of_box(box), traits, metadata_of(box, 1), traits.concurrency, Slots(64, is_learnt=True))
+    assert all(n % cell == 0 for request in plan for n, cell in zip(request.box.shape, chunk, strict=True))
+    assert len(plan) == 12 or planes < 2048
+
+
 def test_a_thin_piece_touches_many_chunks() -> None:
     chunk, box = (1, 64, 64, 64), Box((0, 0, 0, 5), (1, 256, 256, 6))
     traits = dataclasses.replace(traits_of(chunk, read_grid=(1,) * 4), request_chunks=chunk, preferred_concurrency=2)

@@ -34,6 +34,14 @@ def test_voxels_are_those_of_zarr(tmp_path: Path, name: str, key: Any) -> None:
         same(volume[(0, *part[::-1])], np.asarray(array[part]).T)
 
 
+@pytest.mark.filterwarnings("ignore:Numcodecs codecs")
+@pytest.mark.parametrize("shuffle", [-1, 1])
+def test_what_numcodecs_adds_to_version_3_is_left_to_zarr(tmp_path: Path, shuffle: int) -> None:
+    codec = {"name": "numcodecs.blosc", "configuration": {"cname": "lz4", "clevel": 5, "shuffle": shuffle}}
+    assert coding_of(stored(tmp_path / "x.zarr", {"compressors": [codec]})) is None
+    same(pyvolume.open(tmp_path / "x.zarr")[0], VOXELS.T)
+
+
 def files_of(folder: Path) -> list[str]:
     return sorted(str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file())
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 from file_server import FileServer
 from zarr_layouts import CHUNK, LAYOUTS, OTHERS, stored
 
 import pyvolume
 from pyvolume.calls.holds import MOST, Lanes
-from pyvolume.errors import AnswerError, ForbiddenError
+from pyvolume.errors import AnswerError, ClosedError, ForbiddenError, TransportError
 from pyvolume.zarr import address
 from pyvolume.zarr.accessor import open_volume
-from pyvolume.zarr.client import POOL, open_client
-from pyvolume.zarr.fetched import fetched_chunks_of
+from pyvolume.zarr.client import open_client
+from pyvolume.zarr.coding import Coding
+from pyvolume.zarr.fetched import FEW, fetched_chunks_of
+
+CHUNKS = 3 * 3 * 2
 
 BY_ZARR = [*OTHERS, "shards", "shards, raw", "shards, index first"]
 """What zarr fetches and decodes: a part of an object, or codecs that only zarr has."""
@@ -82,12 +87,47 @@ def test_few_chunks_are_in_memory_at_once(server: FileServer, tmp_path: Path, mo
     array = stored(tmp_path / "x.zarr", LAYOUTS["raw"])
     nbytes = int(np.prod(CHUNK)) * 2
     server.behaviour = lambda asked: "slow" if "/c/" in asked.path else None
-    for batch, expected in ((12 * nbytes, 12), (nbytes, POOL)):
+    for batch, expected in ((12 * nbytes, 12), (nbytes, FEW), (1 << 20, CHUNKS)):
         monkeypatch.setattr("pyvolume.zarr.fetched.BATCH_BYTES", batch)
         server.most_in_flight = 0
         with open_volume(address.parse(f"{server.url}/x.zarr"), place={"lanes": Lanes(MOST)}) as volume:
             same(volume[0], np.asarray(array[...]).T)
         assert server.most_in_flight == expected
+
+
+def test_a_chunk_that_is_large_is_requested_once(server: FileServer, tmp_path: Path) -> None:
+    voxels = np.arange(1 << 23, dtype="uint8").reshape(2, 1 << 11, 1 << 11)
+    options: Any = {"shape": voxels.shape, "dtype": "uint8", "chunks": voxels.shape, "compressors": None}
+    zarr.create_array(tmp_path / "x.zarr", **options)[...] = voxels
+    with pyvolume.open(f"{server.url}/x.zarr") as volume, pyvolume.trace() as trace:
+        same(volume[0], voxels)
+    assert trace.requests == 1
+
+
+@pytest.mark.parametrize("how", ["deadline", "close"])
+def test_a_read_ends_between_two_chunks(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    stored(tmp_path / "x.zarr", LAYOUTS["raw"])
+    decoded: list[int] = []
+    decode = Coding.decode
+
+    def slowly(coding: Coding, data: Any) -> Any:
+        decoded.append(1)
+        if how == "close":
+            volume.close()
+        else:
+            time.sleep(0.4)
+        return decode(coding, data)
+
+    monkeypatch.setattr(Coding, "decode", slowly)
+    retry = pyvolume.RetryPolicy(deadline=0.3) if how == "deadline" else pyvolume.RetryPolicy()
+    with (
+        pyvolume.open(f"{server.url}/x.zarr", retry=retry) as volume,
+        pytest.raises((TransportError, ClosedError), match=r"deadline|closed"),
+    ):
+        volume[...]
+    assert len(decoded) == 1
 
 
 def test_a_chunk_that_is_forbidden_ends_the_read(server: FileServer, tmp_path: Path) -> None:

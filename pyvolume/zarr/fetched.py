@@ -54,18 +54,9 @@ class FetchedChunks:
     fill_value: Any
 
     def read(self, key: Sequence[slice], out: NDArray[Any], call: Call, action: str) -> None:
-        """Fill an array with voxels; so many chunks are requested at once that they stay small in memory.
+        """Fill an array with voxels, as `pyvolume.zarr.chunks.Chunks.read` does.
 
-        Parameters
-        ----------
-        key : sequence of slice
-            Which voxels, along the axes of the array.
-        out : ndarray
-            Of the same axes, with any strides.
-        call : Call
-            Ends between two chunks when it is cancelled, or its deadline passes.
-        action : str
-            What the user wanted, as errors say it.
+        So many chunks are requested at once that they stay small in memory.
 
         Raises
         ------

@@ -87,12 +87,12 @@ def test_few_chunks_are_in_memory_at_once(server: FileServer, tmp_path: Path, mo
     array = stored(tmp_path / "x.zarr", LAYOUTS["raw"])
     nbytes = int(np.prod(CHUNK)) * 2
     server.behaviour = lambda asked: "slow" if "/c/" in asked.path else None
-    for batch, expected in ((12 * nbytes, 12), (nbytes, FEW), (1 << 20, CHUNKS)):
+    for batch, most in ((12 * nbytes, 12), (nbytes, FEW), (1 << 20, CHUNKS)):
         monkeypatch.setattr("pyvolume.zarr.fetched.BATCH_BYTES", batch)
         server.most_in_flight = 0
         with open_volume(address.parse(f"{server.url}/x.zarr"), place={"lanes": Lanes(MOST)}) as volume:
             same(volume[0], np.asarray(array[...]).T)
-        assert server.most_in_flight == expected
+        assert most // 2 < server.most_in_flight <= most
 
 
 def test_a_chunk_that_is_large_is_requested_once(server: FileServer, tmp_path: Path) -> None:

@@ -246,8 +246,8 @@ def _cuts_to_read(
     most = _piece_voxels(parts, traits.max_read_bytes, itemsize, sizes)
     if whole.size <= most and not traits.max_blocks:
         return ()
-    if math.prod(traits.request_chunks) * itemsize <= traits.max_read_bytes:
-        grid = traits.request_chunks or grid  # no chunk is requested for two pieces
+    if traits.request_chunks and math.prod(traits.request_chunks) * itemsize <= traits.max_read_bytes:
+        grid = traits.request_chunks  # no chunk is requested for two pieces
     # a piece thinner than the blocks that are stored would make the server look each of them up several times
     return Cut(_blocks(traits), most), Cut(grid, most, traits.max_blocks)
 

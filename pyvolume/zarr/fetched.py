@@ -26,10 +26,10 @@ from pyvolume.zarr.client import Client
 from pyvolume.zarr.coding import Coding, coding_of, each_chunk
 
 BATCH_BYTES = 16 << 20
-"""Chunks that one thread has in memory before it decodes them."""
+"""Bytes of the chunks that one thread requests at once, and then decodes."""
 
 FEW = 4
-"""How many they are at least."""
+"""How many chunks one thread requests at once, at least."""
 
 
 @dataclass(frozen=True, slots=True)

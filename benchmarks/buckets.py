@@ -6,7 +6,6 @@ import argparse
 import collections
 import contextlib
 import functools
-import importlib
 import statistics
 import tempfile
 import time
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 import pyvolume
+from benchmarks.contenders.arrays import by_tensorstore, by_zarr
 from benchmarks.servers.shaping import Line
 from benchmarks.servers.start import proxy_to, running
 from benchmarks.streams import Action, boxes_at_random, repeated, scattered, whole
@@ -138,12 +138,7 @@ class Peer(NamedTuple):
 @contextlib.contextmanager
 def _zarr(concurrency: int, url: str) -> Iterator[Peer]:
     """Read by zarr's own functions; boxes in so many threads."""
-    zarr: Any = importlib.import_module("zarr")
-    stores: Any = importlib.import_module("obstore.store")
-    storage: Any = importlib.import_module("zarr.storage")
-    http = stores.HTTPStore(url, client_options={"allow_http": True})
-    with zarr.config.set({"async.concurrency": concurrency}), ThreadPoolExecutor(concurrency) as threads:
-        array = zarr.open_array(storage.ObjectStore(http, read_only=True), path="0", mode="r")
+    with by_zarr(f"{url}/0", concurrency) as array, ThreadPoolExecutor(concurrency) as threads:
 
         def read(box: Box) -> int:
             return int(np.asarray(array[box]).nbytes)
@@ -157,10 +152,7 @@ def _zarr(concurrency: int, url: str) -> Iterator[Peer]:
 @contextlib.contextmanager
 def _tensorstore(concurrency: int, url: str) -> Iterator[Peer]:
     """Read by TensorStore, nothing cached; as many boxes are begun ahead."""
-    library: Any = importlib.import_module("tensorstore")
-    context = {"cache_pool": {"total_bytes_limit": 0}, "http_request_concurrency": {"limit": concurrency}}
-    specification = {"driver": "zarr3", "kvstore": {"driver": "http", "base_url": f"{url}/0/"}}
-    array = library.open(specification, context=library.Context(context), read=True).result()
+    array = by_tensorstore(f"{url}/0", concurrency)
     yield Peer(
         lambda seconds: repeated(lambda: int(array.read().result().nbytes), seconds),
         lambda seconds: _ahead(lambda box: array[box].read(), concurrency, seconds),

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pyvolume
+from benchmarks.contenders.arrays import by_tensorstore, by_zarr
 from benchmarks.servers.shaping import Line
 from benchmarks.servers.start import Server, proxy_to, running
 from pyvolume.calls.holds import Concurrency
@@ -93,22 +94,14 @@ def script(far: Far) -> Iterator[Read]:
 @contextlib.contextmanager
 def tensorstore(far: Far) -> Iterator[Read]:
     """Read the array of zarr with TensorStore, nothing cached."""
-    library: Any = importlib.import_module("tensorstore")
-    specification = {"driver": "zarr3", "kvstore": {"driver": "http", "base_url": f"{far.files.url}/array/"}}
-    context = library.Context({"cache_pool": {"total_bytes_limit": 0}})
-    array = library.open(specification, context=context, read=True).result()
+    array = by_tensorstore(f"{far.files.url}/array")
     yield lambda points: np.asarray(array.vindex[points[0], points[1], points[2]].read().result())
 
 
 @contextlib.contextmanager
 def zarr(far: Far) -> Iterator[Read]:
     """Read the array of zarr with zarr and obstore."""
-    library: Any = importlib.import_module("zarr")
-    stores: Any = importlib.import_module("obstore.store")
-    storage: Any = importlib.import_module("zarr.storage")
-    store = stores.HTTPStore(f"{far.files.url}/array", client_options={"allow_http": True})
-    with library.config.set({"async.concurrency": 64}):
-        array = library.open_array(storage.ObjectStore(store, read_only=True), mode="r", zarr_format=3)
+    with by_zarr(f"{far.files.url}/array", 64) as array:
         yield lambda points: np.asarray(array.get_coordinate_selection(tuple(points)))
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import http.client
-import io
 import math
 import queue
 import socket
@@ -13,20 +11,18 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from email.errors import MissingHeaderBodySeparatorDefect
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.response import HTTPResponse
 from urllib3.util.wait import wait_for_read
 
 from pyvolume.calls.call import LONGEST_WAIT
 from pyvolume.model.secret import Secret
-from pyvolume.transport.chunks import ChunkedBody
 from pyvolume.transport.line import Line, Lines, discard_unsent
 from pyvolume.transport.request import Body
+from pyvolume.transport.wire import Incoming, WireAnswer, head_of
 
 POOL_SIZE = 16
 """Connections kept open to one server; at least as many as threads that use it."""
@@ -39,9 +35,6 @@ MOST_UNSENT = 1 << 22
 
 UNSENT_OPTION: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 """The option of a socket that limits them; not every system has it."""
-
-MAX_INTERIM = 100
-"""Interim answers (status 1xx) that may come before one final answer."""
 
 INTERIM = b"HTTP/1.1 1"
 """With this an interim answer begins."""
@@ -97,105 +90,8 @@ class PatientAdapter(HTTPAdapter):
         return manager
 
 
-class _LastReader(io.BufferedReader):
-    """Reads one answer, and shuts the socket down if bytes are left when the answer has ended.
-
-    They would be lost with this reader, and what follows them would be taken for the next answer.
-
-    Attributes
-    ----------
-    in_head : bool
-        Whether the head of the answer has not ended yet.
-    """
-
-    def __init__(self, stream: io.RawIOBase, connected: socket.socket) -> None:
-        super().__init__(stream)
-        self.in_head = False
-        self._connected = connected
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(size)
-        # http.client would take the end of the connection for the end of the head
-        if self.in_head and not line.endswith(b"\n") and len(line) != size:
-            raise http.client.IncompleteRead(line)
-        return line
-
-    def close(self) -> None:
-        if not self.closed:
-            # with a stream that has nothing to give, `peek` returns what is in the buffer
-            self.raw.readinto = lambda _view: None  # type: ignore[method-assign]
-            if self.peek(1):
-                self.shut_down()
-        super().close()
-
-    def shut_down(self) -> None:
-        """Let the connection not be used again."""
-        with contextlib.suppress(OSError):
-            self._connected.shutdown(socket.SHUT_RDWR)
-
-
-def check_head(headers: object) -> None:
-    """Refuse the headers of http.client if a line among them is none.
-
-    Its parser takes such a line for the end of the head, and leaves out the length that may follow.
-
-    Raises
-    ------
-    http.client.HTTPException
-    """
-    if any(isinstance(each, MissingHeaderBodySeparatorDefect) for each in getattr(headers, "defects", ())):
-        raise http.client.HTTPException("a head with a line that is no header")
-
-
-class FinalResponse(http.client.HTTPResponse):
-    """The final answer: interim ones (status 1xx) before it are skipped, which http.client does with 100 only.
-
-    Parameters
-    ----------
-    sock : socket
-        The connection.
-    is_last : bool
-        Whether the connection is closed after it, whatever the server says.
-    *args, **kwargs
-        As for http.client.
-    """
-
-    def __init__(self, sock: socket.socket, *args: Any, is_last: bool = False, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self._is_last = is_last
-        self._connected = sock
-        self.fp = self._reader = _LastReader(self.fp.detach(), sock)
-        self._heads = 0
-
-    def begin(self) -> None:
-        """Read the status line and the headers."""
-        super().begin()
-        check_head(self.headers)
-        while 100 <= self.status < 200:
-            self.headers = None  # type: ignore[assignment]
-            super().begin()
-            check_head(self.headers)
-        self._reader.in_head = False
-        if self.will_close and self.length is None and isinstance(self._connected, ssl.SSLSocket):
-            # the end of the connection is that of the body: over TLS it must have been meant
-            self._connected.suppress_ragged_eofs = False  # type: ignore[attr-defined]
-        self.will_close = self.will_close or self._is_last
-        if self.chunked:  # for http.client a body without a length, which ends with its stream
-            self.chunked, self.fp = False, ChunkedBody(self._reader, self._reader.shut_down)  # type: ignore[assignment]
-
-    def _read_status(self) -> tuple[str, int, str]:
-        if self._heads > MAX_INTERIM:
-            raise http.client.HTTPException(f"more than {MAX_INTERIM} interim answers")
-        self._heads += 1
-        status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
-        self._reader.in_head = True
-        return status
-
-
 class PatientHTTPConnection(HTTPConnection):
     """A connection with the habits of its adapter."""
-
-    response_class = FinalResponse
 
     def __init__(self, *args: Any, silence: float, lines: Lines, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -204,8 +100,9 @@ class PatientHTTPConnection(HTTPConnection):
         self._line = Line()
         self._twin: socket.socket | None = None
         self._waits = False
+        self._method = ""
         self._body: Body | None = None
-        self._secret_query = ""
+        self._incoming: Incoming
 
     def _new_conn(self) -> socket.socket:
         self.sock = super()._new_conn()
@@ -221,6 +118,7 @@ class PatientHTTPConnection(HTTPConnection):
         finally:
             if self._twin is not None:
                 self._twin.close()
+        self._incoming = Incoming(self.sock)
         self.sock.settimeout(self._silence)
         if UNSENT_OPTION is not None:
             with contextlib.suppress(OSError):
@@ -228,29 +126,49 @@ class PatientHTTPConnection(HTTPConnection):
                 self.sock.setsockopt(socket.IPPROTO_TCP, UNSENT_OPTION, unsent)
 
     def request(
-        self, method: str, url: str, body: Any = None, headers: Mapping[str, Any] | None = None, **kwargs: Any
+        self, method: str, url: str, body: Any = None, headers: Mapping[str, Any] | None = None, **_options: Any
     ) -> None:
-        """Send a request; of a `Body` each part of a chunk counts as a sign of life."""
-        self._body = body if isinstance(body, Body) else None
-        headers = dict(headers or {})
-        self._secret_query = headers.pop(SECRET_QUERY, "")
+        """Send a request with a `Body`, of which each part of a chunk counts as a sign of life, or without one."""
+        self._method, self._body = method, body
         if self.sock is None:  # before the head is made: the traceback of a failure to connect holds nothing of it
             self.connect()
         self._line.release()
         self._line = self._lines.line
         self._line.hold(self.sock)
         self._waits = True
-        super().request(method, url, body, headers, **kwargs)
+        self._send_head(method, url, headers or {})
+        if body is not None:
+            self._send_body(body)
 
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+    def _send_head(self, method: str, url: str, headers: Mapping[str, Any]) -> None:
+        """Send the head; the frames that hold it, with its secrets, are left out of the traceback of an error."""
+        try:
+            self.sock.sendall(_head(method, url, headers))
+        except BaseException as error:
+            raise error.with_traceback(None)  # noqa: B904 - the same error
+
+    def _send_body(self, body: Body) -> None:
+        self.sock.settimeout(body.silence)
+        while left := body.read():
+            while left:
+                if self._is_answered():
+                    raise BrokenPipeError("the answer came before the end of the request")  # urllib3 receives it
+                count = self.sock.send(left)
+                left = left[count:]
+                body.sent(count)
+
+    def getresponse(self) -> WireAnswer:  # type: ignore[override]
         """Receive the head of the answer."""
-        is_cut = self._body is not None and self._body.left > 0  # the server still waits for the rest of the request
-        self.response_class = functools.partial(FinalResponse, is_last=True) if is_cut else FinalResponse  # type: ignore[assignment]
+        self.sock.settimeout(self.timeout)
         if threading.current_thread() is threading.main_thread():
             self._wait_for_head()
-        response = super().getresponse()
+        is_cut = self._body is not None and self._body.left > 0  # the server still waits for the rest of the request
+        answer = WireAnswer(self._incoming, self._method, is_last=is_cut, close=self.close)
+        if answer.ends_with_connection and isinstance(self.sock, ssl.SSLSocket):
+            # the end of the connection is that of the body: over TLS it must have been meant
+            self.sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]
         self._waits = False
-        return response
+        return answer
 
     def _wait_for_head(self) -> None:
         """Wait until the answer begins, in parts: a signal that comes just before a wait does not end it."""
@@ -266,22 +184,7 @@ class PatientHTTPConnection(HTTPConnection):
         if self._waits and self.sock is not None:
             discard_unsent(self.sock)
         self._waits = False
-        self._buffer.clear()  # type: ignore[attr-defined] # a head that Ctrl-C has interrupted
         super().close()
-
-    def send(self, data: Any) -> None:
-        """Send the head, or a chunk of a body."""
-        if self._body is None or not isinstance(data, memoryview):
-            super().send(data)
-            return
-        self.sock.settimeout(self._body.silence)
-        left = data.cast("B")
-        while left:
-            if self._is_answered():
-                raise BrokenPipeError("the answer came before the end of the request")  # urllib3 receives it
-            count = self.sock.send(left)
-            left = left[count:]
-            self._body.sent(count)
 
     def _is_answered(self) -> bool:
         """Whether a final answer arrives already; over TLS this cannot be seen."""
@@ -289,19 +192,6 @@ class PatientHTTPConnection(HTTPConnection):
             return False
         begin: bytes = self.sock.recv(len(INTERIM), socket.MSG_PEEK)
         return not begin or begin != INTERIM[: len(begin)]
-
-    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-        """Make the request line, with the secrets in its query."""
-        if self._secret_query:
-            url = Secret(f"{url}{'&' if '?' in url else '?'}{self._secret_query}")
-        super().putrequest(method, url, *args, **kwargs)
-
-    def endheaders(self, *args: Any, **kwargs: Any) -> None:
-        """Send the head; the frames that hold it, with its secrets, are left out of the traceback of an error."""
-        try:
-            super().endheaders(*args, **kwargs)
-        except BaseException as error:
-            raise error.with_traceback(None)  # noqa: B904 - the same error
 
 
 class PatientHTTPSConnection(PatientHTTPConnection, HTTPSConnection):
@@ -347,12 +237,23 @@ class Stack(queue.LifoQueue[Any]):
 class PatientHTTPPool(HTTPConnectionPool):
     """Connections to one host; `silence` and `lines` come to each of them among its keywords."""
 
-    ConnectionCls = PatientHTTPConnection
+    ConnectionCls = PatientHTTPConnection  # type: ignore[assignment] # its answers are not those of urllib3
     QueueCls = Stack  # type: ignore[assignment] # its stubs want the generic class
 
+    def give_back(self, connection: Any) -> None:
+        """Take back a connection whose answer has ended."""
+        self._put_conn(connection)
 
-class PatientHTTPSPool(HTTPSConnectionPool):
+
+class PatientHTTPSPool(PatientHTTPPool, HTTPSConnectionPool):
     """The same over TLS."""
 
-    ConnectionCls = PatientHTTPSConnection
-    QueueCls = Stack  # type: ignore[assignment] # its stubs want the generic class
+    ConnectionCls = PatientHTTPSConnection  # type: ignore[assignment]
+
+
+def _head(method: str, url: str, headers: Mapping[str, str]) -> bytes:
+    """Return the head of a request, with the secrets in its query."""
+    headers = dict(headers)
+    if query := headers.pop(SECRET_QUERY, ""):
+        url = f"{url}{'&' if '?' in url else '?'}{query}"
+    return head_of(method, url, headers)

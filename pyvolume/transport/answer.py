@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from pyvolume.model.arguments import brief
 from pyvolume.transport.coding import WINDOWS, Inflater
 from pyvolume.transport.documents import JsonReader
 from pyvolume.transport.failures import translated
+from pyvolume.transport.wire import WireAnswer, length_of
 
 PIECE = 1 << 18
 """Bytes for each read where the body cannot be received in place (256 KiB stays inside the allocator)."""
@@ -67,12 +67,9 @@ class Answer:
         self._coding = self.headers.get("Content-Encoding", "").strip().lower()
         is_plain = self._coding in {"", "identity"}
         self._length = self.headers.get("Content-Length")
-        self._announced = None if self._length is None or not is_plain else _number(self._length)
+        self._announced = None if self._length is None or not is_plain else length_of(self._length)
         self._inflater = Inflater(self._raw, self._coding, PIECE) if self._coding in WINDOWS else None
-        # urllib3's own `readinto` copies, http.client's behind it does not. The private name may go one day: then,
-        # and where a proxy has compressed the body, it is read piece by piece.
-        behind = getattr(self._raw, "_fp", None)
-        self._direct = behind if is_plain and isinstance(behind, http.client.HTTPResponse) else None
+        self._direct = _direct(self._raw) if is_plain else None
 
     def close(self) -> None:
         """Give the connection back; it is closed where something is left on it."""
@@ -95,7 +92,7 @@ class Answer:
         coding = self.headers.get("Transfer-Encoding", "chunked")
         if coding.strip().lower() != "chunked":
             raise AnswerError(f"{self._action}: expected no transfer coding but chunked and found {brief(coding)}")
-        if self._announced is None and self._length is not None and _number(self._length) is None:
+        if self._announced is None and self._length is not None and length_of(self._length) is None:
             raise AnswerError(f"{self._action}: expected a length of the answer and found {brief(self._length)}")
 
     def expect(self, nbytes: int | None, content_type: str) -> None:
@@ -289,8 +286,11 @@ class Answer:
         return self._json.limit
 
 
-def _number(length: str) -> int | None:
-    """Return the length of a body that a head announces; it may say the same length several times."""
-    first, *others = (each.strip() for each in length.split(","))
-    is_one = all(each == first for each in others)
-    return int(first) if is_one and re.fullmatch("[0-9]{1,18}", first) else None
+def _direct(raw: Any) -> WireAnswer | http.client.HTTPResponse | None:
+    """Return what receives a body in place.
+
+    urllib3's own `readinto` copies, http.client's behind it does not. The private name may go one day: then, and where
+    a proxy has compressed the body, it is read piece by piece.
+    """
+    behind = raw if isinstance(raw, WireAnswer) else getattr(raw, "_fp", None)
+    return behind if isinstance(behind, (WireAnswer, http.client.HTTPResponse)) else None

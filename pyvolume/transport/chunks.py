@@ -6,8 +6,7 @@ import contextlib
 import http.client
 import io
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 WINDOW = 1 << 17
 """Bytes that are received at a time, and then searched for chunks."""
@@ -28,6 +27,16 @@ NEXT = re.compile(rb"\r\n" + FIRST.pattern)
 """What is between two chunks."""
 
 
+class Stream(Protocol):
+    """What arrives on a connection."""
+
+    def readinto(self, view: memoryview, /) -> int:
+        """Fill a view, unless the connection ends before; return how many bytes have come."""
+
+    def read1(self, most: int, /) -> bytes:
+        """Return some bytes, none at the end of the connection."""
+
+
 class ChunkedBody(io.RawIOBase):
     """What the chunks of one body hold.
 
@@ -35,15 +44,12 @@ class ChunkedBody(io.RawIOBase):
 
     Parameters
     ----------
-    stream : io.BufferedReader
+    stream : Stream
         The connection, whose next byte is that of the first chunk.
-    refuse_rest : callable
-        Called at the end if bytes were received that do not belong to the body.
     """
 
-    def __init__(self, stream: io.BufferedReader, refuse_rest: Callable[[], object]) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._refuse_rest = refuse_rest
         self._window = b""
         self._at = 0
         self._left = 0
@@ -91,13 +97,10 @@ class ChunkedBody(io.RawIOBase):
         self._at, self._left = at, left
         return got
 
-    def close(self) -> None:
-        """Close the connection's stream."""
-        if not self.closed:
-            if self._at < len(self._window):
-                self._refuse_rest()
-            self._stream.close()
-        super().close()
+    @property
+    def has_rest(self) -> bool:
+        """Whether bytes were received that do not belong to the chunks that were given."""
+        return self._at < len(self._window)
 
     def _begin_chunk(self) -> bool:
         """Read the length of the next chunk; return False at the end of the body."""

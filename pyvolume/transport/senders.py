@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import http.client
+import re
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.errors import MissingHeaderBodySeparatorDefect
 from typing import Any, Protocol
 
 import requests
 import urllib3
-from requests.cookies import extract_cookies_to_jar, get_cookie_header
+from requests.cookies import MockRequest, MockResponse, get_cookie_header
 
 from pyvolume.model.secret import Secret
-from pyvolume.transport.adapter import SECRET_QUERY, PatientAdapter, check_head
+from pyvolume.transport.adapter import SECRET_QUERY, PatientAdapter
 from pyvolume.transport.answer import Received
 from pyvolume.transport.cookies import few_cookies
 from pyvolume.transport.line import FoundLine, Line
@@ -101,7 +103,7 @@ class OwnSender:
         self._base = adapter.request_url(template, settings["proxies"]).rstrip("/")
         self._url, self._template, self._pool, self._retries = url, template, pool, adapter.max_retries
         # a .netrc file can have given a password
-        self._headers = {name: Secret(value) for name, value in template.headers.items()}
+        self._headers = {"Host": _host_of(template), **{name: Secret(text) for name, text in template.headers.items()}}
 
     def new_line(self) -> Line:
         self._lines.line = line = Line()
@@ -127,7 +129,8 @@ class OwnSender:
             decode_content=False,
         )
         if "Set-Cookie" in raw.headers:
-            extract_cookies_to_jar(self._session.cookies, self._asked(outgoing), raw)  # type: ignore[no-untyped-call]
+            answer, asked = MockResponse(raw.headers), MockRequest(self._asked(outgoing))
+            self._session.cookies.extract_cookies(answer, asked)  # type: ignore[arg-type]
         return Received(raw.status, raw.headers, raw)
 
     def _asked(self, outgoing: Outgoing) -> requests.PreparedRequest:
@@ -180,7 +183,7 @@ class GivenSender:
                 "a connection without session= skips it"
             )
         try:
-            check_head(getattr(getattr(response.raw, "_original_response", None), "msg", None))
+            _check_head(getattr(getattr(response.raw, "_original_response", None), "msg", None))
         except http.client.HTTPException:
             response.raw.close()
             raise
@@ -188,6 +191,11 @@ class GivenSender:
 
     def close(self) -> None:
         """Do nothing: the session stays the user's."""
+
+
+def _host_of(request: requests.PreparedRequest) -> str:
+    """Return the value of the header ``Host``; a zone of IPv6 means nothing to the server (RFC 6874)."""
+    return re.sub(r"%[^\]]*", "", urllib.parse.urlsplit(str(request.url)).netloc.rpartition("@")[2])
 
 
 def _settings(session: requests.Session, url: str, verify: bool | str) -> dict[str, Any]:
@@ -210,3 +218,16 @@ def without_sockets(session: requests.Session) -> list[object]:
             inherited += [adapter.poolmanager, adapter.proxy_manager]
             adapter.__setstate__(adapter.__getstate__())  # type: ignore[attr-defined]
     return inherited
+
+
+def _check_head(headers: object) -> None:
+    """Refuse the headers of http.client if a line among them is none.
+
+    Its parser takes such a line for the end of the head, and leaves out the length that may follow.
+
+    Raises
+    ------
+    http.client.HTTPException
+    """
+    if any(isinstance(each, MissingHeaderBodySeparatorDefect) for each in getattr(headers, "defects", ())):
+        raise http.client.HTTPException("a head with a line that is no header")

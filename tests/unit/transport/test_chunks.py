@@ -32,10 +32,8 @@ def framed(body: bytes, size: int, begin: bytes = b"%x\r\n", end: bytes = b"0\r\
     return b"".join(begin % len(chunk) + chunk + b"\r\n" for chunk in chunks) + end
 
 
-def opened(wire: bytes, most: int = 1 << 30) -> tuple[ChunkedBody, list[None]]:
-    """Open a body, and list when bytes are left behind its end."""
-    rests: list[None] = []
-    return ChunkedBody(io.BufferedReader(Wire(wire, most)), lambda: rests.append(None)), rests
+def opened(wire: bytes, most: int = 1 << 30) -> ChunkedBody:
+    return ChunkedBody(io.BufferedReader(Wire(wire, most)))
 
 
 def everything(body: ChunkedBody, step: int) -> bytes:
@@ -50,10 +48,9 @@ def everything(body: ChunkedBody, step: int) -> bytes:
 @pytest.mark.parametrize("size", [1, 7, 2048, IN_PLACE, IN_PLACE + 1, WINDOW, 1 << 30])
 def test_gives_what_the_chunks_hold(size: int, most: int, step: int) -> None:
     data = BODY[:3000] if 1 in {size, most, step} else BODY
-    body, rests = opened(framed(data, size), most)
+    body = opened(framed(data, size), most)
     assert everything(body, step) == data
-    body.close()
-    assert not rests
+    assert not body.has_rest
 
 
 @pytest.mark.parametrize("begin", [b"%X\r\n", b"000%x\r\n", b"%x;name=value\r\n", b"%x \r\n", b"%x\n"])
@@ -62,7 +59,7 @@ def test_gives_what_the_chunks_hold(size: int, most: int, step: int) -> None:
 )
 @pytest.mark.parametrize("most", [1, 1 << 30])
 def test_reads_every_form_of_the_lines_between(begin: bytes, end: bytes, most: int) -> None:
-    body, _ = opened(framed(BODY[:3000], 700, begin, end), most)
+    body = opened(framed(BODY[:3000], 700, begin, end), most)
     assert everything(body, 5000) == BODY[:3000]
     assert body.readinto(bytearray(1)) == 0
 
@@ -70,13 +67,13 @@ def test_reads_every_form_of_the_lines_between(begin: bytes, end: bytes, most: i
 @pytest.mark.parametrize("cut", [0, 1, 3, 4, 100, 704, 705, 706, 708, -6, -5, -4])
 @pytest.mark.parametrize("most", [1, 1 << 30])
 def test_a_connection_that_ends_before_the_body_is_an_error(cut: int, most: int) -> None:
-    body, _ = opened(framed(BODY[:1400], 700)[:cut], most)
+    body = opened(framed(BODY[:1400], 700)[:cut], most)
     with pytest.raises(http.client.IncompleteRead):
         everything(body, 5000)
 
 
 def test_a_connection_that_ends_in_a_large_chunk_is_an_error() -> None:
-    body, _ = opened(framed(BODY, 1 << 30)[:-100])
+    body = opened(framed(BODY, 1 << 30)[:-100])
     with pytest.raises(http.client.IncompleteRead):
         everything(body, 1 << 30)
 
@@ -102,15 +99,13 @@ BAD = {
 @pytest.mark.parametrize("most", [1, 1 << 30])
 @pytest.mark.parametrize("fault", BAD)
 def test_what_is_no_chunk_is_an_error(fault: str, most: int) -> None:
-    body, _ = opened(BAD[fault] + b"rest" * 10000, most)
+    body = opened(BAD[fault] + b"rest" * 10000, most)
     with pytest.raises(http.client.HTTPException):
         everything(body, 5000)
 
 
 @pytest.mark.parametrize("behind", [b"x", b"HTTP/1.1 200 OK\r\n\r\n"])
 def test_bytes_behind_the_end_are_refused(behind: bytes) -> None:
-    body, rests = opened(framed(BODY[:100], 10) + behind)
+    body = opened(framed(BODY[:100], 10) + behind)
     assert everything(body, 5000) == BODY[:100]
-    body.close()
-    body.close()
-    assert rests == [None]
+    assert body.has_rest

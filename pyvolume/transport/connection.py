@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import os
 import threading
@@ -431,8 +432,15 @@ def _lanes_of(settings: Settings) -> Lanes:
 
 
 def _target(request: Request, added: Additions) -> str:
-    query = urllib.parse.urlencode({**request.query, **added.query})
-    return f"{request.path}?{query}" if query else request.path
+    if not (request.query or added.query):
+        return request.path
+    return f"{request.path}?{_encoded(*request.query.items(), *added.query.items())}"
+
+
+@functools.lru_cache
+def _encoded(*words: tuple[str, str]) -> str:
+    """Return a query; the later one of two words with one name counts."""
+    return urllib.parse.urlencode(dict(words))
 
 
 def _without(added: Additions, text: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import ssl
 from collections.abc import Iterator
@@ -23,13 +22,15 @@ HOPELESS = (
 )
 """A TLS handshake that fails, an impossible url, a library that is missing: time mends none of them."""
 
+FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+"""What these libraries raise."""
+
 UNREACHED = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 """No connection came about: nothing listens, there is no such host, or it is silent."""
 
 
-@contextlib.contextmanager
-def translated(action: str, url: str = "the server", *, answered: bool = True) -> Iterator[None]:
-    """Turn what goes wrong in requests, urllib3 and http.client into a TransportError.
+class translated:  # noqa: N801 - it is used as a function, and a class costs less for each request
+    """Turn what goes wrong inside of the block, in requests, urllib3 and http.client, into a TransportError.
 
     Its cause is the innermost error: those of the libraries around it hold urls. Errors of this package pass.
 
@@ -40,13 +41,19 @@ def translated(action: str, url: str = "the server", *, answered: bool = True) -
     answered : bool
         Whether the server has answered before: then one that refuses connections may be starting again.
     """
-    try:
-        yield
-    except TransportError:  # an OSError too
-        raise
-    except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-        chain = list(_chain(error))
-        raise _meaning_of(chain, action, url, answered) from chain[-1]
+
+    __slots__ = ("_action", "_answered", "_url")
+
+    def __init__(self, action: str, url: str = "the server", *, answered: bool = True) -> None:
+        self._action, self._url, self._answered = action, url, answered
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, FAILURES) and not isinstance(error, TransportError):  # that is an OSError too
+            chain = list(_chain(error))
+            raise _meaning_of(chain, self._action, self._url, self._answered) from chain[-1]
 
 
 def _meaning_of(chain: list[BaseException], action: str, url: str, answered: bool) -> TransportError:

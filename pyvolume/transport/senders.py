@@ -116,11 +116,9 @@ class OwnSender:
             headers |= {"Cookie": Secret(cookie)} if cookie else {}
         if outgoing.secrets:
             headers[SECRET_QUERY] = Secret(urllib.parse.urlencode(outgoing.secrets))
-        raw = self._pool.urlopen(
-            outgoing.method,
-            self._base + outgoing.target,
-            outgoing.body,
-            headers,
+        what = outgoing.method, self._base + outgoing.target, outgoing.body, headers
+        raw = self._pool.ask_idle(*what, silence=timeout[1]) or self._pool.urlopen(
+            *what,
             self._retries,
             redirect=False,
             assert_same_host=False,

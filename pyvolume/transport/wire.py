@@ -195,7 +195,7 @@ class WireAnswer:
     def __init__(self, incoming: Incoming, method: str, *, is_last: bool, close: Callable[[], object]) -> None:
         minor, self.status, self.headers = _final_head(incoming)
         self.retries: Any = None
-        self._connection: Any = None  # set by urllib3's pool
+        self._connection: Any = None  # urllib3's pool sets both, too
         self._pool: Any = None
         self._incoming = incoming
         self._close = close
@@ -261,6 +261,10 @@ class WireAnswer:
         if not self._is_closed:
             self._is_closed = True
             self._close()
+
+    def came_over(self, connection: Any, pool: Any) -> None:
+        """Note the connection, and the pool that gets it back."""
+        self._connection, self._pool = connection, pool
 
     def release_conn(self) -> None:
         """Give the connection back to its pool."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 LADDER = (1, 2, 4, 8, 16, 32, 64)
 """How many requests can be under way at once: a smaller difference is hardly told from chance."""
 
-FIRST = 4
+FIRST = 8
 """Where a pace begins that knows nothing."""
 
 FASTER = 1.15
@@ -27,9 +27,12 @@ CHANGED = 1.6
 LEAST_SAMPLES = 8
 """How many requests tell the rate of a level, and each of the level once."""
 
-FIRST_REST, SURE_REST, LONGEST_REST = 2, 8, 64
-"""Measurements for which a level is kept before a neighbour is tried: at first, where the lower one is known to be
-slower, and at most. Each trial that changes nothing doubles them."""
+FIRST_REST, LONGEST_REST = 2, 64
+"""Measurements for which a level is kept before a neighbour is tried: at first, and at most. Each trial that changes
+nothing doubles them."""
+
+CLEARLY_WORSE = 0.85
+"""A level that brings less than this factor is not tried again soon: the measurements are doubled twice."""
 
 PENALTY = (2.0, 30.0)
 """Seconds for which a level is not reached again that a server has refused: at first, and at most."""
@@ -84,8 +87,9 @@ class _Rate:
 class Pace:
     """How many requests of a kind are under way at once over one connection; used by all its threads.
 
-    It tries more requests as long as the rate rises. Then it keeps the lowest number that is as good as any, and
-    tries the numbers beside it from time to time. After a refusal it goes back to the highest lower number that has
+    It tries more requests as long as the rate rises. Then it goes down as long as fewer are as good: the pieces of a
+    transfer are larger then. It keeps the lowest number that is as good as any, and tries the numbers beside it from
+    time to time. After a refusal it goes back to the highest lower number that has
     worked, or to half of the number.
 
     Requests that are under way at once share the time. The rate of a level is the bytes of its requests, divided by
@@ -115,7 +119,7 @@ class Pace:
         self._epoch = 0
         self._now, self._count, self._under_way, self._shared = 0.0, 0, 0.0, 0.0
         self._rates: dict[int, _Rate] = {}
-        self._is_rising, self._is_first = True, True
+        self._is_rising = True
         self._origin: int | None = None
         self._is_next_up = True
         self._rest, self._rested = FIRST_REST, 0
@@ -199,7 +203,7 @@ class Pace:
             if self._origin is not None and not self._is_rising:
                 self._settle(self._origin)
                 return
-            self._origin = held = None
+            self._origin, held, self._rest = None, None, FIRST_REST  # the neighbours are news again
         if self._is_rising:
             self._rise(rate, held, now)
         elif self._origin is not None:
@@ -225,24 +229,19 @@ class Pace:
         if before is not None and self._origin is not None:
             gained, factor = rate.speed / before.speed, self.limit / self._ladder[self._origin]
             if gained < FASTER ** math.log2(factor):
-                is_better = gained > BETTER
-                self._end_rise(self._at if is_better else self._origin, is_next_up=not is_better)
+                self._end_rise(self._at if gained > BETTER else self._origin)
                 return
             steps += gained > IN_PROPORTION * factor
         up = min(self._at + steps, self._top(now))
         if up <= self._at:
-            self._settle(self._at, SURE_REST)
+            self._end_rise(self._at)
             return
         self._origin = self._at
         self._move_to(up)
 
-    def _end_rise(self, at: int, *, is_next_up: bool) -> None:
-        """Keep a level; the first time begin once more, with requests of a size that suits what is known now."""
-        if self._is_first and at > self._level(FIRST):
-            self._is_first, self._rates, self._origin = False, {}, None
-            self._move_to(self._level(FIRST))
-            return
-        self._is_next_up = is_next_up
+    def _end_rise(self, at: int) -> None:
+        """Keep a level, and try fewer next: the requests were small, because nobody knew what one of them brings."""
+        self._is_next_up = False
         self._settle(at)
 
     def _top(self, now: float) -> int:
@@ -267,7 +266,8 @@ class Pace:
         is_kept = rate.speed > BETTER * held if went_up else rate.speed >= AS_GOOD * held
         self._rates[self._at] = rate
         if not is_kept:
-            self._settle(origin, min(2 * self._rest, LONGEST_REST))
+            longer = 2 if rate.speed >= CLEARLY_WORSE * held else 4
+            self._settle(origin, min(longer * self._rest, LONGEST_REST))
             return
         if self._at >= self._ceiling:
             self._penalty = PENALTY[0]
@@ -288,8 +288,8 @@ class Pace:
     def _begin_epoch(self) -> None:
         self._epoch += 1
         self._forget()
-        # the first ones run beside fewer, or more, than the level has; while the rate doubles this does not matter
-        self._settling = 0 if self._is_rising and self._rates else self.limit
+        # the first ones run beside those of another level; while the rate doubles this does not matter
+        self._settling = 0 if self._is_rising else min(self.limit, self._count)
 
     def _forget(self) -> None:
         self._nbytes, self._seconds, self._samples, self._missed = 0.0, 0.0, 0, 0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pyvolume.calls.pace import LADDER, Mark, Pace
+from pyvolume.calls.pace import FIRST, LADDER, Mark, Pace
 
 MB = 1e6
 SECONDS = 20.0
@@ -77,7 +77,7 @@ def test_it_is_nearly_as_good_as_the_best_number(name: str, nbytes: int) -> None
 
 def test_it_begins_small_and_ends_where_more_gains_nothing() -> None:
     pace = Pace()
-    assert pace.limit == 4
+    assert pace.limit == FIRST
     moved(LINES["fast"], pace, 4 << 20)
     assert pace.limit <= 8
     moved(LINES["limited per connection"], pace, 1 << 20, begin=2 * SECONDS)
@@ -105,7 +105,7 @@ def test_it_never_exceeds_its_bound(most: int) -> None:
 
     moved(line, pace, 1 << 20)
     assert max(seen) == most
-    assert min(seen) <= 4
+    assert min(seen) <= FIRST
 
 
 def test_a_refusal_lowers_it_once_for_all_requests_of_a_level() -> None:
@@ -127,7 +127,7 @@ def test_requests_that_did_not_fill_the_line_teach_nothing() -> None:
     pace = Pace()
     for now in range(200):
         pace.end(pace.begin(float(now), 1), 1 << 20, now + 0.5, 0)
-    assert pace.limit == 4
+    assert pace.limit == FIRST
     assert pace.rate == pytest.approx(2 << 20)
 
 
@@ -182,16 +182,16 @@ def test_the_end_of_a_transfer_counts_as_well() -> None:
 
 def test_what_may_come_soon_is_more_only_while_the_rate_rises() -> None:
     pace = Pace()
-    assert (pace.limit, pace.soon) == (4, 8)
+    assert (pace.limit, pace.soon) == (FIRST, 2 * FIRST)
     moved(LINES["limited in total"], pace, 1 << 20)
     assert pace.soon == pace.limit
 
 
-def test_it_begins_twice_because_the_first_requests_were_of_another_size() -> None:
+def test_it_goes_down_again_because_the_first_requests_were_of_another_size() -> None:
     """With small requests 32 at once are best, because of the latency; with those that follow then, 4 are."""
     pace, now, seen = Pace(), 0.0, list[int]()
-    for _ in range(12):
-        count, nbytes = pace.limit, (2 << 20) if len(set(seen)) < 4 else (128 << 20) // pace.limit
+    for transfer in range(20):
+        count, nbytes = pace.limit, (2 << 20) if transfer < 4 else (128 << 20) // pace.limit
         seen.append(count)
         duration = 0.02 + count * nbytes / (1000 * MB) * (1 + count / 64)
         for _ in range(2):

@@ -9,6 +9,9 @@ import numpy as np
 
 import pyvolume
 
+DRAWN = 1000
+"""Places that are drawn at a time: drawing each one alone would take longer than a part of a request."""
+
 Corners = tuple[tuple[int, ...], tuple[int, ...]]
 
 Action = Callable[[pyvolume.Volume, float], float]
@@ -40,6 +43,8 @@ def boxes_at_random(edge: int, side: int, seconds: float, grid: int = 1) -> Iter
     """Give cubes on a grid, at random places in a larger cube, for so many seconds."""
     places = np.random.default_rng(0)
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = (grid * places.integers(0, (edge - side) // grid + 1, 3)).tolist()
-        yield (0, *start), (1, *(n + side for n in start))
+    while True:
+        for start in (grid * places.integers(0, (edge - side) // grid + 1, (DRAWN, 3))).tolist():
+            if time.perf_counter() >= end:
+                return
+            yield (0, *start), (1, *(n + side for n in start))

@@ -7,7 +7,6 @@ import contextvars
 import itertools
 import operator
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
@@ -52,7 +51,7 @@ class _Job(Generic[Task, Result]):
             self._error = error
             pool.stop()
         self.is_done = True
-        pool.bell.put(None)
+        pool.done.put(self)
 
     def drop(self) -> None:
         """Do not begin the task; cancel it if it is running."""
@@ -77,7 +76,7 @@ class _Pool(Generic[Task, Result]):
         self._queue: SimpleQueue[_Job[Task, Result] | None] = SimpleQueue()
         self._room = room
         self._threads: list[threading.Thread] = []
-        self.bell: SimpleQueue[None] = SimpleQueue()
+        self.done: SimpleQueue[_Job[Task, Result]] = SimpleQueue()
         self.is_stopped = False
 
     def put(self, job: _Job[Task, Result]) -> None:
@@ -248,12 +247,13 @@ def run_ahead(
         What `work` raises, when its task would be given. From the error on no further task is taken or begun. Running
         ones are cancelled at the end, also when the iterator is closed.
     """
-    waiting: deque[_Job[Task, Result]] = deque()
+    waiting: dict[_Job[Task, Result], None] = {}
     pool: _Pool[Task, Result] = _Pool(room)
     try:
         for task in tasks:
-            waiting.append(_Job(task, work, begin))
-            pool.put(waiting[-1])
+            job = _Job(task, work, begin)
+            waiting[job] = None
+            pool.put(job)
             while len(waiting) >= (AHEAD * room() if ahead is None else ahead + 1):
                 yield _taken(waiting, pool, ordered=ordered)
             if pool.is_stopped:
@@ -267,12 +267,16 @@ def run_ahead(
             job.drop()
 
 
-def _taken(waiting: deque[_Job[Task, Result]], pool: _Pool[Task, Result], *, ordered: bool) -> tuple[Task, Result]:
-    """Take the first task off the queue, or the first that is done."""
-    wanted = list(waiting)[: 1 if ordered else None]
-    while (job := next((each for each in wanted if each.is_done), None)) is None:
+def _taken(waiting: dict[_Job[Task, Result], None], pool: _Pool[Task, Result], *, ordered: bool) -> tuple[Task, Result]:
+    """Take the first task, or the first that is done."""
+    job = next(iter(waiting)) if ordered else None
+    while job is None or not job.is_done:
         with contextlib.suppress(Empty):
-            pool.bell.get(timeout=LONGEST_WAIT)
-    result = job.result()
-    waiting.remove(job)
-    return job.task, result
+            done = pool.done.get(timeout=LONGEST_WAIT)
+            job = job or done
+    if ordered:  # all that are in the queue say that they are done: they need not stay there
+        with contextlib.suppress(Empty):
+            while True:
+                pool.done.get_nowait()
+    del waiting[job]
+    return job.task, job.result()

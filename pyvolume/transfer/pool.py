@@ -72,16 +72,16 @@ class _Pool(Generic[Task, Result]):
     Nothing here waits for a lock of Python's own library: Ctrl-C could leave it locked.
     """
 
-    def __init__(self, room: Callable[[], int]) -> None:
+    def __init__(self) -> None:
         self._queue: SimpleQueue[_Job[Task, Result] | None] = SimpleQueue()
-        self._room = room
         self._threads: list[threading.Thread] = []
         self.done: SimpleQueue[_Job[Task, Result]] = SimpleQueue()
         self.is_stopped = False
 
-    def put(self, job: _Job[Task, Result]) -> None:
+    def put(self, job: _Job[Task, Result], threads: int) -> None:
+        """Let a job be run by one of so many threads."""
         self._queue.put(job)
-        if len(self._threads) < self._room():
+        if len(self._threads) < threads:
             thread = threading.Thread(target=self._work, name="pyvolume", daemon=True)
             self._threads.append(thread)
             start(thread)
@@ -248,13 +248,14 @@ def run_ahead(
         ones are cancelled at the end, also when the iterator is closed.
     """
     waiting: dict[_Job[Task, Result], None] = {}
-    pool: _Pool[Task, Result] = _Pool(room)
+    pool: _Pool[Task, Result] = _Pool()
     try:
         for task in tasks:
             job = _Job(task, work, begin)
             waiting[job] = None
-            pool.put(job)
-            while len(waiting) >= (AHEAD * room() if ahead is None else ahead + 1):
+            at_once = room()
+            pool.put(job, at_once)
+            while len(waiting) >= (AHEAD * at_once if ahead is None else ahead + 1):
                 yield _taken(waiting, pool, ordered=ordered)
             if pool.is_stopped:
                 break

@@ -93,6 +93,8 @@ class PatientAdapter(HTTPAdapter):
 class PatientHTTPConnection(HTTPConnection):
     """A connection with the habits of its adapter."""
 
+    debuglevel = 0  # whatever a user sets for http.client: it would print the password of a proxy
+
     def __init__(self, *args: Any, silence: float, lines: Lines, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._silence = silence

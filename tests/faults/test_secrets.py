@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import pickle
 import socket
 from collections.abc import Callable, Iterator
@@ -171,6 +172,19 @@ def test_a_redirect_takes_no_token_to_another_server(status: int, own: bool, els
     ):
         create(connection)
     assert (elsewhere.connections, len(server.heads)) == (0, 1)
+
+
+def test_what_http_client_prints_to_debug_holds_no_token(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    with (
+        ScriptedServer([answer(b"{}")]) as server,
+        pyvolume.Connection(server.url, auth=IDENTITY) as connection,
+    ):
+        create(connection)
+        assert found_in(server.heads[0]) == [BEARER, "adm1n%26token"]
+    assert found_in(capsys.readouterr().out) == []
 
 
 def test_a_proxy_is_asked_with_the_whole_url(monkeypatch: pytest.MonkeyPatch) -> None:

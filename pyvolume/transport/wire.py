@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -105,8 +106,8 @@ class Incoming:
 
     @property
     def is_empty(self) -> bool:
-        """Whether all that has arrived was taken."""
-        return self._at == len(self._held)
+        """Whether all that has arrived was taken; what the system still holds can be polled for."""
+        return not self._held and not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending())
 
     def head(self) -> bytes:
         """Take the next head, with its last empty line.

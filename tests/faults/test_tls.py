@@ -22,6 +22,8 @@ from pyvolume.transport.request import Request
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def do_GET(self) -> None:
         body = b'{"DVID Version": "over TLS"}'
         self.send_response(200)
@@ -31,11 +33,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Send a value without a length, and end the connection as the path says."""
+        self.close_connection = True
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"half a value")
         if self.path == "/meant":
             self.connection.unwrap()
+
+    def do_PATCH(self) -> None:
+        """Send a value, and behind it in the same record what looks like the next answer."""
+        body = b"v" * 40_000
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+        self.wfile.write(head % len(body) + body + head % 5 + b"wrong")
 
     def do_PUT(self) -> None:
         """Send a redirect to where the query says."""
@@ -49,7 +58,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class QuietServer(http.server.HTTPServer):
+class QuietServer(http.server.ThreadingHTTPServer):
     def handle_error(self, *args: object) -> None:
         """A client that does not trust us is no error here."""
 
@@ -109,6 +118,17 @@ def test_a_value_without_a_length_ends_where_the_server_says_so(
         assert ask("/meant") == b"half a value"
         with pytest.raises(TransportError, match="EOF"):
             ask("/broken")
+
+
+def test_a_connection_with_bytes_behind_the_answer_is_not_used_again(
+    authority: trustme.CA, url: str, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    with pyvolume.Connection(url, verify=str(bundle)) as connection:
+        for _ in range(3):
+            value = connection.exchange(Request("ask", "PATCH", "/"), Answer.read, connection.new_call())
+            assert value == b"v" * 40_000
 
 
 def test_no_redirect_takes_a_token_from_https_to_http(authority: trustme.CA, url: str, tmp_path: Path) -> None:

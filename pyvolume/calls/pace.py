@@ -89,8 +89,7 @@ class Pace:
 
     It tries more requests as long as the rate rises. Then it goes down as long as fewer are as good: the pieces of a
     transfer are larger then. It keeps the lowest number that is as good as any, and tries the numbers beside it from
-    time to time. After a refusal it goes back to the highest lower number that has
-    worked, or to half of the number.
+    time to time. After a refusal it goes back to the highest lower number that has worked, or to half of the number.
 
     Requests that are under way at once share the time. The rate of a level is the bytes of its requests, divided by
     the time that was theirs. Those that do not fill the level tell nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import math
 import queue
@@ -36,6 +37,9 @@ MOST_UNSENT = 1 << 22
 UNSENT_OPTION: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 """The option of a socket that limits them; not every system has it."""
 
+ANSWERED = {errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE}
+"""Errors of sending where the answer can have come before; the last one is one of macOS."""
+
 INTERIM = b"HTTP/1.1 1"
 """With this an interim answer begins."""
 
@@ -59,7 +63,8 @@ class PatientAdapter(HTTPAdapter):
     A connection adds the secrets of a request to its query when it makes the request line, see `SECRET_QUERY`: urllib3
     logs urls, and puts them into its errors.
 
-    Its connections skip interim answers, and are not used again if bytes are left behind the end of an answer.
+    Its connections receive answers by `pyvolume.transport.wire`: interim ones are skipped, and a connection with bytes
+    behind the end of an answer is not used again.
 
     Parameters
     ----------
@@ -81,6 +86,10 @@ class PatientAdapter(HTTPAdapter):
         """Make the pool manager for direct connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """Return the headers for a proxy, which can hold its password."""
+        return {name: Secret(value) for name, value in super().proxy_headers(proxy).items()}
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Make the pool manager for connections through a proxy."""
@@ -154,7 +163,7 @@ class PatientHTTPConnection(HTTPConnection):
         while left := body.read():
             while left:
                 if self._is_answered():
-                    raise BrokenPipeError("the answer came before the end of the request")  # urllib3 receives it
+                    raise BrokenPipeError("the answer came before the end of the request")  # it is received then
                 count = self.sock.send(left)
                 left = left[count:]
                 body.sent(count)
@@ -263,8 +272,12 @@ class PatientHTTPPool(HTTPConnectionPool):
             headers = {**headers, **self.proxy_headers}
         try:
             connection.timeout = silence
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the answer can have come before
+            connection.sock.settimeout(silence)
+            try:
                 connection.request(method, url, body, headers)
+            except OSError as error:
+                if error.errno not in ANSWERED and not isinstance(error, BrokenPipeError):
+                    raise
             answer: WireAnswer = connection.getresponse()
         except BaseException:
             connection.close()
@@ -274,15 +287,14 @@ class PatientHTTPPool(HTTPConnectionPool):
 
     def _idle(self) -> Any:
         """Take an idle connection; None if there is none that the server has not closed."""
-        while self.pool is not None:
-            try:
-                connection = self.pool.get()
-            except queue.Empty:
-                return None
-            if connection is not None and connection.is_connected:
-                return connection
-            if connection is not None:
-                connection.close()
+        idle = self.pool  # None once the pool is closed
+        while idle is not None and idle.qsize():
+            with contextlib.suppress(queue.Empty):
+                connection = idle.get()
+                if connection is not None and connection.is_connected:
+                    return connection
+                if connection is not None:
+                    connection.close()
         return None
 
     def give_back(self, connection: Any) -> None:

@@ -24,6 +24,9 @@ from pyvolume.transport.request import Body
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"pyvolume requests/{requests.__version__}"}
 
 
+UNCHANGED = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/?-]*")
+"""A path and a query without anything that is, or has to be, percent-encoded."""
+
 SENT_AT_ONCE = 1 << 16
 """Bytes that requests sends at once: it takes the limit for connecting as the time for all of them."""
 
@@ -100,7 +103,8 @@ class OwnSender:
         pool: Any = adapter.get_connection_with_tls_context(template, **settings)
         adapter.cert_verify(pool, url, settings["verify"], settings["cert"])  # type: ignore[no-untyped-call]
         # behind a proxy the request line holds the whole url
-        self._base = adapter.request_url(template, settings["proxies"]).rstrip("/")
+        base = adapter.request_url(template, settings["proxies"]).rstrip("/")
+        self._front, self._prefix = _in_two(base)
         self._url, self._template, self._pool, self._retries = url, template, pool, adapter.max_retries
         # a .netrc file can have given a password
         self._headers = {"Host": _host_of(template), **{name: Secret(text) for name, text in template.headers.items()}}
@@ -110,15 +114,17 @@ class OwnSender:
         return line
 
     def send(self, outgoing: Outgoing, timeout: tuple[float, float]) -> Received:
-        headers = self._headers | outgoing.headers
+        headers = outgoing.headers
+        given = {name.lower() for name in headers}
+        headers = {name: value for name, value in self._headers.items() if name.lower() not in given} | headers
         if self._session.cookies:
             cookie = get_cookie_header(self._session.cookies, self._asked(outgoing))  # type: ignore[no-untyped-call]
             headers |= {"Cookie": Secret(cookie)} if cookie else {}
         if outgoing.secrets:
             headers[SECRET_QUERY] = Secret(urllib.parse.urlencode(outgoing.secrets))
-        what = outgoing.method, self._base + outgoing.target, outgoing.body, headers
-        raw = self._pool.ask_idle(*what, silence=timeout[1]) or self._pool.urlopen(
-            *what,
+        parts = outgoing.method, self._front + _encoded(self._prefix + outgoing.target), outgoing.body, headers
+        raw = self._pool.ask_idle(*parts, silence=timeout[1]) or self._pool.urlopen(
+            *parts,
             self._retries,
             redirect=False,
             assert_same_host=False,
@@ -189,6 +195,19 @@ class GivenSender:
 
     def close(self) -> None:
         """Do nothing: the session stays the user's."""
+
+
+def _in_two(base: str) -> tuple[str, str]:
+    """Return the server of a url, empty where there is none, and the path."""
+    parts = urllib3.util.parse_url(base)
+    return (parts._replace(path=None).url if parts.host else ""), parts.path or ""
+
+
+def _encoded(target: str) -> str:
+    """Return a path and a query as urllib3 sends them over a new connection: what it changes is percent-encoded."""
+    if UNCHANGED.fullmatch(target):
+        return target
+    return urllib3.util.parse_url(f"http://host{target.replace('#', '%23')}").request_uri
 
 
 def _host_of(request: requests.PreparedRequest) -> str:

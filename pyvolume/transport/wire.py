@@ -12,11 +12,14 @@ from typing import Any
 from pyvolume.model.arguments import brief
 from pyvolume.transport.chunks import ChunkedBody
 
-HELD = 1 << 14
+RECEIVED_AT_ONCE = 1 << 14
 """Bytes that are received at a time before the length of the body is known."""
 
-MAX_HEAD = 1 << 16
-"""Bytes of a head; `http.client` has the same limit for each line of it."""
+MAX_HEAD = 1 << 18
+"""Bytes of a head."""
+
+SHOWN = 20
+"""Bytes that an error shows, at most, of what is no answer."""
 
 MAX_FIELDS = 100
 """Lines of a head, as for `http.client`."""
@@ -27,11 +30,14 @@ MAX_INTERIM = 100
 STATUS = re.compile(rb"HTTP/1\.([0-9])[ \t]+([1-9][0-9]{2})(?=[ \t\r\n])[^\n]*\n")
 """The status line: the minor version and the status."""
 
-END = re.compile(rb"\n\r?\n")
-"""The end of a head. The standard lets a recipient take a single line feed for the end of a line."""
+END_OF_HEAD = re.compile(rb"\n\r?\n")
+"""The standard lets a recipient take a single line feed for the end of a line."""
 
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""The name of a field (RFC 9110, section 5.6.2)."""
+"""The name of a header that is sent (RFC 9110, section 5.6.2)."""
+
+FOUND_NAME = re.compile(r"[!-9;-~]+")
+"""The name of a header that is received: some servers use characters that they should not."""
 
 TARGET = re.compile(r"[!-~]+")
 """Path and query of a request, percent-encoded."""
@@ -39,8 +45,8 @@ TARGET = re.compile(r"[!-~]+")
 LENGTH = re.compile(r"[0-9]{1,18}")
 """A length of a body."""
 
-EMPTY = {204, 304}
-"""Statuses of answers without a body."""
+WITHOUT_BODY = {204, 304}
+"""Statuses of answers that have none."""
 
 
 class Fields(Mapping[str, str]):
@@ -64,7 +70,7 @@ class Fields(Mapping[str, str]):
         values: list[str] | None = None
         for line in lines:
             name, colon, value = line.partition(":")
-            if colon and NAME.fullmatch(name):
+            if colon and FOUND_NAME.fullmatch(name):
                 values = self._values.setdefault(name.lower(), [])
                 values.append(value.strip(" \t\r"))
             elif values and line[0] in " \t":  # the standard lets a value go on there
@@ -102,7 +108,6 @@ class Incoming:
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._held = b""
-        self._at = 0
 
     @property
     def is_empty(self) -> bool:
@@ -115,50 +120,44 @@ class Incoming:
         Raises
         ------
         http.client.HTTPException
-            If it does not begin as one, does not end, or is too long.
+            If it does not begin as one, does not end, or is too long. The message shows little of it: a head can hold
+            cookies, and some servers send the request back with its secrets.
         """
         searched = 0
-        while not (end := END.search(self._held, searched)):
+        while not (end := END_OF_HEAD.search(self._held, searched)):
             if len(self._held) > MAX_HEAD or (b"\n" in self._held and not STATUS.match(self._held)):
                 break
             searched = max(0, len(self._held) - len(b"\n\r"))
-            more = self._socket.recv(HELD)
+            more = self._socket.recv(RECEIVED_AT_ONCE)
             if not more:
                 if not self._held:
                     raise http.client.RemoteDisconnected("Remote end closed connection without response")
-                raise http.client.IncompleteRead(self._held)
+                raise http.client.IncompleteRead(b"")
             self._held += more
+        if not STATUS.match(self._held):
+            raise http.client.BadStatusLine(repr(self._held[:SHOWN].split(None, 1)[:1]))
         if end is None or end.end() > MAX_HEAD:
-            if STATUS.match(self._held):
-                raise http.client.LineTooLong("head")
-            raise http.client.BadStatusLine(repr(self._held[:200]))
-        head, self._held = self._held[: end.end()], self._held[end.end() :]
-        return head
+            raise http.client.LineTooLong("head")
+        return self._take(end.end())
 
     def readinto(self, view: memoryview, /) -> int:
         """Fill a flat view of bytes, unless the connection ends before; return how many bytes have come."""
-        got = self._take(view) if self._held else 0
-        receive, want = self._socket.recv_into, len(view)
+        got, want = 0, len(view)
+        if self._held:
+            data = self._take(want)
+            got = len(data)
+            view[:got] = data
+        receive = self._socket.recv_into
         while got < want and (count := receive(view[got:])):
             got += count
         return got
 
-    def _take(self, view: memoryview) -> int:
-        count = min(len(view), len(self._held) - self._at)
-        view[:count] = memoryview(self._held)[self._at : self._at + count]
-        self._at += count
-        if self._at == len(self._held):
-            self._held, self._at = b"", 0
-        return count
-
     def read1(self, most: int, /) -> bytes:
         """Take some bytes, none at the end of the connection."""
-        if not self._held:
-            return self._socket.recv(most)
-        data = self._held[self._at : self._at + most]
-        self._at += len(data)
-        if self._at == len(self._held):
-            self._held, self._at = b"", 0
+        return self._take(most) if self._held else self._socket.recv(most)
+
+    def _take(self, most: int) -> bytes:
+        data, self._held = self._held[:most], self._held[most:]
         return data
 
 
@@ -194,7 +193,10 @@ class WireAnswer:
     version_string = "HTTP/1.1"
 
     def __init__(self, incoming: Incoming, method: str, *, is_last: bool, close: Callable[[], object]) -> None:
-        minor, self.status, self.headers = _final_head(incoming)
+        try:
+            minor, self.status, self.headers = _final_head(incoming)
+        except BaseException as error:  # the frames that hold the head, with cookies, are left out of the traceback
+            raise error.with_traceback(None)  # noqa: B904 - the same error
         self.retries: Any = None
         self._connection: Any = None  # urllib3's pool sets both, too
         self._pool: Any = None
@@ -203,14 +205,14 @@ class WireAnswer:
         self._is_closed = False
         self._chunks: ChunkedBody | None = None
         self._left: int | None = None
-        if method == "HEAD" or self.status in EMPTY:
+        if method == "HEAD" or self.status in WITHOUT_BODY:
             self._left = 0
         elif self.headers.says("transfer-encoding", "chunked"):
             self._chunks = ChunkedBody(incoming)
         else:
             self._left = _announced(self.headers)
         self.ends_with_connection = self._chunks is None and self._left is None
-        self._is_last = is_last or self.ends_with_connection or _is_last(minor, self.headers)
+        self._is_last = is_last or self.ends_with_connection or _is_closed_after(minor, self.status, self.headers)
         if self._left == 0:
             self._end()
 
@@ -258,8 +260,8 @@ class WireAnswer:
         return self._is_closed
 
     def close(self) -> None:
-        """Receive nothing more; the connection is closed where something is left on it."""
-        if not self._is_closed:
+        """Receive nothing more; the connection is closed unless the body has ended and it was given back."""
+        if not self._is_closed or self._connection is not None:
             self._is_closed = True
             self._close()
 
@@ -296,8 +298,10 @@ def _final_head(incoming: Incoming) -> tuple[int, int, Fields]:
     raise http.client.HTTPException(f"more than {MAX_INTERIM} interim answers")
 
 
-def _is_last(minor: int, fields: Fields) -> bool:
-    """Whether the server closes the connection after this answer."""
+def _is_closed_after(minor: int, status: int, fields: Fields) -> bool:
+    """Whether the server closes the connection after an answer, or may send more than the status allows."""
+    if status == 204 and ("transfer-encoding" in fields or fields.get("content-length", "0") != "0"):
+        return True
     if minor:
         return fields.says("connection", "close")
     kept = any(fields.says(name, "keep-alive") for name in ("connection", "proxy-connection"))
@@ -333,8 +337,7 @@ def head_of(method: str, target: str, headers: Mapping[str, str]) -> bytes:
     Raises
     ------
     ValueError
-        If a name, a value or the target has a character that would begin another line or header; the message does not
-        show it.
+        If a name, a value or the target has a character that it cannot have; the message does not show it.
     """
     lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]]
     text = "\r\n".join(lines)
@@ -342,4 +345,7 @@ def head_of(method: str, target: str, headers: Mapping[str, str]) -> bytes:
         raise ValueError("request: a header, or the target, has the end of a line in it")
     if not TARGET.fullmatch(target) or not all(map(NAME.fullmatch, headers)):
         raise ValueError("request: a target, or the name of a header, has a character that it cannot have")
-    return f"{text}\r\n\r\n".encode("latin-1")
+    try:
+        return f"{text}\r\n\r\n".encode("latin-1")
+    except UnicodeEncodeError:  # it holds all of the text
+        raise ValueError("request: a header has a character beyond latin-1") from None

@@ -48,6 +48,10 @@ def found_in(text: str) -> list[str]:
 FAILURES: dict[str, bytes] = {
     "closed": b"",
     "no http": b"garbage\r\n\r\n",
+    "the request itself": b"POST /?admintoken=adm1n%26token HTTP/1.1\r\nAuthorization: Bearer b3arer-of-mine\r\n\r\n",
+    "a bad line with the token": b"HTTP/1.1 200 OK\r\nno header: Bearer b3arer-of-mine\r\n\r\n",
+    "a bad status with the token": b"HTTP/1.1 200Bearer\tb3arer-of-mine\r\n\r\n",
+    "half a head with the token": b"HTTP/1.1 200 OK\r\nSet-Cookie: b3arer-of-mine",
     "half an answer": answer(b"{", length=100),
     "not JSON": answer(b"<html>", HTML),
     "no root": answer(b"{}"),

@@ -539,6 +539,51 @@ def test_bytes_behind_an_answer_in_the_buffer_of_its_reader_end_the_connection()
         assert server.connections == 2
 
 
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/a b", "/a%20b"),
+        ("/é", "/%C3%A9"),
+        ('/a"<{|^`', "/a%22%3C%7B%7C%5E%60"),
+        ("/a%2fb", "/a%2Fb"),
+        ("/a%zz", "/a%25zz"),
+        ("/a#b", "/a%23b"),
+        ("/a~(b)*;c=d:@", "/a~(b)*;c=d:@"),
+    ],
+)
+def test_a_path_is_the_same_over_a_new_connection_and_over_an_idle_one(path: str, sent: str) -> None:
+    with ScriptedServer([answer(b"")] * 2) as server, pyvolume.Connection(f"{server.url}/base") as connection:
+        for _ in range(2):
+            request = Request("ask", "GET", path, query={"key": "a value"})
+            connection.exchange(request, Answer.read, connection.new_call())
+        assert server.connections == 1
+    assert {head.partition("\r\n")[0] for head in server.heads} == {f"GET /base{sent}?key=a+value HTTP/1.1"}
+
+
+def test_a_header_of_the_user_takes_the_place_of_one_with_the_same_name() -> None:
+    headers = {"host": "data.example.org", "USER-AGENT": "mine"}
+    with ScriptedServer([answer(b"")] * 2) as server, pyvolume.Connection(server.url) as connection:
+        for given in (headers, {}):
+            request = Request("ask", "GET", "/", headers=given)
+            connection.exchange(request, Answer.read, connection.new_call())
+    first, second = ([line for line in head.lower().splitlines() if "host:" in line] for head in server.heads)
+    assert (first, second) == (["host: data.example.org"], [f"host: {server.url.partition('//')[2]}"])
+    assert server.heads[0].lower().count("user-agent") == 1
+
+
+def test_an_answer_that_is_refused_leaves_nothing_for_the_next_request() -> None:
+    bad = b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n"
+    late = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
+    with (
+        ScriptedServer([bad + late, answer(b"right")]) as server,
+        pyvolume.Connection(server.url, retry=pyvolume.RetryPolicy(patience=0)) as connection,
+    ):
+        with pytest.raises(StoreError):
+            connection.exchange(Request("ask", "GET", "/"), Answer.read, connection.new_call())
+        assert connection.exchange(Request("ask", "GET", "/"), Answer.read, connection.new_call()) == b"right"
+        assert server.connections == 2
+
+
 def test_the_admin_token_cannot_be_drawn_out_by_a_name() -> None:
     reply = answer(b"", "Content-Type: text/plain")
     names = ("REDACTED-BY-PYVOLUME", SECRET_QUERY, "admintoken")

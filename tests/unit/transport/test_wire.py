@@ -7,15 +7,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 
 import pytest
 
 from pyvolume.model.secret import Secret
 from pyvolume.transport.wire import (
-    HELD,
     MAX_FIELDS,
     MAX_HEAD,
     MAX_INTERIM,
+    RECEIVED_AT_ONCE,
     Fields,
     Incoming,
     WireAnswer,
@@ -68,7 +69,7 @@ def test_a_head_may_arrive_in_parts(end: bytes, step: int) -> None:
         assert (answer.isclosed(), closed) == (True, [])
 
 
-@pytest.mark.parametrize("step", [1000, HELD, 1 << 30])
+@pytest.mark.parametrize("step", [1000, RECEIVED_AT_ONCE, 1 << 30])
 @pytest.mark.parametrize("part", [1 << 12, 40_000, len(BODY)])
 def test_a_body_with_a_length_fills_views(part: int, step: int) -> None:
     closed: list[None] = []
@@ -89,6 +90,8 @@ BODIES = {
     "the answer to HEAD": (OK + b"Content-Length: 3\r\n\r\n", "HEAD", b"", False),
     "no content": (b"HTTP/1.1 204 No Content\r\n\r\n", "GET", b"", False),
     "not modified": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", "GET", b"", False),
+    "no content but a length": (b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", "GET", b"", True),
+    "no content but chunks": (b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", "GET", b"", True),
     "nothing": (OK + b"Content-Length: 0\r\n\r\n", "GET", b"", False),
     "no reason": (b"HTTP/1.1 200\r\nContent-Length: 3\r\n\r\nabc", "GET", b"abc", False),
     "to be closed": (OK + b"Connection: Close\r\nContent-Length: 3\r\n\r\nabc", "GET", b"abc", True),
@@ -127,6 +130,36 @@ def test_an_answer_that_is_closed_too_early_closes_its_connection() -> None:
         assert (closed, answer.read(3)) == ([None], b"")
 
 
+def test_an_answer_that_was_not_given_back_closes_its_connection_although_it_has_ended() -> None:
+    """Something is wrong with it: who has read it did not want it."""
+    closed: list[None] = []
+    returned: list[object] = []
+    pool = SimpleNamespace(give_back=returned.append)
+    for is_given_back in (False, True):
+        with arriving(OK + b"Content-Length: 0\r\n\r\n") as incoming:
+            answer = received(incoming, closed)
+            answer.came_over("connection", pool)
+            if is_given_back:
+                answer.release_conn()
+            answer.close()
+            assert (closed, returned) == ([None], ["connection"] * is_given_back)
+
+
+def test_odd_names_of_fields_are_received() -> None:
+    with arriving(OK + b"X/Cache: hit\r\nX(a)[1]: b\r\nContent-Length: 0\r\n\r\n") as incoming:
+        headers = received(incoming, []).headers
+        assert (headers["x/cache"], headers["X(A)[1]"]) == ("hit", "b")
+
+
+@pytest.mark.parametrize(
+    "said", [b"GET /key?token=secret HTTP/1.1\r\nToken: secret\r\n\r\n", b"HTTP/1.1 200OK secret\r\n"]
+)
+def test_an_error_shows_little_of_what_is_no_answer(said: bytes) -> None:
+    with arriving(said) as incoming, pytest.raises(http.client.BadStatusLine) as caught:
+        received(incoming, [])
+    assert "secret" not in repr(vars(caught.value)) + str(caught.value)
+
+
 def test_the_last_answer_closes_its_connection() -> None:
     closed: list[None] = []
     with arriving(OK + b"Content-Length: 3\r\n\r\nabc") as incoming:
@@ -149,6 +182,7 @@ BAD: dict[str, tuple[bytes, type[Exception]]] = {
     "a status of two digits": (b"HTTP/1.1 20 OK\r\n\r\n", http.client.BadStatusLine),
     "a status of four digits": (b"HTTP/1.1 2000 OK\r\n\r\n", http.client.BadStatusLine),
     "a line without a colon": (OK + b"hello\r\nContent-Length: 3\r\n\r\nabc", http.client.HTTPException),
+    "a space in a name": (OK + b"Content Length: 3\r\n\r\nabc", http.client.HTTPException),
     "a line without a name": (OK + b": hello\r\n\r\n", http.client.HTTPException),
     "a space behind a name": (OK + b"Content-Length : 3\r\n\r\nabc", http.client.HTTPException),
     "a value that goes on from nothing": (OK + b" a: b\r\n\r\n", http.client.HTTPException),
@@ -212,9 +246,11 @@ def test_a_head_is_made_of_its_parts() -> None:
         ("/", {"A:": "secret"}),
         ("/", {"": "secret"}),
         ("/", {"A\r\nB": "secret"}),
+        ("/", {"A": "secret €"}),
     ],
 )
 def test_a_head_that_would_say_more_is_refused_without_showing_it(target: str, headers: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="request: a") as caught:
         head_of("GET", target, headers)
     assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None

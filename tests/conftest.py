@@ -277,9 +277,9 @@ growing = _in_all_ways(GROWING)
 readable = _in_all_ways(READABLE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Give a client of a cluster of two processes on this machine."""
+    """Give a client of a cluster of two processes on this machine; a cluster that is idle takes a tenth of a core."""
     distributed = pytest.importorskip("distributed", reason="distributed comes with the extra 'distributed'")
     with (
         distributed.LocalCluster(

@@ -56,14 +56,21 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(scope="session")
-def mock_backend() -> Iterator[DvidBackend]:
+@contextlib.contextmanager
+def mock_dvid() -> Iterator[DvidBackend]:
+    """Give an empty mock server of its own."""
     from mockserver import MockServer
 
     with MockServer(admin_token="secret") as server:
         backend = DvidBackend(server.url, "secret")
         yield backend
         backend.connection.close()
+
+
+@pytest.fixture(scope="session")
+def mock_backend() -> Iterator[DvidBackend]:
+    with mock_dvid() as backend:
+        yield backend
 
 
 @pytest.fixture(scope="session")
@@ -213,19 +220,34 @@ HOMES = {
 }
 
 
-@pytest.fixture(scope="session", params=["mock", *real_dvid.if_there()])
-def dvid(request: pytest.FixtureRequest) -> DvidBackend:
+@contextlib.contextmanager
+def _dvid(request: pytest.FixtureRequest) -> Iterator[DvidBackend]:
+    """Give a mock server of its own, or the real server.
+
+    Who looks for a name asks for all repositories, so a mock server that holds those of all modules is slow.
+    """
+    if request.param == "mock":
+        with mock_dvid() as backend:
+            yield backend
+    else:
+        yield request.getfixturevalue(HOMES[request.param])
+
+
+@pytest.fixture(scope="module", params=["mock", *real_dvid.if_there()])
+def dvid(request: pytest.FixtureRequest) -> Iterator[DvidBackend]:
     """Everything that speaks DVID's protocol."""
-    backend: DvidBackend = request.getfixturevalue(HOMES[request.param])
-    return backend
+    with _dvid(request) as backend:
+        yield backend
 
 
-@pytest.fixture(scope="session", params=["mock", *real_dvid.if_there(), "icechunk"])
-def versioned(request: pytest.FixtureRequest, folder_of_many: Path) -> VersionedBackend:
+@pytest.fixture(scope="module", params=["mock", *real_dvid.if_there(), "icechunk"])
+def versioned(request: pytest.FixtureRequest, folder_of_many: Path) -> Iterator[VersionedBackend]:
     """Everything that keeps versions."""
     if request.param == "icechunk":
-        return IcechunkVersions(_made(folder_of_many / "versions"))
-    return DvidVersions(request.getfixturevalue(HOMES[request.param]))
+        yield IcechunkVersions(Path(tempfile.mkdtemp(dir=folder_of_many)))
+    else:
+        with _dvid(request) as backend:
+            yield DvidVersions(backend)
 
 
 LOCAL: dict[str, Callable[[], Backend]] = {"memory": MemoryBackend, "cached": CachedBackend}

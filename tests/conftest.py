@@ -18,6 +18,7 @@ import moto_server
 import pytest
 import real_dvid
 from conformance_stores import (
+    MOST_OBJECTS,
     Backend,
     CachedBackend,
     DataStoreBackend,
@@ -180,7 +181,7 @@ def s3(moto_url: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def zarr_s3_backend(s3: str) -> ZarrBackend:
     moto_server.make_bucket(s3, "conformance")
-    return ZarrBackend("s3://conformance", endpoint=s3, region="us-east-1")
+    return ZarrBackend("s3://conformance", most=MOST_OBJECTS, endpoint=s3, region="us-east-1")
 
 
 @pytest.fixture(scope="session")
@@ -198,7 +199,7 @@ def icechunk_backend(folder_of_many: Path) -> IcechunkBackend:
 @pytest.fixture(scope="session")
 def icechunk_s3_backend(s3: str) -> IcechunkBackend:
     moto_server.make_bucket(s3, "versions")
-    return IcechunkBackend("icechunk+s3://versions", endpoint=s3, region="us-east-1")
+    return IcechunkBackend("icechunk+s3://versions", most=MOST_OBJECTS, endpoint=s3, region="us-east-1")
 
 
 HOMES = {

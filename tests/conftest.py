@@ -57,6 +57,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _garbage() -> Iterator[None]:
+    """Find here what a module leaves open, and let no later collection look through what it leaves until the end."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @contextlib.contextmanager
 def mock_dvid() -> Iterator[DvidBackend]:
     """Give an empty mock server of its own."""

@@ -263,9 +263,10 @@ LOCAL: dict[str, Callable[[], Backend]] = {"memory": MemoryBackend, "cached": Ca
 GROWING = [*LOCAL, "mock", *real_dvid.if_there()]
 """Stores whose volumes become larger by a write, and have a fill value around them."""
 
-STORES = [*GROWING, "hpc", "n5", "fsdb", "zarr", "zarr 2", "zarr shards", "zarr s3", "icechunk", "icechunk s3"]
-READABLE = [*STORES, "folder", "zarr http", "mikro"]
-"""Stores whose volumes are made otherwise than by writing to them, too."""
+STORES = [*GROWING, "hpc", "n5", "fsdb", "zarr", "zarr 2", "zarr shards", "zarr s3", "icechunk"]
+READABLE = [*STORES, "icechunk s3", "folder", "zarr http", "mikro"]
+"""Stores whose volumes are made otherwise than by writing to them, too; and versions in a bucket: that writes of many
+kinds arrive is seen with versions in a folder, and with zarr in a bucket."""
 
 WAYS = [None, 1, 8]
 """In one piece where that is possible; or forced into pieces, which follow each other or run at once."""

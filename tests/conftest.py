@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import os
 import signal
@@ -17,6 +18,7 @@ import moto_server
 import pytest
 import real_dvid
 from conformance_stores import (
+    MOST_OBJECTS,
     Backend,
     CachedBackend,
     DataStoreBackend,
@@ -49,14 +51,35 @@ if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-@pytest.fixture(scope="session")
-def mock_backend() -> Iterator[DvidBackend]:
+def pytest_collection_finish() -> None:
+    """Let no later collection of garbage look through the modules and the tests, which stay until the end."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage() -> Iterator[None]:
+    """Find here what a module leaves open, and let no later collection look through what it leaves until the end."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
+@contextlib.contextmanager
+def mock_dvid() -> Iterator[DvidBackend]:
+    """Give an empty mock server of its own."""
     from mockserver import MockServer
 
     with MockServer(admin_token="secret") as server:
         backend = DvidBackend(server.url, "secret")
         yield backend
         backend.connection.close()
+
+
+@pytest.fixture(scope="session")
+def mock_backend() -> Iterator[DvidBackend]:
+    with mock_dvid() as backend:
+        yield backend
 
 
 @pytest.fixture(scope="session")
@@ -166,7 +189,7 @@ def s3(moto_url: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def zarr_s3_backend(s3: str) -> ZarrBackend:
     moto_server.make_bucket(s3, "conformance")
-    return ZarrBackend("s3://conformance", endpoint=s3, region="us-east-1")
+    return ZarrBackend("s3://conformance", most=MOST_OBJECTS, endpoint=s3, region="us-east-1")
 
 
 @pytest.fixture(scope="session")
@@ -184,7 +207,7 @@ def icechunk_backend(folder_of_many: Path) -> IcechunkBackend:
 @pytest.fixture(scope="session")
 def icechunk_s3_backend(s3: str) -> IcechunkBackend:
     moto_server.make_bucket(s3, "versions")
-    return IcechunkBackend("icechunk+s3://versions", endpoint=s3, region="us-east-1")
+    return IcechunkBackend("icechunk+s3://versions", most=MOST_OBJECTS, endpoint=s3, region="us-east-1")
 
 
 HOMES = {
@@ -206,28 +229,44 @@ HOMES = {
 }
 
 
-@pytest.fixture(scope="session", params=["mock", *real_dvid.if_there()])
-def dvid(request: pytest.FixtureRequest) -> DvidBackend:
+@contextlib.contextmanager
+def _dvid(request: pytest.FixtureRequest) -> Iterator[DvidBackend]:
+    """Give a mock server of its own, or the real server.
+
+    Who looks for a name asks for all repositories, so a mock server that holds those of all modules is slow.
+    """
+    if request.param == "mock":
+        with mock_dvid() as backend:
+            yield backend
+    else:
+        yield request.getfixturevalue(HOMES[request.param])
+
+
+@pytest.fixture(scope="module", params=["mock", *real_dvid.if_there()])
+def dvid(request: pytest.FixtureRequest) -> Iterator[DvidBackend]:
     """Everything that speaks DVID's protocol."""
-    backend: DvidBackend = request.getfixturevalue(HOMES[request.param])
-    return backend
+    with _dvid(request) as backend:
+        yield backend
 
 
-@pytest.fixture(scope="session", params=["mock", *real_dvid.if_there(), "icechunk"])
-def versioned(request: pytest.FixtureRequest, folder_of_many: Path) -> VersionedBackend:
+@pytest.fixture(scope="module", params=["mock", *real_dvid.if_there(), "icechunk"])
+def versioned(request: pytest.FixtureRequest, folder_of_many: Path) -> Iterator[VersionedBackend]:
     """Everything that keeps versions."""
     if request.param == "icechunk":
-        return IcechunkVersions(_made(folder_of_many / "versions"))
-    return DvidVersions(request.getfixturevalue(HOMES[request.param]))
+        yield IcechunkVersions(Path(tempfile.mkdtemp(dir=folder_of_many)))
+    else:
+        with _dvid(request) as backend:
+            yield DvidVersions(backend)
 
 
 LOCAL: dict[str, Callable[[], Backend]] = {"memory": MemoryBackend, "cached": CachedBackend}
 GROWING = [*LOCAL, "mock", *real_dvid.if_there()]
 """Stores whose volumes become larger by a write, and have a fill value around them."""
 
-STORES = [*GROWING, "hpc", "n5", "fsdb", "zarr", "zarr 2", "zarr shards", "zarr s3", "icechunk", "icechunk s3"]
-READABLE = [*STORES, "folder", "zarr http", "mikro"]
-"""Stores whose volumes are made otherwise than by writing to them, too."""
+STORES = [*GROWING, "hpc", "n5", "fsdb", "zarr", "zarr 2", "zarr shards", "zarr s3", "icechunk"]
+READABLE = [*STORES, "icechunk s3", "folder", "zarr http", "mikro"]
+"""Stores whose volumes are made otherwise than by writing to them, too; and versions in a bucket: that writes of many
+kinds arrive is seen with versions in a folder, and with zarr in a bucket."""
 
 WAYS = [None, 1, 8]
 """In one piece where that is possible; or forced into pieces, which follow each other or run at once."""
@@ -270,9 +309,9 @@ growing = _in_all_ways(GROWING)
 readable = _in_all_ways(READABLE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Give a client of a cluster of two processes on this machine."""
+    """Give a client of a cluster of two processes on this machine; a cluster that is idle takes a tenth of a core."""
     distributed = pytest.importorskip("distributed", reason="distributed comes with the extra 'distributed'")
     with (
         distributed.LocalCluster(

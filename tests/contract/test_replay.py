@@ -60,6 +60,11 @@ class Exchange:
     holds: int = 0
     headers: Document = field(default_factory=dict)
 
+    @property
+    def place(self) -> str:
+        """The recording, and its section."""
+        return f"{self.label.partition(':')[0]} {self.section}"
+
 
 @dataclass(frozen=True)
 class Story:
@@ -94,7 +99,7 @@ def unpack(body: Document | None) -> bytes | None:
 
 
 STORIES = [load(f"{name}.jsonl") for name in ("dvid", "dvid_extra", "dvid_objects", "dvid_labels")]
-EXCHANGES = [pytest.param(each, id=each.label) for story in STORIES for each in story.exchanges]
+SECTIONS = sorted({each.place for story in STORIES for each in story.exchanges})
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +111,11 @@ def replies(start_server: Callable[[], AbstractContextManager[RealDvid]]) -> dic
     return found
 
 
-@pytest.mark.parametrize("exchange", EXCHANGES)
-def test_server_answers_as_recorded(exchange: Exchange, replies: dict[str, Reply]) -> None:
-    assert comparable(replies[exchange.label], exchange) == comparable(exchange.answer, exchange)
+@pytest.mark.parametrize("place", SECTIONS)
+def test_server_answers_as_recorded(place: str, replies: dict[str, Reply]) -> None:
+    exchanges = [each for story in STORIES for each in story.exchanges if each.place == place]
+    pairs = {each.label: (comparable(replies[each.label], each), comparable(each.answer, each)) for each in exchanges}
+    assert {label: pair for label, pair in pairs.items() if pair[0] != pair[1]} == {}
 
 
 @dataclass

@@ -69,7 +69,7 @@ def is_silent(request: pytest.FixtureRequest) -> bool:
 def volume(request: pytest.FixtureRequest, server: MockServer, way: Way) -> Iterator[pyvolume.dvid.VoxelsAccessor]:
     """Give the volume to a test in which requests fail for good."""
     silence = 0.4 if is_silent(request) else PLENTY
-    with connected(server, way.concurrency, patience=0.2, silence=silence) as connection:
+    with connected(server, way.concurrency, patience=0.05, silence=silence) as connection:
         yield volume_of(server, connection, way)
 
 

@@ -22,12 +22,12 @@ def seen_by(server: MockServer, already: int = 0) -> list[Any]:
 @pytest.mark.parametrize("faults", [0, 1, 5])
 @pytest.mark.parametrize("kind", ["busy", "reset", "truncate"])
 def test_requests_and_retries_are_those_that_the_server_saw(
-    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, way: Way, kind: str, faults: int
+    server: MockServer, patient_volume: pyvolume.dvid.VoxelsAccessor, way: Way, kind: str, faults: int
 ) -> None:
     already = len(server.requests)
     server.faults.add(Fault(kind, times=faults, method="GET", path=".*/raw/.*"))
     with pyvolume.trace() as t:
-        volume[...]
+        patient_volume[...]
     assert (t.requests, t.retries) == (len(seen_by(server, already)), faults)
     assert t.requests == way.pieces + faults
 
@@ -100,9 +100,9 @@ def test_seconds_waited_are_those_that_on_wait_is_told(server: MockServer) -> No
 
 
 def test_progress_tells_of_retries(
-    server: MockServer, volume: pyvolume.dvid.VoxelsAccessor, array: NDArray[Any]
+    server: MockServer, patient_volume: pyvolume.dvid.VoxelsAccessor, array: NDArray[Any]
 ) -> None:
     seen: list[pyvolume.TransferStatus] = []
     server.faults.add(Fault("busy", times=3, method="GET", path=".*/raw/.*"))
-    volume.get_ndarray((0, 0, 0, 0), array.shape, progress=seen.append)
+    patient_volume.get_ndarray((0, 0, 0, 0), array.shape, progress=seen.append)
     assert seen[-1] == pyvolume.TransferStatus(array.nbytes, array.nbytes, 3)

@@ -124,9 +124,10 @@ def test_up_to_64_at_once_are_learnt_and_10_over_a_session() -> None:
 def test_a_busy_server_gets_fewer_requests() -> None:
     array = np.ones((1, 64, 64, 256), "uint8")
     faults = [Fault("busy", path=".*/raw/.*", times=8)]
+    policy = pyvolume.RetryPolicy(interval=0.005, max_interval=0.01)
     with (
         MockServer({"gray": array}, faults=faults) as server,
-        pyvolume.Connection(server.url, concurrency="auto") as connection,
+        pyvolume.Connection(server.url, retry=policy, concurrency="auto") as connection,
     ):
         volume = pyvolume.dvid.VoxelsAccessor(connection, server.uuid, "gray")
         before = connection.lanes.reads.room

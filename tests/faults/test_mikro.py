@@ -25,7 +25,7 @@ from pyvolume.mikro import Mikro
 CHUNKS = r".*/c/.*"
 CATALOGUE = r"/graphql"
 PATIENT = RetryPolicy(interval=0.005, max_interval=0.01)
-HASTY = RetryPolicy(patience=0.3, interval=0.005, max_interval=0.01)
+HASTY = RetryPolicy(patience=0.05, interval=0.005, max_interval=0.01)
 
 
 @pytest.fixture

@@ -160,9 +160,11 @@ def test_a_busy_server_is_asked_again(server: MockServer, repo: Repo, endpoint: 
 
 @each_change
 def test_a_server_that_stays_busy_has_done_nothing(server: MockServer, repo: Repo, endpoint: str) -> None:
-    add(server, endpoint, "busy", times=None)
-    with pytest.raises(BusyTimeoutError):
-        CHANGES[endpoint](repo)
+    policy = pyvolume.RetryPolicy(patience=0.05, interval=0.005, max_interval=0.01)
+    with pyvolume.Connection(server.url, retry=policy) as connection:
+        add(server, endpoint, "busy", times=None)
+        with pytest.raises(BusyTimeoutError):
+            CHANGES[endpoint](Repo(connection, repo.root_uuid, "lines"))
     server.faults.clear()
     assert state(repo) == BEFORE
 

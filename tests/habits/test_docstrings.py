@@ -18,11 +18,22 @@ SECTIONS = {"Parameters", "Other Parameters", "Attributes"}
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
+def is_property(node: Documented) -> bool:
+    return isinstance(node, ast.FunctionDef) and any("property" in ast.unparse(each) for each in node.decorator_list)
+
+
 @functools.cache
-def nodes() -> list[tuple[str, Documented]]:
-    """Return everything that can have a docstring, and where it is."""
+def documented() -> list[tuple[str, str, bool]]:
+    """Return where each thing is that can have a docstring, its docstring, and whether it is a property.
+
+    The trees are not kept: they have as many objects as all tests.
+    """
     return [
-        (f"{module.relative_to(ROOT)}: {getattr(node, 'name', 'module')}", node)
+        (
+            f"{module.relative_to(ROOT)}: {getattr(node, 'name', 'module')}",
+            ast.get_docstring(node) or "",
+            is_property(node),
+        )
         for module in MODULES
         for node in ast.walk(ast.parse(module.read_text("utf-8")))
         if isinstance(node, Documented)
@@ -31,8 +42,8 @@ def nodes() -> list[tuple[str, Documented]]:
 
 def docstrings() -> Iterator[tuple[str, str]]:
     """Yield where each documented thing is, and its docstring."""
-    for place, node in nodes():
-        if text := ast.get_docstring(node):
+    for place, text, _ in documented():
+        if text:
             yield place, text
 
 
@@ -78,9 +89,9 @@ def test_examples_fit_the_page() -> None:
 
 def properties() -> Iterator[tuple[str, str]]:
     """Yield where each property is, and the first line of its docstring."""
-    for place, node in nodes():
-        if isinstance(node, ast.FunctionDef) and any("property" in ast.unparse(each) for each in node.decorator_list):
-            yield place, (ast.get_docstring(node) or "").partition("\n")[0]
+    for place, text, is_one in documented():
+        if is_one:
+            yield place, text.partition("\n")[0]
 
 
 def test_the_first_line_of_a_property_has_no_colon() -> None:

@@ -115,8 +115,8 @@ class DataStoreBackend:
         return volume
 
 
-MOST_FILES = 5
-"""Chunks along an axis: many small files take long to make, and to remove."""
+MOST_FILES, MOST_OBJECTS = 5, 3
+"""Chunks along an axis: many small files take long to make, and to remove, and each object of a bucket is a request."""
 
 
 class ZarrBackend:
@@ -128,21 +128,24 @@ class ZarrBackend:
         A folder, or a url.
     shards : int
         How many chunks a shard has along x; 0: none.
+    most : int
+        How many chunks an array has along an axis.
     **options
         Of `pyvolume.create`, or of a bucket.
     """
 
     examples = 10
 
-    def __init__(self, root: str, shards: int = 0, **options: Any) -> None:
+    def __init__(self, root: str, shards: int = 0, most: int = MOST_FILES, **options: Any) -> None:
         self._root = root
         self._shards = shards
+        self._most = most
         self._options = options
         self._names = (f"volume{i}.zarr" for i in itertools.count())
 
     def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.Volume:
         others = (1,) * (array.ndim - len(blocks) - 1)
-        sides = [max(block, -(-n // MOST_FILES)) for block, n in zip(blocks, array.shape[1:], strict=False)]
+        sides = [max(block, -(-n // self._most)) for block, n in zip(blocks, array.shape[1:], strict=False)]
         chunks = (1, *sides, *others)
         shards: dict[str, Any] = {"shards": (1, sides[0] * self._shards, *chunks[2:])} if self._shards else {}
         volume: pyvolume.Volume = pyvolume.create(
@@ -230,19 +233,22 @@ class IcechunkBackend:
     ----------
     root : str
         The beginning of the url of a repository.
+    most : int
+        How many chunks an array has along an axis.
     **options
         Of a bucket.
     """
 
     examples = 10
 
-    def __init__(self, root: str, **options: Any) -> None:
+    def __init__(self, root: str, most: int = MOST_FILES, **options: Any) -> None:
         self._root = root
+        self._most = most
         self._options = options
         self._names = (f"repository{i}" for i in itertools.count())
 
     def new(self, array: NDArray[Any], blocks: tuple[int, ...] = (16, 16, 16)) -> pyvolume.Volume:
-        sides = [max(block, -(-n // MOST_FILES)) for block, n in zip(blocks, array.shape[1:], strict=False)]
+        sides = [max(block, -(-n // self._most)) for block, n in zip(blocks, array.shape[1:], strict=False)]
         chunks = (1, *sides, *(1,) * (array.ndim - len(blocks) - 1))
         volume: pyvolume.Volume = pyvolume.create(
             f"{self._root}/{next(self._names)}:main/gray", array.shape, array.dtype, dims="cxyzt"[: array.ndim],

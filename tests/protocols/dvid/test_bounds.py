@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conformance_stores import DvidBackend, ramp
+from writers import grow
 
 import pyvolume
 from mockserver import MockServer
@@ -201,25 +201,6 @@ class TestLimits:
         with pytest.raises(SelectionError):
             repo.create_volume("long", shape, "uint8", block_shape=(32, 32, 32))
         assert repo.info().instances == {}
-
-
-def grow(url: str, uuid: str, number: int) -> None:
-    """Make a volume larger, again and again, as one of several processes."""
-    with pyvolume.Connection(url) as connection:
-        for step in range(1, 9):
-            volume = pyvolume.dvid.VoxelsAccessor(connection, uuid, "gray")
-            at = (number * 8 + step) * 32
-            if number % 2:
-                volume[:, at : at + 5, 0:5, 0:5] = number
-            else:
-                extend(volume, Box((0, -at, 0, 0), (1, 5, 5, 5)))
-
-
-def extend(volume: pyvolume.dvid.VoxelsAccessor, box: Box) -> None:
-    """Ask for larger bounds until no other process has been quicker."""
-    while not volume.bounds.contains(box):
-        with contextlib.suppress(SelectionError):
-            volume.set_extents(volume.bounds.union(box))
 
 
 def test_no_process_takes_back_what_another_has_grown(dvid: DvidBackend, volume: pyvolume.dvid.VoxelsAccessor) -> None:

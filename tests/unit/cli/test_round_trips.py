@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,23 @@ PLANES = {name for name in KEYS if "plane" in name} | {"thin box"}
 PLACED = [name for name in KEYS if "stepped" not in name]
 """What a volume can hold at its coordinates."""
 
+PICTURES = {"tif", "ome.tif", "png"}
+"""What stores channels in another way where there are four."""
 
-@pytest.fixture(scope="module", params=[1, 4], ids=["1 channel", "4 channels"])
+CHANNELS = {1: "1 channel", 4: "4 channels"}
+
+
+def cases(names: Sequence[str]) -> list[Any]:
+    """Return each format with each key: pictures with one channel and with four, the others with either in turn."""
+    pairs = itertools.product(enumerate(SUFFIXES), enumerate(names))
+    return [
+        pytest.param(channels, suffix, name, id=f"{CHANNELS[channels]}-{suffix}-{name}")
+        for (i, suffix), (j, name) in pairs
+        for channels in (CHANNELS if suffix in PICTURES else [list(CHANNELS)[(i + j) % 2]])
+    ]
+
+
+@pytest.fixture(scope="module", params=CHANNELS, ids=CHANNELS.get)
 def voxels(request: pytest.FixtureRequest) -> NDArray[Any]:
     return ramp((request.param, *SHAPE), "uint8")
 
@@ -92,7 +107,7 @@ def only(voxels: NDArray[Any], key: Any) -> NDArray[Any]:
     return expected
 
 
-@pytest.mark.parametrize(("suffix", "name"), list(itertools.product(SUFFIXES, KEYS)))
+@pytest.mark.parametrize(("voxels", "suffix", "name"), cases(list(KEYS)), indirect=["voxels"])
 def test_voxels_come_back_to_their_place(
     run: Run, server: MockServer, voxels: NDArray[Any], suffix: str, name: str
 ) -> None:
@@ -128,7 +143,7 @@ def test_the_slices_of_the_refusal_can_be_used(run: Run, server: MockServer, vox
     np.testing.assert_array_equal(server.voxels("target"), only(voxels, np.s_[0, :4, :5, :6]), strict=True)
 
 
-@pytest.mark.parametrize(("suffix", "name"), list(itertools.product(SUFFIXES, PLACED)))
+@pytest.mark.parametrize(("voxels", "suffix", "name"), cases(PLACED), indirect=["voxels"])
 def test_a_file_opens_at_the_same_place(
     run: Run, server: MockServer, voxels: NDArray[Any], suffix: str, name: str
 ) -> None:

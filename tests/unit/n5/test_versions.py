@@ -44,19 +44,26 @@ def is_left_out(version: int, channel: int, angle: int, time: int, level: int, c
     return (sum(cell) + channel + 2 * angle + time + level + VERSIONS.index(version)) % 3 != 0
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder that no test changes."""
+    path = tmp_path_factory.mktemp("versions") / "UUID"
     for version in VERSIONS:
         write_version(
-            tmp_path / "UUID", version, views(version), levels=LEVELS, blocks=BLOCK,
+            path, version, views(version), levels=LEVELS, blocks=BLOCK,
             skip=lambda *block, version=version: is_left_out(version, *block),
         )  # fmt: skip
-    (tmp_path / "UUID" / "7").write_text("")  # a label
-    return tmp_path / "UUID"
+    (path / "7").write_text("")  # a label
+    return path
 
 
 @pytest.fixture
-def dataset(folder: Path) -> Iterator[Dataset]:
+def folder(shared: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(shared, tmp_path / "UUID"))
+
+
+@pytest.fixture(scope="module")
+def dataset(shared: Path) -> Iterator[Dataset]:
     """Give a server with the same versions, to which the same blocks were sent."""
     with DataStoreServer() as server, DataStore(server.url) as store:
         made = store.create_dataset(
@@ -68,7 +75,7 @@ def dataset(folder: Path) -> Iterator[Dataset]:
                 made.new_version()
             for level, factors in enumerate(LEVELS):
                 prefix = f"{server.url}/datasets/{made.uuid}/{'/'.join(map(str, factors))}/{number}"
-                send(prefix, folder / str(version) / "export.n5", f"s{level}")
+                send(prefix, shared / str(version) / "export.n5", f"s{level}")
         yield made
 
 
@@ -87,11 +94,11 @@ def send(prefix: str, container: Path, level: str) -> None:
 
 @pytest.mark.parametrize("version", ["0", "1", "latest", "mixedLatest"])
 @pytest.mark.parametrize("query", ["", "&level=2,2,1", "&timepoint=8&channel=1&angle=0"])
-def test_a_folder_shows_what_the_server_shows(dataset: Dataset, folder: Path, version: str, query: str) -> None:
+def test_a_folder_shows_what_the_server_shows(dataset: Dataset, shared: Path, version: str, query: str) -> None:
     server = dataset.volume().store.connection.url
     with (
         pyvolume.open(f"hpc://{server}/{dataset.uuid}?version={version}{query}") as served,
-        pyvolume.open(f"n5://{folder}?version={version}{query}", kind=N5VersionedVolume) as stored,
+        pyvolume.open(f"n5://{shared}?version={version}{query}", kind=N5VersionedVolume) as stored,
     ):
         same(stored[...], served[...])
         assert stored.metadata == served.metadata

@@ -62,12 +62,14 @@ def agrees(found: Any, expected: Any) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 def test_results_are_those_of_numpy(name: str, dtype: str) -> None:
+    """Check each result for each dtype, and both for each of the axes, but not each of them for both at once."""
     array = voxels_of(dtype)
     volume = in_pieces(array)
     function, method = getattr(np, name), getattr(volume, name)
-    for axis in AXES:
-        agrees(method(axis), function(array, axis=axis))
-        agrees(function(volume, axis=axis, keepdims=True), function(array, axis=axis, keepdims=True))
+    turn = NAMES.index(name) + DTYPES.index(dtype)
+    axis, other = AXES[turn % len(AXES)], AXES[(turn + 3) % len(AXES)]
+    agrees(method(axis), function(array, axis=axis))
+    agrees(function(volume, axis=other, keepdims=True), function(array, axis=other, keepdims=True))
     agrees(method(1, keepdims=True), function(array, axis=1, keepdims=True))
     agrees(function(volume), function(array))
 

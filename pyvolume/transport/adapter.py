@@ -163,7 +163,7 @@ class PatientHTTPConnection(HTTPConnection):
         while left := body.read():
             while left:
                 if self._is_answered():
-                    raise BrokenPipeError("the answer came before the end of the request")  # it is received then
+                    raise BrokenPipeError(errno.EPIPE, "the answer came before the end of the request")
                 count = self.sock.send(left)
                 left = left[count:]
                 body.sent(count)
@@ -276,7 +276,7 @@ class PatientHTTPPool(HTTPConnectionPool):
             try:
                 connection.request(method, url, body, headers)
             except OSError as error:
-                if error.errno not in ANSWERED and not isinstance(error, BrokenPipeError):
+                if error.errno not in ANSWERED:
                     raise
             answer: WireAnswer = connection.getresponse()
         except BaseException:

@@ -114,8 +114,8 @@ class Incoming:
         """Whether all that has arrived was taken; what the system still holds can be polled for."""
         return not self._held and not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending())
 
-    def head(self) -> bytes:
-        """Take the next head, with its last empty line.
+    def head(self) -> tuple[int, int, bytes]:
+        """Take the next head; return the minor version, the status, and the lines behind, with the empty one.
 
         Raises
         ------
@@ -134,11 +134,12 @@ class Incoming:
                     raise http.client.RemoteDisconnected("Remote end closed connection without response")
                 raise http.client.IncompleteRead(b"")
             self._held += more
-        if not STATUS.match(self._held):
-            raise http.client.BadStatusLine(repr(self._held[:SHOWN].split(None, 1)[:1]))
+        found = STATUS.match(self._held)
+        if found is None:
+            raise http.client.BadStatusLine(repr(b"".join(self._held[:SHOWN].split(None, 1)[:1])))
         if end is None or end.end() > MAX_HEAD:
             raise http.client.LineTooLong("head")
-        return self._take(end.end())
+        return int(found[1]), int(found[2]), self._take(end.end())[found.end() :]
 
     def readinto(self, view: memoryview, /) -> int:
         """Fill a flat view of bytes, unless the connection ends before; return how many bytes have come."""
@@ -285,16 +286,13 @@ class WireAnswer:
 def _final_head(incoming: Incoming) -> tuple[int, int, Fields]:
     """Take heads up to the final one; return the minor version, the status and the fields."""
     for _ in range(MAX_INTERIM + 1):
-        head = incoming.head()
-        found = STATUS.match(head)
-        if found is None:
-            raise http.client.BadStatusLine(repr(head[:200]))
-        status, lines = int(found[2]), head[found.end() :].decode("latin-1").split("\n")[:-2]
+        minor, status, rest = incoming.head()
+        lines = rest.decode("latin-1").split("\n")[:-2]
         if len(lines) > MAX_FIELDS:
             raise http.client.HTTPException(f"a head of more than {MAX_FIELDS} lines")
         fields = Fields(lines)
         if status >= 200:
-            return int(found[1]), status, fields
+            return minor, status, fields
     raise http.client.HTTPException(f"more than {MAX_INTERIM} interim answers")
 
 

@@ -262,7 +262,10 @@ def test_a_large_file_that_is_no_journal_takes_no_memory(volumes: Copying, journ
 
 
 @pytest.mark.parametrize("room", [0, 600])
-def test_a_full_disk_names_the_journal(volumes: Copying, journal: Path, room: int) -> None:
+def test_a_full_disk_names_the_journal(
+    volumes: Copying, journal: Path, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python would keep the first part of a compiled module
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:

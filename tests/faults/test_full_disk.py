@@ -81,7 +81,8 @@ for suffix in suffixes:
 
 def outcomes(folder: Path, action: str, suffixes: list[str], *, limit: int = 0) -> list[tuple[str, str, list[str]]]:
     script = WRITING.replace("ACTION", action).replace("SHAPE", str(SHAPE))
-    command = [sys.executable, "-X", "faulthandler", "-c", script, str(folder), str(limit), *suffixes]
+    # -B: Python would keep the first part of a compiled module where files cannot be larger
+    command = [sys.executable, "-B", "-X", "faulthandler", "-c", script, str(folder), str(limit), *suffixes]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]

@@ -77,6 +77,7 @@ def added(folder: Path, writer: int, count: int) -> None:
 
 def full(folder: Path, limit: int) -> None:
     """Write with a limit for the size of files; print what happens."""
+    sys.dont_write_bytecode = True  # Python would keep the first part of a compiled module
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     images = LocalStore(folder, "r+")["fern"]["images"]
     for write in (

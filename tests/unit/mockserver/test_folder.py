@@ -181,7 +181,8 @@ def append(folder: Path, written: dict[str, Any]) -> None:
 
 
 def launch(folder: Path, **options: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "mockserver", "--port", "0", "--folder", str(folder)]
+    # -B: where files cannot be larger, Python would keep the first part of a compiled module
+    command = [sys.executable, "-B", "-m", "mockserver", "--port", "0", "--folder", str(folder)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3], **options
     )

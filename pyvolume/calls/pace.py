@@ -27,6 +27,9 @@ CHANGED = 1.6
 LEAST_SAMPLES = 8
 """How many requests tell the rate of a level, and each of the level once."""
 
+LEAST_SECONDS = 0.05, 0.25
+"""For how long a level is measured, at least: many small requests take no longer than a chance of the machine."""
+
 FIRST_REST, LONGEST_REST = 2, 64
 """Measurements for which a level is kept before a neighbour is tried: at first, and at most. Each trial that changes
 nothing doubles them."""
@@ -159,7 +162,7 @@ class Pace:
             self._nbytes += nbytes
             self._seconds += max(self._shared - mark.shared, 1e-9)
             self._samples += 1
-            if self._samples >= self._enough():
+            if self._samples >= self._enough() and self._seconds >= LEAST_SECONDS[not self._is_rising]:
                 self._decide(_Rate(self._nbytes / self._seconds, self._nbytes / self._samples), now)
 
     def fail(self, mark: Mark, now: float, count: int, *, overloaded: bool) -> None:

@@ -403,7 +403,7 @@ class _GatedClient(Client):
     async def lasting(self, once: Callable[[], Awaitable[T]]) -> T:
         """Await something that is not left once it has begun."""
         run = self._present_run()
-        return await run.attempts(once, functools.partial(self._translated, run, ""), lasting=True)
+        return await run.attempts(once, functools.partial(self._translated, run.action, ""), lasting=True)
 
 
 def read_at(repository: Repository, uuid: str, call: Call, action: str = "open") -> Snapshot:

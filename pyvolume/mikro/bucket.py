@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 
@@ -46,6 +47,7 @@ class Granted(Objects):
         self._endpoint = endpoint
         self._region = region
         self._seen = 0
+        self._lock = threading.Lock()
         self._denies_missing = 0
         number, grant = grants.present
         super().__init__(_nothing(endpoint) if grant is None else _store(grant, endpoint, region), read_only=read_only)
@@ -59,6 +61,22 @@ class Granted(Objects):
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer:
         """Return an object, or a part of it."""
         return await self._asked(key, lambda: super(Granted, self).get(key, prototype, byte_range))
+
+    def value(self, key: str) -> memoryview:
+        """Return an object; the thread waits for it."""
+        if (old := self._outdated()) is not None:
+            self._renew(old)
+        seen = self._seen
+        try:
+            return super().value(key)
+        except Exception as error:
+            self._check_expired(key, seen, error)
+        self._renew(seen)
+        try:
+            return super().value(key)
+        except Exception as error:
+            self._check_granted(key, error)
+            raise
 
     async def part(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest) -> tuple[Buffer, Hashable]:
         """Return a range of bytes of an object, with a stamp that changes when the object does."""
@@ -99,38 +117,56 @@ class Granted(Objects):
         await self._asked("", lambda: super(Granted, self).delete(key))
 
     async def _asked(self, key: str, once: Callable[[], Awaitable[T]]) -> T:
-        """Await a request; `key` is that of an object that is read, else empty."""
-        number, grant = self._grants.present
-        if grant is None or number != self._seen:
-            await self._renew(number if grant is None else number - 1)
+        """Await a request; `key` is that of an object that is read, else empty.
+
+        The catalogue is asked in another thread than zarr's.
+        """
+        if (old := self._outdated()) is not None:
+            await asyncio.to_thread(self._renew, old)
         seen = self._seen
         try:
             return await once()
         except Exception as error:
-            code = code_of(error)
-            if code not in EXPIRED:
-                raise
-            if code == "AccessDenied" and self._denies_missing == seen and self._is_chunk(key):
-                raise FileNotFoundError(key) from error
-        await self._renew(seen)
+            self._check_expired(key, seen, error)
+        await asyncio.to_thread(self._renew, seen)
         try:
             return await once()
         except Exception as error:
-            if code_of(error) == "AccessDenied" and self._is_chunk(key):
-                self._denies_missing = self._seen
-                raise FileNotFoundError(key) from error
+            self._check_granted(key, error)
             raise
+
+    def _outdated(self) -> int | None:
+        """Return the number of the grant that is in use, if there is a newer one or it has ended; else None."""
+        number, grant = self._grants.present
+        if grant is None:
+            return number
+        return None if number == self._seen else number - 1
+
+    def _check_expired(self, key: str, seen: int, error: Exception) -> None:
+        """Raise an error that a newer grant does not help against."""
+        code = code_of(error)
+        if code not in EXPIRED:
+            raise error
+        if code == "AccessDenied" and self._denies_missing == seen and self._is_chunk(key):
+            raise FileNotFoundError(key) from error
+
+    def _check_granted(self, key: str, error: Exception) -> None:
+        """Raise another error for a chunk that the newest grant may not read."""
+        if code_of(error) == "AccessDenied" and self._is_chunk(key):
+            self._denies_missing = self._seen
+            raise FileNotFoundError(key) from error
 
     @staticmethod
     def _is_chunk(key: str) -> bool:
         return key not in {"", METADATA}
 
-    async def _renew(self, seen: int) -> None:
-        """Take a newer grant than that with a number; the catalogue is asked in another thread than zarr's."""
-        number, grant = await asyncio.to_thread(self._grants.renewed, seen)
-        if number != self._seen:
-            self.store = _store(grant, self._endpoint, self._region)
-            self._seen = number
+    def _renew(self, seen: int) -> None:
+        """Take a newer grant than that with a number."""
+        number, grant = self._grants.renewed(seen)
+        with self._lock:  # threads that renew it meet here
+            if number > self._seen:
+                self.store = _store(grant, self._endpoint, self._region)
+                self._seen = number
 
 
 def _store(grant: Grant, endpoint: str, region: str) -> S3Store:

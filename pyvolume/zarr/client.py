@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
+import itertools
+import os
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 from zarr.abc.store import Store
+from zarr.core.buffer import Buffer, default_buffer_prototype
+from zarr.core.sync import sync
 
 from pyvolume.calls.call import Call
 from pyvolume.calls.holds import AUTO, MOST, Lanes, Slots
+from pyvolume.calls.processes import OfProcess
 from pyvolume.errors import (
     ClosedError,
     ForbiddenError,
@@ -30,6 +36,7 @@ from pyvolume.model.extras import require
 from pyvolume.stores.whole import check_absent, store_whole
 from pyvolume.zarr.refusals import meaning_of_file, meaning_of_object, says_missing
 from pyvolume.zarr.requests import engines
+from pyvolume.zarr.requests.fetching import Blocking, Fetchers, Fetching
 from pyvolume.zarr.requests.folders import Folder
 from pyvolume.zarr.requests.metered import MeteredStore
 from pyvolume.zarr.requests.parts import ChangedError, Parts, says_beyond
@@ -113,7 +120,8 @@ class Client:
         self._meaning = meaning or (meaning_of_object if engine else meaning_of_file)
         self._advice = advice
         self._is_closed = False
-        self._runs = weakref.WeakSet[Run]()
+        self._runs = weakref.WeakSet[Run | Fetching]()
+        self._fetchers = OfProcess(self._new_fetchers)
         self._has_answered = False
         self.store: Store = MeteredStore(self, raw)
 
@@ -258,9 +266,70 @@ class Client:
         if self._is_closed:
             raise ClosedError(f"{action}: {self.address} is closed")
 
-    def _new_run(self, call: Call, action: str, *, whole: bool = False, goes_on: bool = False) -> Run:
+    def fetch(
+        self,
+        keys: Iterable[str],
+        receive: Callable[[int, Any], None],
+        call: Call,
+        action: str,
+        *,
+        most: int,
+    ) -> None:
+        """Fetch values, many at once, and give each to `receive` in the order in which they come.
+
+        Parameters
+        ----------
+        keys : iterable of str
+            Taken as they are needed.
+        receive : callable
+            Gets the number of the key and the bytes of the value; None if nothing is stored.
+        call, action
+            As for `run`.
+        most : int
+            How many values are asked for ahead.
+
+        Raises
+        ------
+        ClosedError, UnsupportedError, StoreError
+            As for `run`.
+        """
+        if not isinstance(self._raw, Blocking):
+            self._fetch_by_zarr(keys, receive, call, action, most)
+            return
+        self._enter(action)
+        fetching = Fetching(
+            self._fetchers[os.getpid()],
+            call,
+            meaning=lambda key, error: self._translated(action, key, error) or error,
+            is_missing=lambda error: says_missing(error, self.missing),
+            check_open=lambda: self.check_open(action),
+        )
+        self._runs.add(fetching)
+        fetching.run(keys, receive, most)
+
+    def _fetch_by_zarr(
+        self, keys: Iterable[str], receive: Callable[[int, Any], None], call: Call, action: str, most: int
+    ) -> None:
+        waiting, number = iter(keys), itertools.count()
+        while some := list(itertools.islice(waiting, most)):
+            found = self.do(call, action, functools.partial(_values, self.store, some))
+            for at, value in enumerate(found):
+                self.check_open(action)
+                call.remaining()
+                found[at] = None  # it is not kept until the last one is decoded
+                receive(next(number), None if value is None else value.as_numpy_array().data)
+
+    def _new_fetchers(self) -> Fetchers:
+        assert isinstance(self._raw, Blocking)
+        assert self.lanes is not None
+        return Fetchers(self._raw.value, self.lanes.reads)
+
+    def _enter(self, action: str) -> None:
         self.check_open(action)
         engines.enter(self.engine, self.address)
+
+    def _new_run(self, call: Call, action: str, *, whole: bool = False, goes_on: bool = False) -> Run:
+        self._enter(action)
         run = Run(self, call, action, self._pool, Parts(whole=whole), goes_on=goes_on)
         self._runs.add(run)
         return run
@@ -270,6 +339,8 @@ class Client:
         self._is_closed = True
         for run in list(self._runs):
             run.stop()
+        for fetchers in self._fetchers.values():
+            fetchers.close()
         if not self.engine or engines.is_usable(self.engine):
             self._raw.close()
 
@@ -280,7 +351,11 @@ class Client:
         run = self._present_run()
         try:
             found = await run.attempts(
-                once, functools.partial(self._translated, run, key), lasting=False, slots=self._slots(False), size=size
+                once,
+                functools.partial(self._translated, run.action, key),
+                lasting=False,
+                slots=self._slots(False),
+                size=size,
             )
         except StoreError as error:
             if says_missing(error, self.missing):
@@ -297,7 +372,7 @@ class Client:
     async def change(self, key: str, once: Callable[[], Awaitable[None]], size: int = 0) -> None:
         """Await a change, which sends so many bytes; one of a file is not left before it is done."""
         run = self._present_run()
-        meaning, slots = functools.partial(self._translated, run, key), self._slots(True)
+        meaning, slots = functools.partial(self._translated, run.action, key), self._slots(True)
         try:
             await run.attempts(once, meaning, lasting=not self.engine, slots=slots, size=lambda _: size)
         except StoreError as error:
@@ -324,16 +399,25 @@ class Client:
             raise RuntimeError(f"{self.address}: zarr asks outside of Client.run")
         return run
 
-    def _translated(self, run: Run, key: str, error: Exception) -> Exception | None:
+    def _translated(self, action: str, key: str, error: Exception) -> Exception | None:
         if isinstance(error, PyVolumeError):
             return None
-        found = self._meaning(error, run.action, f"{self.address.rstrip('/')}/{key}" if key else self.address)
+        found = self._meaning(error, action, f"{self.address.rstrip('/')}/{key}" if key else self.address)
         if self._advice and isinstance(found, ForbiddenError):
             found.args = (f"{found}; {self._advice}",)
         if isinstance(found, TransportError) and found.unreached and not self._has_answered:
             return found.with_facts(retryable=False)  # one that has answered before may be starting again
         self._has_answered = self._has_answered or isinstance(found, RefusedError)
         return found
+
+
+def _values(store: Store, keys: Sequence[str]) -> list[Buffer | None]:
+    prototype = default_buffer_prototype()
+
+    async def gathered() -> list[Buffer | None]:
+        return await asyncio.gather(*(store.get(key, prototype) for key in keys))
+
+    return sync(gathered())
 
 
 def _done(run: Run, work: Callable[[], T]) -> T:

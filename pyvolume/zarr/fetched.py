@@ -6,16 +6,12 @@ takes longer than the requests.
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
-from zarr.core.buffer import Buffer, default_buffer_prototype
-from zarr.core.sync import sync
 
 from pyvolume.calls.call import Call
 from pyvolume.calls.holds import MOST
@@ -65,34 +61,29 @@ class FetchedChunks:
         ClosedError, StoreError
             If a chunk cannot be read.
         """
-        cells = each_chunk([each.start for each in key], [each.stop for each in key], self.coding.shape)
-        nbytes = math.prod(self.coding.shape) * self.coding.dtype.itemsize
-        most = min(MOST, max(FEW, BATCH_BYTES // nbytes))
-        while some := list(itertools.islice(cells, most)):
-            self._read(some, out, call, action)
+        cells: dict[int, Any] = {}
 
-    def _read(self, cells: Sequence[Any], out: NDArray[Any], call: Call, action: str) -> None:
-        """Fill an array with voxels of some chunks, as `each_chunk` gives them."""
-        names = [self.name_of(number) for number, _, _ in cells]
-        found = self.client.do(call, action, lambda: sync(_values(self.client, names)))
-        for at, (name, (_, part, place)) in enumerate(zip(names, cells, strict=True)):
-            self.client.check_open(action)
-            call.remaining()
-            data, found[at] = found[at], None  # it is not kept until the last one is decoded
+        def names() -> Iterator[str]:
+            found = each_chunk([each.start for each in key], [each.stop for each in key], self.coding.shape)
+            for at, cell in enumerate(found):
+                cells[at] = cell
+                yield self.name_of(cell[0])
+
+        def receive(at: int, data: memoryview | None) -> None:
+            number, part, place = cells.pop(at)
             if data is None:
                 out[place] = self.fill_value
-                continue
+                return
             try:
-                voxels = self.coding.decode(data.as_numpy_array().data)
+                voxels = self.coding.decode(data)
             except ValueError as error:
-                url = f"{self.client.address}/{name}"
+                url = f"{self.client.address}/{self.name_of(number)}"
                 raise AnswerError(f"{action}: the chunk {url} cannot be decoded: {error}") from error
             copy_tiled(out[place], voxels[part])
 
-
-async def _values(client: Client, names: Sequence[str]) -> list[Buffer | None]:
-    prototype = default_buffer_prototype()
-    return await asyncio.gather(*(client.store.get(name, prototype) for name in names))
+        nbytes = math.prod(self.coding.shape) * self.coding.dtype.itemsize
+        most = min(MOST, max(FEW, BATCH_BYTES // nbytes))
+        self.client.fetch(names(), receive, call, action, most=most)
 
 
 def fetched_chunks_of(client: Client, path: str, array: Any) -> FetchedChunks | None:

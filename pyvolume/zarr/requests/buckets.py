@@ -133,6 +133,10 @@ class Objects(ObjectStore):  # type: ignore[type-arg] # it is not generic in old
         answer = await obstore.get_async(self.store, key)
         return prototype.buffer.from_bytes(await answer.bytes_async())  # type: ignore[arg-type]
 
+    def value(self, key: str) -> memoryview:
+        """Return an object; the thread waits for it."""
+        return memoryview(obstore.get(self.store, key).bytes())
+
     async def part(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest) -> tuple[Buffer, Hashable]:
         """Return a range of bytes of an object, with a stamp that changes when the object does."""
         wanted: Any

@@ -1,0 +1,327 @@
+"""Fetching: whole values of a bucket, many at once, for which threads wait that can be left behind.
+
+An engine answers a thread sooner than an event loop of Python. But a thread that waits inside of an engine cannot be
+ended. Therefore other threads wait than those that have something to lose: after Ctrl-C, or at a deadline, whoever has
+asked goes on at once. A thread that was left behind ends as soon as its answer comes, or the server is silent for too
+long; what it brings then is dropped.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from queue import Empty, SimpleQueue
+from typing import Protocol, runtime_checkable
+
+from pyvolume.calls.call import LONGEST_WAIT, Call, Exchange
+from pyvolume.calls.holds import Slots
+from pyvolume.calls.pace import Mark
+from pyvolume.calls.starting import start
+from pyvolume.errors import StoreError
+
+IDLE = 1.0
+"""Seconds after which a thread ends that has nothing to do."""
+
+
+@runtime_checkable
+class Blocking(Protocol):
+    """A store that lets a thread wait for a value, without an event loop."""
+
+    def value(self, key: str) -> memoryview:
+        """Return what is stored under a key; that nothing is stored is an error."""
+        ...
+
+
+class Job:
+    """One value that is wanted, over all attempts.
+
+    Parameters
+    ----------
+    fetching : Fetching
+        Who wants it.
+    number : int
+        Which of the values of the fetching it is.
+    key : str
+        Under which it is stored.
+    """
+
+    def __init__(self, fetching: Fetching, number: int, key: str) -> None:
+        self.number = number
+        self.key = key
+        self.exchange = Exchange(fetching.call)
+        self.attempts = 0
+        self.value: memoryview | None = None
+        self.error: BaseException | None = None
+        self._fetching = fetching
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._hold = threading.Lock()
+        self._mark: Mark | None = None
+        self._queued = 0.0
+
+    def queue(self) -> None:
+        """Note that the next attempt waits for a thread."""
+        self._queued = self._fetching.call.now()
+        self.attempts += 1
+        self.exchange.restart()
+        self.value = self.error = None
+
+    def run(self, get: Callable[[str], memoryview], slots: Slots) -> bool:
+        """Make one attempt, and return whether the thread that has made it was left behind meanwhile."""
+        call = self._fetching.call
+        try:
+            with self._hold:
+                call.take(slots, self._hold)
+                if not self._begin(slots):
+                    return False
+                try:
+                    self.value = get(self.key)
+                except Exception as error:
+                    self.error = self._fetching.meaning(self.key, error)
+                if not self._end():
+                    return True
+                if self.value is not None:
+                    slots.end(self._mark, self.value.nbytes, call)
+                elif isinstance(self.error, StoreError):
+                    slots.fail(self._mark, self.error, call)
+        except BaseException as error:  # the call has ended, or the engine is in trouble: whoever waits gets it
+            self.error = error
+        finally:
+            call.give_back(self._hold)
+        self._fetching.take(self)
+        return False
+
+    def _begin(self, slots: Slots) -> bool:
+        """Return whether the attempt is wanted; its thread can be left behind from now on."""
+        call = self._fetching.call
+        with self._lock:
+            if self._fetching.is_over:
+                return False
+            self._mark, self._thread = slots.begin(call), threading.current_thread()
+        self.exchange.queued(call.now() - self._queued)
+        call.count(requests=1)
+        return True
+
+    def _end(self) -> bool:
+        """Return whether the attempt is still wanted; its thread cannot be left behind any more."""
+        with self._lock:
+            is_wanted, self._thread = self._thread is not None, None
+        return is_wanted
+
+    def leave(self, slots: Slots, why: StoreError) -> threading.Thread | None:
+        """Give up an attempt that is under way, and return its thread, which ends by itself; None if there is none."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            slots.fail(self._mark, why, self._fetching.call)
+            self._fetching.call.give_back(self._hold)
+        return thread
+
+
+class Fetchers:
+    """The threads of one client that wait for values: not more than there are slots.
+
+    Parameters
+    ----------
+    get : callable
+        Waits for the value under a key.
+    slots : Slots
+        Each attempt holds one.
+    """
+
+    def __init__(self, get: Callable[[str], memoryview], slots: Slots) -> None:
+        self.slots = slots
+        self._get = get
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._lock = threading.RLock()  # a signal handler may come between any two statements
+        self._threads: set[threading.Thread] = set()
+
+    def put(self, job: Job) -> None:
+        """Let a thread make the next attempt of a job."""
+        job.queue()
+        self._queue.put(job)
+        self._grow()
+
+    def leave(self, jobs: Iterable[Job], why: StoreError) -> None:
+        """Give up attempts that are under way; other threads do what is left."""
+        for job in jobs:
+            if (thread := job.leave(self.slots, why)) is not None:
+                self._threads.discard(thread)
+        self._grow()
+
+    def close(self) -> None:
+        """Let all threads end that have nothing to do."""
+        for _ in range(len(self._threads)):
+            self._queue.put(None)
+
+    def _grow(self) -> None:
+        """Begin another thread, if there is something to do and a slot for it."""
+        if self._queue.empty() or len(self._threads) >= self.slots.room:
+            return
+        with self._lock:
+            if len(self._threads) >= self.slots.room:
+                return
+            thread = threading.Thread(target=self._work, name="pyvolume bucket", daemon=True)
+            self._threads.add(thread)
+        try:
+            start(thread)
+        except BaseException as error:
+            self._threads.discard(thread)
+            if not (isinstance(error, RuntimeError) and self._threads):  # the system gives no more threads
+                raise
+
+    def _work(self) -> None:
+        while True:
+            try:
+                job = self._queue.get(timeout=IDLE)
+            except Empty:
+                job = None
+            if job is None:
+                with self._lock:
+                    if self._queue.empty():
+                        self._threads.discard(threading.current_thread())
+                        return
+                continue
+            self._grow()
+            if job.run(self._get, self.slots) or self._is_too_many():
+                return
+            del job  # its value is not kept while there is nothing to do
+
+    def _is_too_many(self) -> bool:
+        """Return whether this thread shall end: it would only wait for a slot, and be woken in vain."""
+        if len(self._threads) <= self.slots.room:
+            return False
+        with self._lock:
+            is_too_many = len(self._threads) > self.slots.room
+            if is_too_many:
+                self._threads.discard(threading.current_thread())
+        return is_too_many
+
+
+class Fetching:
+    """Some values that one operation wants.
+
+    Parameters
+    ----------
+    fetchers : Fetchers
+        The threads that wait.
+    call : Call
+        Patience, deadline and counters.
+    meaning : callable
+        Turns an error of the engine under a key into one of ours.
+    is_missing : callable
+        Whether an error says that nothing is stored.
+    check_open : callable
+        Raises an error if the client is closed.
+    """
+
+    def __init__(
+        self,
+        fetchers: Fetchers,
+        call: Call,
+        *,
+        meaning: Callable[[str, Exception], Exception],
+        is_missing: Callable[[StoreError], bool],
+        check_open: Callable[[], None],
+    ) -> None:
+        self.call = call
+        self.meaning = meaning
+        self.is_over = False
+        self._fetchers = fetchers
+        self._is_missing = is_missing
+        self._check_open = check_open
+        self._jobs: dict[Job, None] = {}
+        self._paused: list[tuple[float, int, Job]] = []
+        self._done: SimpleQueue[Job | None] = SimpleQueue()
+
+    def run(self, keys: Iterable[str], receive: Callable[[int, memoryview | None], None], most: int) -> None:
+        """Fetch values, and give each to `receive`, in the order in which they come.
+
+        Parameters
+        ----------
+        keys : iterable of str
+            Taken as they are needed.
+        receive : callable
+            Gets the number of the key and the value; None if nothing is stored.
+        most : int
+            How many values are asked for ahead.
+
+        Raises
+        ------
+        ClosedError
+            If the client is closed meanwhile.
+        StoreError
+            If a value cannot be fetched; no further one is asked for then.
+        """
+        waiting = enumerate(keys)
+        try:
+            with self.call.cutting(self.stop):
+                self._ask(itertools.islice(waiting, most))
+                while self._jobs:
+                    job = self._next()
+                    if self._is_paused(job):
+                        continue
+                    del self._jobs[job]
+                    self._ask(itertools.islice(waiting, 1))
+                    receive(job.number, job.value)
+        finally:
+            self.is_over = True
+            self._fetchers.leave(self._jobs, StoreError("the operation has ended"))
+
+    def stop(self) -> None:
+        """Let `run` look whether it shall end, from another thread."""
+        self._done.put(None)
+
+    def take(self, job: Job) -> None:
+        """Take a job whose attempt has ended."""
+        error = job.error
+        if error is not None and not (isinstance(error, StoreError) and (error.retryable or self._is_missing(error))):
+            self.is_over = True  # no other attempt begins
+        self._done.put(job)
+
+    def _ask(self, wanted: Iterator[tuple[int, str]]) -> None:
+        for number, key in wanted:
+            job = Job(self, number, key)
+            self._jobs[job] = None
+            self._fetchers.put(job)
+
+    def _next(self) -> Job:
+        """Wait for the next attempt that has ended."""
+        while True:
+            self._check_open()
+            self.call.remaining()
+            now = time.monotonic()
+            while self._paused and self._paused[0][0] <= now:
+                self._fetchers.put(heapq.heappop(self._paused)[-1])
+            try:
+                until = self._paused[0][0] - now if self._paused else LONGEST_WAIT
+                job = self._done.get(timeout=min(until, LONGEST_WAIT))
+            except Empty:
+                continue
+            if job is not None:
+                return job
+
+    def _is_paused(self, job: Job) -> bool:
+        """Count what an attempt has brought, and return whether another one follows after a pause.
+
+        Raises
+        ------
+        StoreError
+            If it has failed for good.
+        """
+        error = job.error
+        if error is None:
+            assert job.value is not None
+            job.exchange.received(job.value.nbytes)
+        elif isinstance(error, StoreError) and self._is_missing(error):
+            self.call.touch()
+        elif isinstance(error, StoreError) and error.retryable:
+            pause = self.call.next_wait(error, job.attempts, job.exchange)
+            heapq.heappush(self._paused, (time.monotonic() + pause, job.number, job))
+            return True
+        else:
+            raise error
+        return False

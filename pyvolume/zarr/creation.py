@@ -23,7 +23,8 @@ from pyvolume.model.scales import proposed_factors
 from pyvolume.zarr.accessor import ZarrVolume, open_volume
 from pyvolume.zarr.address import Address
 from pyvolume.zarr.attributes import change_attributes
-from pyvolume.zarr.client import Client, open_client
+from pyvolume.zarr.client import Client
+from pyvolume.zarr.clients import open_client
 from pyvolume.zarr.ngff import documents
 from pyvolume.zarr.ngff.placing import Physical, image_for
 from pyvolume.zarr.nodes import OURS, joined, open_any

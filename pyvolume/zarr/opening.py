@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pyvolume.calls.call import Call
 from pyvolume.calls.retry import RetryPolicy
 from pyvolume.zarr.address import Address
-from pyvolume.zarr.client import Client, open_client
+from pyvolume.zarr.client import Client
+from pyvolume.zarr.clients import open_client
 
 
 @dataclass(frozen=True, slots=True)

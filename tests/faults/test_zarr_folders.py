@@ -21,10 +21,11 @@ from interrupts import CtrlC, interrupted_at
 from zarr.abc.store import ByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
-from zarr_clients import CHUNKS, VOXELS, array_of, new_call, read, stored, write
+from zarr_clients import CHUNKS, VOXELS, array_of, new_call, read_by_zarr, stored, write
 
 from pyvolume.errors import ForbiddenError, TransportError
-from pyvolume.zarr.client import POOL, Client, open_client
+from pyvolume.zarr.client import POOL, Client
+from pyvolume.zarr.clients import open_client
 
 PATIENCE = 20.0
 PLACES = 40
@@ -84,7 +85,7 @@ def test_no_more_requests_are_under_way_than_threads_times_pool(folder: WatchedF
     array = array_of(client, "r+")
     folder.act = slow
     with ThreadPoolExecutor(threads) as workers:
-        list(workers.map(lambda _: read(client, array), range(threads)))
+        list(workers.map(lambda _: read_by_zarr(client, array), range(threads)))
         assert pool // 2 < folder.most_in_flight <= threads * pool
         list(workers.map(lambda number: write(client, array, number), range(threads)))
     assert folder.most_in_flight <= threads * pool
@@ -150,7 +151,7 @@ def test_a_silent_disk_does_not_outlast_the_deadline_of_a_read(folder: WatchedFo
     began = time.monotonic()
     try:
         with pytest.raises(TransportError, match="deadline"):
-            read(client, array, call=new_call(deadline=0.3))
+            read_by_zarr(client, array, call=new_call(deadline=0.3))
         assert time.monotonic() - began < PATIENCE / 2
     finally:
         released.set()
@@ -164,7 +165,7 @@ def test_no_permission_names_the_file(folder: WatchedFolder, client: Client) -> 
 
     folder.act = refuse
     with pytest.raises(ForbiddenError, match=rf"read x: no permission for {folder.root.as_posix()}/c/\d/\d/\d"):
-        read(client, array)
+        read_by_zarr(client, array)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # zarr's coroutines may not begin
@@ -182,7 +183,7 @@ def test_the_client_works_after_ctrl_c_at_any_moment(tmp_path: Path) -> None:
         except KeyboardInterrupt:
             interrupted += 1
         write(client, array, VOXELS)
-        np.testing.assert_array_equal(read(client, array), VOXELS, strict=True)
+        np.testing.assert_array_equal(read_by_zarr(client, array), VOXELS, strict=True)
     assert interrupted > len(places) // 2
     gc.collect()
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from file_server import Asked, Behaviour, FileServer
 from interrupts import CtrlC
-from zarr_clients import CHUNKS, VOXELS, array_of, new_call, opened, read, stored, write
+from zarr_clients import CHUNKS, READERS, VOXELS, Reader, array_of, new_call, opened, read_by_zarr, stored, write
 
 import pyvolume
 from pyvolume.errors import (
@@ -25,7 +25,8 @@ from pyvolume.errors import (
     TransportError,
     UnsupportedError,
 )
-from pyvolume.zarr.client import POOL, Client, open_client
+from pyvolume.zarr.client import POOL, Client
+from pyvolume.zarr.clients import open_client
 
 PATIENCE = 20.0
 
@@ -51,6 +52,12 @@ def array(client: Client) -> Any:
     return array_of(client)
 
 
+@pytest.fixture(params=READERS, ids=["loop", "threads"])
+def read(request: pytest.FixtureRequest) -> Reader:
+    reader: Reader = request.param
+    return reader
+
+
 def same(actual: object, expected: object) -> None:
     np.testing.assert_array_equal(actual, expected, strict=True)
 
@@ -69,7 +76,7 @@ def for_chunks(behaviour: Behaviour, times: float = float("inf"), part: str = "/
     return decide
 
 
-def test_reads_and_counts(client: Client, array: Any) -> None:
+def test_reads_and_counts(client: Client, array: Any, read: Reader) -> None:
     call = new_call()
     same(read(client, array, call=call), VOXELS)
     assert (call.counted.requests, call.counted.bytes_fetched) == (CHUNKS, VOXELS.nbytes)
@@ -81,12 +88,12 @@ def test_no_more_requests_are_under_way_than_threads_times_pool(
 ) -> None:
     server.behaviour = for_chunks("slow")
     with ThreadPoolExecutor(threads) as pool:
-        for found in pool.map(lambda _: read(client, array), range(threads)):
+        for found in pool.map(lambda _: read_by_zarr(client, array), range(threads)):
             same(found, VOXELS)
     assert POOL // 2 < server.most_in_flight <= threads * POOL
 
 
-def test_no_more_writes_are_under_way_than_the_pool(server: FileServer) -> None:
+def test_no_more_writes_are_under_way_than_the_pool(server: FileServer, read: Reader) -> None:
     client = opened(server, "s3", mode="r+")
     array = array_of(client, "r+")
     server.behaviour = for_chunks("slow")
@@ -109,7 +116,9 @@ def test_no_more_writes_are_under_way_than_the_pool(server: FileServer) -> None:
     ],
     ids=str,
 )
-def test_recovers_from_what_passes(server: FileServer, client: Client, array: Any, behaviour: Behaviour) -> None:
+def test_recovers_from_what_passes(
+    server: FileServer, client: Client, array: Any, behaviour: Behaviour, read: Reader
+) -> None:
     server.behaviour = for_chunks(behaviour, times=9)
     waits: list[pyvolume.RetryWait] = []
     call = new_call(on_wait=waits.append)
@@ -117,7 +126,7 @@ def test_recovers_from_what_passes(server: FileServer, client: Client, array: An
     assert (call.counted.requests, call.counted.retries, len(waits)) == (CHUNKS + 9, 9, 9)
 
 
-def test_recovers_from_busy_writes(server: FileServer) -> None:
+def test_recovers_from_busy_writes(server: FileServer, read: Reader) -> None:
     client = opened(server, "s3", mode="r+")
     array = array_of(client, "r+")
     server.behaviour = for_chunks(503, times=9)
@@ -126,34 +135,36 @@ def test_recovers_from_busy_writes(server: FileServer) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_server_that_stays_busy_is_a_timeout(server: FileServer, client: Client, array: Any, status: int) -> None:
+def test_a_server_that_stays_busy_is_a_timeout(
+    server: FileServer, client: Client, array: Any, status: int, read: Reader
+) -> None:
     server.behaviour = for_chunks(status)
     with pytest.raises(BusyTimeoutError, match=rf"read x: the server answered {status} for .*/x.zarr/c/.*gave up"):
         read(client, array, call=new_call(patience=0.3))
     assert_quiet(server)
 
 
-def test_a_body_that_is_always_cut_is_an_error(server: FileServer, client: Client, array: Any) -> None:
+def test_a_body_that_is_always_cut_is_an_error(server: FileServer, client: Client, array: Any, read: Reader) -> None:
     server.behaviour = for_chunks("cut")
     with pytest.raises(TransportError, match=r"read x: no usable answer arrived for .*/x.zarr/c/"):
         read(client, array, call=new_call(patience=0.1))
 
 
-def test_404_is_the_fill_value(server: FileServer, client: Client, array: Any) -> None:
+def test_404_is_the_fill_value(server: FileServer, client: Client, array: Any, read: Reader) -> None:
     server.behaviour = for_chunks(404, part="/c/0/0/0")
     found = read(client, array)
     same(found[:4, :4, :4], np.zeros((4, 4, 4), "uint16"))
     same(found[4:], VOXELS[4:])
 
 
-def test_403_is_an_error_that_names_the_way_out(server: FileServer, client: Client, array: Any) -> None:
+def test_403_is_an_error_that_names_the_way_out(server: FileServer, client: Client, array: Any, read: Reader) -> None:
     server.behaviour = for_chunks(403)
     with pytest.raises(ForbiddenError, match=r"/x\.zarr/c/\d/\d/\d.*missing=\(404, 403\)") as caught:
         read(client, array)
     assert (caught.value.status, caught.value.action) == (403, "read x")
 
 
-def test_403_is_the_fill_value_where_the_user_says_it(server: FileServer, kind: str) -> None:
+def test_403_is_the_fill_value_where_the_user_says_it(server: FileServer, kind: str, read: Reader) -> None:
     client = opened(server, kind, missing=(404, 403))
     array = array_of(client)
     server.behaviour = for_chunks(403, part="/c/0/0/0")
@@ -170,7 +181,9 @@ def test_403_of_a_write_is_an_error_whatever_is_missing(server: FileServer) -> N
         write(client, array, VOXELS)
 
 
-def test_500_is_an_error_that_names_url_and_key(server: FileServer, client: Client, array: Any, kind: str) -> None:
+def test_500_is_an_error_that_names_url_and_key(
+    server: FileServer, client: Client, array: Any, kind: str, read: Reader
+) -> None:
     server.behaviour = for_chunks(500, part="/c/1/2/3")
     with pytest.raises(RefusedError, match=r"read x: the server answered 500") as caught:
         read(client, array)
@@ -178,7 +191,7 @@ def test_500_is_an_error_that_names_url_and_key(server: FileServer, client: Clie
     assert caught.value.url == f"{prefix}{server.url}/bucket/x.zarr/c/1/2/3"
 
 
-def test_a_bucket_that_is_not_there_is_no_fill_value(server: FileServer) -> None:
+def test_a_bucket_that_is_not_there_is_no_fill_value(server: FileServer, read: Reader) -> None:
     client = opened(server, "s3")
     array = array_of(client)
     server.behaviour = for_chunks((404, "<Error><Code>NoSuchBucket</Code><Message>Gone</Message></Error>"))
@@ -190,11 +203,11 @@ def test_a_server_that_ignores_ranges_is_an_error(server: FileServer, kind: str,
     server.folder = stored(tmp_path / "sharded", shards=(8, 8, 8))
     client = opened(server, kind)
     array = array_of(client)
-    same(read(client, array), VOXELS)
-    same(read(client, array, (0, 0)), VOXELS[0, 0])
+    same(read_by_zarr(client, array), VOXELS)
+    same(read_by_zarr(client, array, (0, 0)), VOXELS[0, 0])
     server.ranges = False
     with pytest.raises(UnsupportedError, match="does not send parts of a file"):
-        read(client, array, (0, 0))
+        read_by_zarr(client, array, (0, 0))
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/x.zarr", "s3+http://127.0.0.1:1/bucket/x.zarr"])
@@ -226,7 +239,7 @@ def assert_quiet(server: FileServer) -> None:
     assert len(server.asked) == before
 
 
-def test_the_deadline_ends_a_silent_read(server: FileServer, client: Client, array: Any) -> None:
+def test_the_deadline_ends_a_silent_read(server: FileServer, client: Client, array: Any, read: Reader) -> None:
     server.behaviour = for_chunks("stall")
     began = time.monotonic()
     with pytest.raises(TransportError, match=r"deadline of 0\.3 s has passed"):
@@ -244,14 +257,16 @@ def test_the_deadline_ends_a_silent_write(server: FileServer) -> None:
     assert_quiet(server)
 
 
-def test_the_deadline_ends_the_wait_for_a_busy_server(server: FileServer, client: Client, array: Any) -> None:
+def test_the_deadline_ends_the_wait_for_a_busy_server(
+    server: FileServer, client: Client, array: Any, read: Reader
+) -> None:
     server.behaviour = for_chunks(503)
     with pytest.raises(StoreError):
         read(client, array, call=new_call(deadline=0.3, interval=100, max_interval=100))
     assert_quiet(server)
 
 
-def test_a_cancelled_call_ends_everything(server: FileServer, client: Client, array: Any) -> None:
+def test_a_cancelled_call_ends_everything(server: FileServer, client: Client, array: Any, read: Reader) -> None:
     server.behaviour = for_chunks("stall")
     call = new_call()
     when_stalled(server, call.cancel)
@@ -262,7 +277,7 @@ def test_a_cancelled_call_ends_everything(server: FileServer, client: Client, ar
     same(read(client, array), VOXELS)
 
 
-def test_ctrl_c_ends_everything(server: FileServer, client: Client, array: Any) -> None:
+def test_ctrl_c_ends_everything(server: FileServer, client: Client, array: Any, read: Reader) -> None:
     server.behaviour = for_chunks("stall")
     when_stalled(server, CtrlC())
     began = time.monotonic()
@@ -274,7 +289,7 @@ def test_ctrl_c_ends_everything(server: FileServer, client: Client, array: Any) 
     same(read(client, array), VOXELS)
 
 
-def test_ctrl_c_ends_a_wait_for_a_busy_server(server: FileServer, client: Client, array: Any) -> None:
+def test_ctrl_c_ends_a_wait_for_a_busy_server(server: FileServer, client: Client, array: Any, read: Reader) -> None:
     server.behaviour = for_chunks(503)
     press = CtrlC()
     with pytest.raises(KeyboardInterrupt):
@@ -282,7 +297,9 @@ def test_ctrl_c_ends_a_wait_for_a_busy_server(server: FileServer, client: Client
     assert_quiet(server)
 
 
-def test_after_an_error_of_one_chunk_nothing_goes_on(server: FileServer, client: Client, array: Any) -> None:
+def test_after_an_error_of_one_chunk_nothing_goes_on(
+    server: FileServer, client: Client, array: Any, read: Reader
+) -> None:
     stall, refuse = for_chunks("stall"), for_chunks(500, part="/c/0/0/0")
     server.behaviour = lambda asked: refuse(asked) or stall(asked)
     with pytest.raises(RefusedError, match="500"):

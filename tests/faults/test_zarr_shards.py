@@ -16,7 +16,7 @@ from zarr.abc.store import ByteRequest
 from zarr.codecs import ZstdCodec
 from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore
-from zarr_clients import address_of, array_of, new_call, opened, read
+from zarr_clients import address_of, array_of, new_call, opened, read_by_zarr
 
 from pyvolume.errors import ForbiddenError, RefusedError, StoreError, TransportError
 from pyvolume.zarr.client import Client
@@ -93,7 +93,7 @@ def test_a_shard_of_a_folder(folder: Path, states: Any, after: int) -> None:
 
     raw = Happening(place, after, replace)
     client = Client(raw, str(place), pool=1)
-    found = read(client, array_of(client), CROP)
+    found = read_by_zarr(client, array_of(client), CROP)
     np.testing.assert_array_equal(found, states[1][CROP], strict=True)
     assert raw.wholes == 1
 
@@ -105,13 +105,13 @@ def test_a_shard_that_is_replaced_before_its_chunks_are_read(folder: Path, state
         zarr.open_array(place, mode="r+")[...] = states[1]
 
     client = Client(Happening(place, 1, replace), str(place))
-    np.testing.assert_array_equal(read(client, array_of(client), CROP), states[1][CROP], strict=True)
+    np.testing.assert_array_equal(read_by_zarr(client, array_of(client), CROP), states[1][CROP], strict=True)
 
 
 def test_a_shard_of_a_folder_that_goes(folder: Path) -> None:
     place = folder / "bucket" / "x.zarr"
     client = Client(Happening(place, 1, (place / "c" / "0" / "0" / "0").unlink), str(place))
-    found = read(client, array_of(client), CROP)
+    found = read_by_zarr(client, array_of(client), CROP)
     np.testing.assert_array_equal(found, np.zeros_like(MANY[CROP]), strict=True)
 
 
@@ -131,7 +131,7 @@ def test_a_shard_behind_a_server(folder: Path, states: Any, kind: str, after: in
 
         server.behaviour = replace_once
         client = bounded(server, kind, pool=1)
-        found = read(client, array_of(client), CROP)
+        found = read_by_zarr(client, array_of(client), CROP)
         wholes = [each for each in server.asked if each.path.endswith(SHARD) and "range" not in each.headers]
     np.testing.assert_array_equal(found, states[1][CROP], strict=True)
     assert parts > after
@@ -164,7 +164,7 @@ def test_parts_are_asked_for_again(server: FileServer, kind: str) -> None:
     array = array_of(client)
     server.behaviour = for_parts(503, times=2)
     asked = len(server.asked)
-    np.testing.assert_array_equal(read(client, array, CROP, call), MANY[CROP], strict=True)
+    np.testing.assert_array_equal(read_by_zarr(client, array, CROP, call), MANY[CROP], strict=True)
     assert (call.counted.retries, call.counted.requests) == (2, len(server.asked) - asked)
 
 
@@ -173,7 +173,7 @@ def test_not_all_parts_are_asked_for_at_once(server: FileServer) -> None:
     client = bounded(server, "http", pool=3)
     array = array_of(client)
     server.behaviour = lambda _: "slow"
-    np.testing.assert_array_equal(read(client, array, CROP), MANY[CROP], strict=True)
+    np.testing.assert_array_equal(read_by_zarr(client, array, CROP), MANY[CROP], strict=True)
     assert server.most_in_flight <= 3
 
 
@@ -187,7 +187,7 @@ def test_an_error_of_a_part_is_that_of_the_read(
     array = array_of(client)
     server.behaviour = for_parts(behaviour, times=99)
     with pytest.raises(expected) as caught:
-        read(client, array, CROP, new_call(deadline=0.5))
+        read_by_zarr(client, array, CROP, new_call(deadline=0.5))
     assert type(caught.value) is expected
 
 
@@ -196,13 +196,15 @@ def test_a_store_that_tells_no_states_sends_a_shard_as_a_whole(layout: dict[str,
     zarr.create_array(raw, **layout)[...] = MANY
     client = Client(raw, "memory://x")
     array = array_of(client, "r+")
-    np.testing.assert_array_equal(read(client, array, CROP, call), MANY[CROP], strict=True)
+    np.testing.assert_array_equal(read_by_zarr(client, array, CROP, call), MANY[CROP], strict=True)
     assert call.counted.requests == 1
 
 
 def test_parts_are_read_of_a_shard_that_stays(folder: Path, states: Any) -> None:
     place = folder / "bucket" / "x.zarr"
     client, call = Client(Folder(place, read_only=True), str(place)), new_call()
-    np.testing.assert_array_equal(read(client, array_of(client), np.s_[5:8, 5:8, 1:2], call), states[0][5:8, 5:8, 1:2])
+    np.testing.assert_array_equal(
+        read_by_zarr(client, array_of(client), np.s_[5:8, 5:8, 1:2], call), states[0][5:8, 5:8, 1:2]
+    )
     assert call.counted.requests == 2
     assert call.counted.bytes_fetched < 700  # the index and one chunk

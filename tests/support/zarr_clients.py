@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import zarr
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 import pyvolume
 from pyvolume.calls.call import Call
-from pyvolume.zarr.client import Client, open_client
+from pyvolume.zarr.client import Client
+from pyvolume.zarr.clients import open_client
+from pyvolume.zarr.fetched import fetched_chunks_of
 
 VOXELS = np.arange(1, 16**3 + 1, dtype="uint16").reshape(16, 16, 16)
 CHUNK = (4, 4, 4)
@@ -44,8 +46,37 @@ def array_of(client: Client, mode: Any = "r", *, call: Call | None = None) -> An
     return client.do(call or new_call(), "open x", lambda: zarr.open_array(client.store, mode=mode))
 
 
-def read(client: Client, array: Any, key: Any = ..., call: Call | None = None) -> NDArray[Any]:
+class Reader(Protocol):
+    """How a test reads voxels of the array."""
+
+    def __call__(self, client: Client, array: Any, key: Any = ..., call: Call | None = None) -> NDArray[Any]: ...
+
+
+def read_by_zarr(client: Client, array: Any, key: Any = ..., call: Call | None = None) -> NDArray[Any]:
     return client.do(call or new_call(), "read x", lambda: np.asarray(array[key]))
+
+
+def read_by_threads(client: Client, array: Any, key: Any = ..., call: Call | None = None) -> NDArray[Any]:
+    chunks = fetched_chunks_of(client, "", array)
+    assert chunks is not None
+    sides = [slice(0, n) for n in array.shape] if key is ... else [_side(each) for each in key]
+    out = np.zeros([side.stop - side.start for side in sides], array.dtype)
+    chunks.read(sides, out, call or new_call(), "read x")
+    return out if key is ... else out[tuple(0 if isinstance(each, int) else slice(None) for each in key)]
+
+
+def read(client: Client, array: Any, key: Any = ..., call: Call | None = None) -> NDArray[Any]:
+    """Read as a `ZarrStore` of a bucket does."""
+    reader = read_by_zarr if fetched_chunks_of(client, "", array) is None else read_by_threads
+    return reader(client, array, key, call)
+
+
+def _side(index: int | slice) -> slice:
+    return slice(index, index + 1) if isinstance(index, int) else index
+
+
+READERS = [read_by_zarr, read_by_threads]
+"""A request of each chunk on zarr's event loop, and in threads that can be left behind."""
 
 
 def write(client: Client, array: Any, values: Any, key: Any = ..., call: Call | None = None) -> None:

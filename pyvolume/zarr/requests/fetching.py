@@ -138,6 +138,7 @@ class Fetchers:
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._lock = threading.RLock()  # a signal handler may come between any two statements
         self._threads: set[threading.Thread] = set()
+        self._is_closed = False
 
     def put(self, job: Job) -> None:
         """Let a thread make the next attempt of a job."""
@@ -153,7 +154,8 @@ class Fetchers:
         self._grow()
 
     def close(self) -> None:
-        """Let all threads end that have nothing to do."""
+        """Let all threads end; nobody waits any more for what is left to do."""
+        self._is_closed = True
         for _ in range(len(self._threads)):
             self._queue.put(None)
 
@@ -181,7 +183,7 @@ class Fetchers:
                 job = None
             if job is None:
                 with self._lock:
-                    if self._queue.empty():
+                    if self._is_closed or self._queue.empty():
                         self._threads.discard(threading.current_thread())
                         return
                 continue

@@ -16,7 +16,7 @@ from zarr_layouts import CHUNK, LAYOUTS, OTHERS, VOXELS, stored
 import pyvolume
 from pyvolume.errors import AnswerError, ClosedError, MetadataError
 from pyvolume.zarr import ZarrVolume
-from pyvolume.zarr.client import open_client
+from pyvolume.zarr.clients import open_client
 from pyvolume.zarr.coding import coding_of
 
 

@@ -20,7 +20,8 @@ from file_server import FileServer
 from zarr_clients import KEYS, VOXELS, array_of, new_call, opened, read, stored, write
 
 from pyvolume.errors import AddressError, ForbiddenError, StoreError, UnsupportedError
-from pyvolume.zarr.client import Client, open_client
+from pyvolume.zarr.client import Client
+from pyvolume.zarr.clients import open_client
 from pyvolume.zarr.requests import credentials
 
 ENVIRONMENT = {

@@ -18,7 +18,7 @@ from pyvolume.calls.holds import MOST, Lanes
 from pyvolume.errors import AnswerError, ClosedError, ForbiddenError, TransportError
 from pyvolume.zarr import address
 from pyvolume.zarr.accessor import open_volume
-from pyvolume.zarr.client import open_client
+from pyvolume.zarr.clients import open_client
 from pyvolume.zarr.coding import Coding
 from pyvolume.zarr.fetched import FEW, fetched_chunks_of
 

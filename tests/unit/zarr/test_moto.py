@@ -13,7 +13,8 @@ from zarr.core.sync import sync
 from zarr_clients import VOXELS, array_of, new_call, read, write
 
 from pyvolume.errors import NotFoundError, UnsupportedError
-from pyvolume.zarr.client import Client, open_client
+from pyvolume.zarr.client import Client
+from pyvolume.zarr.clients import open_client
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The chunks of an array in a bucket: they are requested side by side, and decoded in the thread that asks.
+"""The chunks of an array in a bucket: many are asked for ahead, and the thread that asks decodes them as they come.
 
 zarr decodes them one by one on its event loop, or hands each to another thread and back. Where chunks are small this
 takes longer than the requests.
@@ -21,11 +21,11 @@ from pyvolume.zarr.chunks import fill_value_of, names_of
 from pyvolume.zarr.client import Client
 from pyvolume.zarr.coding import Coding, coding_of, each_chunk
 
-BATCH_BYTES = 16 << 20
-"""Bytes of the chunks that one thread requests at once, and then decodes."""
+AHEAD_BYTES = 16 << 20
+"""Bytes of the chunks that one thread asks for ahead."""
 
 FEW = 4
-"""How many chunks one thread requests at once, at least."""
+"""How many chunks one thread asks for ahead, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class FetchedChunks:
     def read(self, key: Sequence[slice], out: NDArray[Any], call: Call, action: str) -> None:
         """Fill an array with voxels, as `pyvolume.zarr.chunks.Chunks.read` does.
 
-        So many chunks are requested at once that they stay small in memory.
+        Only so many chunks are asked for ahead that they stay small in memory.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class FetchedChunks:
             copy_tiled(out[place], voxels[part])
 
         nbytes = math.prod(self.coding.shape) * self.coding.dtype.itemsize
-        most = min(MOST, max(FEW, BATCH_BYTES // nbytes))
+        most = min(MOST, max(FEW, AHEAD_BYTES // nbytes))
         self.client.fetch(names(), receive, call, action, most=most)
 
 

@@ -75,6 +75,18 @@ def test_it_is_nearly_as_good_as_the_best_number(name: str, nbytes: int) -> None
     assert moved(line, pace, nbytes, begin=2 * SECONDS, seed=2) > 0.9 * most
 
 
+def changing(requests: int, nbytes: int, now: float) -> float:
+    """Return the seconds on a fast line that more requests slow down, and chance by far more, for 10 ms at a time."""
+    chance = random.Random(int(100 * now)).uniform(0.5, 1.5)
+    return nbytes * requests / (300 * MB * chance * requests**-0.1)
+
+
+def test_what_changes_by_chance_is_not_followed() -> None:
+    pace, nbytes, begin = Pace(), 256 << 10, 2 * SECONDS
+    moved(changing, pace, nbytes)
+    assert moved(changing, pace, nbytes, begin=begin) > 0.95 * moved(changing, Fixed(1, 1), nbytes, begin=begin)
+
+
 def test_it_begins_small_and_ends_where_more_gains_nothing() -> None:
     pace = Pace()
     assert pace.limit == FIRST

@@ -88,7 +88,7 @@ def test_few_chunks_are_in_memory_at_once(server: FileServer, tmp_path: Path, mo
     nbytes = int(np.prod(CHUNK)) * 2
     server.behaviour = lambda asked: "slow" if "/c/" in asked.path else None
     for batch, most in ((12 * nbytes, 12), (nbytes, FEW), (1 << 20, CHUNKS)):
-        monkeypatch.setattr("pyvolume.zarr.fetched.BATCH_BYTES", batch)
+        monkeypatch.setattr("pyvolume.zarr.fetched.AHEAD_BYTES", batch)
         server.most_in_flight = 0
         with open_volume(address.parse(f"{server.url}/x.zarr"), place={"lanes": Lanes(MOST)}) as volume:
             same(volume[0], np.asarray(array[...]).T)

@@ -28,8 +28,8 @@ LEAST_SAMPLES = 8
 """How many requests tell the rate of a level, and each of the level once."""
 
 LEAST_SECONDS = 0.05, 0.25
-"""For how long a level is measured, at least: while the rate rises, and later. In a shorter time chance decides, such as
-what else the machine does at that moment."""
+"""For how long a level is measured, at least: while the rate rises, and later. In a shorter time chance decides, for
+example what else the machine does at that moment."""
 
 FIRST_REST, LONGEST_REST = 2, 64
 """Measurements for which a level is kept before a neighbour is tried: at first, and at most. Each trial that changes

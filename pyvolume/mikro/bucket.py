@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 METADATA = "zarr.json"
 """The key of the metadata of an array."""
+
+FRESH = 1.0
+"""Seconds for which a grant that came after a refusal is not renewed once more: others meet the refusal as well."""
 
 
 class Granted(Objects):
@@ -49,6 +53,7 @@ class Granted(Objects):
         self._seen = 0
         self._lock = threading.Lock()
         self._denies_missing = 0
+        self._fresh, self._until = 0, 0.0
         number, grant = grants.present
         super().__init__(_nothing(endpoint) if grant is None else _store(grant, endpoint, region), read_only=read_only)
         if grant is not None:
@@ -71,7 +76,7 @@ class Granted(Objects):
             return super().value(key)
         except Exception as error:
             self._check_expired(key, seen, error)
-        self._renew(seen)
+        self._renew(seen, after_refusal=True)
         try:
             return super().value(key)
         except Exception as error:
@@ -128,7 +133,7 @@ class Granted(Objects):
             return await once()
         except Exception as error:
             self._check_expired(key, seen, error)
-        await asyncio.to_thread(self._renew, seen)
+        await asyncio.to_thread(self._renew, seen, after_refusal=True)
         try:
             return await once()
         except Exception as error:
@@ -147,6 +152,9 @@ class Granted(Objects):
         code = code_of(error)
         if code not in EXPIRED:
             raise error
+        if seen == self._fresh and time.monotonic() < self._until:
+            self._check_granted(key, error)
+            raise error
         if code == "AccessDenied" and self._denies_missing == seen and self._is_chunk(key):
             raise FileNotFoundError(key) from error
 
@@ -160,11 +168,13 @@ class Granted(Objects):
     def _is_chunk(key: str) -> bool:
         return key not in {"", METADATA}
 
-    def _renew(self, seen: int) -> None:
+    def _renew(self, seen: int, *, after_refusal: bool = False) -> None:
         """Take a newer grant than that with a number."""
         number, grant = self._grants.renewed(seen)
         with self._lock:  # threads that renew it meet here
             if number > self._seen:
+                if after_refusal:
+                    self._fresh, self._until = number, time.monotonic() + FRESH
                 self.store = _store(grant, self._endpoint, self._region)
                 self._seen = number
 

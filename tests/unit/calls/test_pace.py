@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
 from collections.abc import Callable
 
@@ -78,7 +79,7 @@ def test_it_is_nearly_as_good_as_the_best_number(name: str, nbytes: int) -> None
 def changing(requests: int, nbytes: int, now: float) -> float:
     """Return the seconds on a fast line that more requests slow down, and chance by far more, for 10 ms at a time."""
     chance = random.Random(int(100 * now)).uniform(0.5, 1.5)
-    return nbytes * requests / (300 * MB * chance * requests**-0.1)
+    return nbytes * requests / (300 * MB * chance * math.pow(requests, -0.1))
 
 
 def test_what_changes_by_chance_is_not_followed() -> None:

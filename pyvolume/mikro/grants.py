@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 import time
@@ -11,7 +12,7 @@ from typing import Any
 
 from pyvolume.calls.call import Call
 from pyvolume.calls.processes import OfProcess
-from pyvolume.errors import AnswerError
+from pyvolume.errors import AnswerError, StoreError
 from pyvolume.mikro import documents
 from pyvolume.mikro.client import ask
 from pyvolume.model.secret import Secret
@@ -105,6 +106,7 @@ class Grants:
         self._grant = first
         self._number = int(first is not None)
         self._locks = OfProcess(threading.Lock)
+        self._failed: tuple[float, StoreError] | None = None
 
     @property
     def present(self) -> tuple[int, Grant | None]:
@@ -114,6 +116,8 @@ class Grants:
 
     def renewed(self, seen: int) -> tuple[int, Grant]:
         """Return a newer grant than the one that a caller has seen; one thread asks for it, the others wait.
+
+        If the catalogue gives none, those that wait get the same error.
 
         Parameters
         ----------
@@ -125,9 +129,16 @@ class Grants:
         StoreError
             If the catalogue gives none.
         """
+        began = time.monotonic()
         with self._locks[os.getpid()]:
+            if self._failed is not None and began < self._failed[0]:
+                raise copy.copy(self._failed[1])  # each of them gets a traceback of its own
             if self._number == seen or self._grant is None:
-                self._grant = self._renew()
+                try:
+                    self._grant = self._renew()
+                except StoreError as error:
+                    self._failed = time.monotonic(), error
+                    raise
                 self._number += 1
             return self._number, self._grant
 

@@ -7,8 +7,6 @@ import contextlib
 import functools
 import itertools
 import os
-import threading
-import weakref
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeVar
@@ -36,7 +34,8 @@ from pyvolume.zarr.requests.fetching import Blocking, Fetchers, Fetching
 from pyvolume.zarr.requests.folders import Folder
 from pyvolume.zarr.requests.metered import MeteredStore
 from pyvolume.zarr.requests.parts import ChangedError, Parts, says_beyond
-from pyvolume.zarr.requests.runs import Run, run_of, unsignalled
+from pyvolume.zarr.requests.runs import Run, run_of
+from pyvolume.zarr.requests.signals import unsignalled
 
 T = TypeVar("T")
 
@@ -104,7 +103,7 @@ class Client:
         self._meaning = meaning or (meaning_of_object if engine else meaning_of_file)
         self._advice = advice
         self._is_closed = False
-        self._runs = weakref.WeakSet[Run | Fetching]()
+        self._runs: dict[Run | Fetching, None] = {}
         self._fetchers = OfProcess(self._new_fetchers)
         self._has_answered = False
         self.store: Store = MeteredStore(self, raw)
@@ -139,7 +138,7 @@ class Client:
         StoreError
             From the block: if the store does not serve a request.
         """
-        with self._new_run(call, action, whole=True, goes_on=True).active():
+        with self._new_run(call, action, whole=True, goes_on=True) as run, run.active():
             yield
 
     def do(self, call: Call, action: str, work: Callable[[], T]) -> T:
@@ -165,9 +164,11 @@ class Client:
             As for `run`.
         """
         try:
-            return _done(self._new_run(call, action), work)
+            with self._new_run(call, action) as run:
+                return _done(run, work)
         except ChangedError:
-            return _done(self._new_run(call, action, whole=True), work)
+            with self._new_run(call, action, whole=True) as run:
+                return _done(run, work)
 
     @property
     def folder(self) -> str:
@@ -288,8 +289,8 @@ class Client:
             is_missing=lambda error: says_missing(error, self.missing),
             check_open=lambda: self.check_open(action),
         )
-        self._runs.add(fetching)
-        fetching.run(keys, receive, most)
+        with self._known(fetching):
+            fetching.run(keys, receive, most)
 
     def _fetch_by_zarr(
         self, keys: Iterable[str], receive: Callable[[int, Any], None], call: Call, action: str, most: int
@@ -312,11 +313,24 @@ class Client:
         self.check_open(action)
         engines.enter(self.engine, self.address)
 
-    def _new_run(self, call: Call, action: str, *, whole: bool = False, goes_on: bool = False) -> Run:
+    @contextlib.contextmanager
+    def _new_run(self, call: Call, action: str, *, whole: bool = False, goes_on: bool = False) -> Iterator[Run]:
         self._enter(action)
         run = Run(self, call, action, self._pool, Parts(whole=whole), goes_on=goes_on)
-        self._runs.add(run)
-        return run
+        with self._known(run):
+            yield run
+
+    @contextlib.contextmanager
+    def _known(self, run: Run | Fetching) -> Iterator[None]:
+        """Let `close` end what goes on in the block.
+
+        A set of weak references would do, but for Ctrl-C while it forgets one of them: that is lost.
+        """
+        self._runs[run] = None
+        try:
+            yield
+        finally:
+            self._runs.pop(run, None)
 
     def close(self) -> None:
         """Refuse every further request, and end those of other threads; a client can be closed twice."""
@@ -405,7 +419,8 @@ def _values(store: Store, keys: Sequence[str]) -> list[Buffer | None]:
 
 
 def _done(run: Run, work: Callable[[], T]) -> T:
-    if threading.current_thread() is threading.main_thread():
-        return unsignalled(run, work)
-    with run.active():
-        return work()
+    def inside() -> T:
+        with run.active():
+            return work()
+
+    return unsignalled(inside, run.end)

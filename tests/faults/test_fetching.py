@@ -204,6 +204,83 @@ def test_who_has_asked_goes_on_at_once(engine: Engine, how: str) -> None:
     assert fetched(fetchers) == ALL
 
 
+def test_signals_interrupt_no_step_of_it(engine: Engine) -> None:
+    """A handler that reads would wait for a lock that its own thread holds."""
+    threads: list[threading.Thread] = []
+    fetchers = Fetchers(engine.get, Slots(2))
+    begun(fetchers, new_call()).run(KEYS, lambda *_: threads.append(threading.current_thread()), 4)
+    assert threading.main_thread() not in threads
+
+
+def test_ctrl_c_twice_leaves_no_slot_taken(engine: Engine) -> None:
+    slots, is_received, goes_on = Slots(2), threading.Event(), threading.Event()
+    fetchers = Fetchers(engine.get, slots)
+
+    def receive(_number: int, _value: object) -> None:
+        engine.behaviour = engine.stall
+        is_received.set()
+        goes_on.wait(PATIENCE)
+
+    def act() -> None:
+        is_received.wait(PATIENCE)
+        for press in (CtrlC(), CtrlC()):  # the second one while the end of the work is waited for
+            press()
+            time.sleep(0.1)
+
+    threading.Thread(target=act).start()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        begun(fetchers, new_call()).run(KEYS, receive, 64)
+    assert isinstance(caught.value.__context__, KeyboardInterrupt)
+    goes_on.set()
+    engine.behaviour = lambda _: None
+    assert soon(lambda: held(slots) == 0)
+    assert fetched(fetchers) == ALL
+
+
+class Lingering(set[threading.Thread]):
+    """Threads, one of which takes its time to say that it ends."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        self._meanwhile = iter([meanwhile])
+
+    def discard(self, thread: object, /) -> None:
+        next(self._meanwhile, lambda: None)()
+        super().discard(thread)
+
+
+def test_what_comes_while_the_last_thread_ends_is_done(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "IDLE", 0.02)
+    monkeypatch.setattr(fetching, "LONGEST_WAIT", PATIENCE)
+    fetchers, found = Fetchers(engine.get, Slots(1)), list[Any]()
+    other = threading.Thread(target=lambda: found.append(fetched(fetchers)))
+
+    def come() -> None:
+        other.start()
+        assert soon(lambda: not fetchers._queue.empty())
+
+    fetchers._threads = Lingering(come)
+    assert fetched(fetchers) == ALL
+    assert soon(lambda: found == [ALL])
+    other.join(PATIENCE)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
+def test_fewer_threads_do_it_where_the_system_gives_no_more(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    fetchers, start = Fetchers(engine.get, Slots(8)), threading.Thread.start
+
+    def limited(thread: threading.Thread) -> None:
+        if thread.name == "pyvolume bucket" and threads_of(fetchers):
+            raise error
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    assert fetched(fetchers) == ALL
+    assert engine.most == 1
+
+
 def test_a_client_that_is_closed_lets_nobody_wait(engine: Engine) -> None:
     fetchers = Fetchers(engine.get, Slots(4))
     engine.behaviour = engine.stall

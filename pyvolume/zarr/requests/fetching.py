@@ -8,6 +8,7 @@ long; what it brings then is dropped.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import threading
@@ -19,8 +20,8 @@ from typing import Protocol, runtime_checkable
 from pyvolume.calls.call import LONGEST_WAIT, Call, Exchange
 from pyvolume.calls.holds import Slots
 from pyvolume.calls.pace import Mark
-from pyvolume.calls.starting import start
 from pyvolume.errors import StoreError
+from pyvolume.zarr.requests.signals import unsignalled
 
 IDLE = 1.0
 """Seconds after which a thread ends that has nothing to do."""
@@ -58,41 +59,44 @@ class Job:
         self._fetching = fetching
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._hold = threading.Lock()
         self._mark: Mark | None = None
-        self._queued = 0.0
 
     def queue(self) -> None:
         """Note that the next attempt waits for a thread."""
         self._queued = self._fetching.call.now()
+        self._hold = threading.Lock()  # a thread that has made an earlier attempt knows another one
         self.attempts += 1
         self.exchange.restart()
         self.value = self.error = None
 
     def run(self, get: Callable[[str], memoryview], slots: Slots) -> bool:
         """Make one attempt, and return whether the thread that has made it was left behind meanwhile."""
-        call = self._fetching.call
+        call, hold = self._fetching.call, self._hold
         try:
-            with self._hold:
-                call.take(slots, self._hold)
+            with hold:
+                call.take(slots, hold)
                 if not self._begin(slots):
                     return False
-                try:
-                    self.value = get(self.key)
-                except Exception as error:
-                    self.error = self._fetching.meaning(self.key, error)
+                value, error = self._attempt(get)
                 if not self._end():
                     return True
-                if self.value is not None:
-                    slots.end(self._mark, self.value.nbytes, call)
-                elif isinstance(self.error, StoreError):
-                    slots.fail(self._mark, self.error, call)
-        except BaseException as error:  # the call has ended, or the engine is in trouble: whoever waits gets it
-            self.error = error
+                self.value, self.error = value, error
+                if value is not None:
+                    slots.end(self._mark, value.nbytes, call)
+                elif isinstance(error, StoreError):
+                    slots.fail(self._mark, error, call)
+        except BaseException as stopped:  # the call has ended, or the engine is in trouble: whoever waits gets it
+            self.error = stopped
         finally:
-            call.give_back(self._hold)
+            call.give_back(hold)
         self._fetching.take(self)
         return False
+
+    def _attempt(self, get: Callable[[str], memoryview]) -> tuple[memoryview | None, Exception | None]:
+        try:
+            return get(self.key), None
+        except Exception as error:
+            return None, self._fetching.meaning(self.key, error)
 
     def _begin(self, slots: Slots) -> bool:
         """Return whether the attempt is wanted; its thread can be left behind from now on."""
@@ -124,6 +128,8 @@ class Job:
 class Fetchers:
     """The threads of one client that wait for values: not more than there are slots.
 
+    No thread that signals interrupt comes here: a handler that reads would wait for a lock that its own thread holds.
+
     Parameters
     ----------
     get : callable
@@ -136,7 +142,7 @@ class Fetchers:
         self.slots = slots
         self._get = get
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._lock = threading.RLock()  # a signal handler may come between any two statements
+        self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
         self._is_closed = False
 
@@ -144,14 +150,15 @@ class Fetchers:
         """Let a thread make the next attempt of a job."""
         job.queue()
         self._queue.put(job)
-        self._grow()
+        self.grow()
 
     def leave(self, jobs: Iterable[Job], why: StoreError) -> None:
         """Give up attempts that are under way; other threads do what is left."""
         for job in jobs:
             if (thread := job.leave(self.slots, why)) is not None:
-                self._threads.discard(thread)
-        self._grow()
+                with self._lock:
+                    self._threads.discard(thread)
+        self.grow()
 
     def close(self) -> None:
         """Let all threads end; nobody waits any more for what is left to do."""
@@ -159,38 +166,47 @@ class Fetchers:
         for _ in range(len(self._threads)):
             self._queue.put(None)
 
-    def _grow(self) -> None:
-        """Begin another thread, if there is something to do and a slot for it."""
-        if self._queue.empty() or len(self._threads) >= self.slots.room:
+    def grow(self) -> None:
+        """Begin another thread, if there is something to do and a slot for it.
+
+        Raises
+        ------
+        RuntimeError, MemoryError
+            If the system gives no thread, and there is none yet.
+        """
+        if self._is_closed or self._queue.empty() or len(self._threads) >= self.slots.room:
             return
         with self._lock:
             if len(self._threads) >= self.slots.room:
                 return
             thread = threading.Thread(target=self._work, name="pyvolume bucket", daemon=True)
-            self._threads.add(thread)
-        try:
-            start(thread)
-        except BaseException as error:
-            self._threads.discard(thread)
-            if not (isinstance(error, RuntimeError) and self._threads):  # the system gives no more threads
-                raise
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError):
+                if not self._threads:
+                    raise
+            else:
+                self._threads.add(thread)
 
     def _work(self) -> None:
-        while True:
-            try:
-                job = self._queue.get(timeout=IDLE)
-            except Empty:
-                job = None
-            if job is None:
-                with self._lock:
-                    if self._is_closed or self._queue.empty():
-                        self._threads.discard(threading.current_thread())
-                        return
-                continue
-            self._grow()
-            if job.run(self._get, self.slots) or self._is_too_many():
-                return
-            del job  # its value is not kept while there is nothing to do
+        try:
+            while self._serve():
+                pass
+        finally:
+            with self._lock:
+                self._threads.discard(threading.current_thread())
+            self.grow()  # something may have come before this thread was no longer counted
+
+    def _serve(self) -> bool:
+        """Do what comes next, and return whether this thread goes on."""
+        try:
+            job = self._queue.get(timeout=IDLE)
+        except Empty:
+            return False
+        if job is None:
+            return not self._is_closed
+        self.grow()
+        return not job.run(self._get, self.slots) and not self._is_too_many()
 
     def _is_too_many(self) -> bool:
         """Return whether this thread shall end: it would only wait for a slot, and be woken in vain."""
@@ -235,12 +251,15 @@ class Fetching:
         self._fetchers = fetchers
         self._is_missing = is_missing
         self._check_open = check_open
+        self._is_ended = False
         self._jobs: dict[Job, None] = {}
         self._paused: list[tuple[float, int, Job]] = []
         self._done: SimpleQueue[Job | None] = SimpleQueue()
 
     def run(self, keys: Iterable[str], receive: Callable[[int, memoryview | None], None], most: int) -> None:
         """Fetch values, and give each to `receive`, in the order in which they come.
+
+        The main thread, which gets the signals, leaves this to another one.
 
         Parameters
         ----------
@@ -258,24 +277,34 @@ class Fetching:
         StoreError
             If a value cannot be fetched; no further one is asked for then.
         """
-        waiting = enumerate(keys)
+        unsignalled(functools.partial(self._run, enumerate(keys), receive, most), self._end)
+
+    def _run(
+        self, wanted: Iterator[tuple[int, str]], receive: Callable[[int, memoryview | None], None], most: int
+    ) -> None:
         try:
             with self.call.cutting(self.stop):
-                self._ask(itertools.islice(waiting, most))
+                self._ask(itertools.islice(wanted, most))
                 while self._jobs:
                     job = self._next()
                     if self._is_paused(job):
                         continue
                     del self._jobs[job]
-                    self._ask(itertools.islice(waiting, 1))
+                    self._ask(itertools.islice(wanted, 1))
                     receive(job.number, job.value)
         finally:
             self.is_over = True
             self._fetchers.leave(self._jobs, StoreError("the operation has ended"))
+            self._jobs, self._done = {}, SimpleQueue()  # a traceback that somebody keeps holds no values
 
     def stop(self) -> None:
         """Let `run` look whether it shall end, from another thread."""
         self._done.put(None)
+
+    def _end(self) -> None:
+        """End `run`, from another thread."""
+        self._is_ended = True
+        self.stop()
 
     def take(self, job: Job) -> None:
         """Take a job whose attempt has ended."""
@@ -295,6 +324,8 @@ class Fetching:
         while True:
             self._check_open()
             self.call.remaining()
+            if self._is_ended:
+                raise StoreError("the operation has ended")
             now = time.monotonic()
             while self._paused and self._paused[0][0] <= now:
                 self._fetchers.put(heapq.heappop(self._paused)[-1])
@@ -302,6 +333,7 @@ class Fetching:
                 until = self._paused[0][0] - now if self._paused else LONGEST_WAIT
                 job = self._done.get(timeout=min(until, LONGEST_WAIT))
             except Empty:
+                self._fetchers.grow()  # whatever has happened to the threads, the next ones go on
                 continue
             if job is not None:
                 return job

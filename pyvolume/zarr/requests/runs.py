@@ -6,15 +6,13 @@ import asyncio
 import contextlib
 import contextvars
 import copy
-import functools
 import gc
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
-from pyvolume.calls.call import LONGEST_WAIT, Call, Exchange
+from pyvolume.calls.call import Call, Exchange
 from pyvolume.calls.holds import Slots
-from pyvolume.calls.starting import start
 from pyvolume.errors import StoreError, TransportError
 from pyvolume.zarr.requests.parts import Parts
 from pyvolume.zarr.requests.turns import Turn
@@ -249,43 +247,6 @@ class Run:
 
         for task in list(left):
             task.add_done_callback(note)
-
-
-def unsignalled(run: Run, work: Callable[[], T]) -> T:
-    """Return what `work` returns; it is done inside the block of a run, in a thread that no signal interrupts.
-
-    zarr waits for its event loop by `concurrent.futures.wait`. Ctrl-C inside of it can leave a lock locked, for which
-    the loop then waits for ever: every later request of this process would hang.
-    """
-    done = threading.Lock()
-    outcome: list[Callable[[], T]] = []
-
-    def body() -> None:
-        try:
-            with run.active():
-                result = work()
-            outcome.append(lambda: result)
-        except BaseException as error:
-            outcome.append(functools.partial(_raised, error))
-        finally:
-            done.release()
-
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(body,), name="pyvolume zarr", daemon=True)
-    done.acquire()
-    try:
-        start(thread)
-        while not done.acquire(timeout=LONGEST_WAIT):
-            pass
-    except BaseException:
-        run.end()
-        if thread.is_alive():
-            done.acquire(timeout=GRACE)
-        raise
-    return outcome.pop()()
-
-
-def _raised(error: BaseException) -> NoReturn:
-    raise error
 
 
 def run_of(owner: object) -> Run | None:

@@ -78,6 +78,29 @@ def test_one_thread_renews_and_the_others_wait() -> None:
     assert len(calls) == 1
 
 
+def test_what_the_catalogue_refuses_is_told_to_all_that_wait() -> None:
+    together, calls = threading.Barrier(8, timeout=10), list[int]()
+
+    def renew() -> Grant:
+        calls.append(1)
+        time.sleep(0.1)
+        raise ForbiddenError("no")
+
+    grants = Grants(renew, new_grant(900, time.monotonic()))
+
+    def ask() -> None:
+        together.wait()
+        grants.renewed(1)
+
+    with ThreadPoolExecutor(8) as pool:
+        errors = [each.exception() for each in [pool.submit(ask) for _ in range(8)]]
+    assert {type(each) for each in errors} == {ForbiddenError}
+    assert len(calls) == 1
+    with pytest.raises(ForbiddenError):
+        grants.renewed(1)
+    assert len(calls) == 2
+
+
 def test_an_upload_whose_keys_have_ended_is_refused_before_a_byte_moves() -> None:
     with MikroServer(seconds=0) as mock, Mikro(mock.url, token="test", store=mock.store_url) as mikro:
         with pytest.raises(UnsupportedError, match="cannot be renewed; nothing was written"):

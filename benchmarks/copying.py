@@ -49,6 +49,7 @@ CASES = {
     "source": Case("slow source, 150 MB/s in all", Line(shared=150 * MB), Line()),
     "destination": Case("slow destination, 150 MB/s in all", Line(), Line(shared=150 * MB)),
     "latency": Case("both 20 ms, 50 MB/s per connection", *[Line(latency=0.02, per_connection=50 * MB)] * 2),
+    "far": Case("both 100 ms, 10 MB/s per connection", *[Line(latency=0.1, per_connection=10 * MB)] * 2),
 }
 
 

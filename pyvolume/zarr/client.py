@@ -337,7 +337,8 @@ class Client:
         self._is_closed = True
         for run in list(self._runs):
             run.stop()
-        for fetchers in self._fetchers.values():
+        fetchers = self._fetchers.get(os.getpid())
+        if fetchers is not None:
             fetchers.close()
         if not self.engine or engines.is_usable(self.engine):
             self._raw.close()

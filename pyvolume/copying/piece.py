@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,15 @@ from pyvolume.copying.spare import Spare
 from pyvolume.errors import AnswerError
 from pyvolume.model.box import Box
 from pyvolume.stores.arrays import ArrayStore
-from pyvolume.stores.base import Incomplete
+from pyvolume.stores.base import Incomplete, lanes_of
 from pyvolume.transfer.engine import Operation, Transfer
+from pyvolume.transfer.pieces import Pieces, Step
+from pyvolume.transfer.pool import run_all
 
 _log = logging.getLogger(__name__)
+
+PART_BYTES, PART_SECONDS = 1 << 20, 0.05
+"""A part of a piece has so many bytes, and takes so long, at least: requests do not cost more than bytes then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,52 @@ class Copied:
 
 
 @dataclass(frozen=True, slots=True)
+class Division:
+    """Divides a piece into several requests where all pieces that fit into memory do not fill the slots.
+
+    Parameters
+    ----------
+    grid : tuple of int
+        The shape of a block; no block is divided.
+    pieces : int
+        How many pieces move at once, at most: one half of them is read, the other one is written.
+    """
+
+    grid: tuple[int, ...]
+    pieces: int
+
+    def move(self, box: Box, side: Transfer, call: Call, part: Callable[[Box], object], *, write: bool) -> None:
+        """Move a piece by as many requests at once as there are slots for it.
+
+        Parameters
+        ----------
+        box : Box
+            The piece.
+        side : Transfer
+            Which reads or writes it.
+        call : Call
+            The operation that the piece belongs to.
+        part : callable
+            Moves a part of it.
+        write : bool
+            Whether it is written.
+        """
+        lanes, itemsize = lanes_of(side.store), side.metadata.dtype.itemsize
+        if lanes is None or side.store.traits.request_chunks:  # there a piece sends one for each of its chunks
+            part(box)
+            return
+        slots = lanes.of(write=write)
+        number = -(-2 * slots.room // self.pieces)
+        nbytes = max(PART_BYTES, int(slots.rate * PART_SECONDS), -(-box.size * itemsize // number))
+        most = nbytes // itemsize
+        if box.size <= most:
+            part(box)
+            return
+        parts = Pieces.of_box(box, box.aligned_to(self.grid), self.grid, most)
+        run_all([Step(each) for each in parts], lambda step: part(step.box), call, lambda: number)
+
+
+@dataclass(frozen=True, slots=True)
 class Copier:
     """Copies pieces that share no block of the destination.
 
@@ -103,12 +154,15 @@ class Copier:
         Whether to read each piece once more from both, and to compare.
     lasting : bool
         Whether a piece that is finished survives the end of the process, and has a checksum.
+    division : Division, optional
+        Divides the pieces. By default each takes one request at a time.
     """
 
     source: Transfer
     destination: Transfer
     verify: bool = False
     lasting: bool = False
+    division: Division | None = None
 
     def begin(self) -> Calls:
         """Begin an operation on both sides."""
@@ -157,9 +211,9 @@ class Copier:
 
     def _copy(self, box: Box, calls: Calls) -> str:
         written = ""
-        with _taken(self.source, box, calls.source, calls.spare) as voxels:
+        with self._taken(self.source, box, calls.source, calls.spare) as voxels:
             calls.destination.touch()
-            self.destination.post(box, voxels, Operation(calls.destination, progress=False, concurrency=1))
+            self._post(box, voxels, calls.destination)
             if self.lasting and not self.verify:
                 written = _checksum(voxels, self.destination.metadata.dtype)
         if self.verify and (found := self._stored(box, calls)) != (written := self._given(box, calls)):
@@ -173,22 +227,41 @@ class Copier:
 
     def _given(self, box: Box, calls: Calls) -> str:
         """Read the source once more: what arrived the first time may have been wrong."""
-        with _taken(self.source, box, calls.source, calls.spare) as voxels:
+        with self._taken(self.source, box, calls.source, calls.spare) as voxels:
             return _checksum(voxels, self.destination.metadata.dtype)
 
     def _stored(self, box: Box, calls: Calls) -> str:
-        with _taken(self.destination, box, calls.destination, calls.spare) as voxels:
+        with self._taken(self.destination, box, calls.destination, calls.spare) as voxels:
             return _checksum(voxels, self.destination.metadata.dtype)
 
-
-@contextlib.contextmanager
-def _taken(side: Transfer, box: Box, call: Call, spare: Spare) -> Iterator[NDArray[Any]]:
-    """Read a piece with one request at a time, into spare memory if it is not in memory already."""
-    if isinstance(side.store, ArrayStore):
-        yield side.take(box, call)
-    else:
+    @contextlib.contextmanager
+    def _taken(self, side: Transfer, box: Box, call: Call, spare: Spare) -> Iterator[NDArray[Any]]:
+        """Read a piece, into spare memory if it is not in memory already."""
+        if isinstance(side.store, ArrayStore):
+            yield side.take(box, call)
+            return
+        operation = Operation(call, progress=False, concurrency=1)
         with spare.array(box.shape, side.metadata.dtype) as voxels:
-            yield side.read_box(box, voxels, Operation(call, progress=False, concurrency=1))
+
+            def read(part: Box) -> None:
+                side.read_box(part, voxels[part.slices_from(box.start)], operation)
+
+            self._move(box, side, call, read, write=False)
+            yield voxels
+
+    def _post(self, box: Box, voxels: NDArray[Any], call: Call) -> None:
+        operation = Operation(call, progress=False, concurrency=1)
+
+        def post(part: Box) -> None:
+            self.destination.post(part, voxels[part.slices_from(box.start)], operation)
+
+        self._move(box, self.destination, call, post, write=True)
+
+    def _move(self, box: Box, side: Transfer, call: Call, part: Callable[[Box], object], *, write: bool) -> None:
+        if self.division is None:
+            part(box)
+        else:
+            self.division.move(box, side, call, part, write=write)
 
 
 def _checksum(voxels: NDArray[Any], dtype: np.dtype[Any]) -> str:

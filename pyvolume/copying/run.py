@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import math
 import os
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pyvolume.calls.progress import Progress, Reporter
 from pyvolume.copying.checks import check, checked_box
 from pyvolume.copying.cluster import Cluster
-from pyvolume.copying.piece import Copied, Copier
+from pyvolume.copying.piece import Copied, Copier, Division
 from pyvolume.copying.workers import Threads, Workers
 from pyvolume.errors import MetadataError
 from pyvolume.integrations.distributed import check_client
@@ -41,7 +42,7 @@ continued."""
 PIECES = 16_384
 """Pieces are larger than the lowest size only where they would be more than these: a journal has a line for each."""
 
-HELD_BYTES = 96 << 20
+HELD_BYTES = 80 << 20
 """Memory of all pieces that move at once, where nobody says how many they are."""
 
 CHECKPOINT_BYTES = 1 << 30
@@ -90,7 +91,7 @@ def copy(
         If a worker dies, another one moves its pieces; a piece may be sent twice then. This process writes the journal.
     concurrency : int, optional
         How many pieces to move at once; by default one for each request that `src` and `dst` serve at once, in up to
-        96 MiB of memory, or a single one if a store wants one request at a time. With `client` it counts over the whole
+        80 MiB of memory, or a single one if a store wants one request at a time. With `client` it counts over the whole
         cluster; by default all threads of the cluster move pieces, or one of them if a store wants one request at a
         time.
     progress : bool or callable, optional
@@ -167,7 +168,7 @@ def copy(
         "plan": f"pieces of {most} voxels in blocks of {grid} of {whole}",
     }
     copier = Copier(source, destination, verify=verify, lasting=resume is not None or client is not None)
-    workers = _workers(copier, client, concurrency, max(most, math.prod(grid)))
+    workers = _workers(copier, client, concurrency, grid, most)
     with contextlib.ExitStack() as stack:
         journal = (
             stack.enter_context(_journal(resume, copied, box, source, destination)) if resume is not None else None
@@ -176,12 +177,17 @@ def copy(
         return _Copy(copier, workers, journal, reporter).run(pieces)
 
 
-def _workers(copier: Copier, client: Client | None, concurrency: int | None, voxels: int) -> Workers:
+def _workers(
+    copier: Copier, client: Client | None, concurrency: int | None, grid: tuple[int, ...], voxels: int
+) -> Workers:
     if client is not None:
         return Cluster(copier, client, concurrency)
+    if concurrency is not None:
+        return Threads(copier, lambda: concurrency)
     itemsize = max(side.metadata.dtype.itemsize for side in (copier.source, copier.destination))
-    most = max(FEW, HELD_BYTES // (voxels * itemsize))
-    return Threads(copier, lambda: concurrency or min(_room(copier), most))
+    most = max(FEW, HELD_BYTES // (max(voxels, math.prod(grid)) * itemsize))
+    dividing = dataclasses.replace(copier, division=Division(grid, most))
+    return Threads(dividing, lambda: min(_room(copier), most))
 
 
 def _room(copier: Copier) -> int:

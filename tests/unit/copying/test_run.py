@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -15,7 +16,9 @@ from watched_store import WatchedStore
 
 import pyvolume
 from pyvolume import Box
-from pyvolume.calls.holds import Lanes
+from pyvolume.calls.holds import AUTO, MOST, Lanes
+from pyvolume.calls.pace import Pace
+from pyvolume.calls.processes import OfProcess
 from pyvolume.copying.run import HELD_BYTES, PIECE_BYTES
 from pyvolume.errors import StoreError
 
@@ -79,6 +82,55 @@ def test_one_request_at_a_time_on_one_connection_leaves_those_of_the_other() -> 
     vars(given)["lanes"], vars(taken)["lanes"] = Lanes(3), Lanes(1)
     pyvolume.copy(given.volume(), taken.volume())
     assert meeting.most == 4
+
+
+def slots_at(number: int, rate: float) -> Lanes:
+    """Return slots of a line that is known: how many requests it serves, and what each brings in a second."""
+    lanes = Lanes(AUTO)
+    for slots in (lanes.reads, lanes.writes):
+        slots._paces = OfProcess(functools.partial(Pace, MOST, first=number))
+        assert slots.pace is not None
+        slots.pace.rate = rate
+    return lanes
+
+
+@pytest.mark.parametrize(
+    ("lanes", "concurrency", "parts"),
+    [
+        (Lanes(64), None, 4),
+        (Lanes(10), None, 1),
+        (Lanes(64), 2, 1),
+        (slots_at(64, 8e6), None, 4),
+        (slots_at(64, 50e6), None, 2),
+        (slots_at(64, 400e6), None, 1),
+        (slots_at(8, 8e6), None, 1),
+    ],
+    ids=["64", "10", "64, the user says 2", "far", "near", "fast", "few"],
+)
+def test_few_pieces_fill_the_slots_by_several_requests_each(lanes: Lanes, concurrency: int | None, parts: int) -> None:
+    given, taken = two_pieces(lanes)
+    pyvolume.copy(given.volume(), taken.volume(), concurrency=concurrency)
+    np.testing.assert_array_equal(taken.stored(), given.stored())
+    assert len(given.reads) == len(taken.writes) == 2 * parts
+    assert not any(n % 64 for each in taken.writes for n in (*each.start[1:], *each.stop[1:]))
+
+
+def test_the_edge_of_a_box_is_completed_in_each_part() -> None:
+    given, taken = two_pieces(Lanes(64))
+    box = Box((0, 3, 5, 7), (1, 128, 120, 509))
+    pyvolume.copy(given.volume(), taken.volume(), box)
+    wanted = box.slices_from((0,) * 4)
+    np.testing.assert_array_equal(taken.stored()[wanted], given.stored()[wanted])
+    assert np.count_nonzero(taken.stored()) == box.size
+
+
+def two_pieces(lanes: Lanes) -> tuple[WatchedStore, WatchedStore]:
+    """Return a source of two pieces, and a destination that has zeros."""
+    voxels = np.arange(1, 1 + (8 << 20), dtype="uint32").astype("uint8").reshape(1, 128, 128, 512) | 1
+    stores = [WatchedStore(each, (64, 64, 64), preferred_concurrency=64) for each in (voxels, np.zeros_like(voxels))]
+    for store in stores:
+        vars(store)["lanes"] = lanes
+    return stores[0], stores[1]
 
 
 @pytest.mark.parametrize("verify", [False, True])

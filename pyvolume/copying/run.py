@@ -93,7 +93,8 @@ def copy(
         How many pieces to move at once; by default one for each request that `src` and `dst` serve at once, in up to
         80 MiB of memory, or a single one if a store wants one request at a time. With `client` it counts over the whole
         cluster; by default all threads of the cluster move pieces, or one of them if a store wants one request at a
-        time.
+        time. Without it and without `client`, a piece takes several requests at once where so few pieces do not fill
+        those that the stores serve.
     progress : bool or callable, optional
         Show a bar, or call a function with a `TransferStatus`; see `set_options`. Bytes are those of `dst`.
     resume : path, optional

@@ -13,7 +13,18 @@ import numpy as np
 import pytest
 from file_server import Asked, Behaviour, FileServer
 from interrupts import CtrlC
-from zarr_clients import CHUNKS, READERS, VOXELS, Reader, array_of, new_call, opened, read_by_zarr, stored, write
+from zarr_clients import (
+    CHUNKS,
+    VOXELS,
+    Reader,
+    array_of,
+    new_call,
+    opened,
+    read_by_threads,
+    read_by_zarr,
+    stored,
+    write,
+)
 
 import pyvolume
 from pyvolume.errors import (
@@ -37,9 +48,19 @@ def server(tmp_path: Path) -> Iterator[FileServer]:
         yield server
 
 
-@pytest.fixture(params=["http", "s3"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+WAYS = {"http, threads": ("http", read_by_threads), "s3, loop": ("s3", read_by_zarr)}
+"""Each kind of store with one of the two ways to read: neither depends on the other."""
+
+
+@pytest.fixture(params=list(WAYS.values()), ids=list(WAYS))
+def way(request: pytest.FixtureRequest) -> tuple[str, Reader]:
+    found: tuple[str, Reader] = request.param
+    return found
+
+
+@pytest.fixture
+def kind(way: tuple[str, Reader]) -> str:
+    return way[0]
 
 
 @pytest.fixture
@@ -52,10 +73,9 @@ def array(client: Client) -> Any:
     return array_of(client)
 
 
-@pytest.fixture(params=READERS, ids=["loop", "threads"])
-def read(request: pytest.FixtureRequest) -> Reader:
-    reader: Reader = request.param
-    return reader
+@pytest.fixture
+def read(way: tuple[str, Reader]) -> Reader:
+    return way[1]
 
 
 def same(actual: object, expected: object) -> None:
@@ -232,10 +252,10 @@ def when_stalled(server: FileServer, act: Callable[[], None]) -> None:
 
 def assert_quiet(server: FileServer) -> None:
     """Check that no request comes any more, but for those that were on their way."""
-    time.sleep(0.3)
+    time.sleep(0.15)
     server.release()
     before = len(server.asked)
-    time.sleep(0.2)
+    time.sleep(0.1)
     assert len(server.asked) == before
 
 

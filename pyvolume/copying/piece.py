@@ -23,12 +23,10 @@ from pyvolume.stores.arrays import ArrayStore
 from pyvolume.stores.base import Incomplete, lanes_of
 from pyvolume.transfer.engine import Operation, Transfer
 from pyvolume.transfer.pieces import Pieces, Step
+from pyvolume.transfer.plan import LEAST_PIECE_BYTES, PIECE_SECONDS
 from pyvolume.transfer.pool import run_all
 
 _log = logging.getLogger(__name__)
-
-PART_BYTES, PART_SECONDS = 1 << 20, 0.05
-"""A part of a piece has so many bytes, and takes so long, at least: requests do not cost more than bytes then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,35 +109,18 @@ class Division:
     grid: tuple[int, ...]
     pieces: int
 
-    def move(self, box: Box, side: Transfer, call: Call, part: Callable[[Box], object], *, write: bool) -> None:
-        """Move a piece by as many requests at once as there are slots for it.
-
-        Parameters
-        ----------
-        box : Box
-            The piece.
-        side : Transfer
-            Which reads or writes it.
-        call : Call
-            The operation that the piece belongs to.
-        part : callable
-            Moves a part of it.
-        write : bool
-            Whether it is written.
-        """
+    def parts(self, box: Box, side: Transfer, *, write: bool) -> list[Box]:
+        """Return the parts of a piece, each of which is one request; they fill the slots that it has."""
         lanes, itemsize = lanes_of(side.store), side.metadata.dtype.itemsize
         if lanes is None or side.store.traits.request_chunks:  # there a piece sends one for each of its chunks
-            part(box)
-            return
+            return [box]
         slots = lanes.of(write=write)
         number = -(-2 * slots.room // self.pieces)
-        nbytes = max(PART_BYTES, int(slots.rate * PART_SECONDS), -(-box.size * itemsize // number))
+        nbytes = max(LEAST_PIECE_BYTES, int(slots.rate * PIECE_SECONDS[0]), -(-box.size * itemsize // number))
         most = nbytes // itemsize
         if box.size <= most:
-            part(box)
-            return
-        parts = Pieces.of_box(box, box.aligned_to(self.grid), self.grid, most)
-        run_all([Step(each) for each in parts], lambda step: part(step.box), call, lambda: number)
+            return [box]
+        return list(Pieces.of_box(box, box.aligned_to(self.grid), self.grid, most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +239,8 @@ class Copier:
         self._move(box, self.destination, call, post, write=True)
 
     def _move(self, box: Box, side: Transfer, call: Call, part: Callable[[Box], object], *, write: bool) -> None:
-        if self.division is None:
-            part(box)
-        else:
-            self.division.move(box, side, call, part, write=write)
+        parts = [box] if self.division is None else self.division.parts(box, side, write=write)
+        run_all([Step(each) for each in parts], lambda step: part(step.box), call, lambda: len(parts))
 
 
 def _checksum(voxels: NDArray[Any], dtype: np.dtype[Any]) -> str:

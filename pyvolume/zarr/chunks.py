@@ -1,7 +1,7 @@
 """The chunks of an array in a folder: boxes of voxels in files, in the thread that asks.
 
 zarr reads and writes each chunk on an event loop, which hands the work to other threads and back. That takes longer
-than the work where chunks are small or come from memory. Buckets need the loop for their many requests at once, see
+than the work where chunks are small or come from memory. Buckets need many requests at once, see
 `pyvolume.zarr.fetched`.
 """
 

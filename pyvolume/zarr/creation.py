@@ -24,11 +24,10 @@ from pyvolume.zarr.accessor import ZarrVolume, open_volume
 from pyvolume.zarr.address import Address
 from pyvolume.zarr.attributes import change_attributes
 from pyvolume.zarr.client import Client
-from pyvolume.zarr.clients import open_client
 from pyvolume.zarr.ngff import documents
 from pyvolume.zarr.ngff.placing import Physical, image_for
 from pyvolume.zarr.nodes import OURS, joined, open_any
-from pyvolume.zarr.opening import Opening
+from pyvolume.zarr.opening import Opening, open_client
 
 Format: TypeAlias = 'Literal["0.5", "0.4", "zarr"]'
 """A version of OME-Zarr, or an array without OME."""

@@ -11,7 +11,6 @@ from pyvolume.errors import (
     NotFoundError,
     PyVolumeError,
     RefusedError,
-    StoreError,
     TransportError,
     UnsupportedError,
 )
@@ -71,7 +70,7 @@ def meaning_of_object(error: Exception, action: str, place: str) -> Exception | 
     return _without_status(text, details, action, place)
 
 
-def says_missing(error: StoreError, statuses: Collection[int]) -> bool:
+def says_missing(error: BaseException, statuses: Collection[int]) -> bool:
     """Whether an error says that nothing is stored under a key; a missing bucket is not meant."""
     if not isinstance(error, RefusedError) or error.status not in statuses:
         return False

@@ -139,7 +139,7 @@ def test_no_more_values_are_asked_for_ahead_than_the_caller_says(engine: Engine,
     assert all(ahead <= number + most + 1 for number, ahead in enumerate(left))
 
 
-def test_threads_that_only_wait_for_a_slot_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_only_wait_for_a_slot_end(engine: Engine) -> None:
     slots = Slots(16)
     fetchers = Fetchers(engine.get, slots)
     engine.behaviour = lambda _: time.sleep(0.005)
@@ -338,7 +338,7 @@ def test_others_come_while_one_pauses(engine: Engine) -> None:
             raise BusyError("busy", status=503, retryable=True)
 
     engine.behaviour = be_busy
-    call = new_call(interval=0.2, max_interval=0.2, on_wait=lambda _: held_then.append(held(slots)))
+    call = new_call(interval=1, max_interval=1, on_wait=lambda _: held_then.append(held(slots)))
     call._jitter = lambda _, high: high
     order: list[int] = []
     begun(Fetchers(engine.get, slots), call).run(KEYS, lambda number, _: order.append(number), 4)

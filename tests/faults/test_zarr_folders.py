@@ -25,7 +25,7 @@ from zarr_clients import CHUNKS, VOXELS, array_of, new_call, read_by_zarr, store
 
 from pyvolume.errors import ForbiddenError, TransportError
 from pyvolume.zarr.client import POOL, Client
-from pyvolume.zarr.clients import open_client
+from pyvolume.zarr.opening import open_client
 
 PATIENCE = 20.0
 PLACES = 40

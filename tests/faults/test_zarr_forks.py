@@ -19,7 +19,7 @@ CODE = """
 import multiprocessing, os, signal, sys, time, warnings
 warnings.simplefilter("ignore")
 from pyvolume.errors import PyVolumeError
-from pyvolume.zarr.clients import open_client
+from pyvolume.zarr.opening import open_client
 from zarr_clients import VOXELS, array_of, read
 
 def work(client):

@@ -37,7 +37,7 @@ from pyvolume.errors import (
     UnsupportedError,
 )
 from pyvolume.zarr.client import POOL, Client
-from pyvolume.zarr.clients import open_client
+from pyvolume.zarr.opening import open_client
 
 PATIENCE = 20.0
 

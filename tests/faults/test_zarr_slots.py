@@ -44,7 +44,7 @@ from pyvolume.errors import ClosedError, ForbiddenError, StoreError, TransportEr
 from pyvolume.zarr import address
 from pyvolume.zarr.accessor import open_volume
 from pyvolume.zarr.client import Client
-from pyvolume.zarr.clients import open_client
+from pyvolume.zarr.opening import open_client
 from pyvolume.zarr.requests.parts import ChangedError
 from pyvolume.zarr.store import REMOTE_AT_ONCE
 

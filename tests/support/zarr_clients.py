@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 import pyvolume
 from pyvolume.calls.call import Call
 from pyvolume.zarr.client import Client
-from pyvolume.zarr.clients import open_client
 from pyvolume.zarr.fetched import fetched_chunks_of
+from pyvolume.zarr.opening import open_client
 
 VOXELS = np.arange(1, 16**3 + 1, dtype="uint16").reshape(16, 16, 16)
 CHUNK = (4, 4, 4)

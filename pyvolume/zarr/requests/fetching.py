@@ -1,9 +1,9 @@
 """Fetching: whole values of a bucket, many at once.
 
-Threads of their own wait for the answers, inside of the engine. This takes a third of the processor time that an event
-loop of Python takes. But nothing can end a thread that waits there. Therefore the thread that asks does not wait there:
-after Ctrl-C or at a deadline it goes on at once, and leaves the waiting threads behind. A thread that was left behind
-ends when its answer comes, or when the server has been silent for too long. The answer is dropped.
+Threads of their own wait for the answers, inside of the engine. This takes about half of the processor time that an
+event loop of Python takes. But nothing can end a thread that waits there. Therefore the thread that asks does not wait
+there: after Ctrl-C or at a deadline it goes on at once, and leaves the waiting threads behind. A thread that was left
+behind ends when its answer comes, or when the server has been silent for too long. The answer is dropped.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ class Fetching:
         call: Call,
         *,
         meaning: Callable[[str, Exception], Exception],
-        is_missing: Callable[[StoreError], bool],
+        is_missing: Callable[[BaseException], bool],
         check_open: Callable[[], None],
     ) -> None:
         self.call = call
@@ -309,7 +309,7 @@ class Fetching:
     def take(self, job: Job) -> None:
         """Take a job whose attempt has ended."""
         error = job.error
-        if error is not None and not (isinstance(error, StoreError) and (error.retryable or self._is_missing(error))):
+        if not (error is None or self._is_missing(error) or (isinstance(error, StoreError) and error.retryable)):
             self.is_over = True  # no other attempt begins
         self._done.put(job)
 
@@ -350,7 +350,7 @@ class Fetching:
         if error is None:
             assert job.value is not None
             job.exchange.received(job.value.nbytes)
-        elif isinstance(error, StoreError) and self._is_missing(error):
+        elif self._is_missing(error):
             self.call.touch()
         elif isinstance(error, StoreError) and error.retryable:
             pause = self.call.next_wait(error, job.attempts, job.exchange)

@@ -15,12 +15,10 @@ from pyvolume.calls.call import Call, Exchange
 from pyvolume.calls.holds import Slots
 from pyvolume.errors import StoreError, TransportError
 from pyvolume.zarr.requests.parts import Parts
+from pyvolume.zarr.requests.signals import GRACE
 from pyvolume.zarr.requests.turns import Turn
 
 T = TypeVar("T")
-
-GRACE = 30.0
-"""Seconds for which the end of a block waits, after an error, for files that are being written."""
 
 _around: contextvars.ContextVar[tuple[Run, ...]] = contextvars.ContextVar("pyvolume runs of zarr", default=())
 """The runs around the caller. zarr gives the context of the calling thread to its event loop and to its threads."""

@@ -1,4 +1,4 @@
-"""Signals: what Ctrl-C must not interrupt is done in another thread than the one that gets the signals."""
+"""Signals: work that Ctrl-C must not interrupt runs in a thread that gets no signals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyvolume.calls.starting import start
 T = TypeVar("T")
 
 GRACE = 30.0
-"""Seconds for which the end of the work is waited for after it was ended."""
+"""Seconds to wait for the end of work that was ended: files may still be written."""
 
 
 def unsignalled(work: Callable[[], T], end: Callable[[], object]) -> T:

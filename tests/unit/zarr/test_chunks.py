@@ -16,8 +16,8 @@ from zarr_layouts import CHUNK, LAYOUTS, OTHERS, VOXELS, stored
 import pyvolume
 from pyvolume.errors import AnswerError, ClosedError, MetadataError
 from pyvolume.zarr import ZarrVolume
-from pyvolume.zarr.clients import open_client
 from pyvolume.zarr.coding import coding_of
+from pyvolume.zarr.opening import open_client
 
 
 def same(actual: object, expected: object) -> None:

@@ -14,7 +14,7 @@ import pyvolume
 from pyvolume.calls.call import Call
 from pyvolume.errors import ClosedError, ForbiddenError, NotFoundError, TransportError
 from pyvolume.zarr.client import Client
-from pyvolume.zarr.clients import open_client
+from pyvolume.zarr.opening import open_client
 
 VOXELS = np.arange(16**3, dtype="uint16").reshape(16, 16, 16)
 CHUNKS = 8

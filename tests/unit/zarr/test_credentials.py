@@ -21,7 +21,7 @@ from zarr_clients import KEYS, VOXELS, array_of, new_call, opened, read, stored,
 
 from pyvolume.errors import AddressError, ForbiddenError, StoreError, UnsupportedError
 from pyvolume.zarr.client import Client
-from pyvolume.zarr.clients import open_client
+from pyvolume.zarr.opening import open_client
 from pyvolume.zarr.requests import credentials
 
 ENVIRONMENT = {

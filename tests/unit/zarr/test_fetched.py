@@ -18,9 +18,9 @@ from pyvolume.calls.holds import MOST, Lanes
 from pyvolume.errors import AnswerError, ClosedError, ForbiddenError, TransportError
 from pyvolume.zarr import address
 from pyvolume.zarr.accessor import open_volume
-from pyvolume.zarr.clients import open_client
 from pyvolume.zarr.coding import Coding
 from pyvolume.zarr.fetched import FEW, fetched_chunks_of
+from pyvolume.zarr.opening import open_client
 
 CHUNKS = 3 * 3 * 2
 

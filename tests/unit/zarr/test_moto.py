@@ -14,7 +14,7 @@ from zarr_clients import VOXELS, array_of, new_call, read, write
 
 from pyvolume.errors import NotFoundError, UnsupportedError
 from pyvolume.zarr.client import Client
-from pyvolume.zarr.clients import open_client
+from pyvolume.zarr.opening import open_client
 
 
 @pytest.fixture
